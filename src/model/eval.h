@@ -1,0 +1,34 @@
+/*
+ * eval.h: runs one node of the graph on arrays. Constant folding and the planner's plain steps use it, so
+ * that an operator has one meaning. Arithmetic itself is in kernels/ (pk_ops.h).
+ *
+ * Covers every operator of ops.inc except UNKNOWN, in every dtype that the ONNX conformance cases use.
+ * Layers run here too (any rank, dynamic weights; slow, exact float32 reference): the planner uses
+ * the fast kernels instead. Data-movement operators (reshape, transpose, concat, split, slice, gather, pad,
+ * pack, unpack, max pool, nearest resize) work on any element type, so the planner also gives them u8 codes
+ * or f16 (as U16 bits only where values are moved, not compared).
+ */
+#ifndef PARE_EVAL_H
+#define PARE_EVAL_H
+
+#include "model/graph.h"
+
+struct pare_view {
+    enum pare_dtype dtype;
+    int rank;
+    int64_t dims[PARE_MAX_RANK];
+    void *data;              /* dense, row-major; NULL for an absent optional input or an unwanted output */
+    /* What "zero padding" writes for PAD and max pool on codes: element bytes of the fill value; 0 by default. */
+    uint64_t fill_bits;
+};
+
+/* Bytes of scratch that pare_op_eval needs for this node with its inferred shapes (0 for most). */
+size_t pare_op_scratch_bytes(const struct pare_graph *g, int node);
+
+/* Runs node `node`: in[n_in], out[n_out] with the shapes in their dims (outputs preallocated at the inferred
+ * shape; NMS and DETECTION_POSTPROCESS write their true row count into out[i].dims[0]). Does not allocate.
+ * Deterministic: own exp/log/tanh, independent of libm. */
+enum pare_status pare_op_eval(const struct pare_graph *g, int node, const struct pare_view *in,
+                              struct pare_view *out, void *scratch, struct pare_error *err);
+
+#endif
