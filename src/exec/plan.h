@@ -1,0 +1,92 @@
+/*
+ * plan.h: the one planner. From a graph and a level for every layer to a list of steps over one block of
+ * memory; then runs with no allocation. Float and integer paths are the same plan: each tensor is kept in
+ * the forms that its consumers ask for (fp32, fp16, codes on a grid), each written once.
+ *
+ * How forms are chosen (design, "Precision contract"):
+ *  - a layer at w<W>a<A> reads its input on an A-bit grid made from that tensor's calibration (or the file's
+ *    own grid when A == 8 and the tensor has `quant`); fp32/weight-only layers read fp32, fp16 layers fp16;
+ *  - moving operators (max pool, pad, concat, reshape, transpose, slice, split, gather, nearest resize ...) are
+ *    transparent: the form asked of their output is asked of their inputs, on the output tensor's grid;
+ *  - averaging operators (average pool, mean, bilinear resize) read the carrier, write any form, one rounding;
+ *  - the rest read the carrier (dequantized), compute in float32 and write any form, one rounding;
+ *  - elementwise successors with one consumer fuse into the producing layer's epilogue (kernels/pk.h);
+ *  - carrier of a tensor that no layer reads: fp32 when everything before it ran in fp32, fp16 likewise,
+ *    else an 8-bit grid. `carrier` in the options overrides it.
+ *  - one-bit grids have real zero off the grid: padding takes the nearest code; offset folds into the bias.
+ */
+#ifndef PARE_PLAN_H
+#define PARE_PLAN_H
+
+#include "model/graph.h"
+#include "pk.h"
+#include "quant/grid.h"
+#include "quant/level.h"
+#include "quant/range.h"
+
+enum pare_carrier { PARE_CARRIER_AUTO, PARE_CARRIER_CODES, PARE_CARRIER_F16, PARE_CARRIER_F32 };
+
+struct pare_plan_options {
+    const struct pare_level *levels;           /* [graph->n_nodes]; entries of non-layers are ignored; NULL = all fp32 */
+    const struct pare_calibration *calibration; /* needed when any level is integer (and the file has no grids) */
+    enum pare_carrier carrier;
+    enum pk_isa isa;                            /* pk_isa_best() normally */
+    bool keep_all;                              /* every tensor keeps its own memory and can be read after a run */
+};
+
+struct pare_plan; /* opaque */
+
+/* The graph and the calibration must outlive the plan. Errors name the layer. */
+enum pare_status pare_plan_new(const struct pare_graph *g, const struct pare_plan_options *options,
+                               struct pare_plan **plan, struct pare_error *err);
+void pare_plan_free(struct pare_plan *plan);
+
+/* Memory of the plan: activations (one block) and packed weights, bytes. */
+void pare_plan_memory(const struct pare_plan *plan, size_t *activations, size_t *weights);
+
+/* Input i / output i of the graph as float32 (inputs: copied in; integer inputs, e.g. indices, converted).
+ * n_elements must match. Outputs are valid until the next run; dims may be smaller than planned for
+ * operators with a data-dependent row count. */
+enum pare_status pare_plan_set_input(struct pare_plan *plan, int i, const float *data, size_t n_elements,
+                                     struct pare_error *err);
+enum pare_status pare_plan_run(struct pare_plan *plan, struct pare_error *err);
+enum pare_status pare_plan_get_output(struct pare_plan *plan, int i, float *data, size_t n_elements,
+                                      struct pare_error *err);
+
+/* Any tensor as real numbers after a run (keep_all plans: any; others: inputs and outputs).
+ * `raw` variants give the stored form for tests: bytes and its grid. */
+enum pare_status pare_plan_read_tensor(struct pare_plan *plan, int tensor, float *data, size_t n_elements,
+                                       struct pare_error *err);
+const void *pare_plan_raw_tensor(struct pare_plan *plan, int tensor, struct pare_grid *grid);
+
+/* ---- partial runs: the suffix behind one layer ---- */
+
+/* Runs only steps that depend on tensors in `changed` (node outputs), taking all other tensors from
+ * `reference`, a keep_all plan of the same graph that has just run on the same input. For a plan that
+ * differs from the reference plan in the level of one layer (or a few): everything in front is reused
+ * (its real values, brought to the forms asked for). Bit-identical to a full run of `plan` when the
+ * forms in front are the same. */
+enum pare_status pare_plan_run_suffix(struct pare_plan *plan, struct pare_plan *reference, int first_node,
+                                      struct pare_error *err);
+
+/* ---- timing ---- */
+
+/* Number of steps and what each is: the node (layer or other), its kernel's name and label ("conv_u8s8_avx512vnni"). */
+int pare_plan_step_count(const struct pare_plan *plan);
+struct pare_step_info {
+    int node;               /* -1 for a conversion at the border */
+    const char *kernel;
+    struct pare_level level;
+    bool is_layer;
+};
+void pare_plan_step_info(const struct pare_plan *plan, int step, struct pare_step_info *info);
+/* Runs once and adds each step's time in nanoseconds to ns[step_count] (CLOCK_MONOTONIC_RAW or rdtsc-calibrated). */
+enum pare_status pare_plan_run_timed(struct pare_plan *plan, uint64_t *ns, struct pare_error *err);
+
+/* ---- calibration ---- */
+/* Adds the values of every float activation tensor of the last run of a keep_all fp32 plan.
+ * pass 0: extremes and moments; pass 1: histogram (needs pass 0 complete). */
+enum pare_status pare_plan_observe(struct pare_plan *plan, struct pare_calibration *c, int pass,
+                                   struct pare_error *err);
+
+#endif
