@@ -1,0 +1,121 @@
+/*
+ * pipeline.h: stages + glue + data + metric. One sample goes through glue (Lua, bound by lua/), which calls
+ * stages and tensor operations and ends in an outcome.
+ *
+ * A pipeline here is the description and the data; it runs no kernel itself: glue calls stages
+ * through a runner that the caller brings (measure/ gives one that runs plans and memoizes).
+ */
+#ifndef PARE_PIPELINE_H
+#define PARE_PIPELINE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/status.h"
+#include "data/dataset.h"
+#include "model/graph.h"
+
+#define PARE_MAX_STAGES 16
+
+/* A float32 tensor that glue handles. Lives in the sample's arena. */
+struct pare_value {
+    int rank;
+    int64_t dims[PARE_MAX_RANK];
+    float *data;
+};
+int64_t pare_value_elements(const struct pare_value *v);
+/* New zeroed value in arena; NULL when memory is out. */
+struct pare_value *pare_value_new(struct pare_arena *arena, int rank, const int64_t *dims);
+
+/* What a sample ends in. */
+enum pare_outcome_kind { PARE_OUTCOME_NONE, PARE_OUTCOME_CLASS, PARE_OUTCOME_POINTS, PARE_OUTCOME_SCORE, PARE_OUTCOME_BOXES };
+struct pare_outcome {
+    enum pare_outcome_kind kind; /* NONE counts as wrong */
+    int prediction;              /* CLASS: index into the pipeline's classes (label), -1 unknown */
+    int n_scores;                /* the tensor behind the decision (argmax input; points; score), for losses */
+    const float *scores;         /* in the sample's arena */
+    bool scores_are_probabilities;
+};
+
+/* How glue calls a stage. Values in and out are in `arena`, which belongs to the sample. */
+struct pare_runner {
+    void *self;
+    enum pare_status (*call)(void *self, int stage, const struct pare_value *const *in, int n_in,
+                             struct pare_arena *arena, struct pare_value **out, int *n_out, /* out[PARE_MAX_OUTPUTS] */
+                             struct pare_error *err);
+};
+#define PARE_MAX_OUTPUTS 64
+
+struct pare_sample {
+    int index;                   /* in its split */
+    int label;                   /* class index, -1 = none */
+    const struct pare_value *image; /* [1,H,W,C] in [0,1] for pictures; arrays keep their values and shape [1,...] */
+    const struct pare_value *target;/* optional array `target` of the sample (points, ...), or NULL */
+};
+
+struct pare_pipeline;
+
+/* The user's infer function; made by lua/, or the default of a bare model (input = image, outcome = argmax). */
+struct pare_glue {
+    void *self;
+    enum pare_status (*infer)(void *self, const struct pare_pipeline *p, const struct pare_sample *sample,
+                              const struct pare_runner *runner, struct pare_arena *arena,
+                              struct pare_outcome *outcome, struct pare_error *err);
+    /* metric = function(outcomes, labels): predictions [n] (-1 = none), labels [n]; NULL when metric is a name */
+    enum pare_status (*metric)(void *self, int n, const int *predictions, const int *labels, double *value,
+                               struct pare_error *err);
+    void (*free)(void *self);
+};
+
+struct pare_stage {
+    const char *name;            /* "detector" */
+    const char *path;            /* resolved file, or NULL when it was not found */
+    const char *file;            /* as written */
+    const char *sha256;          /* wanted, or NULL */
+    struct pare_graph *graph;    /* opened by pare_pipeline_open_models; NULL before */
+};
+
+enum pare_split { PARE_SPLIT_CALIBRATION, PARE_SPLIT_SEARCH, PARE_SPLIT_TEST, PARE_SPLIT_COUNT };
+const char *pare_split_name(enum pare_split s);
+enum pare_status pare_split_parse(const char *text, enum pare_split *s, struct pare_error *err);
+
+struct pare_pipeline {
+    struct pare_arena arena;
+    const char *name, *dir, *path; /* path = pipeline.lua or the bare model */
+    bool bare;                     /* a bare model file: no data, no accuracy */
+    int n_stages;
+    struct pare_stage stages[PARE_MAX_STAGES];
+    const char *metric;            /* "top1", ..., "function", or NULL */
+    int n_classes;
+    const char **classes;          /* may be NULL */
+    struct pare_dataset *data[PARE_SPLIT_COUNT]; /* NULL = not given or not opened */
+    struct pare_glue glue;
+    const char *lua_hash;          /* xxh of all Lua files that took part, 32 hex digits; "" when bare */
+    /* named sets of layers that stay at least int8: patterns; default: first and last layers of each stage */
+};
+
+/* Loads pipeline.lua: implemented in lua/ and handed in by main.c, since src/ does not know Lua. */
+struct pare_pipeline_loader {
+    enum pare_status (*load)(const char *lua_path, const char *models_dir, struct pare_pipeline **p,
+                             struct pare_error *err);
+};
+/* Set once at start by main.c (and by tests). */
+void pare_pipeline_set_loader(const struct pare_pipeline_loader *loader);
+
+/* Opens a folder or file with pipeline.lua, or a bare .onnx/.tflite. models_dir may be NULL (then PARE_MODELS,
+ * then shared/models beside the checkout for sample pipelines that name it). Models are not opened yet. */
+enum pare_status pare_pipeline_open(const char *path, const char *models_dir, struct pare_pipeline **p,
+                                    struct pare_error *err);
+void pare_pipeline_free(struct pare_pipeline *p);
+/* Opens all stages' graphs; checks SHA-256 where given. A missing file is ERR_NOINPUT naming the file and where it was looked for. */
+enum pare_status pare_pipeline_open_models(struct pare_pipeline *p, struct pare_error *err);
+/* Opens one split's data (indexes it; pictures are decoded per sample). */
+enum pare_status pare_pipeline_open_split(struct pare_pipeline *p, enum pare_split split, struct pare_error *err);
+
+/* Sample i of a split, decoded into arena. */
+enum pare_status pare_pipeline_sample(const struct pare_pipeline *p, enum pare_split split, int i,
+                                      struct pare_arena *arena, struct pare_sample *sample,
+                                      struct pare_error *err);
+
+#endif
