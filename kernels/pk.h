@@ -12,8 +12,11 @@
  *   depthwise weights  [kernel_h][kernel_w][out_c], out_c = in_c * multiplier, channel c reads c / multiplier
  *   fully connected    a conv with a 1x1 picture: weights [out_c][in_c]
  * Activation codes are always unsigned bytes 0..2^A-1 whatever the file said (int8 files: + 128); weight
- * codes signed bytes. Meaning of the integer accumulator, exactly in int32:
+ * codes signed bytes. Meaning of the integer accumulator, exactly in int32 (the
+ * caller refuses loads that could overflow; if one does, every table wraps alike):
  *   acc[p][c] = sum over all taps of x_code * w_code, where a tap outside the picture reads pad_code.
+ * Meaning of the float accumulator: the sum of x * w in double, rounded once to fp32 (a tap outside reads 0).
+ * The other tables add in fp32 in their own order: |difference| <= K * 2^-24 * sum |x * w| for K products.
  * Zero points enter through epilogue.bias_i32 (the caller puts -za * sum(w_c) there, and adds an
  * imported int32 bias). A weight zero point enters through epilogue.weight_zero (see there).
  */
@@ -64,33 +67,42 @@ struct pk_step {
     int zero;
 };
 
-/* One output tensor: the result is written once per distinct consumer grid. */
+/* One output tensor: the result is written once per distinct consumer grid. Nothing outside the out_c
+ * elements of each pixel is written. */
 struct pk_out {
     enum pk_type type;
     void *data;           /* NHWC */
     ptrdiff_t pitch;      /* elements between pixels (>= out_c: concat writes in place) */
     /*
      * Without steps (epilogue.n_steps == 0):    u = fmaf((float)acc, m[c], b[c])
-     * With steps: t = fmaf((float)acc, epilogue.m[c], epilogue.b[c]), then steps, then u = t * inv_scale.
+     * With steps: t = fmaf((float)acc, epilogue.m[c], epilogue.b[c]), then steps, then
+     * u = (t - offset) * inv_scale, two roundings.
      * (Float kernels: (float)acc is the fp32 sum; `(float)acc` of the integer kernels is of the int32
      * value after bias_i32 and weight_zero. For float kernels m may be NULL, meaning u = sum + b[c].)
      * PK_U8:  code = zero + rne(min(max(u, lo), hi)); lo, hi are relative to zero, in code units.
-     * PK_F32: value = min(max(u, lo), hi) (inv_scale is 1).  PK_F16: the same, rounded to fp16 (rne).
-     * rne = round half to even (lrintf in the default mode). NaN clamps to lo.
+     * PK_F32: value = min(max(u, lo), hi) (inv_scale 1, offset 0).  PK_F16: the same, rounded to fp16 (rne).
+     * rne = round half to even (lrintf in the default mode). min(max(u, lo), hi) is
+     * v = u > lo ? u : lo, then v < hi ? v : hi, also in the steps: NaN clamps to lo.
+     * The caller keeps zero + lo >= 0 and zero + hi <= 255.
      */
     const float *m, *b;   /* [out_c]; used without steps */
     float inv_scale;      /* used with steps */
+    float offset;         /* used with steps; 0 for every grid but the two-valued one (Lloyd means) */
     float lo, hi;
     int zero;
 };
 
+#define PK_MAX_OUTS 4
+
+/* An operand may be the very memory of an output of the same type (in-place residual add): every element
+ * is read before it is written, once. */
 struct pk_epilogue {
     const int32_t *bias_i32;    /* [out_c] added to acc in int32 first; NULL = 0 (integer kernels) */
     const int32_t *weight_zero; /* [out_c] or NULL: acc -= weight_zero[c] * (sum of x_code over the taps of c's group) */
     const float *m, *b;         /* [out_c]; used with steps (m may be NULL in float kernels) */
     int n_steps;
     const struct pk_step *steps;
-    int n_outs;                 /* 1..4 */
+    int n_outs;                 /* 1..PK_MAX_OUTS */
     const struct pk_out *outs;
 };
 
@@ -102,7 +114,8 @@ struct pk_layer_kernel {
     /* weights: int8_t, uint16_t (fp16) or float by family, layout as above. Fills packed (64-byte aligned). */
     void (*pack)(const struct pk_conv *c, const void *weights, void *packed);
     size_t (*scratch_size)(const struct pk_conv *c);        /* bytes, 0 allowed */
-    /* x: uint8_t, uint16_t or float [in_h][in_w][in_c]; pad_code only for integer families. */
+    /* x: uint8_t, uint16_t or float [in_h][in_w][in_c], any alignment for bytes, else the element's;
+     * pad_code only for integer families. Nothing outside x is read. packed and scratch are 64-byte aligned. */
     void (*run)(const struct pk_conv *c, const void *x, int pad_code, const void *packed,
                 const struct pk_epilogue *e, void *scratch);
 };
@@ -121,9 +134,13 @@ enum pk_family {
 enum pk_isa pk_isa_best(void);
 bool pk_isa_supported(enum pk_isa isa);
 const char *pk_isa_name(enum pk_isa isa);
+const char *pk_family_name(enum pk_family family); /* "conv_u8s8" */
 
 /* The kernel of a family at an instruction set (or the best below it); never NULL. */
 const struct pk_layer_kernel *pk_kernel(enum pk_family family, enum pk_isa isa);
+/* The same, but steps down until a kernel can do this shape (packed_size > 0). PK_REF does every valid one:
+ * in_c and out_c divisible by groups; depthwise: groups == in_c. Never NULL. */
+const struct pk_layer_kernel *pk_kernel_for(enum pk_family family, enum pk_isa isa, const struct pk_conv *c);
 
 /* Conversions (vectorised by isa; ref is normative). n elements.
  * quantize: q = zero + rne(min(max(x * inv_scale, lo), hi)) with x first reduced by offset: (x - offset) */

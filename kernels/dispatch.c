@@ -1,0 +1,189 @@
+/* dispatch.c: which instruction sets this machine has, and which kernel serves a family. */
+#include "pk.h"
+
+#include "pk_tables.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#if defined(__x86_64__)
+#include <cpuid.h>
+
+/* The state that the operating system saves: bits 1, 2 xmm and ymm; bits 5..7 mask registers and zmm. */
+static unsigned saved_state(void)
+{
+    unsigned a, b, c, d;
+    if (__get_cpuid(1, &a, &b, &c, &d) == 0 || (c & (1u << 27)) == 0) {
+        return 0;
+    }
+    unsigned low, high;
+    __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+    return low;
+}
+
+/* Bit i is set when instruction set i works here. */
+static unsigned detect(void)
+{
+    unsigned a, b, c, d, found = 1u << PK_REF;
+    const unsigned state = saved_state();
+    if ((state & 0x6) != 0x6 || __get_cpuid(1, &a, &b, &c, &d) == 0) {
+        return found;
+    }
+    const bool fma_f16c = (c & (1u << 12)) != 0 && (c & (1u << 29)) != 0;
+    if (!fma_f16c || __get_cpuid_count(7, 0, &a, &b, &c, &d) == 0 || (b & (1u << 5)) == 0) {
+        return found;
+    }
+    found |= 1u << PK_AVX2;
+    const unsigned f_dq_bw_vl = 1u << 16 | 1u << 17 | 1u << 30 | 1u << 31;
+    if ((state & 0xe6) == 0xe6 && (b & f_dq_bw_vl) == f_dq_bw_vl) {
+        found |= 1u << PK_AVX512;
+        if ((c & (1u << 11)) != 0) {
+            found |= 1u << PK_AVX512VNNI;
+        }
+    }
+    if (__get_cpuid_count(7, 1, &a, &b, &c, &d) != 0 && (a & (1u << 4)) != 0) {
+        found |= 1u << PK_AVXVNNI;
+    }
+    return found;
+}
+#else
+static unsigned detect(void)
+{
+    return 1u << PK_REF;
+}
+#endif
+
+bool pk_isa_supported(enum pk_isa isa)
+{
+    static _Atomic unsigned known; /* 0: not yet looked */
+    unsigned found = atomic_load_explicit(&known, memory_order_relaxed);
+    if (found == 0) {
+        found = detect();
+        atomic_store_explicit(&known, found, memory_order_relaxed);
+    }
+    return isa >= 0 && isa < PK_ISA_COUNT && (found & (1u << isa)) != 0;
+}
+
+/* The best supported instruction set not above `from`. */
+static enum pk_isa best_from(int from)
+{
+    while (from > PK_REF && !pk_isa_supported((enum pk_isa)from)) {
+        from--;
+    }
+    return (enum pk_isa)from;
+}
+
+static enum pk_isa choose(void)
+{
+    const char *wanted = getenv("PARE_ISA");
+    for (int i = 0; wanted != NULL && i < PK_ISA_COUNT; i++) {
+        if (strcmp(wanted, pk_isa_name((enum pk_isa)i)) == 0) {
+            return best_from(i);
+        }
+    }
+    return best_from(PK_ISA_COUNT - 1);
+}
+
+enum pk_isa pk_isa_best(void)
+{
+    static _Atomic int chosen; /* isa + 1; 0: not yet chosen */
+    int isa = atomic_load_explicit(&chosen, memory_order_relaxed);
+    if (isa == 0) {
+        isa = (int)choose() + 1;
+        atomic_store_explicit(&chosen, isa, memory_order_relaxed);
+    }
+    return (enum pk_isa)(isa - 1);
+}
+
+const char *pk_isa_name(enum pk_isa isa)
+{
+    static const char *const names[PK_ISA_COUNT] = {"ref", "avx2", "avxvnni", "avx512", "avx512vnni"};
+    return isa >= 0 && isa < PK_ISA_COUNT ? names[isa] : "?";
+}
+
+const char *pk_family_name(enum pk_family family)
+{
+    static const char *const names[PK_FAMILY_COUNT] = {
+        "conv_u8s8", "depthwise_u8s8", "fc_u8s8", "conv_f16", "depthwise_f16",
+        "fc_f16",    "conv_f32",       "depthwise_f32", "fc_f32"};
+    return family >= 0 && family < PK_FAMILY_COUNT ? names[family] : "?";
+}
+
+#define PK_CONVERT(isa, suffix)
+#define PK_KERNEL(family, isa, name) [family][isa] = &pk_##name,
+static const struct pk_layer_kernel *const table[PK_FAMILY_COUNT][PK_ISA_COUNT] = {
+#include "kernels.inc"
+};
+#undef PK_KERNEL
+#undef PK_CONVERT
+
+const struct pk_layer_kernel *pk_kernel(enum pk_family family, enum pk_isa isa)
+{
+    int i = (int)isa;
+    while (i > PK_REF && (table[family][i] == NULL || !pk_isa_supported((enum pk_isa)i))) {
+        i--;
+    }
+    return table[family][i];
+}
+
+const struct pk_layer_kernel *pk_kernel_for(enum pk_family family, enum pk_isa isa,
+                                            const struct pk_conv *c)
+{
+    for (int i = (int)isa; i > PK_REF; i--) {
+        const struct pk_layer_kernel *kernel = table[family][i];
+        if (kernel != NULL && pk_isa_supported((enum pk_isa)i) && kernel->packed_size(c) > 0) {
+            return kernel;
+        }
+    }
+    return table[family][PK_REF];
+}
+
+struct conversions {
+    void (*quantize)(const float *x, size_t n, float inv_scale, float offset, int zero, float lo,
+                     float hi, uint8_t *q);
+    void (*dequantize)(const uint8_t *q, size_t n, float scale, float offset, int zero, float *x);
+    void (*narrow)(const float *x, size_t n, uint16_t *h);
+    void (*widen)(const uint16_t *h, size_t n, float *x);
+};
+
+#define PK_KERNEL(family, isa, name)
+#define PK_CONVERT(isa, suffix)                                                                    \
+    [isa] = {pk_quantize_u8_##suffix, pk_dequantize_u8_##suffix, pk_f32_to_f16_##suffix,           \
+             pk_f16_to_f32_##suffix},
+static const struct conversions conversions[PK_ISA_COUNT] = {
+#include "kernels.inc"
+};
+#undef PK_KERNEL
+#undef PK_CONVERT
+
+static const struct conversions *conversions_of(enum pk_isa isa)
+{
+    int i = (int)isa;
+    while (i > PK_REF && (conversions[i].quantize == NULL || !pk_isa_supported((enum pk_isa)i))) {
+        i--;
+    }
+    return &conversions[i];
+}
+
+void pk_quantize_u8(enum pk_isa isa, const float *x, size_t n, float inv_scale, float offset, int zero,
+                    float lo, float hi, uint8_t *q)
+{
+    conversions_of(isa)->quantize(x, n, inv_scale, offset, zero, lo, hi, q);
+}
+
+void pk_dequantize_u8(enum pk_isa isa, const uint8_t *q, size_t n, float scale, float offset, int zero,
+                      float *x)
+{
+    conversions_of(isa)->dequantize(q, n, scale, offset, zero, x);
+}
+
+void pk_f32_to_f16(enum pk_isa isa, const float *x, size_t n, uint16_t *h)
+{
+    conversions_of(isa)->narrow(x, n, h);
+}
+
+void pk_f16_to_f32(enum pk_isa isa, const uint16_t *h, size_t n, float *x)
+{
+    conversions_of(isa)->widen(h, n, x);
+}

@@ -1,0 +1,101 @@
+/* conv_u8s8.c: dense, depthwise and fully connected layers on unsigned activation codes times signed weight codes. */
+#include "ref.h"
+
+#include "../pk_tables.h"
+
+#include <string.h>
+
+/* Sum of one output element of a dense convolution. */
+static float dense_at(const struct pk_conv *c, const uint8_t *x, int pad_code, const int8_t *weights,
+                      const struct pk_epilogue *e, int oy, int ox, int channel)
+{
+    const int depth = c->in_c / c->groups;
+    const int first = channel / (c->out_c / c->groups) * depth; /* first input channel of the group */
+    const int8_t *w = weights + (ptrdiff_t)channel * c->kernel_h * c->kernel_w * depth;
+    int64_t acc = 0, sum_x = 0;
+    for (int ky = 0; ky < c->kernel_h; ky++) {
+        for (int kx = 0; kx < c->kernel_w; kx++) {
+            const ptrdiff_t at = pk_ref_tap(c, oy, ox, ky, kx);
+            for (int i = 0; i < depth; i++) {
+                const int code = at < 0 ? pad_code : x[at * c->in_c + first + i];
+                acc += code * w[(ky * c->kernel_w + kx) * depth + i];
+                sum_x += code;
+            }
+        }
+    }
+    return pk_ref_finish_i32(e, channel, acc, sum_x);
+}
+
+/* Sum of one output element of a depthwise convolution. */
+static float depthwise_at(const struct pk_conv *c, const uint8_t *x, int pad_code, const int8_t *weights,
+                          const struct pk_epilogue *e, int oy, int ox, int channel)
+{
+    const int multiplier = c->out_c / c->in_c;
+    int64_t acc = 0, sum_x = 0;
+    for (int ky = 0; ky < c->kernel_h; ky++) {
+        for (int kx = 0; kx < c->kernel_w; kx++) {
+            const ptrdiff_t at = pk_ref_tap(c, oy, ox, ky, kx);
+            const int code = at < 0 ? pad_code : x[at * c->in_c + channel / multiplier];
+            acc += code * weights[(ky * c->kernel_w + kx) * c->out_c + channel];
+            sum_x += code;
+        }
+    }
+    return pk_ref_finish_i32(e, channel, acc, sum_x);
+}
+
+static void run_dense(const struct pk_conv *c, const void *x, int pad_code, const void *packed,
+                      const struct pk_epilogue *e, void *scratch)
+{
+    (void)scratch;
+    for (int oy = 0; oy < c->out_h; oy++) {
+        for (int ox = 0; ox < c->out_w; ox++) {
+            for (int channel = 0; channel < c->out_c; channel++) {
+                const float acc = dense_at(c, x, pad_code, packed, e, oy, ox, channel);
+                pk_ref_epilogue(e, (size_t)oy * (size_t)c->out_w + (size_t)ox, channel, acc);
+            }
+        }
+    }
+}
+
+static void run_depthwise(const struct pk_conv *c, const void *x, int pad_code, const void *packed,
+                          const struct pk_epilogue *e, void *scratch)
+{
+    (void)scratch;
+    for (int oy = 0; oy < c->out_h; oy++) {
+        for (int ox = 0; ox < c->out_w; ox++) {
+            for (int channel = 0; channel < c->out_c; channel++) {
+                const float acc = depthwise_at(c, x, pad_code, packed, e, oy, ox, channel);
+                pk_ref_epilogue(e, (size_t)oy * (size_t)c->out_w + (size_t)ox, channel, acc);
+            }
+        }
+    }
+}
+
+/* The reference computes from the weights as they are: packing is a copy. */
+static size_t dense_size(const struct pk_conv *c)
+{
+    return pk_ref_dense_weights(c) * sizeof(int8_t);
+}
+
+static size_t depthwise_size(const struct pk_conv *c)
+{
+    return pk_ref_depthwise_weights(c) * sizeof(int8_t);
+}
+
+static void pack_dense(const struct pk_conv *c, const void *weights, void *packed)
+{
+    memcpy(packed, weights, dense_size(c));
+}
+
+static void pack_depthwise(const struct pk_conv *c, const void *weights, void *packed)
+{
+    memcpy(packed, weights, depthwise_size(c));
+}
+
+const struct pk_layer_kernel pk_conv_u8s8_ref = {"conv_u8s8_ref", dense_size, pack_dense,
+                                                 pk_ref_no_scratch, run_dense};
+const struct pk_layer_kernel pk_depthwise_u8s8_ref = {"depthwise_u8s8_ref", depthwise_size,
+                                                      pack_depthwise, pk_ref_no_scratch,
+                                                      run_depthwise};
+const struct pk_layer_kernel pk_fc_u8s8_ref = {"fc_u8s8_ref", dense_size, pack_dense, pk_ref_no_scratch,
+                                               run_dense};
