@@ -1,0 +1,169 @@
+/*
+ * pare.h: what ui/ and lua/ may call. The front (session, queue of jobs, choices) is one object; the screen
+ * and scripts read its state and send it commands as text lines (commands.inc).
+ *
+ * struct pare_state is a read-only picture made from session rows. It changes only inside
+ * pare_front_* calls and the loop's callbacks (one thread); `version` grows with every change, so a screen
+ * that has drawn version v has nothing to do while state->version == v.
+ *
+ * Fractions: accuracy and drop are 0..1 (shown as percent points). Unknown numbers are NaN.
+ */
+#ifndef PARE_PARE_H
+#define PARE_PARE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/status.h"
+#include "quant/level.h"
+
+enum pare_cell_state { PARE_CELL_NONE, PARE_CELL_QUEUED, PARE_CELL_RUNNING, PARE_CELL_DONE, PARE_CELL_FAILED };
+
+/* One layer at one level. */
+struct pare_cell {
+    enum pare_cell_state state;      /* of the sensitivity figures */
+    double rmse, rmse_over_scale, rmse_over_sigma, sqnr_db, clipped; /* own error of the layer's output; clipped 0..1 */
+    double loss;                     /* mean smooth loss per sample at the final decision */
+    double drop, drop_low, drop_high;/* of the pipeline's metric, with 95 % interval */
+    int samples;
+    bool suspected;                  /* rmse_over_scale > 0.7 */
+    double ms, ms_p10, ms_p90;       /* latency of one call, in place; NaN = not measured */
+    double bytes;
+};
+
+struct pare_layer {
+    const char *name;                /* "detector/pw3" */
+    const char *short_name;          /* "pw3" */
+    const char *kind;                /* "conv" "dw" "fc" "tconv" */
+    const char *shape;               /* "3x3/2 3>16": kernel, stride, in>out channels */
+    int stage;
+    int64_t macs, weights;
+    bool first, last;                /* in the sets inputs / outputs: at least int8 by default */
+    int pin_lo, pin_hi;              /* level indices: held at one (lo == hi) or within widest..narrowest; -1 = free */
+    const struct pare_cell *cells;   /* [n_levels] */
+};
+
+struct pare_stage_state {
+    const char *name, *file;
+    int n_layers, first_layer;
+    int64_t macs, weights;
+    double ms_fp32;                  /* NaN = not measured */
+    double calls_per_sample;
+};
+
+enum pare_figure_kind { PARE_FIGURE_NONE, PARE_FIGURE_PREDICTED, PARE_FIGURE_MEASURED, PARE_FIGURE_SIMULATED };
+
+struct pare_figure {
+    enum pare_figure_kind kind;
+    double value, low, high;         /* 95 % interval or p10..p90; NaN when unknown */
+};
+
+struct pare_point {
+    int run;                         /* index into runs */
+    int number;                      /* 1-based within its run */
+    const unsigned char *levels;     /* [n_layers] level index (into state->levels) */
+    struct pare_figure accuracy, drop, latency, bytes, bitops; /* the best known kind */
+    double drop_predicted, latency_predicted; /* kept beside measured ones; NaN */
+    double p99_ms;
+    struct pare_figure test_accuracy, test_drop;
+    bool front;                      /* not beaten by any other point of the same kind */
+    bool ghost;                      /* belonged to the front before the last solve */
+    bool over_budget;
+    const char *label;               /* "int8", "solve drop<=1.0" */
+    int samples;
+};
+
+struct pare_run {
+    const char *name, *method, *budget, *pins; /* texts */
+    const char *status;              /* "optimal", "infeasible", "running", "failed", ... */
+    double seconds, gap;
+    int evaluations, n_points, first_point;
+    char glyph;                      /* 'a', 'b', ... */
+};
+
+enum pare_job_state { PARE_JOB_QUEUED, PARE_JOB_RUNNING, PARE_JOB_DONE, PARE_JOB_FAILED, PARE_JOB_CANCELLED };
+struct pare_job_row {
+    uint64_t id;
+    const char *kind, *title;        /* "sense", "detector at w4a8, 200 samples" */
+    enum pare_job_state state;
+    double done, total;              /* units of progress */
+    double seconds, left_seconds;    /* elapsed, estimate (NaN) */
+    int worker;                      /* -1 = none */
+    const char *error;               /* "" or why it failed */
+};
+
+struct pare_state {
+    uint64_t version;
+    const char *name;                /* pipeline */
+    const char *path;
+    bool bare;                       /* no data: everything but accuracy */
+    bool loading;                    /* the description is not there yet */
+    const char *failed;              /* why opening failed, or NULL */
+    const char *target;              /* "host, 1 thread" */
+    const char *cpu;                 /* "AVX-512 VNNI" */
+    const char *split;               /* "search" */
+    int n_samples;
+    struct pare_figure fp32_accuracy, fp32_latency;
+    double fp32_bytes;
+
+    int n_levels;
+    const struct pare_level *levels; /* [n_levels], widest first; index 0 is fp32 */
+    const char *const *level_names;  /* aliases: "int8", "w4a8" */
+
+    int n_stages, n_layers, n_points, n_runs, n_jobs, n_log;
+    const struct pare_stage_state *stages;
+    const struct pare_layer *layers;
+    const struct pare_point *points;
+    const struct pare_run *runs;
+    const struct pare_job_row *jobs; /* newest first */
+    const char *const *log;          /* oldest first */
+
+    double max_drop, max_latency_ms, max_bytes; /* NaN = none */
+    const char *minimize;            /* "latency" */
+    const char *solver;              /* "exact: optimal, gap 0, re-solved in 8 ms" */
+    const char *message;             /* last answer to a command, "" */
+    bool message_is_error;
+    int n_workers, n_quiet;          /* workers alive; timing jobs running alone */
+    double progress_done, progress_total; /* of all queued work; total 0 = idle */
+    double left_seconds;
+    const char *progress_title;      /* "sense" */
+    bool follower;                   /* another process holds the session; we follow it */
+    const char *since;               /* what happened while away, or NULL */
+    int n_pins;
+    bool can_undo, can_redo;
+};
+
+struct pare_front; /* opaque */
+
+/* The current state; pointers inside are valid until the next call that changes it (version differs). */
+const struct pare_state *pare_front_state(const struct pare_front *f);
+
+/* Runs one CORE command line ("pin 'detector/*=int8'"). The answer is in state->message too.
+ * `point` is the index of the point under the cursor (-1 = none), used by commands whose argument is left out. */
+enum pare_status pare_front_command(struct pare_front *f, const char *line, int point,
+                                    struct pare_error *err);
+
+/* What pinning `layer` to level lo..hi would change, from cached costs, without doing it: text such as
+ * "drop 1.4 -> 0.9, latency 0.94 -> 0.95 ms"; returns false when costs are not there yet. */
+bool pare_front_preview(struct pare_front *f, int layer, int level_lo, int level_hi, char *text,
+                        size_t size);
+
+/* Completions of a command line's last word, sorted; fills up to max pointers valid until the next call. */
+int pare_front_complete(struct pare_front *f, const char *line, const char **words, int max);
+
+/* Where a number comes from: figure of a layer's cell (layer, level) or of a point; multi-line text. */
+void pare_front_explain_cell(struct pare_front *f, int layer, int level, char *text, size_t size);
+void pare_front_explain_point(struct pare_front *f, int point, char *text, size_t size);
+
+/* The command table for help and keys. */
+struct pare_command_info {
+    const char *name, *arguments, *keys, *help;
+    bool core;
+};
+int pare_command_count(void);
+const struct pare_command_info *pare_command_info(int i);
+/* Index of a name, -1 when unknown. */
+int pare_command_find(const char *name);
+
+#endif
