@@ -1,0 +1,213 @@
+/* kernel_epilogue.c: random steps and outputs for a kernel case. */
+#include "kernel_case.h"
+
+#include "support.h"
+
+#include <math.h>
+
+static const size_t type_size[] = {[PK_U8] = 1, [PK_F16] = 2, [PK_F32] = 4};
+
+static float real_in(struct kernel_case *k, float lo, float hi)
+{
+    return lo + (hi - lo) * (float)kernel_case_int(k, 0, 65535) / 65535.0f;
+}
+
+static float *random_vector(struct kernel_case *k, float lo, float hi)
+{
+    const size_t n = (size_t)k->conv.out_c;
+    float *v = kernel_case_alloc(k, n * sizeof *v, sizeof *v);
+    for (size_t i = 0; i < n; i++) {
+        v[i] = real_in(k, lo, hi);
+    }
+    return v;
+}
+
+static int32_t *random_integers(struct kernel_case *k, int magnitude)
+{
+    const size_t n = (size_t)k->conv.out_c;
+    int32_t *v = kernel_case_alloc(k, n * sizeof *v, sizeof *v);
+    for (size_t i = 0; i < n; i++) {
+        v[i] = kernel_case_int(k, -magnitude, magnitude);
+    }
+    return v;
+}
+
+/* Elements from the first to past the last channel of a tensor at the output's size. */
+static size_t span(const struct kernel_case *k, ptrdiff_t pitch)
+{
+    const size_t pixels = (size_t)k->conv.out_h * (size_t)k->conv.out_w;
+    return (pixels - 1) * (size_t)pitch + (size_t)k->conv.out_c;
+}
+
+static ptrdiff_t random_pitch(struct kernel_case *k)
+{
+    return k->conv.out_c + (kernel_case_int(k, 0, 2) > 0 ? 0 : kernel_case_int(k, 1, 37));
+}
+
+static enum pk_type random_type(struct kernel_case *k)
+{
+    return (enum pk_type)kernel_case_int(k, PK_U8, PK_F32);
+}
+
+static void *random_tensor(struct kernel_case *k, enum pk_type type, ptrdiff_t pitch)
+{
+    const size_t n = span(k, pitch), size = type_size[type];
+    uint8_t *data = kernel_case_alloc(k, n * size, size);
+    for (size_t i = 0; i < n; i++) {
+        const float value = real_in(k, -4.0f, 4.0f);
+        if (type == PK_U8) {
+            data[i] = (uint8_t)kernel_case_int(k, 0, 255);
+        } else if (type == PK_F16) {
+            pk_f32_to_f16(PK_REF, &value, 1, (uint16_t *)(void *)data + i);
+        } else {
+            ((float *)(void *)data)[i] = value;
+        }
+    }
+    return data;
+}
+
+static void random_step(struct kernel_case *k, struct pk_step *s)
+{
+    s->op = (enum pk_step_op)kernel_case_int(k, PK_STEP_CLAMP, PK_STEP_HARD_SIGMOID);
+    s->a = s->op == PK_STEP_CLAMP ? (kernel_case_int(k, 0, 1) ? 0 : -1.5f) : real_in(k, -0.5f, 0.5f);
+    s->b = s->op == PK_STEP_CLAMP ? (kernel_case_int(k, 0, 1) ? INFINITY : 6) : real_in(k, 0, 1);
+    if (s->op == PK_STEP_PRELU || s->op == PK_STEP_ADD_VEC || s->op == PK_STEP_MUL_VEC) {
+        s->vec = random_vector(k, -1.5f, 1.5f);
+    }
+    if (s->op >= PK_STEP_ADD_TENSOR && s->op <= PK_STEP_MUL_TENSOR) {
+        s->type = random_type(k);
+        s->pitch = random_pitch(k);
+        s->operand = random_tensor(k, s->type, s->pitch);
+        s->scale = real_in(k, 0.01f, 0.05f);
+        s->offset = kernel_case_int(k, 0, 3) ? 0 : 0.25f;
+        s->zero = kernel_case_int(k, 0, 255);
+    }
+}
+
+/* A multiplier that brings typical sums to a few units. */
+static float typical_scale(const struct kernel_case *k)
+{
+    const struct pk_conv *c = &k->conv;
+    const int depth = kernel_case_is_depthwise(k->family) ? 1 : c->in_c / c->groups;
+    const float n = (float)(c->kernel_h * c->kernel_w * depth);
+    if (!kernel_case_is_integer(k->family)) {
+        return 1.0f / sqrtf(n);
+    }
+    return 1.0f / ((k->values == KERNEL_EXTREME ? 255.0f * 128.0f : 9000.0f) * sqrtf(n));
+}
+
+static void random_out(struct kernel_case *k, struct pk_out *o, bool steps)
+{
+    const float m = typical_scale(k);
+    o->type = random_type(k);
+    o->pitch = random_pitch(k);
+    const float unit = o->type == PK_U8 ? 40.0f : 1.0f;
+    if (!steps) {
+        const bool bare = !kernel_case_is_integer(k->family) && kernel_case_int(k, 0, 1) == 0;
+        o->m = bare ? NULL : random_vector(k, m * unit * 0.5f, m * unit * 2);
+        float *b = random_vector(k, -unit, unit);
+        b[0] = kernel_case_int(k, 0, 7) > 0 ? b[0] : kernel_case_int(k, 0, 1) ? NAN : -INFINITY;
+        o->b = b;
+    }
+    o->inv_scale = o->type == PK_U8 ? real_in(k, 10, 60) : 1;
+    o->offset = o->type == PK_U8 && kernel_case_int(k, 0, 3) == 0 ? real_in(k, -1, 1) : 0;
+    if (o->type == PK_U8) {
+        o->zero = kernel_case_int(k, 0, 255);
+        o->lo = (float)(kernel_case_int(k, 0, 3) > 0 ? -o->zero : 0);
+        o->hi = (float)(255 - o->zero);
+    } else {
+        o->lo = kernel_case_int(k, 0, 1) ? 0 : -INFINITY;
+        o->hi = kernel_case_int(k, 0, 1) ? 6 : INFINITY;
+    }
+}
+
+/* By coin: the first output is written over the operand of the first tensor step. */
+static void maybe_in_place(struct kernel_case *k)
+{
+    for (int i = 0; i < k->epilogue.n_steps; i++) {
+        const struct pk_step *s = &k->steps[i];
+        if (s->operand != NULL && kernel_case_int(k, 0, 1) == 0) {
+            k->in_place = 0;
+            k->in_place_step = i;
+            k->outs[0].type = s->type;
+            k->outs[0].pitch = s->pitch;
+            if (s->type == PK_U8) {
+                k->outs[0].zero = 128;
+                k->outs[0].lo = -128;
+                k->outs[0].hi = 127;
+            }
+            return;
+        }
+    }
+}
+
+static void finish(struct kernel_case *k)
+{
+    for (int i = 0; i < k->epilogue.n_outs; i++) {
+        k->out_bytes[i] = span(k, k->outs[i].pitch) * type_size[k->outs[i].type];
+    }
+    k->epilogue.steps = k->steps;
+    k->epilogue.outs = k->outs;
+}
+
+void kernel_case_random_epilogue(struct kernel_case *k)
+{
+    struct pk_epilogue *e = &k->epilogue;
+    const bool integer = kernel_case_is_integer(k->family);
+    if (integer && kernel_case_int(k, 0, 1)) {
+        e->bias_i32 = random_integers(k, 30000);
+    }
+    if (integer && kernel_case_int(k, 0, 2) == 0) {
+        e->weight_zero = random_integers(k, 127);
+    }
+    e->n_steps = kernel_case_int(k, 0, 1) * kernel_case_int(k, 1, 3);
+    if (e->n_steps > 0) {
+        const float m = typical_scale(k);
+        e->m = !integer && kernel_case_int(k, 0, 1) ? NULL : random_vector(k, m * 0.5f, m * 2);
+        e->b = random_vector(k, -1, 1);
+    }
+    for (int i = 0; i < e->n_steps; i++) {
+        random_step(k, &k->steps[i]);
+    }
+    e->n_outs = kernel_case_int(k, 0, 2) > 0 ? 1 : kernel_case_int(k, 2, PK_MAX_OUTS);
+    for (int i = 0; i < e->n_outs; i++) {
+        random_out(k, &k->outs[i], e->n_steps > 0);
+    }
+    maybe_in_place(k);
+    finish(k);
+}
+
+void kernel_case_plain_epilogue(struct kernel_case *k, enum pk_type type)
+{
+    struct pk_epilogue *e = &k->epilogue;
+    struct pk_out *o = &k->outs[0];
+    const float m = typical_scale(k) * 30;
+    e->n_steps = 0;
+    e->n_outs = 1;
+    o->type = type;
+    o->pitch = k->conv.out_c;
+    o->m = kernel_case_is_integer(k->family) ? random_vector(k, m, m * 1.5f) : NULL;
+    o->b = random_vector(k, 0, 0);
+    o->inv_scale = 1;
+    o->zero = type == PK_U8 ? 128 : 0;
+    o->lo = type == PK_U8 ? -128 : -INFINITY;
+    o->hi = type == PK_U8 ? 127 : INFINITY;
+    finish(k);
+}
+
+void kernel_case_new_outputs(struct kernel_case *k)
+{
+    for (int i = 0; i < k->epilogue.n_outs; i++) {
+        struct pk_out *o = &k->outs[i];
+        o->data = kernel_case_alloc(k, k->out_bytes[i], type_size[o->type]);
+        memset(o->data, 0xa5, k->out_bytes[i]);
+        if (k->in_place == i) {
+            struct pk_step *s = &k->steps[k->in_place_step];
+            if (s->vec == NULL) { /* keep the pristine operand: vec is unused by tensor steps */
+                s->vec = s->operand;
+            }
+            memcpy(o->data, s->vec, k->out_bytes[i]);
+            s->operand = o->data;
+        }
+    }
+}

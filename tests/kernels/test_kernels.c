@@ -1,0 +1,230 @@
+/*
+ * Every layer kernel of kernels.inc against the portable reference: random shapes, epilogues and extreme codes,
+ * arrays against guard pages. Integers: the same bytes. Floats: the same bytes where fp32 sums are exact, else
+ * within K * 2^-24 * sum |x * w| of the reference.
+ */
+#include "support.h"
+
+#include "kernel_case.h"
+#include "pk_tables.h"
+
+#include <math.h>
+#include <stdio.h>
+
+#ifdef __SANITIZE_ADDRESS__
+enum { CASES = 220 };
+#else
+enum { CASES = 1200 };
+#endif
+
+struct entry {
+    enum pk_family family;
+    enum pk_isa isa;
+    const struct pk_layer_kernel *kernel;
+};
+
+#define PK_CONVERT(isa, suffix)
+#define PK_KERNEL(family, isa, name) {family, isa, &pk_##name},
+static const struct entry entries[] = {
+#include "kernels.inc"
+};
+#undef PK_KERNEL
+#undef PK_CONVERT
+enum { N_ENTRIES = sizeof entries / sizeof entries[0] };
+
+static const struct pk_layer_kernel *reference(enum pk_family family)
+{
+    return pk_kernel(family, PK_REF);
+}
+
+static void explain(const struct kernel_case *k, const struct entry *entry, uint32_t seed, int out, size_t at)
+{
+    char text[1024];
+    kernel_case_describe(k, text, sizeof text);
+    fail_msg("%s seed %u: output %d differs at byte %zu: %s", entry->kernel->name, seed, out, at, text);
+}
+
+static void compare_bytes(const struct kernel_case *k, const struct entry *entry, uint32_t seed, void *const *want)
+{
+    for (int i = 0; i < k->epilogue.n_outs; i++) {
+        const uint8_t *a = want[i], *b = k->outs[i].data;
+        for (size_t j = 0; j < k->out_bytes[i]; j++) {
+            if (a[j] != b[j]) {
+                explain(k, entry, seed, i, j);
+            }
+        }
+    }
+}
+
+/* Runs the case by reference and by the kernel; false when the kernel declines the shape. */
+static bool check_exact(struct kernel_case *k, const struct entry *entry, uint32_t seed)
+{
+    void *want[PK_MAX_OUTS];
+    if (entry->kernel->packed_size(&k->conv) == 0) {
+        return false;
+    }
+    kernel_case_new_outputs(k);
+    kernel_case_run(k, reference(k->family));
+    for (int i = 0; i < k->epilogue.n_outs; i++) {
+        want[i] = k->outs[i].data;
+    }
+    kernel_case_new_outputs(k);
+    kernel_case_run(k, entry->kernel);
+    compare_bytes(k, entry, seed, want);
+    return true;
+}
+
+static bool usable(const struct entry *entry)
+{
+    return entry->isa != PK_REF && pk_isa_supported(entry->isa);
+}
+
+static void every_kernel_equals_the_reference(void **state)
+{
+    (void)state;
+    for (int i = 0; i < N_ENTRIES; i++) {
+        int done = 0;
+        for (uint32_t seed = 0; usable(&entries[i]) && seed < CASES; seed++) {
+            struct kernel_case k;
+            kernel_case_init(&k, entries[i].family, seed);
+            kernel_case_random_shape(&k);
+            kernel_case_random_values(&k, seed % 4 == 0 ? KERNEL_EXTREME : KERNEL_EXACT);
+            kernel_case_random_epilogue(&k);
+            done += check_exact(&k, &entries[i], seed);
+            kernel_case_clear(&k);
+        }
+        printf("%-28s %s\n", entries[i].kernel->name,
+               entries[i].isa == PK_REF ? "is the reference" : usable(&entries[i]) ? "" : "SKIP: not on this machine");
+        if (usable(&entries[i])) {
+            assert_true(done > CASES / 2);
+        }
+    }
+}
+
+/* Shapes of real networks and shapes that exceed every internal block. */
+static const struct pk_conv large[] = {
+    /* in_h, in_w, in_c, out_h, out_w, out_c, kernel, stride, dilation, pad, groups */
+    {23, 17, 256, 23, 17, 40, 3, 3, 1, 1, 1, 1, 1, 1, 1},
+    {40, 40, 64, 40, 40, 64, 1, 1, 1, 1, 1, 1, 0, 0, 1},
+    {65, 33, 3, 33, 17, 24, 3, 3, 2, 2, 1, 1, 1, 1, 1},
+    {1, 1, 5000, 1, 1, 70, 1, 1, 1, 1, 1, 1, 0, 0, 1},
+    {3, 3, 1024, 1, 1, 65, 3, 3, 1, 1, 1, 1, 0, 0, 1},
+    {1, 700, 24, 1, 700, 130, 1, 1, 1, 1, 1, 1, 0, 0, 1},
+};
+static const struct pk_conv large_depthwise[] = {
+    {40, 40, 64, 40, 40, 64, 5, 5, 1, 1, 1, 1, 2, 2, 64},
+    {41, 39, 130, 20, 20, 130, 3, 3, 2, 2, 1, 1, 0, 1, 130},
+    {9, 300, 16, 9, 300, 16, 3, 3, 1, 1, 1, 1, 1, 1, 16},
+    {17, 17, 48, 17, 17, 96, 3, 3, 1, 1, 1, 1, 1, 1, 48},
+};
+
+static void large_shapes_equal_the_reference(void **state)
+{
+    (void)state;
+    const int n_dense = sizeof large / sizeof large[0], n_depthwise = sizeof large_depthwise / sizeof large_depthwise[0];
+    for (int i = 0; i < N_ENTRIES; i++) {
+        const bool depthwise = kernel_case_is_depthwise(entries[i].family);
+        const bool fc = entries[i].family == PK_FC_U8S8 || entries[i].family == PK_FC_F16 || entries[i].family == PK_FC_F32;
+        for (int j = fc ? 3 : 0; usable(&entries[i]) && j < (fc ? 4 : depthwise ? n_depthwise : n_dense); j++) {
+            struct kernel_case k;
+            kernel_case_init(&k, entries[i].family, (uint32_t)j);
+            k.conv = depthwise ? large_depthwise[j] : large[j];
+            kernel_case_random_values(&k, KERNEL_EXACT);
+            kernel_case_random_epilogue(&k);
+            assert_true(check_exact(&k, &entries[i], (uint32_t)j));
+            kernel_case_clear(&k);
+        }
+    }
+}
+
+static void absolute(struct kernel_case *k)
+{
+    const struct pk_conv *c = &k->conv;
+    const size_t n_x = (size_t)c->in_h * (size_t)c->in_w * (size_t)c->in_c, n_w = kernel_case_n_weights(k);
+    if (kernel_case_x_size(k->family) == 2) {
+        for (size_t i = 0; i < n_x; i++) {
+            ((uint16_t *)k->x)[i] &= 0x7fff;
+        }
+        for (size_t i = 0; i < n_w; i++) {
+            ((uint16_t *)k->weights)[i] &= 0x7fff;
+        }
+        return;
+    }
+    for (size_t i = 0; i < n_x; i++) {
+        ((float *)k->x)[i] = fabsf(((float *)k->x)[i]);
+    }
+    for (size_t i = 0; i < n_w; i++) {
+        ((float *)k->weights)[i] = fabsf(((float *)k->weights)[i]);
+    }
+}
+
+static void check_tolerance(const struct entry *entry, uint32_t seed)
+{
+    struct kernel_case k;
+    kernel_case_init(&k, entry->family, seed);
+    kernel_case_random_shape(&k);
+    kernel_case_random_values(&k, KERNEL_REAL);
+    kernel_case_plain_epilogue(&k, PK_F32);
+    const struct pk_conv *c = &k.conv;
+    const size_t n = (size_t)c->out_h * (size_t)c->out_w * (size_t)c->out_c;
+    const float products = (float)(kernel_case_n_weights(&k) / (size_t)c->out_c);
+    kernel_case_new_outputs(&k);
+    kernel_case_run(&k, entry->kernel);
+    const float *got = k.outs[0].data;
+    kernel_case_new_outputs(&k);
+    kernel_case_run(&k, reference(entry->family));
+    const float *want = k.outs[0].data;
+    absolute(&k);
+    kernel_case_new_outputs(&k);
+    kernel_case_run(&k, reference(entry->family));
+    const float *magnitude = k.outs[0].data;
+    for (size_t i = 0; i < n; i++) {
+        if (!(fabsf(got[i] - want[i]) <= products * 0x1p-24f * magnitude[i])) {
+            explain(&k, entry, seed, 0, i * 4);
+        }
+    }
+    kernel_case_clear(&k);
+}
+
+static void float_sums_are_within_the_stated_tolerance(void **state)
+{
+    (void)state;
+    for (int i = 0; i < N_ENTRIES; i++) {
+        for (uint32_t seed = 0; usable(&entries[i]) && seed < CASES / 8; seed++) {
+            if (!kernel_case_is_integer(entries[i].family)) {
+                check_tolerance(&entries[i], seed + 9000);
+            }
+        }
+    }
+}
+
+static void names_and_fallbacks_agree(void **state)
+{
+    (void)state;
+    for (int f = 0; f < PK_FAMILY_COUNT; f++) {
+        for (int i = 0; i < PK_ISA_COUNT; i++) {
+            const struct pk_layer_kernel *kernel = pk_kernel((enum pk_family)f, (enum pk_isa)i);
+            const char *family = pk_family_name((enum pk_family)f);
+            assert_non_null(kernel);
+            assert_memory_equal(kernel->name, family, strlen(family));
+        }
+    }
+    for (int i = 0; i < N_ENTRIES; i++) {
+        char name[64];
+        snprintf(name, sizeof name, "%s_%s", pk_family_name(entries[i].family), pk_isa_name(entries[i].isa));
+        assert_string_equal(entries[i].kernel->name, name);
+    }
+    struct pk_conv c = {1, 1, 3, 1, 1, 2, 1, 1, 1, 1, 1, 1, 0, 0, 1};
+    assert_true(pk_kernel_for(PK_CONV_F32, pk_isa_best(), &c)->packed_size(&c) > 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(names_and_fallbacks_agree),
+        cmocka_unit_test(every_kernel_equals_the_reference),
+        cmocka_unit_test(large_shapes_equal_the_reference),
+        cmocka_unit_test(float_sums_are_within_the_stated_tolerance),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
