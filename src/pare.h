@@ -139,7 +139,7 @@ struct pare_front; /* opaque */
 /* The current state; pointers inside are valid until the next call that changes it (version differs). */
 const struct pare_state *pare_front_state(const struct pare_front *f);
 
-/* Runs one CORE command line ("pin 'detector/*=int8'"). The answer is in state->message too.
+/* Runs one CORE command line ("pin GLOB=int8"). The answer is in state->message too.
  * `point` is the index of the point under the cursor (-1 = none), used by commands whose argument is left out. */
 enum pare_status pare_front_command(struct pare_front *f, const char *line, int point,
                                     struct pare_error *err);
