@@ -1,0 +1,338 @@
+/*
+ * conv_body.h: dense convolution as tiles of rows (output pixels) times columns (output channels). The including
+ * file defines first:
+ *   T_X, T_A, T_W, T_P, T_ACC   element types of: x, a row of the activation panel, weights as given, packed
+ *                               weights, sums
+ *   K_GROUP                     elements of K that one multiply-add joins (1, 2, 4)
+ *   VL, NV                      lanes of a vector of sums; vectors in the widest tile
+ *   vacc, V_ZERO(), V_BROADCAST(p), V_WEIGHTS(p), V_MADD(acc, a, w), V_SUM(a, b), V_PUT(p, acc)
+ *   copy_row(T_A *, const T_X *, size_t), weight_of(T_W)
+ *   PK_EPILOGUE                 the epilogue function
+ *   CONV_NAME, FC_NAME          tables pk_<name>
+ *
+ * Packed weights: per group, panels of NV * VL channels, the last one narrower (a multiple of VL); a panel is
+ * [K / K_GROUP][width][K_GROUP], zero beyond the last channel and beyond K.
+ * Activations: 1x1 layers of stride 1 are read where they are; else rows of K are copied to scratch, a block of
+ * them at a time, which all panels then use.
+ */
+#include <string.h>
+
+enum {
+    WIDE = NV * VL,        /* channels of a full panel */
+    STRIP = 24,            /* rows that go to the epilogue at once; a multiple of every tile's rows */
+    BLOCK_BYTES = 192 << 10, /* activations copied before the panels run over them: a tenth of a 2 MiB L2 */
+    DIRECT = sizeof(T_X) == sizeof(T_A)
+};
+
+typedef void tile_fn(size_t groups, const char *a, size_t lda, const T_P *w, T_ACC *acc);
+
+/* mr rows of lda bytes each times nv vectors: acc[mr][WIDE] = a * w over `groups` steps of K_GROUP. */
+#define TILE(name, mr, nv)                                                                         \
+    static void name(size_t groups, const char *a, size_t lda, const T_P *w, T_ACC *acc)           \
+    {                                                                                              \
+        vacc s[mr][nv], b[nv];                                                                     \
+        PK_UNROLL for (int r = 0; r < (mr); r++) {                                                 \
+            PK_UNROLL for (int j = 0; j < (nv); j++) s[r][j] = V_ZERO();                           \
+        }                                                                                          \
+        const size_t lda3 = 3 * lda;                                                               \
+        for (; groups > 0; groups--, a += K_GROUP * sizeof(T_A), w += (nv)*VL * K_GROUP) {         \
+            PK_UNROLL for (int j = 0; j < (nv); j++) b[j] = V_WEIGHTS(w + j * VL * K_GROUP);       \
+            const char *q = a;                                                                     \
+            PK_UNROLL for (int r = 0; r < (mr); r++) {                                             \
+                const vacc x = V_BROADCAST(q + ((r & 3) == 3 ? lda3 : (size_t)(r & 3) * lda));     \
+                PK_UNROLL for (int j = 0; j < (nv); j++) s[r][j] = V_MADD(s[r][j], x, b[j]);       \
+                q += (r & 3) == 3 ? 4 * lda : 0;                                                   \
+            }                                                                                      \
+        }                                                                                          \
+        PK_UNROLL for (int r = 0; r < (mr); r++) {                                                 \
+            PK_UNROLL for (int j = 0; j < (nv); j++) V_PUT(acc + r * WIDE + j * VL, s[r][j]);      \
+        }                                                                                          \
+    }
+
+/* One row: four sets of sums, each over every fourth step, hide the latency. */
+#define TILE_ROW(name, nv)                                                                         \
+    static void name(size_t groups, const char *a, size_t lda, const T_P *w, T_ACC *acc)           \
+    {                                                                                              \
+        (void)lda;                                                                                 \
+        vacc s[4][nv];                                                                             \
+        PK_UNROLL for (int r = 0; r < 4; r++) {                                                    \
+            PK_UNROLL for (int j = 0; j < (nv); j++) s[r][j] = V_ZERO();                           \
+        }                                                                                          \
+        for (; groups >= 4; groups -= 4) {                                                         \
+            PK_UNROLL for (int r = 0; r < 4; r++) {                                                \
+                const vacc x = V_BROADCAST(a);                                                     \
+                PK_UNROLL for (int j = 0; j < (nv); j++) {                                         \
+                    s[r][j] = V_MADD(s[r][j], x, V_WEIGHTS(w + j * VL * K_GROUP));                 \
+                }                                                                                  \
+                a += K_GROUP * sizeof(T_A), w += (nv)*VL * K_GROUP;                                \
+            }                                                                                      \
+        }                                                                                          \
+        for (; groups > 0; groups--, a += K_GROUP * sizeof(T_A), w += (nv)*VL * K_GROUP) {         \
+            const vacc x = V_BROADCAST(a);                                                         \
+            PK_UNROLL for (int j = 0; j < (nv); j++) {                                             \
+                s[0][j] = V_MADD(s[0][j], x, V_WEIGHTS(w + j * VL * K_GROUP));                     \
+            }                                                                                      \
+        }                                                                                          \
+        PK_UNROLL for (int j = 0; j < (nv); j++) {                                                 \
+            V_PUT(acc + j * VL, V_SUM(V_SUM(s[0][j], s[1][j]), V_SUM(s[2][j], s[3][j])));          \
+        }                                                                                          \
+    }
+
+struct tiles {
+    int rows, few;              /* rows of the two tiles */
+    tile_fn *many, *some, *one; /* rows, few, 1 */
+};
+
+#if NV == 4
+TILE(tile_6x4, 6, 4)
+TILE(tile_2x4, 2, 4)
+TILE(tile_8x3, 8, 3)
+TILE(tile_3x3, 3, 3)
+TILE(tile_12x2, 12, 2)
+TILE(tile_4x2, 4, 2)
+TILE(tile_24x1, 24, 1)
+TILE(tile_8x1, 8, 1)
+TILE_ROW(tile_1x4, 4)
+TILE_ROW(tile_1x3, 3)
+TILE_ROW(tile_1x2, 2)
+TILE_ROW(tile_1x1, 1)
+static const struct tiles all_tiles[NV + 1] = {
+    {0, 0, NULL, NULL, NULL},
+    {24, 8, tile_24x1, tile_8x1, tile_1x1},
+    {12, 4, tile_12x2, tile_4x2, tile_1x2},
+    {8, 3, tile_8x3, tile_3x3, tile_1x3},
+    {6, 2, tile_6x4, tile_2x4, tile_1x4},
+};
+#else
+TILE(tile_6x2, 6, 2)
+TILE(tile_2x2, 2, 2)
+TILE(tile_12x1, 12, 1)
+TILE(tile_4x1, 4, 1)
+TILE_ROW(tile_1x2, 2)
+TILE_ROW(tile_1x1, 1)
+static const struct tiles all_tiles[NV + 1] = {
+    {0, 0, NULL, NULL, NULL},
+    {12, 4, tile_12x1, tile_4x1, tile_1x1},
+    {6, 2, tile_6x2, tile_2x2, tile_1x2},
+};
+#endif
+
+/* Sizes of a layer, in elements. */
+struct plan {
+    size_t depth, k, lda; /* channels of one tap; products per sum; row of the panel, a multiple of K_GROUP */
+    size_t n, width;      /* output channels of a group; the same in whole vectors */
+    size_t pixels, block; /* output pixels; rows of the panel */
+    bool direct;
+};
+
+static struct plan plan_of(const struct pk_conv *c)
+{
+    struct plan p;
+    p.depth = (size_t)(c->in_c / c->groups);
+    p.k = (size_t)c->kernel_h * (size_t)c->kernel_w * p.depth;
+    p.n = (size_t)(c->out_c / c->groups);
+    p.width = pk_round_up(p.n, VL);
+    p.pixels = (size_t)c->out_h * (size_t)c->out_w;
+    p.direct = DIRECT && c->kernel_h == 1 && c->kernel_w == 1 && c->stride_h == 1 && c->stride_w == 1 &&
+               c->pad_top == 0 && c->pad_left == 0 && c->groups == 1 && c->out_w == c->in_w &&
+               c->out_h <= c->in_h && p.depth % K_GROUP == 0 && (p.pixels >= STRIP || p.pixels == 1);
+    p.lda = pk_round_up(p.k, K_GROUP);
+    size_t rows = BLOCK_BYTES / (p.lda * sizeof(T_A)) / STRIP * STRIP;
+    rows = rows < STRIP ? STRIP : rows;
+    if (!p.direct && p.lda * sizeof(T_A) % 1024 == 0) {
+        p.lda += 64 / sizeof(T_A); /* rows a power of two apart would share cache sets */
+    }
+    p.block = p.pixels < rows ? p.pixels : rows;
+    return p;
+}
+
+static size_t packed_size(const struct pk_conv *c)
+{
+    const struct plan p = plan_of(c);
+    return (size_t)c->groups * p.width * pk_round_up(p.k, K_GROUP) * sizeof(T_P);
+}
+
+static void pack(const struct pk_conv *c, const void *weights, void *packed)
+{
+    const struct plan p = plan_of(c);
+    const size_t k_all = pk_round_up(p.k, K_GROUP);
+    T_P *out = packed;
+    for (size_t g = 0; g < (size_t)c->groups; g++) {
+        const T_W *w = (const T_W *)weights + g * p.n * p.k; /* [n][k] */
+        for (size_t first = 0; first < p.width; first += WIDE) {
+            const size_t width = p.width - first < WIDE ? p.width - first : WIDE;
+            for (size_t k = 0; k < k_all; k += K_GROUP) {
+                for (size_t i = 0; i < width * K_GROUP; i++) {
+                    const size_t n = first + i / K_GROUP, at = k + i % K_GROUP;
+                    *out++ = n < p.n && at < p.k ? weight_of(w[n * p.k + at]) : (T_P)0;
+                }
+            }
+        }
+    }
+}
+
+/* Rows that the panel holds: tiles may read past the last pixel. */
+static size_t panel_rows(const struct plan *p)
+{
+    return p->direct ? 0 : pk_round_up(p->block, STRIP);
+}
+
+static size_t scratch_size(const struct pk_conv *c)
+{
+    const struct plan p = plan_of(c);
+    return pk_round_up(panel_rows(&p) * p.lda * sizeof(T_A), 64) + 2 * STRIP * WIDE * sizeof(T_ACC) +
+           pk_round_up(p.block, STRIP) * sizeof(int32_t);
+}
+
+PK_INLINE void fill_row(T_A *to, T_A value, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        to[i] = value;
+    }
+}
+
+/* One kernel row of one pixel: kernel_w taps of depth elements, at input row `row`, from input column ix on. */
+PK_INLINE void gather_taps(const struct pk_conv *c, const struct plan *p, const T_X *row, int ix, T_A pad, T_A *to)
+{
+    if (c->dilation_w == 1 && c->groups == 1) { /* the taps lie side by side */
+        const int left = ix < 0 ? (-ix < c->kernel_w ? -ix : c->kernel_w) : 0;
+        const int end = c->in_w - ix < c->kernel_w ? c->in_w - ix : c->kernel_w;
+        const size_t first = (size_t)left * p->depth, last = end > left ? (size_t)end * p->depth : first;
+        fill_row(to, pad, first);
+        if (last > first) {
+            copy_row(to + first, row + (ptrdiff_t)(ix + left) * c->in_c, last - first);
+        }
+        fill_row(to + last, pad, (size_t)c->kernel_w * p->depth - last);
+        return;
+    }
+    for (int kx = 0; kx < c->kernel_w; kx++, ix += c->dilation_w, to += p->depth) {
+        if (ix >= 0 && ix < c->in_w) {
+            copy_row(to, row + (ptrdiff_t)ix * c->in_c, p->depth);
+        } else {
+            fill_row(to, pad, p->depth);
+        }
+    }
+}
+
+/* Copies the taps of `rows` pixels from `pixel` on to the panel; the rows after them, up to a strip, become zero. */
+static void gather(const struct pk_conv *c, const struct plan *p, const T_X *x, size_t pixel, size_t rows, T_A pad,
+                   T_A *panel)
+{
+    int oy = (int)(pixel / (size_t)c->out_w), ox = (int)(pixel % (size_t)c->out_w);
+    const size_t run = (size_t)c->kernel_w * p->depth;
+    for (size_t r = 0; r < rows; r++, panel += p->lda) {
+        T_A *to = panel;
+        for (int ky = 0; ky < c->kernel_h; ky++, to += run) {
+            const int iy = oy * c->stride_h - c->pad_top + ky * c->dilation_h;
+            if (iy >= 0 && iy < c->in_h) {
+                gather_taps(c, p, x + (ptrdiff_t)iy * c->in_w * c->in_c, ox * c->stride_w - c->pad_left, pad, to);
+            } else {
+                fill_row(to, pad, run);
+            }
+        }
+        fill_row(to, 0, pk_round_up(p->k, K_GROUP) - p->k);
+        oy += ++ox == c->out_w;
+        ox = ox == c->out_w ? 0 : ox;
+    }
+    memset(panel, 0, (pk_round_up(rows, STRIP) - rows) * p->lda * sizeof(T_A));
+}
+
+/* Activations of one block and where its sums go. */
+struct work {
+    const struct pk_conv *c;
+    const struct pk_epilogue *e;
+    const struct plan *p;
+    const char *a; /* first row */
+    size_t lda;    /* bytes */
+    size_t pixel, rows;
+    int32_t *sums;
+    T_ACC *acc; /* [STRIP][WIDE], with STRIP rows of room before it */
+};
+
+/*
+ * Sums of `rows` (at most STRIP) rows from row `first` of the block. A tile that would read past the last pixel of
+ * x starts earlier instead and computes some rows twice.
+ */
+static void strip(const struct work *w, size_t first, size_t rows, size_t nv, const T_P *weights)
+{
+    const struct tiles *t = &all_tiles[nv];
+    const size_t groups = pk_round_up(w->p->k, K_GROUP) / K_GROUP;
+    if (w->p->pixels == 1) {
+        t->one(groups, w->a, w->lda, weights, w->acc);
+        return;
+    }
+    size_t r = 0;
+    while (r < rows) {
+        const bool many = rows - r > (size_t)(t->rows - t->few);
+        const size_t step = (size_t)(many ? t->rows : t->few);
+        ptrdiff_t from = (ptrdiff_t)r;
+        if (w->p->direct && w->pixel + first + r + step > w->p->pixels) {
+            from -= (ptrdiff_t)(w->pixel + first + r + step - w->p->pixels);
+        }
+        (many ? t->many : t->some)(groups, w->a + ((ptrdiff_t)first + from) * (ptrdiff_t)w->lda, w->lda, weights,
+                                   w->acc + from * WIDE);
+        r += step;
+    }
+}
+
+/* All panels of a group over one block. */
+static void block(const struct work *w, size_t group, const T_P *weights)
+{
+    const struct plan *p = w->p;
+    for (size_t first = 0; first < p->width; first += WIDE) {
+        const size_t width = p->width - first < WIDE ? p->width - first : WIDE;
+        const size_t n = p->n - first < WIDE ? p->n - first : WIDE;
+        for (size_t row = 0; row < w->rows; row += STRIP) {
+            const size_t rows = w->rows - row < STRIP ? w->rows - row : STRIP;
+            strip(w, row, rows, width / VL, weights);
+            const struct pk_tile tile = {w->acc, WIDE, w->pixel + row, (int)rows, (int)(group * p->n + first),
+                                         (int)n, w->sums + row};
+            PK_EPILOGUE(w->e, &tile);
+        }
+        weights += width * pk_round_up(p->k, K_GROUP);
+    }
+}
+
+/* Sum of the codes of every row, for weight zero points. */
+static void sum_rows(const struct work *w)
+{
+    for (size_t r = 0; r < w->rows; r++) {
+        const T_A *row = (const T_A *)(const void *)(w->a + r * w->lda);
+        int32_t sum = 0;
+        for (size_t i = 0; i < w->p->k; i++) {
+            sum += (int32_t)row[i];
+        }
+        w->sums[r] = sum;
+    }
+}
+
+static void run(const struct pk_conv *c, const void *x, int pad_code, const void *packed,
+                const struct pk_epilogue *e, void *scratch)
+{
+    const struct plan p = plan_of(c);
+    const size_t panel_bytes = pk_round_up(panel_rows(&p) * p.lda * sizeof(T_A), 64);
+    T_ACC *acc = (T_ACC *)(void *)((char *)scratch + panel_bytes);
+    struct work w = {c, e, &p, NULL, p.lda * sizeof(T_A), 0, 0, (int32_t *)(void *)(acc + 2 * STRIP * WIDE),
+                     acc + STRIP * WIDE};
+    const size_t group_weights = p.width * pk_round_up(p.k, K_GROUP);
+    for (size_t g = 0; g < (size_t)c->groups; g++) {
+        for (w.pixel = 0; w.pixel < p.pixels; w.pixel += p.block) {
+            w.rows = p.pixels - w.pixel < p.block ? p.pixels - w.pixel : p.block;
+            if (p.direct) {
+                w.a = (const char *)x + w.pixel * w.lda;
+            } else {
+                gather(c, &p, (const T_X *)x + g * p.depth, w.pixel, w.rows, PK_PAD(pad_code), scratch);
+                w.a = scratch;
+            }
+            if (e->weight_zero != NULL) {
+                sum_rows(&w);
+            }
+            block(&w, g, (const T_P *)packed + g * group_weights);
+        }
+    }
+}
+
+#define PK_TABLE_2(name) const struct pk_layer_kernel pk_##name = {#name, packed_size, pack, scratch_size, run}
+#define PK_TABLE(name) PK_TABLE_2(name)
+PK_TABLE(CONV_NAME);
+PK_TABLE(FC_NAME);

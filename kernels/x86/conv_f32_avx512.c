@@ -1,0 +1,39 @@
+/* conv_f32_avx512.c: fp32 convolution, tiles of 6 rows times 64 channels and their like. */
+#include "vec_avx512.h"
+
+#include "../pk_tables.h"
+
+#define T_X float
+#define T_A float
+#define T_W float
+#define T_P float
+#define T_ACC float
+#define K_GROUP 1
+#define NV 4
+#define vacc __m512
+#define V_ZERO() _mm512_setzero_ps()
+#define V_BROADCAST(p) _mm512_set1_ps(*(const float *)(const void *)(p))
+#define V_WEIGHTS(p) _mm512_loadu_ps(p)
+#define V_MADD(acc, a, w) _mm512_fmadd_ps(a, w, acc)
+#define V_SUM(a, b) _mm512_add_ps(a, b)
+#define V_PUT(p, acc) _mm512_storeu_ps(p, acc)
+#define PK_EPILOGUE pk_epilogue_f32_avx512
+#define PK_PAD(code) ((void)(code), 0.0f)
+#define CONV_NAME conv_f32_avx512
+#define FC_NAME fc_f32_avx512
+
+PK_INLINE void copy_row(float *to, const float *from, size_t n)
+{
+    for (; n >= VL; n -= VL, to += VL, from += VL) {
+        _mm512_storeu_ps(to, _mm512_loadu_ps(from));
+    }
+    const vm rest = v_lanes((int)n);
+    v_store(to, v_load(from, rest), rest);
+}
+
+PK_INLINE float weight_of(float w)
+{
+    return w;
+}
+
+#include "conv_body.h"

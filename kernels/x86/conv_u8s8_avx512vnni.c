@@ -1,0 +1,48 @@
+/* conv_u8s8_avx512vnni.c: byte codes with vpdpbusd, which joins four products per lane without saturation. */
+#include "vec_avx512.h"
+
+#include "../pk_tables.h"
+
+#include <string.h>
+
+#define T_X uint8_t
+#define T_A uint8_t
+#define T_W int8_t
+#define T_P int8_t
+#define T_ACC int32_t
+#define K_GROUP 4
+#define NV 4
+#define vacc __m512i
+#define V_ZERO() _mm512_setzero_si512()
+#define V_BROADCAST(p) _mm512_set1_epi32(four_codes(p))
+#define V_WEIGHTS(p) _mm512_loadu_si512(p)
+#define V_MADD(acc, a, w) _mm512_dpbusd_epi32(acc, a, w)
+#define V_SUM(a, b) _mm512_add_epi32(a, b)
+#define V_PUT(p, acc) _mm512_storeu_si512(p, acc)
+#define PK_EPILOGUE pk_epilogue_i32_avx512
+#define PK_PAD(code) ((uint8_t)(code))
+#define CONV_NAME conv_u8s8_avx512vnni
+#define FC_NAME fc_u8s8_avx512vnni
+
+PK_INLINE int four_codes(const char *p)
+{
+    int codes;
+    memcpy(&codes, p, sizeof codes);
+    return codes;
+}
+
+PK_INLINE void copy_row(uint8_t *to, const uint8_t *from, size_t n)
+{
+    for (; n >= 64; n -= 64, to += 64, from += 64) {
+        _mm512_storeu_si512(to, _mm512_loadu_si512(from));
+    }
+    const __mmask64 rest = ((__mmask64)1 << n) - 1;
+    _mm512_mask_storeu_epi8(to, rest, _mm512_maskz_loadu_epi8(rest, from));
+}
+
+PK_INLINE int8_t weight_of(int8_t w)
+{
+    return w;
+}
+
+#include "conv_body.h"
