@@ -1,0 +1,34 @@
+/* depthwise_f32_avx512.c: fp32 depthwise convolution, eight pixels times two vectors in registers. */
+#include "vec_avx512.h"
+
+#include "../pk_tables.h"
+
+#define T_X float
+#define T_C float
+#define T_W float
+#define T_P float
+#define T_ACC float
+#define INTEGER 0
+#define PIXELS 8
+#define COPY_SHARE 4 /* the picture is copied when more than a quarter of its columns touch the edge */
+#define PK_EPILOGUE pk_epilogue_f32_avx512
+#define PK_PAD(code) ((void)(code), 0.0f)
+#define DEPTHWISE_NAME depthwise_f32_avx512
+
+PK_INLINE void copy_row(float *to, const float *from, size_t n)
+{
+    for (; n >= VL; n -= VL, to += VL, from += VL) {
+        _mm512_storeu_ps(to, _mm512_loadu_ps(from));
+    }
+    const vm rest = v_lanes((int)n);
+    v_store(to, v_load(from, rest), rest);
+}
+
+PK_INLINE float weight_of(float w)
+{
+    return w;
+}
+
+#include "depthwise_float.h"
+
+#include "depthwise_body.h"
