@@ -1,0 +1,162 @@
+#include "measure/stats.h"
+
+#include <math.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+double pare_incomplete_beta(double a, double b, double x)
+{
+    const double tiny = 1e-300;
+    if (x <= 0) {
+        return 0;
+    }
+    if (x >= 1) {
+        return 1;
+    }
+    if (x > (a + 1) / (a + b + 2)) {
+        return 1 - pare_incomplete_beta(b, a, 1 - x); /* where the fraction converges fast */
+    }
+    double front = exp(lgamma(a + b) - lgamma(a) - lgamma(b) + a * log(x) + b * log1p(-x)) / a;
+    double f = 1, c = 1, d = 0;
+    for (int i = 0; i < 500; i++) {
+        int m = i / 2;
+        double numerator = i == 0       ? 1
+                           : i % 2 == 0 ? m * (b - m) * x / ((a + 2 * m - 1) * (a + 2 * m))
+                                        : -(a + m) * (a + b + m) * x / ((a + 2 * m) * (a + 2 * m + 1));
+        d = 1 + numerator * d;
+        d = 1 / (fabs(d) < tiny ? tiny : d);
+        c = 1 + numerator / c;
+        c = fabs(c) < tiny ? tiny : c;
+        f *= c * d;
+        if (fabs(1 - c * d) < 1e-15) {
+            break;
+        }
+    }
+    return front * (f - 1);
+}
+
+/* The x with I_x(a, b) = p, by bisection: monotone, so it cannot fail. */
+static double beta_quantile(double a, double b, double p)
+{
+    double low = 0, high = 1;
+    for (int i = 0; i < 100; i++) {
+        double middle = 0.5 * (low + high);
+        if (pare_incomplete_beta(a, b, middle) < p) {
+            low = middle;
+        } else {
+            high = middle;
+        }
+    }
+    return 0.5 * (low + high);
+}
+
+void pare_interval_proportion(int k, int n, double *low, double *high)
+{
+    *low = n <= 0 || k <= 0 ? 0 : beta_quantile(k, n - k + 1, 0.025);
+    *high = n <= 0 || k >= n ? 1 : beta_quantile(k + 1, n - k, 0.975);
+}
+
+void pare_interval_paired(int lost, int won, int n, double *drop, double *low, double *high)
+{
+    int discordant = lost + won;
+    if (n <= 0) {
+        *drop = *low = *high = NAN;
+        return;
+    }
+    *drop = (double)(lost - won) / n;
+    if (discordant == 0) {
+        *high = 1 - pow(0.025, 1.0 / n);
+        *low = -*high;
+        return;
+    }
+    double p_low, p_high, share = (double)discordant / n;
+    pare_interval_proportion(lost, discordant, &p_low, &p_high);
+    *low = share * (2 * p_low - 1);
+    *high = share * (2 * p_high - 1);
+}
+
+static int compare_doubles(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+void pare_sort(double *x, size_t n)
+{
+    if (n > 1) {
+        qsort(x, n, sizeof *x, compare_doubles);
+    }
+}
+
+double pare_quantile_sorted(const double *x, size_t n, double q)
+{
+    if (n == 0) {
+        return NAN;
+    }
+    double at = q * (double)(n - 1);
+    size_t i = (size_t)at;
+    return i + 1 >= n ? x[n - 1] : x[i] + (at - (double)i) * (x[i + 1] - x[i]);
+}
+
+void pare_interval_bootstrap(const double *x, int n, double *low, double *high)
+{
+    enum { RESAMPLES = 1000 };
+    static const uint64_t multiplier = 6364136223846793005u;
+    double means[RESAMPLES];
+    uint64_t state = 0x853c49e6748fea9bu;
+    if (n <= 0) {
+        *low = *high = NAN;
+        return;
+    }
+    for (int r = 0; r < RESAMPLES; r++) {
+        double sum = 0;
+        for (int i = 0; i < n; i++) {
+            state = state * multiplier + 1442695040888963407u;
+            sum += x[(state >> 33) % (uint64_t)n];
+        }
+        means[r] = sum / n;
+    }
+    pare_sort(means, RESAMPLES);
+    *low = pare_quantile_sorted(means, RESAMPLES, 0.025);
+    *high = pare_quantile_sorted(means, RESAMPLES, 0.975);
+}
+
+void pare_isotonic(const double *x, const double *y, const double *weights, int n, double *fitted)
+{
+    /* Blocks are kept in place: fitted[b] = value of block b, ends in `last`, weights in `mass`. */
+    int *last = malloc((size_t)(n > 0 ? n : 1) * sizeof *last);
+    double *mass = malloc((size_t)(n > 0 ? n : 1) * sizeof *mass);
+    int blocks = 0;
+    (void)x; /* only the order counts */
+    if (last == NULL || mass == NULL) {
+        for (int i = 0; i < n; i++) {
+            fitted[i] = i > 0 && fitted[i - 1] > y[i] ? fitted[i - 1] : y[i]; /* still monotone */
+        }
+        free(last);
+        free(mass);
+        return;
+    }
+    for (int i = 0; i < n; i++) {
+        fitted[blocks] = y[i];
+        mass[blocks] = weights != NULL ? weights[i] : 1;
+        last[blocks++] = i;
+        while (blocks > 1 && fitted[blocks - 2] >= fitted[blocks - 1]) {
+            double total = mass[blocks - 2] + mass[blocks - 1];
+            fitted[blocks - 2] =
+                total > 0 ? (fitted[blocks - 2] * mass[blocks - 2] + fitted[blocks - 1] * mass[blocks - 1]) / total
+                          : fitted[blocks - 1];
+            mass[blocks - 2] = total;
+            last[blocks - 2] = last[blocks - 1];
+            blocks--;
+        }
+    }
+    for (int b = blocks - 1, i = n - 1; b >= 0; b--) {
+        int first = b > 0 ? last[b - 1] + 1 : 0;
+        double value = fitted[b];
+        for (; i >= first; i--) {
+            fitted[i] = value;
+        }
+    }
+    free(last);
+    free(mass);
+}
