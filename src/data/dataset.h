@@ -19,6 +19,10 @@ struct pare_data_spec {
     const char *path;            /* resolved */
     int n_classes;
     const char *const *classes;  /* folder name i = class i; NULL = all folders, sorted by byte */
+    /* When n_folders > 0: these folders only, folder i has label folder_labels[i] (-1 = none). */
+    int n_folders;
+    const char *const *folders;
+    const int *folder_labels;
     int border;                  /* black border added on every side, pixels */
     /* a disjoint part of the same folder: samples are shuffled by seed, then [part_begin, part_end) of 1.0 */
     uint64_t seed;

@@ -72,11 +72,18 @@ struct pare_stage {
     const char *name;            /* "detector" */
     const char *path;            /* resolved file, or NULL when it was not found */
     const char *file;            /* as written */
-    const char *sha256;          /* wanted, or NULL */
+    const char *sha256;          /* wanted, 64 lower-case hex digits, or NULL */
     struct pare_graph *graph;    /* opened by pare_pipeline_open_models; NULL before */
 };
 
-enum pare_split { PARE_SPLIT_CALIBRATION, PARE_SPLIT_SEARCH, PARE_SPLIT_TEST, PARE_SPLIT_COUNT };
+/* ALL is optional: everything there is, labelled or not, for the agreement with fp32 (never for solving). */
+enum pare_split {
+    PARE_SPLIT_CALIBRATION,
+    PARE_SPLIT_SEARCH,
+    PARE_SPLIT_TEST,
+    PARE_SPLIT_ALL,
+    PARE_SPLIT_COUNT
+};
 const char *pare_split_name(enum pare_split s);
 enum pare_status pare_split_parse(const char *text, enum pare_split *s, struct pare_error *err);
 
@@ -89,10 +96,19 @@ struct pare_pipeline {
     const char *metric;            /* "top1", ..., "function", or NULL */
     int n_classes;
     const char **classes;          /* may be NULL */
-    struct pare_dataset *data[PARE_SPLIT_COUNT]; /* NULL = not given or not opened */
+    struct pare_data_spec specs[PARE_SPLIT_COUNT]; /* path NULL = not given, or not found */
+    const char *data_as_written[PARE_SPLIT_COUNT]; /* NULL = not given */
+    struct pare_dataset *data[PARE_SPLIT_COUNT];   /* NULL = not opened */
     struct pare_glue glue;
     const char *lua_hash;          /* xxh of all Lua files that took part, 32 hex digits; "" when bare */
-    /* named sets of layers that stay at least int8: patterns; default: first and last layers of each stage */
+    /* `keep`: layers that are held at least at a level. Absent (has_keep false): the first and last layers of
+     * each stage at least at int8. */
+    bool has_keep;
+    int n_keep;
+    struct pare_keep {
+        const char *pattern, *level; /* "detector/conv*", "fp32" */
+    } *keep;
+    const char *models_dir;        /* as given to pare_pipeline_open, or NULL */
 };
 
 /* Loads pipeline.lua: implemented in lua/ and handed in by main.c, since src/ does not know Lua. */
@@ -102,6 +118,14 @@ struct pare_pipeline_loader {
 };
 /* Set once at start by main.c (and by tests). */
 void pare_pipeline_set_loader(const struct pare_pipeline_loader *loader);
+
+/* An empty pipeline (arena ready, name/dir/path set), and the search for a file that it names: as an absolute
+ * path; beside the pipeline; in models_dir; in PARE_MODELS; in shared/models beside the checkout. NULL =
+ * nowhere. For loaders. */
+struct pare_pipeline *pare_pipeline_new(const char *path, const char *models_dir);
+const char *pare_pipeline_find(struct pare_pipeline *p, const char *file);
+/* The glue of a single-stage pipeline without `infer`: outcome = argmax of the stage's first output. */
+extern const struct pare_glue pare_default_glue;
 
 /* Opens a folder or file with pipeline.lua, or a bare .onnx/.tflite. models_dir may be NULL (then PARE_MODELS,
  * then shared/models beside the checkout for sample pipelines that name it). Models are not opened yet. */

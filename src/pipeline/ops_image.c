@@ -1,0 +1,193 @@
+#include "pipeline/ops.h"
+
+#include <math.h>
+
+/* Height, width and channels of a picture value. */
+static enum pare_status picture(const struct pare_value *v, int64_t *h, int64_t *w, int64_t *c,
+                                struct pare_error *err)
+{
+    const int skip = v->rank == 4 ? 1 : 0;
+    if ((v->rank != 4 && v->rank != 3) || (v->rank == 4 && v->dims[0] != 1)) {
+        return pare_error(err, PARE_ERR_USAGE, NULL,
+                          "expected a picture [1,height,width,channels], got %d dimensions", v->rank);
+    }
+    *h = v->dims[skip];
+    *w = v->dims[skip + 1];
+    *c = v->dims[skip + 2];
+    if (*h < 1 || *w < 1 || *c < 1) {
+        return pare_error(err, PARE_ERR_USAGE, NULL, "the picture is empty");
+    }
+    return PARE_OK;
+}
+
+static enum pare_status new_picture(int64_t h, int64_t w, int64_t c, struct pare_arena *arena,
+                                    struct pare_value **out, struct pare_error *err)
+{
+    if (h < 1 || w < 1 || h > PARE_OP_MAX_SIDE || w > PARE_OP_MAX_SIDE) {
+        return pare_error(err, PARE_ERR_USAGE, NULL, "a picture of %lldx%lld: sides must be 1 to %d",
+                          (long long)w, (long long)h, PARE_OP_MAX_SIDE);
+    }
+    const int64_t dims[4] = {1, h, w, c};
+    *out = pare_value_new(arena, 4, dims);
+    return *out == NULL ? pare_error_nomem(err) : PARE_OK;
+}
+
+/* Adds weight * pixel (y, x) to out[c]; a pixel outside is 0. */
+static void add_pixel(const float *pixels, int64_t h, int64_t w, int64_t c, int64_t y, int64_t x,
+                      float weight, float *out)
+{
+    if (y < 0 || x < 0 || y >= h || x >= w) {
+        return;
+    }
+    const float *p = pixels + (y * w + x) * c;
+    for (int64_t k = 0; k < c; k++) {
+        out[k] += weight * p[k];
+    }
+}
+
+static void sample_zero(const float *pixels, int64_t h, int64_t w, int64_t c, double y, double x,
+                        float *out)
+{
+    if (!(x > -1 && y > -1 && x < (double)w && y < (double)h)) {
+        return; /* also NaN; out is zero */
+    }
+    const double fy = floor(y), fx = floor(x);
+    const int64_t y0 = (int64_t)fy, x0 = (int64_t)fx;
+    const float ty = (float)(y - fy), tx = (float)(x - fx);
+    add_pixel(pixels, h, w, c, y0, x0, (1 - ty) * (1 - tx), out);
+    add_pixel(pixels, h, w, c, y0, x0 + 1, (1 - ty) * tx, out);
+    add_pixel(pixels, h, w, c, y0 + 1, x0, ty * (1 - tx), out);
+    add_pixel(pixels, h, w, c, y0 + 1, x0 + 1, ty * tx, out);
+}
+
+enum pare_status pare_op_crop(const struct pare_value *image, const struct pare_box *box, int out_w,
+                              int out_h, double scale, struct pare_arena *arena,
+                              struct pare_value **out, struct pare_box *frame, struct pare_error *err)
+{
+    int64_t h, w, c;
+    enum pare_status status = picture(image, &h, &w, &c, err);
+    if (status != PARE_OK || (status = new_picture(out_h, out_w, c, arena, out, err)) != PARE_OK) {
+        return status;
+    }
+    const double side = scale * fmax(box->w * (double)w, box->h * (double)h);
+    const double x0 = box->cx * (double)w - 0.5, y0 = box->cy * (double)h - 0.5;
+    const double cosine = cos(box->angle), sine = sin(box->angle);
+    const bool good = isfinite(side) && isfinite(x0) && isfinite(y0) && isfinite(cosine) &&
+                      isfinite(box->w) && isfinite(box->h);
+    if (frame != NULL) {
+        *frame = (struct pare_box){.cx = box->cx, .cy = box->cy, .w = side / (double)w,
+                                   .h = side / (double)h, .angle = box->angle, .score = box->score};
+    }
+    for (int i = 0; i < out_h && good; i++) {
+        const double dy = ((i + 0.5) / out_h - 0.5) * side;
+        for (int j = 0; j < out_w; j++) {
+            const double dx = ((j + 0.5) / out_w - 0.5) * side;
+            sample_zero(image->data, h, w, c, y0 + dx * sine + dy * cosine,
+                        x0 + dx * cosine - dy * sine, (*out)->data + ((int64_t)i * out_w + j) * c);
+        }
+    }
+    return PARE_OK;
+}
+
+/* Bilinear, half-pixel centres, edges repeated: source rows/columns and weight of one output index. */
+static void tap(int i, int n_out, int64_t n_in, int64_t *a, int64_t *b, float *t)
+{
+    double x = (i + 0.5) * (double)n_in / n_out - 0.5;
+    x = fmin(fmax(x, 0), (double)(n_in - 1));
+    *a = (int64_t)x;
+    *b = *a + 1 < n_in ? *a + 1 : *a;
+    *t = (float)(x - (double)*a);
+}
+
+/* Scales the whole picture into the rectangle (left, top, rw, rh) of out. */
+static void paint(const struct pare_value *image, int64_t h, int64_t w, int64_t c,
+                  struct pare_value *out, int left, int top, int rw, int rh)
+{
+    const int64_t out_w = out->dims[2];
+    for (int i = 0; i < rh; i++) {
+        int64_t ya, yb, xa, xb;
+        float ty, tx;
+        tap(i, rh, h, &ya, &yb, &ty);
+        for (int j = 0; j < rw; j++) {
+            tap(j, rw, w, &xa, &xb, &tx);
+            const float *p = image->data;
+            float *o = out->data + ((top + i) * out_w + left + j) * c;
+            for (int64_t k = 0; k < c; k++) {
+                const float u = p[(ya * w + xa) * c + k] * (1 - tx) + p[(ya * w + xb) * c + k] * tx;
+                const float v = p[(yb * w + xa) * c + k] * (1 - tx) + p[(yb * w + xb) * c + k] * tx;
+                o[k] = u * (1 - ty) + v * ty;
+            }
+        }
+    }
+}
+
+enum pare_status pare_op_resize(const struct pare_value *image, int out_w, int out_h,
+                                struct pare_arena *arena, struct pare_value **out, struct pare_error *err)
+{
+    int64_t h, w, c;
+    enum pare_status status = picture(image, &h, &w, &c, err);
+    if (status != PARE_OK || (status = new_picture(out_h, out_w, c, arena, out, err)) != PARE_OK) {
+        return status;
+    }
+    paint(image, h, w, c, *out, 0, 0, out_w, out_h);
+    return PARE_OK;
+}
+
+static void fill_with(struct pare_value *v, double fill)
+{
+    const int64_t n = pare_value_elements(v);
+    for (int64_t i = 0; i < n; i++) {
+        v->data[i] = (float)fill;
+    }
+}
+
+enum pare_status pare_op_letterbox(const struct pare_value *image, int out_w, int out_h, double fill,
+                                   struct pare_arena *arena, struct pare_value **out,
+                                   struct pare_box *frame, struct pare_error *err)
+{
+    int64_t h, w, c;
+    enum pare_status status = picture(image, &h, &w, &c, err);
+    if (status != PARE_OK || (status = new_picture(out_h, out_w, c, arena, out, err)) != PARE_OK) {
+        return status;
+    }
+    fill_with(*out, fill);
+    const double scale = fmin((double)out_w / (double)w, (double)out_h / (double)h);
+    int rw = (int)((double)w * scale + 0.5), rh = (int)((double)h * scale + 0.5);
+    rw = rw < 1 ? 1 : rw > out_w ? out_w : rw;
+    rh = rh < 1 ? 1 : rh > out_h ? out_h : rh;
+    const int left = (out_w - rw) / 2, top = (out_h - rh) / 2;
+    paint(image, h, w, c, *out, left, top, rw, rh);
+    if (frame != NULL) {
+        *frame = (struct pare_box){.cx = (out_w * 0.5 - left) / rw, .cy = (out_h * 0.5 - top) / rh,
+                                   .w = (double)out_w / rw, .h = (double)out_h / rh, .score = 1};
+    }
+    return PARE_OK;
+}
+
+enum pare_status pare_op_border(const struct pare_value *image, int pixels, double fill,
+                                struct pare_arena *arena, struct pare_value **out, struct pare_error *err)
+{
+    int64_t h, w, c;
+    enum pare_status status = picture(image, &h, &w, &c, err);
+    if (status != PARE_OK) {
+        return status;
+    }
+    if (pixels < 0 || pixels > PARE_OP_MAX_SIDE) {
+        return pare_error(err, PARE_ERR_USAGE, NULL, "a border of %d pixels: expected 0 to %d", pixels,
+                          PARE_OP_MAX_SIDE);
+    }
+    status = new_picture(h + 2 * pixels, w + 2 * pixels, c, arena, out, err);
+    if (status != PARE_OK) {
+        return status;
+    }
+    fill_with(*out, fill);
+    const int64_t out_w = w + 2 * pixels;
+    for (int64_t y = 0; y < h; y++) {
+        const float *from = image->data + y * w * c;
+        float *to = (*out)->data + ((y + pixels) * out_w + pixels) * c;
+        for (int64_t k = 0; k < w * c; k++) {
+            to[k] = from[k];
+        }
+    }
+    return PARE_OK;
+}
