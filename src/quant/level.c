@@ -1,0 +1,155 @@
+/* level.c: names of precisions. */
+#include "quant/level.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+static const struct {
+    const char *name;
+    struct pare_level level;
+} aliases[] = {
+    {"int8", {PARE_LEVEL_INT, 8, 8}},
+    {"int4", {PARE_LEVEL_INT, 4, 4}},
+    {"int2", {PARE_LEVEL_INT, 2, 2}},
+    {"bin1", {PARE_LEVEL_INT, 1, 1}},
+    {"fp32", {PARE_LEVEL_FP32, 32, 32}},
+    {"fp16", {PARE_LEVEL_FP16, 16, 16}},
+};
+#define N_ALIASES (sizeof aliases / sizeof aliases[0])
+
+/* One or two decimal digits without a leading zero; -1 when there is no such number. */
+static int number(const char **p)
+{
+    if (**p < '1' || **p > '9') {
+        return -1;
+    }
+    int n = *(*p)++ - '0';
+    if (**p >= '0' && **p <= '9') {
+        n = n * 10 + (*(*p)++ - '0');
+    }
+    return n;
+}
+
+enum pare_status pare_level_parse(const char *text, struct pare_level *level, struct pare_error *err)
+{
+    for (size_t i = 0; i < N_ALIASES; i++) {
+        if (strcasecmp(text, aliases[i].name) == 0) {
+            *level = aliases[i].level;
+            return PARE_OK;
+        }
+    }
+    const char *p = text;
+    int w = -1, a = -1;
+    if (tolower((unsigned char)*p) == 'w') {
+        p++;
+        w = number(&p);
+        if (tolower((unsigned char)*p) == 'a') {
+            p++;
+            a = number(&p);
+        }
+    }
+    if (*p == '\0' && (a == 16 && (w == 8 || w == 16))) {
+        return pare_error(err, PARE_ERR_USAGE, text, "level w8a16 and w16a16 cannot be run yet");
+    }
+    if (*p != '\0' || w < 1 || w > 8 || !((a >= 1 && a <= 8) || a == 32)) {
+        return pare_error(err, PARE_ERR_USAGE, NULL,
+                          "unknown level \"%s\" (fp32, fp16, int8, int4, int2, bin1, w1..8a1..8, w1..8a32)",
+                          text);
+    }
+    level->kind = a == 32 ? PARE_LEVEL_WEIGHT_ONLY : PARE_LEVEL_INT;
+    level->w_bits = (unsigned char)w;
+    level->a_bits = (unsigned char)a;
+    return PARE_OK;
+}
+
+const char *pare_level_name(struct pare_level level, char buf[16])
+{
+    switch (level.kind) {
+    case PARE_LEVEL_FP32:
+        snprintf(buf, 16, "fp32");
+        break;
+    case PARE_LEVEL_FP16:
+        snprintf(buf, 16, "fp16");
+        break;
+    default:
+        snprintf(buf, 16, "w%ua%u", (unsigned)level.w_bits, (unsigned)level.a_bits);
+        break;
+    }
+    return buf;
+}
+
+const char *pare_level_alias(struct pare_level level, char buf[16])
+{
+    for (size_t i = 0; i < N_ALIASES; i++) {
+        if (pare_level_equal(level, aliases[i].level)) {
+            snprintf(buf, 16, "%s", aliases[i].name);
+            return buf;
+        }
+    }
+    return pare_level_name(level, buf);
+}
+
+bool pare_level_equal(struct pare_level a, struct pare_level b)
+{
+    return a.kind == b.kind && a.w_bits == b.w_bits && a.a_bits == b.a_bits;
+}
+
+int pare_level_compare(struct pare_level a, struct pare_level b)
+{
+    const int product_a = a.w_bits * a.a_bits, product_b = b.w_bits * b.a_bits;
+    if (product_a != product_b) {
+        return product_a > product_b ? -1 : 1;
+    }
+    if (a.w_bits != b.w_bits) {
+        return a.w_bits > b.w_bits ? -1 : 1;
+    }
+    return (int)a.kind - (int)b.kind;
+}
+
+enum pare_status pare_levels_parse(const char *text, struct pare_level *levels, int max, int *n,
+                                   struct pare_error *err)
+{
+    if (strcasecmp(text, "paper") == 0) {
+        text = "fp16,int8,int4,int2,bin1";
+    } else if (strcasecmp(text, "default") == 0) {
+        text = "fp16,w8a8,w4a8,w4a4,w2a8,w1a1";
+    }
+    *n = 0;
+    for (const char *p = text; ; ) {
+        const size_t length = strcspn(p, ", ");
+        char word[24];
+        if (length > 0) {
+            snprintf(word, sizeof word, "%.*s", (int)(length < 23 ? length : 23), p);
+            struct pare_level level;
+            enum pare_status status = pare_level_parse(word, &level, err);
+            if (status != PARE_OK) {
+                return status;
+            }
+            bool known = false;
+            for (int i = 0; i < *n; i++) {
+                known = known || pare_level_equal(levels[i], level);
+            }
+            if (!known && *n == max) {
+                return pare_error(err, PARE_ERR_USAGE, NULL, "more than %d levels in \"%s\"", max, text);
+            }
+            if (!known) {
+                levels[(*n)++] = level;
+            }
+        }
+        if (p[length] == '\0') {
+            break;
+        }
+        p += length + 1;
+    }
+    if (*n == 0) {
+        return pare_error(err, PARE_ERR_USAGE, NULL, "no level in \"%s\"", text);
+    }
+    return PARE_OK;
+}
+
+double pare_level_bitops(struct pare_level level)
+{
+    return (double)level.w_bits * (double)level.a_bits;
+}

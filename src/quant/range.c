@@ -1,0 +1,187 @@
+/* range.c: extremes, moments and histogram of one tensor; the two means of a one-bit quantizer. */
+#include "quant/range.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+void pare_range_init(struct pare_range *r)
+{
+    memset(r, 0, sizeof *r);
+}
+
+void pare_range_add(struct pare_range *r, const float *x, size_t n)
+{
+    float min = r->n > 0 ? r->min : INFINITY, max = r->n > 0 ? r->max : -INFINITY;
+    double sum = 0.0, squares = 0.0;
+    int64_t bad = 0;
+    for (size_t i = 0; i < n; i++) {
+        const float v = x[i];
+        if (!isfinite(v)) {
+            bad++;
+            continue;
+        }
+        min = v < min ? v : min;
+        max = v > max ? v : max;
+        sum += (double)v;
+        squares += (double)v * (double)v;
+    }
+    r->n += (int64_t)n - bad;
+    r->n_nonfinite += bad;
+    if (r->n > 0) {
+        r->min = min;
+        r->max = max;
+        r->sum += sum;
+        r->sum_squares += squares;
+    }
+}
+
+void pare_range_add_histogram(struct pare_range *r, const float *x, size_t n)
+{
+    const double span = (double)r->max - (double)r->min;
+    const double per_unit = span > 0.0 ? PARE_HISTOGRAM_BINS / span : 0.0;
+    for (size_t i = 0; i < n; i++) {
+        if (!isfinite(x[i])) {
+            continue;
+        }
+        const double at = ((double)x[i] - (double)r->min) * per_unit;
+        int bin = at > 0.0 ? (at < PARE_HISTOGRAM_BINS ? (int)at : PARE_HISTOGRAM_BINS - 1) : 0;
+        if (r->bins[bin] < UINT32_MAX) {
+            r->bins[bin]++;
+        }
+    }
+}
+
+/* Centre of a bin. */
+static double centre(const struct pare_range *r, int bin)
+{
+    return (double)r->min +
+           ((double)r->max - (double)r->min) * ((double)bin + 0.5) / PARE_HISTOGRAM_BINS;
+}
+
+/* Means of the values below and from bin `cut` on; empty sides keep their old mean. */
+static void side_means(const struct pare_range *r, int cut, double *lo, double *hi)
+{
+    double sum[2] = {0.0, 0.0}, count[2] = {0.0, 0.0};
+    for (int i = 0; i < PARE_HISTOGRAM_BINS; i++) {
+        sum[i >= cut] += centre(r, i) * r->bins[i];
+        count[i >= cut] += r->bins[i];
+    }
+    *lo = count[0] > 0.0 ? sum[0] / count[0] : *lo;
+    *hi = count[1] > 0.0 ? sum[1] / count[1] : *hi;
+}
+
+void pare_range_finish(struct pare_range *r)
+{
+    /* Lloyd's iteration from the extremes: the border is the middle of the two means. It ends when the
+     * border stays in its bin; the squared error falls with every move, so it ends. */
+    double lo = (double)r->min, hi = (double)r->max;
+    uint64_t counted = 0;
+    for (int i = 0; i < PARE_HISTOGRAM_BINS; i++) {
+        counted += r->bins[i];
+    }
+    const double span = hi - lo;
+    int cut = -1;
+    for (int round = 0; counted > 0 && span > 0.0 && round < 2 * PARE_HISTOGRAM_BINS; round++) {
+        const double at = ((lo + hi) / 2.0 - (double)r->min) / span * PARE_HISTOGRAM_BINS;
+        int next = (int)ceil(at - 0.5); /* bins whose centre is not below the border are high */
+        next = next < 1 ? 1 : next > PARE_HISTOGRAM_BINS - 1 ? PARE_HISTOGRAM_BINS - 1 : next;
+        if (next == cut) {
+            break;
+        }
+        cut = next;
+        side_means(r, cut, &lo, &hi);
+    }
+    r->two_lo = (float)lo;
+    r->two_hi = (float)hi;
+}
+
+double pare_range_sigma(const struct pare_range *r)
+{
+    if (r->n == 0) {
+        return 0.0;
+    }
+    const double mean = r->sum / (double)r->n;
+    const double variance = r->sum_squares / (double)r->n - mean * mean;
+    return variance > 0.0 ? sqrt(variance) : 0.0;
+}
+
+enum pare_status pare_calibration_init(struct pare_calibration *c, int n_tensors, struct pare_error *err)
+{
+    c->n_tensors = n_tensors;
+    c->ranges = calloc(n_tensors > 0 ? (size_t)n_tensors : 1, sizeof *c->ranges);
+    if (c->ranges == NULL) {
+        c->n_tensors = 0;
+        return pare_error_nomem(err);
+    }
+    return PARE_OK;
+}
+
+void pare_calibration_clear(struct pare_calibration *c)
+{
+    free(c->ranges);
+    c->ranges = NULL;
+    c->n_tensors = 0;
+}
+
+json_t *pare_calibration_to_json(const struct pare_calibration *c)
+{
+    json_t *rows = json_array();
+    for (int i = 0; i < c->n_tensors; i++) {
+        const struct pare_range *r = &c->ranges[i];
+        const double mean = r->n > 0 ? r->sum / (double)r->n : 0.0;
+        json_array_append_new(rows, json_pack("[I,f,f,f,f,f,f,I]", (json_int_t)r->n, (double)r->min,
+                                              (double)r->max, mean, pare_range_sigma(r),
+                                              (double)r->two_lo, (double)r->two_hi,
+                                              (json_int_t)r->n_nonfinite));
+    }
+    return rows;
+}
+
+/* A finite number of a row that fits a float. */
+static bool row_number(const json_t *row, size_t i, double *value)
+{
+    const json_t *item = json_array_get(row, i);
+    *value = json_number_value(item);
+    return json_is_number(item) && isfinite(*value);
+}
+
+static bool range_from_row(const json_t *row, struct pare_range *r)
+{
+    double v[8];
+    for (size_t i = 0; i < 8; i++) {
+        if (!row_number(row, i, &v[i])) {
+            return false;
+        }
+    }
+    pare_range_init(r);
+    r->n = (int64_t)v[0];
+    r->min = (float)v[1];
+    r->max = (float)v[2];
+    r->sum = v[3] * v[0];
+    r->sum_squares = (v[4] * v[4] + v[3] * v[3]) * v[0];
+    r->two_lo = (float)v[5];
+    r->two_hi = (float)v[6];
+    r->n_nonfinite = (int64_t)v[7];
+    return r->n >= 0 && r->min <= r->max && r->two_lo <= r->two_hi && isfinite(r->min) &&
+           isfinite(r->max) && isfinite(r->two_lo) && isfinite(r->two_hi);
+}
+
+enum pare_status pare_calibration_from_json(const json_t *json, struct pare_calibration *c,
+                                            struct pare_error *err)
+{
+    const size_t n = json_array_size(json);
+    if (!json_is_array(json) || n > INT32_MAX) {
+        return pare_error(err, PARE_ERR_FORMAT, "calibration", "not an array of ranges");
+    }
+    enum pare_status status = pare_calibration_init(c, (int)n, err);
+    for (size_t i = 0; status == PARE_OK && i < n; i++) {
+        const json_t *row = json_array_get(json, i);
+        if (json_array_size(row) != 8 || !range_from_row(row, &c->ranges[i])) {
+            status = pare_error(err, PARE_ERR_FORMAT, "calibration",
+                                "range %zu is not [n, min, max, mean, sigma, two_lo, two_hi, n_nonfinite]", i);
+            pare_calibration_clear(c);
+        }
+    }
+    return status;
+}
