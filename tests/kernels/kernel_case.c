@@ -52,6 +52,7 @@ int kernel_case_int(struct kernel_case *k, int lo, int hi)
 
 void *kernel_case_alloc(struct kernel_case *k, size_t n, size_t align)
 {
+    n += k->roomy ? 64 : 0;
     const size_t page = (size_t)sysconf(_SC_PAGESIZE);
     const size_t body = (n + align + page - 1) / page * page;
     assert_true(k->n_buffers < KERNEL_CASE_MAX_BUFFERS);

@@ -31,6 +31,7 @@ struct kernel_case {
     struct { void *map; size_t bytes; } buffers[KERNEL_CASE_MAX_BUFFERS];
     int n_buffers;
     uint32_t random;
+    bool roomy; /* 64 bytes of room after every array: masked loads over a guard page are correct but slow */
 };
 
 /* Elements of in_c * in_h * in_w, and so on, by family. */

@@ -1,0 +1,44 @@
+/* depthwise_u8s8_avx512vnni.c: depthwise convolution on byte codes, four pixels of a row in each vpdpbusd. */
+#include "vec_avx512.h"
+
+#include "../pk_tables.h"
+
+#define GROUP 4
+#define T_C uint8_t
+#define T_P int8_t
+#define vacc __m512i
+#define V_ZERO() _mm512_setzero_si512()
+#define V_LOAD(p) _mm512_loadu_si512(p)
+#define V_MADD(acc, a, w) _mm512_dpbusd_epi32(acc, a, w)
+#define V_PUT(p, acc) _mm512_storeu_si512(p, acc)
+#define PK_EPILOGUE pk_epilogue_i32_avx512
+#define DEPTHWISE_NAME depthwise_u8s8_avx512vnni
+
+/* 64 channels at a time. The unpacks work within 128-bit lanes; ordering the 4-byte words first as a transposed 4x4
+ * matrix makes their four results the four vectors of channels. `stride`: elements between those vectors. */
+PK_INLINE void interleave(uint8_t *to, const uint8_t *const *pixels, size_t n, size_t stride)
+{
+    const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+    for (size_t first = 0; first < n; first += 64, to += 4 * stride) {
+        const size_t left = n - first;
+        const __mmask64 lanes = left >= 64 ? ~(__mmask64)0 : ((__mmask64)1 << left) - 1;
+        __m512i p[4];
+        PK_UNROLL for (int i = 0; i < 4; i++) {
+            p[i] = _mm512_permutexvar_epi32(order, _mm512_maskz_loadu_epi8(lanes, pixels[i] + first));
+        }
+        const __m512i low01 = _mm512_unpacklo_epi8(p[0], p[1]), high01 = _mm512_unpackhi_epi8(p[0], p[1]);
+        const __m512i low23 = _mm512_unpacklo_epi8(p[2], p[3]), high23 = _mm512_unpackhi_epi8(p[2], p[3]);
+        _mm512_storeu_si512(to, _mm512_unpacklo_epi16(low01, low23));
+        if (left > 16) {
+            _mm512_storeu_si512(to + stride, _mm512_unpackhi_epi16(low01, low23));
+        }
+        if (left > 32) {
+            _mm512_storeu_si512(to + 2 * stride, _mm512_unpacklo_epi16(high01, high23));
+        }
+        if (left > 48) {
+            _mm512_storeu_si512(to + 3 * stride, _mm512_unpackhi_epi16(high01, high23));
+        }
+    }
+}
+
+#include "depthwise_u8s8.h"
