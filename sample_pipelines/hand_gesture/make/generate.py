@@ -194,7 +194,7 @@ def draw(seed, n, workers=2):
 
 def decode(data):
     """JPEG bytes to uint8 (SIZE, SIZE, 3)."""
-    return np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
+    return np.array(Image.open(io.BytesIO(data)).convert("RGB"))
 
 
 def write_splits(root):

@@ -68,7 +68,7 @@ def detector_loss(out, boxes):
     target[torch.arange(n), own] = 1
     near = (dx * dx + dy * dy < 2.25).float()
     weight = torch.where(near > 0, 0.05, 1.0)
-    weight[torch.arange(n), own] = 4.0
+    weight[torch.arange(n), own] = 6.0
     bce = (F.binary_cross_entropy_with_logits(score, target, reduction="none") * weight).sum(1).mean()
     pick = F.cross_entropy(score, own)
     inside = torch.stack([torch.minimum(torch.maximum(boxes[:, None, 0], (j - 0.5) / g), (j + 0.5) / g),
