@@ -1,6 +1,8 @@
 /* conv_f32_avx512.c: fp32 convolution, tiles of 6 rows times 64 channels and their like. */
 #include "vec_avx512.h"
 
+#include "rows.h"
+
 #include "../pk_tables.h"
 
 #define T_X float
@@ -24,11 +26,7 @@
 
 PK_INLINE void copy_row(float *to, const float *from, size_t n)
 {
-    for (; n >= VL; n -= VL, to += VL, from += VL) {
-        _mm512_storeu_ps(to, _mm512_loadu_ps(from));
-    }
-    const vm rest = v_lanes((int)n);
-    v_store(to, v_load(from, rest), rest);
+    copy_f32(to, from, n);
 }
 
 PK_INLINE float weight_of(float w)

@@ -1,0 +1,37 @@
+/* conv_f16_avx512.c: convolution on fp16 operands, widened once; sums in fp32, tiles of 6 rows times 64 channels and their like. */
+#include "vec_avx512.h"
+
+#include "rows.h"
+
+#include "../pk_tables.h"
+
+#define T_X uint16_t
+#define T_A float
+#define T_W uint16_t
+#define T_P float
+#define T_ACC float
+#define K_GROUP 1
+#define NV 4
+#define vacc __m512
+#define V_ZERO() _mm512_setzero_ps()
+#define V_BROADCAST(p) _mm512_set1_ps(*(const float *)(const void *)(p))
+#define V_WEIGHTS(p) _mm512_loadu_ps(p)
+#define V_MADD(acc, a, w) _mm512_fmadd_ps(a, w, acc)
+#define V_SUM(a, b) _mm512_add_ps(a, b)
+#define V_PUT(p, acc) _mm512_storeu_ps(p, acc)
+#define PK_EPILOGUE pk_epilogue_f32_avx512
+#define PK_PAD(code) ((void)(code), 0.0f)
+#define CONV_NAME conv_f16_avx512
+#define FC_NAME fc_f16_avx512
+
+PK_INLINE void copy_row(float *to, const uint16_t *from, size_t n)
+{
+    copy_f16(to, from, n);
+}
+
+PK_INLINE float weight_of(uint16_t w)
+{
+    return _cvtsh_ss(w);
+}
+
+#include "conv_body.h"

@@ -1,0 +1,14 @@
+/* epilogue_avx2.c: the epilogue on eight lanes. */
+#include "vec_avx2.h"
+
+#include "epilogue_body.h"
+
+void pk_epilogue_i32_avx2(const struct pk_epilogue *e, const struct pk_tile *t)
+{
+    epilogue_i32(e, t);
+}
+
+void pk_epilogue_f32_avx2(const struct pk_epilogue *e, const struct pk_tile *t)
+{
+    epilogue_f32(e, t);
+}
