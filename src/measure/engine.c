@@ -1,0 +1,528 @@
+#include "measure/engine.h"
+
+#include <stdio.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/hash.h"
+#include "pipeline/ops.h"
+
+#define MAX_PLANS 512
+#define MAX_PLAN_BYTES ((size_t)1500 << 20)
+
+struct cached_plan {
+    int stage;
+    bool keep_all;
+    char key[33];
+    struct pare_plan *plan;
+    size_t bytes;
+    uint64_t used;
+};
+
+struct pare_engine {
+    struct pare_pipeline *p;
+    enum pk_isa isa;
+    struct pare_arena arena;
+    int n_layers;
+    struct pare_layer_ref *layers;
+    int first_layer[PARE_MAX_STAGES + 1];
+    struct pare_calibration calibration[PARE_MAX_STAGES];
+    bool calibrated[PARE_MAX_STAGES];
+    struct cached_plan plans[MAX_PLANS];
+    int n_plans;
+    uint64_t clock;
+    size_t plan_bytes;
+};
+
+enum pare_status pare_engine_new(struct pare_pipeline *p_take, enum pk_isa isa, struct pare_engine **out,
+                                 struct pare_error *err)
+{
+    struct pare_engine *e = calloc(1, sizeof *e);
+    *out = NULL;
+    if (e == NULL) {
+        pare_pipeline_free(p_take);
+        return pare_error_nomem(err);
+    }
+    e->p = p_take;
+    e->isa = isa;
+    int count = 0;
+    for (int s = 0; s < e->p->n_stages; s++) {
+        for (int n = 0; n < e->p->stages[s].graph->n_nodes; n++) {
+            count += pare_node_is_layer(e->p->stages[s].graph, n);
+        }
+    }
+    e->layers = pare_arena_array(&e->arena, (size_t)count + 1, sizeof *e->layers);
+    bool ok = e->layers != NULL;
+    for (int s = 0; ok && s < e->p->n_stages; s++) {
+        const struct pare_graph *g = e->p->stages[s].graph;
+        e->first_layer[s] = e->n_layers;
+        for (int n = 0; ok && n < g->n_nodes; n++) {
+            if (!pare_node_is_layer(g, n)) {
+                continue;
+            }
+            struct pare_layer_ref *ref = &e->layers[e->n_layers++];
+            ref->stage = s;
+            ref->node = n;
+            ref->name = pare_arena_printf(&e->arena, "%s/%s", e->p->stages[s].name, g->nodes[n].name);
+            ok = ref->name != NULL;
+        }
+        e->first_layer[s + 1] = e->n_layers;
+    }
+    if (!ok) {
+        pare_engine_free(e);
+        return pare_error_nomem(err);
+    }
+    *out = e;
+    return PARE_OK;
+}
+
+static void drop_plans(struct pare_engine *e, int stage)
+{
+    for (int i = e->n_plans - 1; i >= 0; i--) {
+        if (stage < 0 || e->plans[i].stage == stage) {
+            pare_plan_free(e->plans[i].plan);
+            e->plan_bytes -= e->plans[i].bytes;
+            e->plans[i] = e->plans[--e->n_plans];
+        }
+    }
+}
+
+void pare_engine_free(struct pare_engine *e)
+{
+    if (e == NULL) {
+        return;
+    }
+    drop_plans(e, -1);
+    for (int s = 0; s < e->p->n_stages; s++) {
+        pare_calibration_clear(&e->calibration[s]);
+    }
+    pare_pipeline_free(e->p);
+    pare_arena_clear(&e->arena);
+    free(e);
+}
+
+struct pare_pipeline *pare_engine_pipeline(struct pare_engine *e)
+{
+    return e->p;
+}
+
+enum pk_isa pare_engine_isa(const struct pare_engine *e)
+{
+    return e->isa;
+}
+
+int pare_engine_layer_count(const struct pare_engine *e)
+{
+    return e->n_layers;
+}
+
+const struct pare_layer_ref *pare_engine_layer(const struct pare_engine *e, int layer)
+{
+    return &e->layers[layer];
+}
+
+void pare_engine_stage_layers(const struct pare_engine *e, int stage, int *first, int *count)
+{
+    *first = e->first_layer[stage];
+    *count = e->first_layer[stage + 1] - *first;
+}
+
+enum pare_status pare_engine_parse_config(const struct pare_engine *e, const json_t *config,
+                                          struct pare_level *levels, struct pare_error *err)
+{
+    const struct pare_level fp32 = {PARE_LEVEL_FP32, 32, 32};
+    size_t found = 0;
+    for (int i = 0; i < e->n_layers; i++) {
+        const json_t *item = json_object_get(config, e->layers[i].name);
+        levels[i] = fp32;
+        if (item == NULL) {
+            continue;
+        }
+        found++;
+        if (!json_is_string(item)) {
+            return pare_error(err, PARE_ERR_FORMAT, e->layers[i].name, "expected the name of a level");
+        }
+        enum pare_status status = pare_level_parse(json_string_value(item), &levels[i], err);
+        if (status != PARE_OK) {
+            return status;
+        }
+    }
+    if (found == json_object_size(config)) {
+        return PARE_OK;
+    }
+    const char *key;
+    json_t *value;
+    json_object_foreach((json_t *)(uintptr_t)config, key, value) {
+        bool known = false;
+        for (int i = 0; i < e->n_layers; i++) {
+            known = known || strcmp(key, e->layers[i].name) == 0;
+        }
+        if (!known) {
+            return pare_error(err, PARE_ERR_FORMAT, key, "the config names a layer that the pipeline does not have");
+        }
+    }
+    return PARE_OK;
+}
+
+enum pare_status pare_engine_set_calibration(struct pare_engine *e, int stage, const json_t *json,
+                                             struct pare_error *err)
+{
+    struct pare_calibration c = {0};
+    enum pare_status status = pare_calibration_from_json(json, &c, err);
+    if (status != PARE_OK) {
+        return status;
+    }
+    if (c.n_tensors != e->p->stages[stage].graph->n_tensors) {
+        int n = c.n_tensors;
+        pare_calibration_clear(&c);
+        return pare_error(err, PARE_ERR_FORMAT, e->p->stages[stage].name,
+                          "expected the calibration of %d tensors, found %d",
+                          e->p->stages[stage].graph->n_tensors, n);
+    }
+    drop_plans(e, stage);
+    pare_calibration_clear(&e->calibration[stage]);
+    e->calibration[stage] = c;
+    e->calibrated[stage] = true;
+    return PARE_OK;
+}
+
+const struct pare_calibration *pare_engine_calibration(const struct pare_engine *e, int stage)
+{
+    return e->calibrated[stage] ? &e->calibration[stage] : NULL;
+}
+
+/* Frees the plan that was not used for the longest time. */
+static void evict(struct pare_engine *e)
+{
+    int oldest = 0;
+    for (int i = 1; i < e->n_plans; i++) {
+        if (e->plans[i].used < e->plans[oldest].used) {
+            oldest = i;
+        }
+    }
+    pare_plan_free(e->plans[oldest].plan);
+    e->plan_bytes -= e->plans[oldest].bytes;
+    e->plans[oldest] = e->plans[--e->n_plans];
+}
+
+enum pare_status pare_engine_plan(struct pare_engine *e, int stage, const struct pare_level *levels,
+                                  bool keep_all, struct pare_plan **plan, struct pare_error *err)
+{
+    const struct pare_graph *g = e->p->stages[stage].graph;
+    int first, count;
+    char key[33];
+    pare_engine_stage_layers(e, stage, &first, &count);
+    pare_hash_bytes(levels + first, (size_t)count * sizeof *levels, key);
+    *plan = NULL;
+    for (int i = 0; i < e->n_plans; i++) {
+        struct cached_plan *c = &e->plans[i];
+        if (c->stage == stage && c->keep_all == keep_all && memcmp(c->key, key, sizeof key) == 0) {
+            c->used = ++e->clock;
+            *plan = c->plan;
+            return PARE_OK;
+        }
+    }
+    struct pare_level *by_node = calloc((size_t)g->n_nodes + 1, sizeof *by_node);
+    if (by_node == NULL) {
+        return pare_error_nomem(err);
+    }
+    for (int i = 0; i < g->n_nodes; i++) {
+        by_node[i] = (struct pare_level){PARE_LEVEL_FP32, 32, 32};
+    }
+    for (int i = 0; i < count; i++) {
+        by_node[e->layers[first + i].node] = levels[first + i];
+    }
+    struct pare_plan_options options = {.levels = by_node,
+                                        .calibration = pare_engine_calibration(e, stage),
+                                        .isa = e->isa,
+                                        .keep_all = keep_all};
+    struct cached_plan c = {.stage = stage, .keep_all = keep_all};
+    enum pare_status status = pare_plan_new(g, &options, &c.plan, err);
+    free(by_node);
+    if (status != PARE_OK) {
+        return status;
+    }
+    size_t activations, weights;
+    pare_plan_memory(c.plan, &activations, &weights);
+    c.bytes = activations + weights;
+    c.used = ++e->clock;
+    memcpy(c.key, key, sizeof key);
+    while (e->n_plans > 4 && (e->n_plans == MAX_PLANS || e->plan_bytes + c.bytes > MAX_PLAN_BYTES)) {
+        evict(e);
+    }
+    e->plans[e->n_plans++] = c;
+    e->plan_bytes += c.bytes;
+    *plan = c.plan;
+    return PARE_OK;
+}
+
+int pare_engine_sample_count(struct pare_engine *e, enum pare_split split)
+{
+    return e->p->bare ? PARE_BARE_SAMPLES : e->p->data[split] != NULL ? pare_dataset_count(e->p->data[split]) : 0;
+}
+
+enum pare_status pare_engine_sample(struct pare_engine *e, enum pare_split split, int i,
+                                    struct pare_arena *arena, struct pare_sample *sample,
+                                    struct pare_error *err)
+{
+    memset(sample, 0, sizeof *sample);
+    if (!e->p->bare) {
+        return pare_pipeline_sample(e->p, split, i, arena, sample, err);
+    }
+    /* the bare runner makes its own inputs from the index */
+    sample->index = i + 1000003 * (int)split;
+    sample->label = -1;
+    return PARE_OK;
+}
+
+struct run_context {
+    struct pare_engine *e;
+    const struct pare_level *levels;
+};
+
+static enum pare_status call_stage(void *self, int stage, const struct pare_value *const *in, int n_in,
+                                   struct pare_arena *arena, struct pare_value **out, int *n_out,
+                                   struct pare_error *err)
+{
+    struct run_context *context = self;
+    struct pare_plan *plan;
+    enum pare_status status = pare_engine_plan(context->e, stage, context->levels, false, &plan, err);
+    if (status == PARE_OK) {
+        status = pare_engine_feed(context->e, stage, plan, in, n_in, arena, err);
+    }
+    if (status == PARE_OK) {
+        status = pare_plan_run(plan, err);
+    }
+    return status == PARE_OK ? pare_engine_fetch(context->e, stage, plan, arena, out, n_out, err) : status;
+}
+
+/* A bare model: every input uniform in [0, 1), or over the grid that the file gives it. */
+static enum pare_status bare_infer(struct pare_engine *e, const struct pare_runner *runner, int seed,
+                                   struct pare_arena *arena, struct pare_outcome *outcome,
+                                   struct pare_error *err)
+{
+    const struct pare_graph *g = e->p->stages[0].graph;
+    const struct pare_value *in[PARE_MAX_OUTPUTS];
+    struct pare_value *out[PARE_MAX_OUTPUTS];
+    uint32_t state = 2654435761u * (uint32_t)(seed + 1);
+    int n_out = 0;
+    if (g->n_inputs > PARE_MAX_OUTPUTS) {
+        return pare_error(err, PARE_ERR_FORMAT, e->p->path, "more than %d inputs", PARE_MAX_OUTPUTS);
+    }
+    for (int i = 0; i < g->n_inputs; i++) {
+        const struct pare_tensor *t = &g->tensors[g->inputs[i]];
+        struct pare_value *v = pare_value_new(arena, t->rank, t->dims);
+        if (v == NULL) {
+            return pare_error_nomem(err);
+        }
+        float low = 0, high = 1;
+        if (t->quant != NULL && t->quant->n == 1) {
+            int least = t->quant->dtype == PARE_U8 ? 0 : -128;
+            low = t->quant->scale[0] * (float)(least - t->quant->zero_point[0]);
+            high = low + 255 * t->quant->scale[0];
+        }
+        for (int64_t k = 0; k < pare_value_elements(v); k++) {
+            state ^= state << 13;
+            state ^= state >> 17;
+            state ^= state << 5;
+            v->data[k] = low + (high - low) * (float)(state >> 8) * 0x1p-24f;
+        }
+        in[i] = v;
+    }
+    enum pare_status status = runner->call(runner->self, 0, in, g->n_inputs, arena, out, &n_out, err);
+    memset(outcome, 0, sizeof *outcome);
+    if (status == PARE_OK && n_out > 0) {
+        outcome->kind = PARE_OUTCOME_SCORE;
+        outcome->n_scores = (int)pare_value_elements(out[0]);
+        outcome->scores = out[0]->data;
+    }
+    return status;
+}
+
+enum pare_status pare_engine_infer_with(struct pare_engine *e, const struct pare_runner *runner,
+                                        const struct pare_sample *sample, struct pare_arena *arena,
+                                        struct pare_outcome *outcome, struct pare_error *err)
+{
+    memset(outcome, 0, sizeof *outcome);
+    if (e->p->bare) {
+        return bare_infer(e, runner, sample->index, arena, outcome, err);
+    }
+    return e->p->glue.infer(e->p->glue.self, e->p, sample, runner, arena, outcome, err);
+}
+
+enum pare_status pare_engine_infer(struct pare_engine *e, const struct pare_level *levels,
+                                   const struct pare_sample *sample, struct pare_arena *arena,
+                                   struct pare_outcome *outcome, struct pare_error *err)
+{
+    struct run_context context = {e, levels};
+    struct pare_runner runner = {&context, call_stage};
+    return pare_engine_infer_with(e, &runner, sample, arena, outcome, err);
+}
+
+static void softmax_of(const struct pare_outcome *o, int i, double largest, double sum, double *p)
+{
+    *p = o->scores_are_probabilities ? (double)o->scores[i] : exp((double)o->scores[i] - largest) / sum;
+}
+
+static void softmax_sums(const struct pare_outcome *o, double *largest, double *sum)
+{
+    *largest = -INFINITY;
+    *sum = 0;
+    for (int i = 0; i < o->n_scores; i++) {
+        *largest = (double)o->scores[i] > *largest ? (double)o->scores[i] : *largest;
+    }
+    for (int i = 0; i < o->n_scores; i++) {
+        *sum += exp((double)o->scores[i] - *largest);
+    }
+}
+
+double pare_outcome_loss(const struct pare_outcome *reference, const struct pare_outcome *outcome)
+{
+    double loss = 0, power = 0, r_largest, r_sum, o_largest, o_sum;
+    if (reference->kind != outcome->kind || reference->n_scores != outcome->n_scores) {
+        return PARE_LOSS_MAX;
+    }
+    if (reference->kind == PARE_OUTCOME_NONE || reference->n_scores == 0) {
+        return 0;
+    }
+    if (reference->kind == PARE_OUTCOME_CLASS) {
+        softmax_sums(reference, &r_largest, &r_sum);
+        softmax_sums(outcome, &o_largest, &o_sum);
+        for (int i = 0; i < reference->n_scores; i++) {
+            double p, q;
+            softmax_of(reference, i, r_largest, r_sum, &p);
+            softmax_of(outcome, i, o_largest, o_sum, &q);
+            loss += p > 1e-12 ? p * log(p / (q > 1e-12 ? q : 1e-12)) : 0;
+        }
+    } else {
+        for (int i = 0; i < reference->n_scores; i++) {
+            double d = (double)outcome->scores[i] - (double)reference->scores[i];
+            loss += d * d;
+            power += (double)reference->scores[i] * (double)reference->scores[i];
+        }
+        loss = power > 0 ? loss / power : loss;
+    }
+    return !(loss > 0) ? (isnan(loss) ? PARE_LOSS_MAX : 0) : loss > PARE_LOSS_MAX ? PARE_LOSS_MAX : loss;
+}
+
+struct observe_context {
+    struct pare_engine *e;
+    const struct pare_level *levels;
+    struct pare_calibration *c;
+    int pass;
+};
+
+static enum pare_status observe_stage(void *self, int stage, const struct pare_value *const *in, int n_in,
+                                      struct pare_arena *arena, struct pare_value **out, int *n_out,
+                                      struct pare_error *err)
+{
+    struct observe_context *context = self;
+    struct pare_plan *plan;
+    enum pare_status status = pare_engine_plan(context->e, stage, context->levels, true, &plan, err);
+    if (status == PARE_OK) {
+        status = pare_engine_feed(context->e, stage, plan, in, n_in, arena, err);
+    }
+    if (status == PARE_OK) {
+        status = pare_plan_run(plan, err);
+    }
+    if (status == PARE_OK) {
+        status = pare_plan_observe(plan, &context->c[stage], context->pass, err);
+    }
+    return status == PARE_OK ? pare_engine_fetch(context->e, stage, plan, arena, out, n_out, err) : status;
+}
+
+enum pare_status pare_engine_calibrate(struct pare_engine *e, enum pare_split split, int limit, void *self,
+                                       void (*done)(void *self, int done, int total), struct pare_error *err)
+{
+    struct pare_calibration fresh[PARE_MAX_STAGES] = {{0}};
+    struct pare_level *fp32 = calloc((size_t)e->n_layers + 1, sizeof *fp32);
+    struct pare_arena arena = {0};
+    int n = pare_engine_sample_count(e, split);
+    enum pare_status status = fp32 != NULL ? PARE_OK : pare_error_nomem(err);
+    n = limit > 0 && n > limit ? limit : n;
+    if (status == PARE_OK && n == 0) {
+        status = pare_error(err, PARE_ERR_FORMAT, e->p->path, "the calibration split has no samples");
+    }
+    for (int i = 0; status == PARE_OK && i < e->n_layers; i++) {
+        fp32[i] = (struct pare_level){PARE_LEVEL_FP32, 32, 32};
+    }
+    for (int s = 0; status == PARE_OK && s < e->p->n_stages; s++) {
+        status = pare_calibration_init(&fresh[s], e->p->stages[s].graph->n_tensors, err);
+    }
+    for (int pass = 0; status == PARE_OK && pass < 2; pass++) {
+        struct observe_context context = {e, fp32, fresh, pass};
+        struct pare_runner runner = {&context, observe_stage};
+        for (int i = 0; status == PARE_OK && i < n; i++) {
+            struct pare_sample sample;
+            struct pare_outcome outcome;
+            status = pare_engine_sample(e, split, i, &arena, &sample, err);
+            if (status == PARE_OK) {
+                status = pare_engine_infer_with(e, &runner, &sample, &arena, &outcome, err);
+            }
+            pare_arena_clear(&arena);
+            if (done != NULL) {
+                done(self, pass * n + i + 1, 2 * n);
+            }
+        }
+    }
+    for (int s = 0; s < e->p->n_stages; s++) {
+        if (status == PARE_OK) {
+            for (int t = 0; t < fresh[s].n_tensors; t++) {
+                pare_range_finish(&fresh[s].ranges[t]);
+            }
+            drop_plans(e, s);
+            pare_calibration_clear(&e->calibration[s]);
+            e->calibration[s] = fresh[s];
+            e->calibrated[s] = true;
+        } else {
+            pare_calibration_clear(&fresh[s]);
+        }
+    }
+    free(fp32);
+    return status;
+}
+
+enum pare_status pare_engine_feed(struct pare_engine *e, int stage, struct pare_plan *plan,
+                                  const struct pare_value *const *in, int n_in, struct pare_arena *arena,
+                                  struct pare_error *err)
+{
+    const struct pare_graph *g = e->p->stages[stage].graph;
+    if (n_in != g->n_inputs) {
+        return pare_error(err, PARE_ERR_FORMAT, e->p->stages[stage].name, "expected %d inputs, found %d",
+                          g->n_inputs, n_in);
+    }
+    for (int i = 0; i < n_in; i++) {
+        const struct pare_tensor *t = &g->tensors[g->inputs[i]];
+        const float *data = NULL;
+        enum pare_status status = pare_value_to_input(in[i], t, e->p->stages[stage].name, arena, &data, err);
+        if (status == PARE_OK) {
+            status = pare_plan_set_input(plan, i, data, (size_t)pare_tensor_elements(t), err);
+        }
+        if (status != PARE_OK) {
+            return status;
+        }
+    }
+    return PARE_OK;
+}
+
+enum pare_status pare_engine_fetch(struct pare_engine *e, int stage, struct pare_plan *plan,
+                                   struct pare_arena *arena, struct pare_value **out, int *n_out,
+                                   struct pare_error *err)
+{
+    const struct pare_graph *g = e->p->stages[stage].graph;
+    *n_out = g->n_outputs < PARE_MAX_OUTPUTS ? g->n_outputs : PARE_MAX_OUTPUTS;
+    for (int i = 0; i < *n_out; i++) {
+        const struct pare_tensor *t = &g->tensors[g->outputs[i]];
+        out[i] = pare_value_new(arena, t->rank, t->dims);
+        if (out[i] == NULL) {
+            return pare_error_nomem(err);
+        }
+        enum pare_status status =
+            pare_plan_get_output(plan, i, out[i]->data, (size_t)pare_value_elements(out[i]), err);
+        if (status != PARE_OK) {
+            return status;
+        }
+    }
+    return PARE_OK;
+}

@@ -1,0 +1,83 @@
+/*
+ * engine.h: a pipeline that can be run at any config. Holds the opened models, their calibration and a cache
+ * of plans; gives glue a runner. One thread.
+ *
+ * A config is one level for every layer of the pipeline, by global layer index (stages in order, layers in
+ * graph order).
+ */
+#ifndef PARE_ENGINE_H
+#define PARE_ENGINE_H
+
+#include "base/json.h"
+#include "exec/plan.h"
+#include "pipeline/pipeline.h"
+
+struct pare_layer_ref {
+    int stage, node;
+    const char *name; /* "stage/node" */
+};
+
+struct pare_engine;
+
+/* Takes the pipeline (models opened). */
+enum pare_status pare_engine_new(struct pare_pipeline *p_take, enum pk_isa isa, struct pare_engine **e,
+                                 struct pare_error *err);
+void pare_engine_free(struct pare_engine *e);
+struct pare_pipeline *pare_engine_pipeline(struct pare_engine *e);
+enum pk_isa pare_engine_isa(const struct pare_engine *e);
+int pare_engine_layer_count(const struct pare_engine *e);
+const struct pare_layer_ref *pare_engine_layer(const struct pare_engine *e, int layer);
+/* Layers of a stage are [first, first + count). */
+void pare_engine_stage_layers(const struct pare_engine *e, int stage, int *first, int *count);
+
+/* {"detector/conv1": "w8a8", ...}: layers that are not named stay fp32; a name that is no layer is an error.
+ * levels: [layer_count]. */
+enum pare_status pare_engine_parse_config(const struct pare_engine *e, const json_t *config,
+                                          struct pare_level *levels, struct pare_error *err);
+
+/* Takes calibration of a stage from JSON (pare_calibration_to_json). */
+enum pare_status pare_engine_set_calibration(struct pare_engine *e, int stage, const json_t *json,
+                                             struct pare_error *err);
+const struct pare_calibration *pare_engine_calibration(const struct pare_engine *e, int stage);
+/* Runs all of the split's samples twice at fp32 and keeps the ranges. done() is called per sample. */
+enum pare_status pare_engine_calibrate(struct pare_engine *e, enum pare_split split, int limit, void *self,
+                                       void (*done)(void *self, int done, int total), struct pare_error *err);
+
+/* A plan of a stage at levels[layer_count] (only the stage's own count); cached, borrowed, valid until the
+ * cache is full of newer ones: fetch it again for each sample. */
+enum pare_status pare_engine_plan(struct pare_engine *e, int stage, const struct pare_level *levels,
+                                  bool keep_all, struct pare_plan **plan, struct pare_error *err);
+
+/* Number of samples of a split; bare models have `bare_samples` synthetic ones. */
+int pare_engine_sample_count(struct pare_engine *e, enum pare_split split);
+/* Loads sample i into arena (synthetic for bare models: uniform in the input's range, seeded by i). */
+enum pare_status pare_engine_sample(struct pare_engine *e, enum pare_split split, int i,
+                                    struct pare_arena *arena, struct pare_sample *sample,
+                                    struct pare_error *err);
+
+/* Runs a loaded sample at a config. */
+enum pare_status pare_engine_infer(struct pare_engine *e, const struct pare_level *levels,
+                                   const struct pare_sample *sample, struct pare_arena *arena,
+                                   struct pare_outcome *outcome, struct pare_error *err);
+/* The same through a runner of the caller. */
+enum pare_status pare_engine_infer_with(struct pare_engine *e, const struct pare_runner *runner,
+                                        const struct pare_sample *sample, struct pare_arena *arena,
+                                        struct pare_outcome *outcome, struct pare_error *err);
+
+/* Puts values into a plan's inputs, and its outputs into new values. */
+enum pare_status pare_engine_feed(struct pare_engine *e, int stage, struct pare_plan *plan,
+                                  const struct pare_value *const *in, int n_in, struct pare_arena *arena,
+                                  struct pare_error *err);
+enum pare_status pare_engine_fetch(struct pare_engine *e, int stage, struct pare_plan *plan,
+                                   struct pare_arena *arena, struct pare_value **out, int *n_out,
+                                   struct pare_error *err);
+
+/* Smooth non-negative loss of an outcome beside the reference's: KL(reference || outcome) of the decision's
+ * probabilities, at most PARE_LOSS_MAX (also when one of the two has no decision); for other outcomes the squared
+ * error relative to the reference's power. */
+#define PARE_LOSS_MAX 10.0
+double pare_outcome_loss(const struct pare_outcome *reference, const struct pare_outcome *outcome);
+
+#define PARE_BARE_SAMPLES 64
+
+#endif

@@ -1,0 +1,407 @@
+#include "measure/latency.h"
+
+#include <math.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "measure/stats.h"
+
+#define MIN_ROUNDS 20
+#define MAX_ROUNDS 400
+#define DISTURBED 1.5 /* a round whose reference took this many times its median is left out */
+
+static double now_ms(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC_RAW, &t);
+    return 1e3 * (double)t.tv_sec + 1e-6 * (double)t.tv_nsec;
+}
+
+/* The last core: the first one serves interrupts on most machines. */
+static void pin_thread(cpu_set_t *before)
+{
+    CPU_ZERO(before);
+    if (sched_getaffinity(0, sizeof *before, before) != 0) {
+        return;
+    }
+    for (int cpu = CPU_SETSIZE - 1; cpu >= 0; cpu--) {
+        if (CPU_ISSET((size_t)cpu, before)) {
+            cpu_set_t one;
+            CPU_ZERO(&one);
+            CPU_SET((size_t)cpu, &one);
+            (void)sched_setaffinity(0, sizeof one, &one);
+            return;
+        }
+    }
+}
+
+static json_t *times_json(double *ms, size_t n)
+{
+    pare_sort(ms, n);
+    return json_pack("[o,o,o,o,o,i]", pare_json_real(n > 0 ? ms[0] : NAN),
+                     pare_json_real(pare_quantile_sorted(ms, n, 0.5)),
+                     pare_json_real(pare_quantile_sorted(ms, n, 0.1)),
+                     pare_json_real(pare_quantile_sorted(ms, n, 0.9)),
+                     pare_json_real(pare_quantile_sorted(ms, n, 0.99)), (int)n);
+}
+
+/* ms[round][item] by item, without the rounds in which item 0 was disturbed. Returns the number kept. */
+static size_t column_of(const double *ms, int rounds, int items, int item, double *column, double *scratch)
+{
+    size_t n = 0;
+    for (int r = 0; r < rounds; r++) {
+        scratch[r] = ms[(size_t)r * (size_t)items];
+    }
+    pare_sort(scratch, (size_t)rounds);
+    double limit = DISTURBED * pare_quantile_sorted(scratch, (size_t)rounds, 0.5);
+    for (int r = 0; r < rounds; r++) {
+        if (ms[(size_t)r * (size_t)items] <= limit) {
+            column[n++] = ms[(size_t)r * (size_t)items + (size_t)item];
+        }
+    }
+    return n;
+}
+
+/* ---- whole configs ---- */
+
+enum pare_status pare_latency_configs(struct pare_engine *e, const struct pare_level *const *configs,
+                                      int n_configs, enum pare_split split, int samples, double seconds,
+                                      void *self, void (*done)(void *self, int done, int total),
+                                      json_t **result, struct pare_error *err)
+{
+    struct pare_arena data = {0}, work = {0};
+    int available = pare_engine_sample_count(e, split);
+    samples = samples < available ? samples : available;
+    struct pare_sample *loaded = pare_arena_array(&data, (size_t)samples + 1, sizeof *loaded);
+    double *ms = calloc((size_t)MAX_ROUNDS * (size_t)n_configs, sizeof *ms);
+    double *column = calloc(2 * MAX_ROUNDS, sizeof *column);
+    enum pare_status status =
+        samples > 0 && loaded != NULL && ms != NULL && column != NULL
+            ? PARE_OK
+            : pare_error(err, PARE_ERR_FORMAT, "latency", "no samples to time, or out of memory");
+    cpu_set_t before;
+    int rounds = 0;
+    for (int i = 0; status == PARE_OK && i < samples; i++) {
+        status = pare_engine_sample(e, split, i, &data, &loaded[i], err);
+    }
+    pin_thread(&before);
+    double start = now_ms();
+    for (int r = -2; status == PARE_OK && r < MAX_ROUNDS; r++) { /* two rounds of warm-up */
+        for (int c = 0; status == PARE_OK && c < n_configs; c++) {
+            struct pare_outcome outcome;
+            double t = now_ms();
+            status = pare_engine_infer(e, configs[c], &loaded[(r + 2) % samples], &work, &outcome, err);
+            t = now_ms() - t;
+            pare_arena_clear(&work);
+            if (r >= 0) {
+                ms[(size_t)r * (size_t)n_configs + (size_t)c] = t;
+            }
+        }
+        rounds = r + 1;
+        double spent = now_ms() - start;
+        if (done != NULL && r >= 0) {
+            int percent = (int)(100 * spent / (1e3 * seconds));
+            done(self, percent < 99 ? percent : 99, 100);
+        }
+        if (rounds >= MIN_ROUNDS && spent > 1e3 * seconds) {
+            break;
+        }
+    }
+    (void)sched_setaffinity(0, sizeof before, &before);
+    if (status == PARE_OK) {
+        json_t *list = json_array();
+        for (int c = 0; c < n_configs; c++) {
+            size_t n = column_of(ms, rounds, n_configs, c, column, column + MAX_ROUNDS);
+            json_array_append_new(list, times_json(column, n));
+        }
+        *result = json_pack("{s:o, s:f, s:i}", "configs", list, "seconds", (now_ms() - start) / 1e3, "rounds", rounds);
+    }
+    free(ms);
+    free(column);
+    pare_arena_clear(&data);
+    pare_arena_clear(&work);
+    return status;
+}
+
+/* ---- uniform profiles ---- */
+
+#define MAX_INPUTS 16
+
+/* Inputs that a stage really gets, copied from the first calls of the fp32 pipeline. */
+struct stage_inputs {
+    int n, n_in;
+    const struct pare_value *in[MAX_INPUTS][PARE_MAX_OUTPUTS];
+    int calls;
+};
+
+struct capture {
+    struct pare_engine *e;
+    struct pare_level *fp32;
+    struct pare_arena *data;
+    struct stage_inputs *stages;
+    double stage_ms;
+};
+
+static enum pare_status capture_stage(void *self, int stage, const struct pare_value *const *in, int n_in,
+                                      struct pare_arena *arena, struct pare_value **out, int *n_out,
+                                      struct pare_error *err)
+{
+    struct capture *c = self;
+    struct stage_inputs *s = &c->stages[stage];
+    double start = now_ms();
+    s->calls++;
+    if (s->n < MAX_INPUTS) {
+        s->n_in = n_in;
+        for (int i = 0; i < n_in; i++) {
+            struct pare_value *copy = pare_value_new(c->data, in[i]->rank, in[i]->dims);
+            if (copy == NULL) {
+                return pare_error_nomem(err);
+            }
+            memcpy(copy->data, in[i]->data, sizeof(float) * (size_t)pare_value_elements(copy));
+            s->in[s->n][i] = copy;
+        }
+        s->n++;
+    }
+    struct pare_plan *plan;
+    enum pare_status status = pare_engine_plan(c->e, stage, c->fp32, false, &plan, err);
+    if (status == PARE_OK) {
+        status = pare_engine_feed(c->e, stage, plan, in, n_in, arena, err);
+    }
+    if (status == PARE_OK) {
+        status = pare_plan_run(plan, err);
+    }
+    if (status == PARE_OK) {
+        status = pare_engine_fetch(c->e, stage, plan, arena, out, n_out, err);
+    }
+    c->stage_ms += now_ms() - start;
+    return status;
+}
+
+struct profile {
+    struct pare_engine *e;
+    const struct pare_level *levels;
+    int n_levels;
+    struct pare_level *config; /* [n_levels][layer_count] */
+    json_t *stages, *layers;
+};
+
+/* Per-level arrays of one stage's rounds. */
+struct stage_rounds {
+    int rounds, items;      /* items = levels */
+    double *total;          /* [MAX_ROUNDS][levels] */
+    double **step;          /* [levels] -> [MAX_ROUNDS][steps of that plan], ms */
+    int *n_steps;           /* [levels] */
+};
+
+static void rounds_free(struct stage_rounds *s)
+{
+    for (int l = 0; s->step != NULL && l < s->items; l++) {
+        free(s->step[l]);
+    }
+    free(s->step);
+    free(s->n_steps);
+    free(s->total);
+}
+
+static enum pare_status time_level(struct profile *p, int stage, int level, const struct stage_inputs *inputs,
+                                   int round, struct stage_rounds *s, struct pare_error *err)
+{
+    struct pare_plan *plan;
+    struct pare_arena arena = {0};
+    int n_layers = pare_engine_layer_count(p->e);
+    enum pare_status status = pare_engine_plan(p->e, stage, p->config + (size_t)level * (size_t)n_layers, false, &plan, err);
+    if (status != PARE_OK) {
+        return status;
+    }
+    int steps = pare_plan_step_count(plan);
+    if (s->step[level] == NULL) {
+        s->n_steps[level] = steps;
+        s->step[level] = calloc((size_t)MAX_ROUNDS * (size_t)steps + 1, sizeof **s->step);
+    }
+    uint64_t *ns = calloc((size_t)steps + 1, sizeof *ns);
+    if (ns == NULL || s->step[level] == NULL) {
+        free(ns);
+        return pare_error_nomem(err);
+    }
+    int which = (round + 2) % inputs->n;
+    status = pare_engine_feed(p->e, stage, plan, inputs->in[which], inputs->n_in, &arena, err);
+    if (status == PARE_OK) {
+        double t = now_ms();
+        status = pare_plan_run(plan, err);
+        t = now_ms() - t;
+        if (round >= 0) {
+            s->total[(size_t)round * (size_t)s->items + (size_t)level] = t;
+        }
+    }
+    if (status == PARE_OK) {
+        status = pare_plan_run_timed(plan, ns, err); /* a run of its own: the clock itself costs time */
+    }
+    for (int i = 0; status == PARE_OK && round >= 0 && i < steps; i++) {
+        s->step[level][(size_t)round * (size_t)steps + (size_t)i] = 1e-6 * (double)ns[i];
+    }
+    free(ns);
+    pare_arena_clear(&arena);
+    return status;
+}
+
+/* Medians by layer from the steps of one level; what is no layer goes to "other". */
+static void add_layers(struct profile *p, int stage, int level, const struct stage_rounds *s,
+                       const char *level_name, json_t *other)
+{
+    struct pare_plan *plan;
+    double column[MAX_ROUNDS], rest = 0;
+    int n_layers = pare_engine_layer_count(p->e), first, count;
+    if (pare_engine_plan(p->e, stage, p->config + (size_t)level * (size_t)n_layers, false, &plan, NULL) != PARE_OK) {
+        return;
+    }
+    pare_engine_stage_layers(p->e, stage, &first, &count);
+    for (int i = 0; i < s->n_steps[level]; i++) {
+        struct pare_step_info info;
+        const char *name = NULL;
+        pare_plan_step_info(plan, i, &info);
+        for (int r = 0; r < s->rounds; r++) {
+            column[r] = s->step[level][(size_t)r * (size_t)s->n_steps[level] + (size_t)i];
+        }
+        pare_sort(column, (size_t)s->rounds);
+        double median = pare_quantile_sorted(column, (size_t)s->rounds, 0.5);
+        for (int l = first; info.node >= 0 && l < first + count; l++) {
+            if (pare_engine_layer(p->e, l)->node == info.node) {
+                name = pare_engine_layer(p->e, l)->name;
+            }
+        }
+        if (name == NULL) {
+            rest += median;
+            continue;
+        }
+        json_t *layer = json_object_get(p->layers, name);
+        if (layer == NULL) {
+            layer = json_object();
+            json_object_set_new(p->layers, name, layer);
+        }
+        json_t *old = json_object_get(layer, level_name); /* several steps of one layer add up */
+        json_t *now = json_pack("[o,o,o,s]", pare_json_real(median + (old != NULL ? pare_json_at_real(old, 0) : 0)),
+                                pare_json_real(pare_quantile_sorted(column, (size_t)s->rounds, 0.1) +
+                                               (old != NULL ? pare_json_at_real(old, 1) : 0)),
+                                pare_json_real(pare_quantile_sorted(column, (size_t)s->rounds, 0.9) +
+                                               (old != NULL ? pare_json_at_real(old, 2) : 0)),
+                                info.kernel != NULL ? info.kernel : "");
+        json_object_set_new(layer, level_name, now);
+    }
+    json_object_set_new(other, level_name, pare_json_real(rest));
+}
+
+static enum pare_status profile_stage(struct profile *p, int stage, const struct stage_inputs *inputs,
+                                      int samples, double seconds, struct pare_error *err)
+{
+    struct stage_rounds s = {.items = p->n_levels};
+    s.total = calloc((size_t)MAX_ROUNDS * (size_t)p->n_levels, sizeof *s.total);
+    s.step = calloc((size_t)p->n_levels, sizeof *s.step);
+    s.n_steps = calloc((size_t)p->n_levels, sizeof *s.n_steps);
+    enum pare_status status = s.total != NULL && s.step != NULL && s.n_steps != NULL ? PARE_OK : pare_error_nomem(err);
+    double start = now_ms();
+    for (int r = -2; status == PARE_OK && r < MAX_ROUNDS; r++) {
+        for (int l = 0; status == PARE_OK && l < p->n_levels; l++) {
+            status = time_level(p, stage, l, inputs, r, &s, err);
+        }
+        s.rounds = r + 1;
+        if (s.rounds >= MIN_ROUNDS && now_ms() - start > 1e3 * seconds) {
+            break;
+        }
+    }
+    if (status == PARE_OK) {
+        double column[MAX_ROUNDS], scratch[MAX_ROUNDS];
+        json_t *total = json_object(), *other = json_object();
+        for (int l = 0; l < p->n_levels; l++) {
+            char name[16];
+            pare_level_name(p->levels[l], name);
+            size_t n = column_of(s.total, s.rounds, p->n_levels, l, column, scratch);
+            json_object_set_new(total, name, times_json(column, n));
+            add_layers(p, stage, l, &s, name, other);
+        }
+        json_object_set_new(p->stages, pare_engine_pipeline(p->e)->stages[stage].name,
+                            json_pack("{s:f, s:o, s:o}", "calls", (double)inputs->calls / samples, "total", total,
+                                      "other", other));
+    }
+    rounds_free(&s);
+    return status;
+}
+
+static enum pare_status capture_inputs(struct capture *c, enum pare_split split, int samples, double *glue_ms,
+                                       struct pare_error *err)
+{
+    struct pare_runner runner = {c, capture_stage};
+    struct pare_arena arena = {0};
+    double *ms = calloc((size_t)samples + 1, sizeof *ms);
+    enum pare_status status = ms != NULL ? PARE_OK : pare_error_nomem(err);
+    for (int i = 0; status == PARE_OK && i < samples; i++) {
+        struct pare_sample sample;
+        struct pare_outcome outcome;
+        status = pare_engine_sample(c->e, split, i, &arena, &sample, err);
+        double start = now_ms();
+        c->stage_ms = 0;
+        if (status == PARE_OK) {
+            status = pare_engine_infer_with(c->e, &runner, &sample, &arena, &outcome, err);
+        }
+        ms[i] = now_ms() - start - c->stage_ms;
+        pare_arena_clear(&arena);
+    }
+    if (ms != NULL) {
+        pare_sort(ms, (size_t)samples);
+        *glue_ms = pare_quantile_sorted(ms, (size_t)samples, 0.5);
+    }
+    free(ms);
+    return status;
+}
+
+enum pare_status pare_latency_profile(struct pare_engine *e, const struct pare_level *levels, int n_levels,
+                                      const int *keep, enum pare_split split, int samples, double seconds,
+                                      void *self, void (*done)(void *self, int done, int total),
+                                      json_t **result, struct pare_error *err)
+{
+    struct pare_arena data = {0};
+    int n_layers = pare_engine_layer_count(e), n_stages = pare_engine_pipeline(e)->n_stages;
+    int available = pare_engine_sample_count(e, split);
+    struct stage_inputs *inputs = pare_arena_array(&data, (size_t)n_stages, sizeof *inputs);
+    struct pare_level *fp32 = pare_arena_array(&data, (size_t)n_layers + 1, sizeof *fp32);
+    struct profile p = {.e = e, .levels = levels, .n_levels = n_levels};
+    double start = now_ms(), glue = NAN;
+    p.config = pare_arena_array(&data, (size_t)n_levels * (size_t)n_layers + 1, sizeof *p.config);
+    samples = samples < available ? samples : available;
+    if (inputs == NULL || fp32 == NULL || p.config == NULL || samples < 1) {
+        pare_arena_clear(&data);
+        return samples < 1 ? pare_error(err, PARE_ERR_FORMAT, "latency", "no samples to time") : pare_error_nomem(err);
+    }
+    for (int i = 0; i < n_layers; i++) {
+        fp32[i] = (struct pare_level){PARE_LEVEL_FP32, 32, 32};
+        for (int l = 0; l < n_levels; l++) {
+            p.config[l * n_layers + i] = levels[keep != NULL && keep[i] < l ? keep[i] : l];
+        }
+    }
+    p.stages = json_object();
+    p.layers = json_object();
+    cpu_set_t before;
+    pin_thread(&before);
+    struct capture c = {e, fp32, &data, inputs, 0};
+    enum pare_status status = capture_inputs(&c, split, samples, &glue, err);
+    for (int s = 0; status == PARE_OK && s < n_stages; s++) {
+        if (inputs[s].n > 0) {
+            status = profile_stage(&p, s, &inputs[s], samples, seconds / n_stages, err);
+        }
+        if (done != NULL) {
+            done(self, s + 1, n_stages);
+        }
+    }
+    (void)sched_setaffinity(0, sizeof before, &before);
+    if (status == PARE_OK) {
+        *result = json_pack("{s:O, s:O, s:o, s:f}", "stages", p.stages, "layers", p.layers, "glue",
+                            pare_json_real(glue), "seconds", (now_ms() - start) / 1e3);
+    }
+    json_decref(p.stages);
+    json_decref(p.layers);
+    pare_arena_clear(&data);
+    return status;
+}

@@ -1,0 +1,17 @@
+/*
+ * sets.h: how layers lie to each other in a graph.
+ */
+#ifndef PARE_SETS_H
+#define PARE_SETS_H
+
+#include "model/graph.h"
+
+/* first[node]: a layer that a graph input reaches without passing another layer; last[node]: a layer from which a
+ * graph output is reached so. Both [n_nodes]; false for what is no layer. */
+enum pare_status pare_layer_sets(const struct pare_graph *g, bool *first, bool *last, struct pare_error *err);
+
+/* Layers whose output reaches input 0 of layer `node` without passing another layer: node indices, at most max;
+ * returns their number, -1 when memory is out. */
+int pare_layer_sources(const struct pare_graph *g, int node, int *sources, int max);
+
+#endif

@@ -1,0 +1,223 @@
+/*
+ * describe.c: what a pipeline is: stages, layers, shapes, sizes, data, and the hash of all content that results
+ * depend on. The front knows a pipeline only through this.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/utsname.h>
+
+#include "base/hash.h"
+#include "base/strbuf.h"
+#include "model/sets.h"
+#include "quant/weights.h"
+#include "work/work.h"
+
+/* Raised by hand when the meaning of results changes: rows of other versions are not found any more. */
+#define RESULTS_VERSION 1
+
+static json_t *safe_string(const char *text)
+{
+    char escaped[1024];
+    pare_escape(text, strlen(text), escaped, sizeof escaped);
+    return json_string(escaped);
+}
+
+static const char *kind_of(enum pare_op op)
+{
+    return op == PARE_OP_DEPTHWISE ? "dw" : op == PARE_OP_FULLY_CONNECTED ? "fc" : op == PARE_OP_CONV_TRANSPOSE ? "tconv" : "conv";
+}
+
+/* "3x3/2 16>32": kernel, stride, channels in and out. */
+static void shape_text(const struct pare_graph *g, int node, char *text, size_t size)
+{
+    const struct pare_node *n = &g->nodes[node];
+    const struct pare_tensor *in = &g->tensors[n->in[0]];
+    long long channels = in->rank > 0 ? (long long)in->dims[in->rank - 1] : 0;
+    long long out = (long long)pare_node_out_channels(g, node);
+    int used = 0;
+    if (n->op != PARE_OP_FULLY_CONNECTED) {
+        for (int i = 0; i < n->attr.window.n_spatial; i++) {
+            used += snprintf(text + used, size - (size_t)used, "%s%d", i > 0 ? "x" : "", n->attr.window.kernel[i]);
+        }
+        if (n->attr.window.stride[0] > 1) {
+            used += snprintf(text + used, size - (size_t)used, "/%d", n->attr.window.stride[0]);
+        }
+        used += snprintf(text + used, size - (size_t)used, " ");
+    }
+    snprintf(text + used, size - (size_t)used, "%lld>%lld", channels, out);
+}
+
+static json_t *layer_json(const struct pare_engine *e, int layer, const struct pare_graph *g, const bool *first,
+                          const bool *last, int first_layer_of_stage)
+{
+    const struct pare_layer_ref *ref = pare_engine_layer(e, layer);
+    char shape[96];
+    int sources[16];
+    shape_text(g, ref->node, shape, sizeof shape);
+    json_t *bytes = json_object(), *from = json_array();
+    for (int bits = 1; bits <= 32; bits++) {
+        if (bits <= 8 || bits == 16 || bits == 32) {
+            struct pare_level level = bits == 32   ? (struct pare_level){PARE_LEVEL_FP32, 32, 32}
+                                      : bits == 16 ? (struct pare_level){PARE_LEVEL_FP16, 16, 16}
+                                                   : (struct pare_level){PARE_LEVEL_INT, (unsigned char)bits, 8};
+            char key[8];
+            snprintf(key, sizeof key, "%d", bits);
+            json_object_set_new(bytes, key, json_integer(pare_layer_bytes(g, ref->node, level)));
+        }
+    }
+    int n = pare_layer_sources(g, ref->node, sources, 16);
+    for (int i = 0; i < n; i++) {
+        for (int l = first_layer_of_stage; l < layer; l++) {
+            if (pare_engine_layer(e, l)->node == sources[i]) {
+                json_array_append_new(from, json_integer(l));
+            }
+        }
+    }
+    const struct pare_tensor *in = &g->tensors[g->nodes[ref->node].in[0]];
+    return json_pack("{s:o, s:i, s:s, s:s, s:I, s:I, s:I, s:I, s:b, s:b, s:o, s:o, s:I}", "name", safe_string(ref->name),
+                     "stage", ref->stage, "kind", kind_of(g->nodes[ref->node].op), "shape", shape, "macs",
+                     (json_int_t)pare_node_macs(g, ref->node), "weights", (json_int_t)pare_node_weights(g, ref->node),
+                     "biases", (json_int_t)pare_node_biases(g, ref->node), "channels",
+                     (json_int_t)pare_node_out_channels(g, ref->node), "first", (int)first[ref->node], "last",
+                     (int)last[ref->node], "bytes", bytes, "from", from, "elements",
+                     (json_int_t)pare_tensor_elements(in));
+}
+
+/* Bytes of constants that belong to no layer (slopes, tables, ...), as they are stored. */
+static int64_t other_bytes(const struct pare_graph *g)
+{
+    int64_t sum = 0;
+    for (int n = 0; n < g->n_nodes; n++) {
+        for (int i = 0; i < g->nodes[n].n_in && !pare_node_is_layer(g, n); i++) {
+            int t = g->nodes[n].in[i];
+            sum += t >= 0 && g->tensors[t].data != NULL ? (int64_t)g->tensors[t].size_bytes : 0;
+        }
+    }
+    return sum;
+}
+
+static json_t *tensor_list(const struct pare_graph *g, const int *tensors, int n)
+{
+    json_t *list = json_array();
+    for (int i = 0; i < n; i++) {
+        char shape[96];
+        pare_tensor_shape_text(&g->tensors[tensors[i]], shape, sizeof shape);
+        json_array_append_new(list, json_pack("{s:o, s:s}", "name", safe_string(g->tensors[tensors[i]].name), "shape", shape));
+    }
+    return list;
+}
+
+static json_t *stage_json(const struct pare_stage *stage, const char *hash)
+{
+    const struct pare_graph *g = stage->graph;
+    json_t *warnings = json_array(), *unknown = json_array();
+    for (int i = 0; i < g->n_warnings; i++) {
+        json_array_append_new(warnings, json_string(g->warnings[i]));
+    }
+    for (int n = 0; n < g->n_nodes; n++) {
+        if (g->nodes[n].op == PARE_OP_UNKNOWN) {
+            json_array_append_new(unknown, json_pack("{s:o, s:o}", "node", safe_string(g->nodes[n].name), "operator",
+                                                     safe_string(g->nodes[n].attr.op_name != NULL ? g->nodes[n].attr.op_name : "?")));
+        }
+    }
+    return json_pack("{s:o, s:o, s:o, s:s, s:s, s:I, s:o, s:i, s:o, s:o, s:o, s:o, s:I}", "name", safe_string(stage->name),
+                     "file", safe_string(stage->file != NULL ? stage->file : ""), "path",
+                     safe_string(stage->path != NULL ? stage->path : ""), "hash", hash, "format",
+                     g->format == PARE_FORMAT_ONNX ? "onnx" : "tflite", "opset", (json_int_t)g->opset, "producer",
+                     safe_string(g->producer != NULL ? g->producer : ""), "nodes", g->n_nodes, "inputs",
+                     tensor_list(g, g->inputs, g->n_inputs), "outputs", tensor_list(g, g->outputs, g->n_outputs),
+                     "warnings", warnings, "unknown", unknown, "other_bytes", (json_int_t)other_bytes(g));
+}
+
+static enum pare_status add_stage(struct pare_engine *e, int s, json_t *stages, json_t *layers,
+                                  struct pare_hash *content, struct pare_error *err)
+{
+    const struct pare_stage *stage = &pare_engine_pipeline(e)->stages[s];
+    const struct pare_graph *g = stage->graph;
+    struct pare_file file;
+    char hash[33];
+    int first_layer, count;
+    enum pare_status status = pare_file_open(stage->path, SIZE_MAX, &file, err);
+    if (status != PARE_OK) {
+        return status;
+    }
+    pare_hash_bytes(file.data, file.size, hash);
+    pare_file_close(&file);
+    pare_hash_add_string(content, stage->name);
+    pare_hash_add_string(content, hash);
+    bool *sets = calloc(2 * (size_t)g->n_nodes + 2, sizeof *sets);
+    if (sets == NULL) {
+        return pare_error_nomem(err);
+    }
+    status = pare_layer_sets(g, sets, sets + g->n_nodes, err);
+    json_array_append_new(stages, stage_json(stage, hash));
+    pare_engine_stage_layers(e, s, &first_layer, &count);
+    for (int l = first_layer; status == PARE_OK && l < first_layer + count; l++) {
+        json_array_append_new(layers, layer_json(e, l, g, sets, sets + g->n_nodes, first_layer));
+    }
+    free(sets);
+    return status;
+}
+
+static enum pare_status add_splits(struct pare_pipeline *p, json_t *splits, struct pare_hash *content,
+                                   struct pare_error *err)
+{
+    for (int s = 0; s < PARE_SPLIT_COUNT && !p->bare; s++) {
+        char hash[33];
+        enum pare_status status = pare_pipeline_open_split(p, (enum pare_split)s, err);
+        if (status == PARE_OK && p->data[s] != NULL) {
+            status = pare_dataset_hash(p->data[s], hash, err);
+        }
+        if (status != PARE_OK) {
+            return status;
+        }
+        if (p->data[s] == NULL) {
+            continue;
+        }
+        pare_hash_add_string(content, pare_split_name((enum pare_split)s));
+        pare_hash_add_string(content, hash);
+        json_object_set_new(splits, pare_split_name((enum pare_split)s),
+                            json_pack("{s:i, s:s}", "n", pare_dataset_count(p->data[s]), "hash", hash));
+    }
+    return PARE_OK;
+}
+
+enum pare_status pare_work_describe(struct pare_worker *w, const json_t *params, json_t **result,
+                                    struct pare_error *err)
+{
+    struct pare_engine *e;
+    struct pare_hash content;
+    char hash[33];
+    pare_worker_set_cache(w, NULL, NULL); /* look at the files as they are now */
+    enum pare_status status = pare_work_engine(w, params, &e, err);
+    if (status != PARE_OK || (status = pare_hash_init(&content)) != PARE_OK) {
+        return status;
+    }
+    struct pare_pipeline *p = pare_engine_pipeline(e);
+    json_t *stages = json_array(), *layers = json_array(), *splits = json_object(), *classes = json_array();
+    pare_hash_add_string(&content, p->lua_hash != NULL ? p->lua_hash : "");
+    pare_hash_add(&content, &(int){RESULTS_VERSION}, sizeof(int));
+    for (int s = 0; status == PARE_OK && s < p->n_stages; s++) {
+        status = add_stage(e, s, stages, layers, &content, err);
+        pare_worker_progress(w, s + 1, p->n_stages + 1);
+    }
+    if (status == PARE_OK) {
+        status = add_splits(p, splits, &content, err);
+    }
+    for (int i = 0; p->classes != NULL && i < p->n_classes; i++) {
+        json_array_append_new(classes, safe_string(p->classes[i]));
+    }
+    pare_hash_final(&content, hash);
+    if (status == PARE_OK) {
+        *result = json_pack("{s:o, s:b, s:o, s:O, s:O, s:O, s:O, s:s, s:s}", "name", safe_string(p->name), "bare",
+                            (int)p->bare, "metric", p->metric != NULL ? safe_string(p->metric) : json_null(), "classes",
+                            classes, "stages", stages, "layers", layers, "splits", splits, "content", hash, "isa",
+                            pk_isa_name(pare_engine_isa(e)));
+    }
+    json_decref(stages);
+    json_decref(layers);
+    json_decref(splits);
+    json_decref(classes);
+    return status;
+}

@@ -1,0 +1,47 @@
+/*
+ * work.h: what a worker does when asked, one file per kind of job.
+ *
+ * Every job's params carry "pipeline" (path), "models" (folder or null) and, except describe, "content" (the hash
+ * that describe gave): the worker keeps the opened pipeline while these stay the same. Rows that a job needs are
+ * named in its params ("calibration").
+ */
+#ifndef PARE_WORK_H
+#define PARE_WORK_H
+
+#include "job/worker.h"
+#include "measure/engine.h"
+
+/* The table of kinds: describe, calibrate, sense, accuracy, profile, latency, solve, script (if a runner is set). */
+extern const struct pare_worker_kind pare_work_kinds[];
+extern const int pare_work_kind_count;
+
+/* Scripts are Lua and so are run by lua/; set once by main.c. */
+void pare_work_set_script(pare_worker_run run);
+
+/* ---- for the files of this room ---- */
+
+/* The reference outcome of a sample, kept between jobs. */
+struct pare_work_reference {
+    bool known;
+    struct pare_outcome outcome; /* scores point into own memory */
+    float *scores;
+};
+
+/* The engine of this job's pipeline, opened or taken from the worker's cache, calibrated if params name a row. */
+enum pare_status pare_work_engine(struct pare_worker *w, const json_t *params, struct pare_engine **e,
+                                  struct pare_error *err);
+enum pare_status pare_work_split(const json_t *params, enum pare_split *split, struct pare_error *err);
+/* fp32 outcome of a loaded sample, from the cache or run now. */
+enum pare_status pare_work_reference(struct pare_worker *w, enum pare_split split, const struct pare_sample *sample,
+                                     const struct pare_outcome **outcome, struct pare_error *err);
+void pare_work_progress(void *worker, int done, int total);
+
+enum pare_status pare_work_describe(struct pare_worker *w, const json_t *params, json_t **result, struct pare_error *err);
+enum pare_status pare_work_calibrate(struct pare_worker *w, const json_t *params, json_t **result, struct pare_error *err);
+enum pare_status pare_work_sense(struct pare_worker *w, const json_t *params, json_t **result, struct pare_error *err);
+enum pare_status pare_work_accuracy(struct pare_worker *w, const json_t *params, json_t **result, struct pare_error *err);
+enum pare_status pare_work_profile(struct pare_worker *w, const json_t *params, json_t **result, struct pare_error *err);
+enum pare_status pare_work_latency(struct pare_worker *w, const json_t *params, json_t **result, struct pare_error *err);
+enum pare_status pare_work_solve(struct pare_worker *w, const json_t *params, json_t **result, struct pare_error *err);
+
+#endif
