@@ -125,7 +125,7 @@ static void kill_worker(struct pare_pool_worker *w, const char *why)
     if (w->state == PARE_WORKER_DYING) {
         return;
     }
-    snprintf(w->why, sizeof w->why, "%s", why);
+    snprintf(w->why, sizeof w->why, "%.159s", why);
     w->state = PARE_WORKER_DYING;
     (void)uv_process_kill(&w->process, SIGKILL);
 }

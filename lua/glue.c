@@ -1,0 +1,239 @@
+#include "lua/glue.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#include <lauxlib.h>
+
+#define MAX_STAGE_CALLS 10000
+#define MAX_STAGE_INPUTS 16
+
+/* Does output i of the graph come from a softmax or sigmoid, reshaped at most? */
+static bool is_probability(const struct pare_graph *g, int i)
+{
+    int t = g != NULL && i < g->n_outputs ? g->outputs[i] : -1;
+    for (int steps = 0; t >= 0 && steps < 8; steps++) {
+        const int node = g->tensors[t].producer;
+        if (node < 0) {
+            return false;
+        }
+        switch (g->nodes[node].op) {
+        case PARE_OP_SOFTMAX:
+        case PARE_OP_SIGMOID:
+            return true;
+        case PARE_OP_RESHAPE:
+        case PARE_OP_SQUEEZE:
+        case PARE_OP_FLATTEN:
+        case PARE_OP_IDENTITY:
+        case PARE_OP_DEQUANTIZE:
+            t = g->nodes[node].n_in > 0 ? g->nodes[node].in[0] : -1;
+            break;
+        default:
+            return false;
+        }
+    }
+    return false;
+}
+
+/* A stage's argument: a tensor, or a number as [1,1]. */
+static const struct pare_value *stage_input(lua_State *L, int i)
+{
+    static const int64_t ones[2] = {1, 1};
+    if (lua_type(L, i) != LUA_TNUMBER) {
+        return pare_check_tensor(L, i, NULL);
+    }
+    struct pare_value *v = pare_value_new(pare_check_arena(L), 2, ones);
+    if (v == NULL) {
+        luaL_error(L, "not enough memory");
+    }
+    v->data[0] = (float)lua_tonumber(L, i);
+    return v;
+}
+
+/* stage.NAME(tensor, ...): upvalue 1 is the stage's index. */
+static int call_stage(lua_State *L)
+{
+    struct pare_binding *b = pare_binding_of(L);
+    const int stage = (int)lua_tointeger(L, lua_upvalueindex(1));
+    const struct pare_stage *s = &b->pipeline->stages[stage];
+    const struct pare_value *in[MAX_STAGE_INPUTS];
+    struct pare_value *out[PARE_MAX_OUTPUTS] = {NULL};
+    int n_out = 0;
+    const int n_in = lua_gettop(L);
+    struct pare_arena *arena = pare_check_arena(L);
+    if (n_in < 1 || n_in > MAX_STAGE_INPUTS) {
+        return luaL_error(L, "stage '%s' is called with 1 to %d tensors", s->name, MAX_STAGE_INPUTS);
+    }
+    for (int i = 0; i < n_in; i++) {
+        in[i] = stage_input(L, i + 1);
+    }
+    if (b->runner == NULL || ++b->stage_calls > MAX_STAGE_CALLS) {
+        return luaL_error(L, "too many calls of stages in one sample");
+    }
+    pare_lua_pause(b->lua);
+    const enum pare_status status =
+        b->runner->call(b->runner->self, stage, in, n_in, arena, out, &n_out, &b->failure);
+    pare_lua_resume(b->lua);
+    if (status != PARE_OK) {
+        b->failure.code = status;
+        return luaL_error(L, "stage '%s': %s", s->name, b->failure.message);
+    }
+    luaL_checkstack(L, n_out + 2, NULL);
+    for (int i = 0; i < n_out; i++) {
+        pare_push_tensor(L, out[i], is_probability(s->graph, i));
+    }
+    return n_out;
+}
+
+void pare_glue_push_stages(lua_State *L, const struct pare_pipeline *p)
+{
+    lua_createtable(L, 0, p->n_stages);
+    for (int i = 0; i < p->n_stages; i++) {
+        lua_pushinteger(L, i);
+        lua_pushcclosure(L, call_stage, 1);
+        lua_setfield(L, -2, p->stages[i].name);
+    }
+    pare_lua_lock_table(L, "stage");
+}
+
+/* ---- infer ---- */
+
+static void push_sample(lua_State *L, const struct pare_sample *sample)
+{
+    lua_createtable(L, 0, 3);
+    if (sample->image != NULL) {
+        pare_push_tensor(L, (struct pare_value *)(uintptr_t)sample->image, false);
+        lua_setfield(L, -2, "image");
+    }
+    if (sample->target != NULL) {
+        pare_push_tensor(L, (struct pare_value *)(uintptr_t)sample->target, false);
+        lua_setfield(L, -2, "target");
+    }
+    lua_pushinteger(L, sample->index + 1);
+    lua_setfield(L, -2, "index");
+}
+
+/* Raises with the place where the function below (a registry reference) is defined. */
+static int bad_return(lua_State *L, int ref, const char *what)
+{
+    lua_Debug ar;
+    lua_rawgeti(L, LUA_REGISTRYINDEX, ref);
+    lua_getinfo(L, ">S", &ar);
+    return luaL_error(L, "%s:%d: %s", ar.short_src, ar.linedefined, what);
+}
+
+static int infer_body(lua_State *L)
+{
+    struct pare_outcome *outcome = lua_touserdata(L, 1);
+    struct pare_binding *b = pare_binding_of(L);
+    lua_settop(L, 0);
+    lua_rawgeti(L, LUA_REGISTRYINDEX, b->infer_ref);
+    lua_rawgeti(L, LUA_REGISTRYINDEX, b->stage_ref);
+    push_sample(L, b->sample);
+    lua_rawgeti(L, LUA_REGISTRYINDEX, b->op_ref);
+    lua_call(L, 3, 1);
+    if (!pare_get_outcome(L, 1, outcome)) {
+        return bad_return(L, b->infer_ref,
+                          "infer must return an outcome of this sample: op.argmax, op.class, op.points, "
+                          "op.score or op.none");
+    }
+    return 0;
+}
+
+static enum pare_status infer(void *self, const struct pare_pipeline *p, const struct pare_sample *sample,
+                              const struct pare_runner *runner, struct pare_arena *arena,
+                              struct pare_outcome *outcome, struct pare_error *err)
+{
+    struct pare_binding *b = self;
+    b->pipeline = p;
+    b->sample = sample;
+    b->runner = runner;
+    b->arena = arena;
+    b->generation++;
+    b->n_values = 0;
+    b->stage_calls = 0;
+    b->failure.code = PARE_OK;
+    *outcome = (struct pare_outcome){.kind = PARE_OUTCOME_NONE, .prediction = -1};
+    lua_pushcfunction(b->lua->L, infer_body);
+    lua_pushlightuserdata(b->lua->L, outcome);
+    enum pare_status status = pare_lua_call(b->lua, 1, 0, err);
+    b->arena = NULL;
+    b->runner = NULL;
+    if (b->failure.code != PARE_OK && b->failure.code != PARE_ERR_USAGE) {
+        status = b->failure.code; /* also when the script swallowed it */
+        if (err != NULL) {
+            *err = b->failure;
+        }
+    }
+    return status;
+}
+
+/* ---- metric ---- */
+
+struct metric_args {
+    int n;
+    const int *predictions, *labels;
+    double value;
+};
+
+/* A list of class numbers from 1, false for none. */
+static void push_classes(lua_State *L, const int *classes, int n)
+{
+    lua_createtable(L, n, 0);
+    for (int i = 0; i < n; i++) {
+        if (classes[i] < 0) {
+            lua_pushboolean(L, 0);
+        } else {
+            lua_pushinteger(L, classes[i] + 1);
+        }
+        lua_rawseti(L, -2, i + 1);
+    }
+}
+
+static int metric_body(lua_State *L)
+{
+    struct metric_args *a = lua_touserdata(L, 1);
+    struct pare_binding *b = pare_binding_of(L);
+    int is_number;
+    lua_rawgeti(L, LUA_REGISTRYINDEX, b->metric_ref);
+    push_classes(L, a->predictions, a->n);
+    push_classes(L, a->labels, a->n);
+    lua_call(L, 2, 1);
+    a->value = lua_tonumberx(L, -1, &is_number);
+    if (!is_number || !isfinite(a->value)) {
+        return bad_return(L, b->metric_ref, "metric must return a finite number");
+    }
+    return 0;
+}
+
+static enum pare_status metric(void *self, int n, const int *predictions, const int *labels, double *value,
+                               struct pare_error *err)
+{
+    struct pare_binding *b = self;
+    struct metric_args args = {n, predictions, labels, 0};
+    lua_pushcfunction(b->lua->L, metric_body);
+    lua_pushlightuserdata(b->lua->L, &args);
+    const enum pare_status status = pare_lua_call(b->lua, 1, 0, err);
+    *value = args.value;
+    return status;
+}
+
+/* ---- life ---- */
+
+void pare_glue_free(void *self)
+{
+    struct pare_binding *b = self;
+    if (b != NULL) {
+        pare_lua_free(b->lua);
+        free(b->values);
+        free(b);
+    }
+}
+
+void pare_glue_fill(struct pare_glue *glue, struct pare_binding *b)
+{
+    glue->self = b;
+    glue->free = pare_glue_free;
+    glue->infer = b->infer_ref != LUA_NOREF ? infer : pare_default_glue.infer;
+    glue->metric = b->metric_ref != LUA_NOREF ? metric : NULL;
+}
