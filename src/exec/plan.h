@@ -8,11 +8,13 @@
  *    own grid when A == 8 and the tensor has `quant`); fp32/weight-only layers read fp32, fp16 layers fp16;
  *  - moving operators (max pool, pad, concat, reshape, transpose, slice, split, gather, nearest resize ...) are
  *    transparent: the form asked of their output is asked of their inputs, on the output tensor's grid;
- *  - averaging operators (average pool, mean, bilinear resize) read the carrier, write any form, one rounding;
- *  - the rest read the carrier (dequantized), compute in float32 and write any form, one rounding;
+ *  - the rest (averaging, elementwise that could not fuse, sigmoid, softmax, box decoding ...) read the carrier
+ *    (dequantized), compute in float32 and write any form, one rounding;
  *  - elementwise successors with one consumer fuse into the producing layer's epilogue (kernels/pk.h);
  *  - carrier of a tensor that no layer reads: fp32 when everything before it ran in fp32, fp16 likewise,
- *    else an 8-bit grid. `carrier` in the options overrides it.
+ *    else an 8-bit grid (the file's own where it has one). What sigmoid, tanh, softmax, exp, division and the like
+ *    write stays fp32 unless a layer reads it; a concat takes the widest carrier of its inputs. A tensor without a
+ *    range stays fp32. `carrier` in the options overrides all of it.
  *  - one-bit grids have real zero off the grid: padding takes the nearest code; offset folds into the bias.
  */
 #ifndef PARE_PLAN_H
@@ -31,8 +33,16 @@ struct pare_plan_options {
     const struct pare_calibration *calibration; /* needed when any level is integer (and the file has no grids) */
     enum pare_carrier carrier;
     enum pk_isa isa;                            /* pk_isa_best() normally */
-    bool keep_all;                              /* every tensor keeps its own memory and can be read after a run */
+    /* Every tensor keeps its own memory and can be read after a run. Where all levels are fp32 nothing is fused, so
+     * that "every" means every one; otherwise values inside an epilogue are not stored and cannot be read. */
+    bool keep_all;
+    struct pare_pack_cache *cache;              /* packed weights shared by many plans of one graph; NULL = the plan's own */
 };
+
+/* Packed weights by (graph, node, precision), made when a plan first asks. Must outlive its plans; the graph must
+ * outlive it. Not thread safe. */
+struct pare_pack_cache *pare_pack_cache_new(void); /* NULL when memory is out */
+void pare_pack_cache_free(struct pare_pack_cache *cache);
 
 struct pare_plan; /* opaque */
 
@@ -45,13 +55,16 @@ void pare_plan_free(struct pare_plan *plan);
 void pare_plan_memory(const struct pare_plan *plan, size_t *activations, size_t *weights);
 
 /* Input i / output i of the graph as float32 (inputs: copied in; integer inputs, e.g. indices, converted).
- * n_elements must match. Outputs are valid until the next run; dims may be smaller than planned for
- * operators with a data-dependent row count. */
+ * n_elements must match the planned shape. Outputs are valid until the next run; operators with a data-dependent row
+ * count may give fewer (pare_plan_output_shape), the rest of `data` is then 0. */
 enum pare_status pare_plan_set_input(struct pare_plan *plan, int i, const float *data, size_t n_elements,
                                      struct pare_error *err);
 enum pare_status pare_plan_run(struct pare_plan *plan, struct pare_error *err);
 enum pare_status pare_plan_get_output(struct pare_plan *plan, int i, float *data, size_t n_elements,
                                       struct pare_error *err);
+
+/* Shape of output i after the last run (before: as planned). */
+void pare_plan_output_shape(const struct pare_plan *plan, int i, int *rank, int64_t dims[PARE_MAX_RANK]);
 
 /* Any tensor as real numbers after a run (keep_all plans: any; others: inputs and outputs).
  * `raw` variants give the stored form for tests: bytes and its grid. */
@@ -61,11 +74,11 @@ const void *pare_plan_raw_tensor(struct pare_plan *plan, int tensor, struct pare
 
 /* ---- partial runs: the suffix behind one layer ---- */
 
-/* Runs only steps that depend on tensors in `changed` (node outputs), taking all other tensors from
- * `reference`, a keep_all plan of the same graph that has just run on the same input. For a plan that
- * differs from the reference plan in the level of one layer (or a few): everything in front is reused
- * (its real values, brought to the forms asked for). Bit-identical to a full run of `plan` when the
- * forms in front are the same. */
+/* Runs only the steps behind first_node (a node; -1 = none) and behind every layer whose level differs between the
+ * two plans, taking all else from `reference`: a keep_all plan of the same graph, calibration and carrier that has just
+ * run on the same input. A tensor in front that is needed in a form that the reference does not keep is computed again
+ * from what the reference does keep, so the result is the same bytes as a full run of `plan`. Afterwards the outputs
+ * of `plan` can be read as after a run. */
 enum pare_status pare_plan_run_suffix(struct pare_plan *plan, struct pare_plan *reference, int first_node,
                                       struct pare_error *err);
 

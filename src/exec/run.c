@@ -1,0 +1,271 @@
+/* run.c: runs the steps of a plan. Allocates nothing. */
+#include "exec/plan_parts.h"
+
+#include <math.h>
+#include <string.h>
+#include <time.h>
+
+void plan_load_f32(enum pk_isa isa, const struct plan_slot *s, const void *data, size_t n, float *x)
+{
+    switch (s->dtype) {
+    case PARE_F32: memcpy(x, data, n * sizeof *x); break;
+    case PARE_F16: pk_f16_to_f32(isa, data, n, x); break;
+    default: pk_dequantize_u8(isa, data, n, s->grid.scale, s->grid.offset, s->grid.zero, x); break;
+    }
+}
+
+void plan_store_f32(enum pk_isa isa, const struct plan_slot *s, const float *x, size_t n, void *data)
+{
+    const struct pare_grid *g = &s->grid;
+    switch (s->dtype) {
+    case PARE_F32: memcpy(data, x, n * sizeof *x); break;
+    case PARE_F16: pk_f32_to_f16(isa, x, n, data); break;
+    default:
+        pk_quantize_u8(isa, x, n, 1.0f / g->scale, g->offset, g->zero, (float)-g->zero,
+                       (float)((1 << g->bits) - 1 - g->zero), data);
+        break;
+    }
+}
+
+/* ---- conversions ---- */
+
+static size_t element_bytes(const struct plan_slot *s)
+{
+    return (size_t)pare_dtype_bits(s->dtype) / 8;
+}
+
+static bool same_form(const struct plan_slot *a, const struct plan_slot *b)
+{
+    return a->dtype == b->dtype && (a->dtype != PARE_U8 || pare_grid_equal(&a->grid, &b->grid));
+}
+
+/* n consecutive elements from one form to another. */
+static void convert_run(enum pk_isa isa, const struct plan_slot *from, const unsigned char *src,
+                        const struct plan_slot *to, unsigned char *dst, size_t n)
+{
+    if (same_form(from, to)) {
+        memmove(dst, src, n * element_bytes(to));
+        return;
+    }
+    if (from->dtype == PARE_F32) {
+        plan_store_f32(isa, to, (const float *)(const void *)src, n, dst);
+        return;
+    }
+    if (to->dtype == PARE_F32) {
+        plan_load_f32(isa, from, src, n, (float *)(void *)dst);
+        return;
+    }
+    float part[256];
+    for (size_t i = 0; i < n; i += 256) {
+        const size_t count = n - i < 256 ? n - i : 256;
+        plan_load_f32(isa, from, src + i * element_bytes(from), count, part);
+        plan_store_f32(isa, to, part, count, dst + i * element_bytes(to));
+    }
+}
+
+static bool dense(const struct plan_slot *s)
+{
+    return s->pitch == s->row;
+}
+
+/* Byte offset of element i. */
+static size_t element_offset(const struct plan_slot *s, int64_t i)
+{
+    const int64_t at = dense(s) || s->row <= 0 ? i : i / s->row * s->pitch + i % s->row;
+    return (size_t)at * element_bytes(s);
+}
+
+void plan_convert(const struct pare_plan *p, const struct plan_slot *from, const struct plan_slot *to)
+{
+    int64_t run = dense(from) ? from->elements : from->row;
+    if (!dense(to) && to->row < run) {
+        run = to->row;
+    }
+    for (int64_t i = 0; i < from->elements && run > 0; i += run) {
+        const int64_t left = from->elements - i;
+        convert_run(p->isa, from, from->data + element_offset(from, i), to, to->data + element_offset(to, i),
+                    (size_t)(left < run ? left : run));
+    }
+}
+
+static void run_convert(struct pare_plan *p, const struct plan_step *step)
+{
+    if (step->pieces == NULL) {
+        plan_convert(p, &p->slots[step->in[0]], &p->slots[step->out[0]]);
+        return;
+    }
+    for (int k = 0; k < step->n_in; k++) {
+        if (step->pieces[k] >= 0) {
+            plan_convert(p, &p->slots[step->in[k]], &p->slots[step->pieces[k]]);
+        }
+    }
+}
+
+/* ---- layers ---- */
+
+static size_t pk_bytes(enum pk_type type)
+{
+    return type == PK_U8 ? 1 : type == PK_F16 ? 2 : 4;
+}
+
+/* Copies the planes of one phase into the outputs. */
+static void scatter_phase(const struct pare_plan *p, const struct plan_step *step, const struct plan_call *call,
+                          int64_t image)
+{
+    const struct plan_layer *layer = step->layer;
+    const struct pk_conv *c = &call->weights->conv;
+    for (int k = 0; k < step->n_out; k++) {
+        const struct plan_slot *to = &p->slots[step->out[k]];
+        const size_t size = element_bytes(to), pixel = (size_t)layer->out_c * size;
+        const unsigned char *from = call->outs[k].data;
+        for (int y = 0; y < c->out_h; y++) {
+            for (int x = 0; x < c->out_w; x++, from += pixel) {
+                const int64_t oy = (int64_t)y * layer->stride_h + call->weights->phase_y;
+                const int64_t ox = (int64_t)x * layer->stride_w + call->weights->phase_x;
+                const int64_t at = (image * layer->out_h + oy) * layer->out_w + ox;
+                memcpy(to->data + (size_t)(at * to->pitch) * size, from, pixel);
+            }
+        }
+    }
+}
+
+static void run_call(const struct pare_plan *p, const struct plan_step *step, const struct plan_call *call,
+                     int64_t image)
+{
+    const struct plan_layer *layer = step->layer;
+    const struct plan_slot *x = &p->slots[step->in[0]];
+    struct pk_epilogue e = call->epilogue;
+    struct pk_step steps[PLAN_MAX_CHAIN + 1];
+    struct pk_out outs[PK_MAX_OUTS];
+    const int64_t pixels = image * layer->out_image;
+    if (image > 0) {
+        for (int i = 0; i < e.n_steps; i++) {
+            steps[i] = call->steps[i];
+            if (steps[i].operand != NULL) {
+                steps[i].operand = (const unsigned char *)steps[i].operand +
+                                   (size_t)(pixels * steps[i].pitch) * pk_bytes(steps[i].type);
+            }
+        }
+        for (int i = 0; i < e.n_outs; i++) {
+            outs[i] = call->outs[i];
+            if (!layer->transposed) {
+                outs[i].data =
+                    (unsigned char *)outs[i].data + (size_t)(pixels * outs[i].pitch) * pk_bytes(outs[i].type);
+            }
+        }
+        e.steps = steps;
+        e.outs = outs;
+    }
+    call->weights->kernel->run(&call->weights->conv,
+                               x->data + (size_t)(image * layer->in_image) * element_bytes(x), layer->pad_code,
+                               call->weights->packed, &e,
+                               step->scratch >= 0 ? p->slots[step->scratch].data : NULL);
+}
+
+static void run_layer(const struct pare_plan *p, const struct plan_step *step)
+{
+    for (int64_t image = 0; image < step->layer->batch; image++) {
+        for (int i = 0; i < step->layer->n_calls; i++) {
+            const struct plan_call *call = &step->layer->calls[i];
+            run_call(p, step, call, image);
+            if (step->layer->transposed) {
+                scatter_phase(p, step, call, image);
+            }
+        }
+    }
+}
+
+/* ---- operators ---- */
+
+static int output_of(const struct pare_node *n, int tensor)
+{
+    for (int k = 0; k < n->n_out; k++) {
+        if (n->out[k] == tensor) {
+            return k;
+        }
+    }
+    return 0;
+}
+
+static enum pare_status run_eval(struct pare_plan *p, const struct plan_step *step, struct pare_error *err)
+{
+    const struct pare_node *n = &p->graph->nodes[step->node];
+    const struct plan_eval *e = step->eval;
+    unsigned char *scratch = step->scratch >= 0 ? p->slots[step->scratch].data : NULL;
+    for (int k = 0; k < n->n_in; k++) {
+        if (e->in[k].scratch >= 0) {
+            const struct plan_slot *s = &p->slots[e->in[k].slot];
+            plan_load_f32(p->isa, s, s->data, (size_t)s->elements, e->in_view[k].data);
+        }
+        if (n->in[k] >= 0) {
+            memcpy(e->in_view[k].dims, p->dims[n->in[k]], sizeof e->in_view[k].dims);
+        }
+    }
+    for (int k = 0; k < n->n_out; k++) {
+        if (n->out[k] >= 0) {
+            memcpy(e->out_view[k].dims, p->graph->tensors[n->out[k]].dims, sizeof e->out_view[k].dims);
+        }
+    }
+    enum pare_status status =
+        pare_op_eval(p->graph, step->node, e->in_view, e->out_view,
+                     scratch != NULL ? scratch + e->op_scratch : NULL, err);
+    for (int i = 0; status == PARE_OK && i < step->n_out; i++) {
+        const struct plan_slot *s = &p->slots[step->out[i]];
+        const int k = output_of(n, s->tensor);
+        if (e->out[k].slot != step->out[i]) {
+            plan_store_f32(p->isa, s, e->out_view[k].data, (size_t)s->elements, s->data);
+        }
+    }
+    for (int k = 0; k < n->n_out; k++) {
+        if (n->out[k] >= 0 && e->counts_rows) {
+            memcpy(p->dims[n->out[k]], e->out_view[k].dims, sizeof e->out_view[k].dims);
+        }
+    }
+    return status;
+}
+
+enum pare_status plan_step_run(struct pare_plan *p, const struct plan_step *step, struct pare_error *err)
+{
+    switch (step->kind) {
+    case PLAN_STEP_LAYER: run_layer(p, step); return PARE_OK;
+    case PLAN_STEP_CONVERT: run_convert(p, step); return PARE_OK;
+    case PLAN_STEP_EVAL: return run_eval(p, step, err);
+    case PLAN_STEP_ALIAS: break;
+    }
+    return PARE_OK;
+}
+
+enum pare_status pare_plan_run(struct pare_plan *p, struct pare_error *err)
+{
+    for (int i = 0; i < p->n_steps; i++) {
+        enum pare_status status = plan_step_run(p, &p->steps[i], err);
+        if (status != PARE_OK) {
+            return status;
+        }
+    }
+    p->has_run = true;
+    return PARE_OK;
+}
+
+static uint64_t now_ns(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC_RAW, &t);
+    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+enum pare_status pare_plan_run_timed(struct pare_plan *p, uint64_t *ns, struct pare_error *err)
+{
+    uint64_t before = now_ns();
+    for (int i = 0; i < p->n_steps; i++) {
+        enum pare_status status = plan_step_run(p, &p->steps[i], err);
+        if (status != PARE_OK) {
+            return status;
+        }
+        const uint64_t after = now_ns();
+        ns[i] += after - before;
+        before = after;
+    }
+    p->has_run = true;
+    return PARE_OK;
+}
