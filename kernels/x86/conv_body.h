@@ -20,7 +20,8 @@
 enum {
     WIDE = NV * VL,        /* channels of a full panel */
     STRIP = 24,            /* rows that go to the epilogue at once; a multiple of every tile's rows */
-    BLOCK_BYTES = 192 << 10, /* activations copied before the panels run over them: a tenth of a 2 MiB L2 */
+    MIN_BLOCK = 16 << 10, /* bytes of activations over which the panels run before the next: as many as the weights */
+    MAX_BLOCK = 192 << 10, /* have, so that both are read equally often, between half an L1 and a tenth of a 2 MiB L2 */
     DIRECT = sizeof(T_X) == sizeof(T_A)
 };
 
@@ -137,7 +138,9 @@ static struct plan plan_of(const struct pk_conv *c)
                c->pad_top == 0 && c->pad_left == 0 && c->groups == 1 && c->out_w == c->in_w &&
                c->out_h <= c->in_h && p.depth % K_GROUP == 0 && (p.pixels >= STRIP || p.pixels == 1);
     p.lda = pk_round_up(p.k, K_GROUP);
-    size_t rows = BLOCK_BYTES / (p.lda * sizeof(T_A)) / STRIP * STRIP;
+    const size_t weights = p.width * p.lda * sizeof(T_P);
+    const size_t bytes = weights < MIN_BLOCK ? MIN_BLOCK : weights < MAX_BLOCK ? weights : MAX_BLOCK;
+    size_t rows = bytes / (p.lda * sizeof(T_A)) / STRIP * STRIP;
     rows = rows < STRIP ? STRIP : rows;
     if (!p.direct && p.lda * sizeof(T_A) % 1024 == 0) {
         p.lda += 64 / sizeof(T_A); /* rows a power of two apart would share cache sets */
@@ -214,27 +217,50 @@ PK_INLINE void gather_taps(const struct pk_conv *c, const struct plan *p, const 
     }
 }
 
+/* One kernel row of `n` pixels of one output row from column ox on; iy: the input row, maybe outside. */
+PK_INLINE void gather_segment(const struct pk_conv *c, const struct plan *p, const T_X *x, int iy, int ox, size_t n,
+                              T_A pad, T_A *to)
+{
+    const size_t run = (size_t)c->kernel_w * p->depth;
+    const int reach = (c->kernel_w - 1) * c->dilation_w;
+    const bool together = c->dilation_w == 1 && c->groups == 1; /* the taps lie side by side */
+    if (iy < 0 || iy >= c->in_h) {
+        for (size_t i = 0; i < n; i++) {
+            fill_row(to + i * p->lda, pad, run);
+        }
+        return;
+    }
+    const T_X *row = x + (ptrdiff_t)iy * c->in_w * c->in_c;
+    int ix = ox * c->stride_w - c->pad_left;
+    for (size_t i = 0; i < n; i++, ix += c->stride_w, to += p->lda) {
+        if (together && ix >= 0 && ix + reach < c->in_w) {
+            copy_row(to, row + (ptrdiff_t)ix * c->in_c, run);
+        } else {
+            gather_taps(c, p, row, ix, pad, to);
+        }
+    }
+}
+
 /* Copies the taps of `rows` pixels from `pixel` on to the panel; the rows after them, up to a strip, become zero. */
 static void gather(const struct pk_conv *c, const struct plan *p, const T_X *x, size_t pixel, size_t rows, T_A pad,
                    T_A *panel)
 {
-    int oy = (int)(pixel / (size_t)c->out_w), ox = (int)(pixel % (size_t)c->out_w);
-    const size_t run = (size_t)c->kernel_w * p->depth;
-    for (size_t r = 0; r < rows; r++, panel += p->lda) {
-        T_A *to = panel;
-        for (int ky = 0; ky < c->kernel_h; ky++, to += run) {
+    const size_t run = (size_t)c->kernel_w * p->depth, k_all = pk_round_up(p->k, K_GROUP), out_w = (size_t)c->out_w;
+    for (size_t done = 0; done < rows;) {
+        const size_t ox = (pixel + done) % out_w, left = rows - done;
+        const size_t n = out_w - ox < left ? out_w - ox : left;
+        const int oy = (int)((pixel + done) / out_w);
+        T_A *to = panel + done * p->lda;
+        for (int ky = 0; ky < c->kernel_h; ky++) {
             const int iy = oy * c->stride_h - c->pad_top + ky * c->dilation_h;
-            if (iy >= 0 && iy < c->in_h) {
-                gather_taps(c, p, x + (ptrdiff_t)iy * c->in_w * c->in_c, ox * c->stride_w - c->pad_left, pad, to);
-            } else {
-                fill_row(to, pad, run);
-            }
+            gather_segment(c, p, x, iy, (int)ox, n, pad, to + (size_t)ky * run);
         }
-        fill_row(to, 0, pk_round_up(p->k, K_GROUP) - p->k);
-        oy += ++ox == c->out_w;
-        ox = ox == c->out_w ? 0 : ox;
+        for (size_t i = 0; k_all > p->k && i < n; i++) {
+            fill_row(to + i * p->lda + p->k, 0, k_all - p->k);
+        }
+        done += n;
     }
-    memset(panel, 0, (pk_round_up(rows, STRIP) - rows) * p->lda * sizeof(T_A));
+    memset(panel + rows * p->lda, 0, (pk_round_up(rows, STRIP) - rows) * p->lda * sizeof(T_A));
 }
 
 /* Activations of one block and where its sums go. */

@@ -1,141 +1,276 @@
 /*
  * depthwise_body.h: depthwise convolution, any window. The including file defines first:
- *   T_X, T_C, T_W, T_P, T_ACC  element types of: x, what sums_of reads, weights as given, packed weights, sums
- *   CHANNELS                   channels that one call of sums_of computes at most; a multiple of VL
- *   copy_row(T_C *, const T_X *, size_t)
- *   sums_of(taps, n_taps, pixels, channels, weights, acc)
- *       acc[pixel][CHANNELS] = sum over taps of taps[t].at[pixel * taps[t].shift + channel] * weight
- *   pack_channels(c, first, n, weights, packed)  the channels from `first` on, n <= CHANNELS; weights NULL: ones
- *   packed_stride(c)           elements of T_P that CHANNELS channels take
- *   struct tap is declared by DEPTHWISE_TAP before sums_of; PK_EPILOGUE, PK_PAD(code), INTEGER, DEPTHWISE_NAME
+ *   VL, GROUP            lanes of a vector of sums; neighbouring pixels that one multiply-add joins (1, 2, 4)
+ *   T_X, T_W, T_ACC      element types of x, of weights as given, of sums
+ *   T_C, T_P             element of the copied picture, of packed weights
+ *   INTEGER              0 or 1
+ *   vacc, V_ZERO(), V_LOAD(p), V_MADD(acc, a, w), V_PUT(p, acc), weight_of(T_W)
+ *   interleave(to, pixels, n, stride)   n channels of GROUP pixels: to[channel / VL * stride + channel % VL * GROUP + i]
+ *                        = pixels[i][channel]; whole vectors are written, x is not read beyond n
+ *   PK_EPILOGUE, PK_PAD(code), DEPTHWISE_NAME
  *
- * Two ways over the picture. Narrow pictures, other element types and multipliers: it is copied to scratch with its
- * padding around it, and every output row is one run. Wide pictures: read in place; the pixels whose taps reach over
- * the left or right edge are done one by one; taps above and below point at a row of padding and do not move.
+ * At most 64 channels pass over the whole picture before the next ones do. The rows that the window covers are copied,
+ * with their padding, to a ring: [row][vector of channels][group][VL][GROUP], GROUP neighbouring pixels side by side in
+ * each lane. The taps of an output pixel then are whole groups; where its first tap lies within a group (its phase)
+ * selects one of GROUP / gcd(GROUP, stride) versions of the weights, zero outside the window. So the inner loop has no
+ * border, no shuffle and no mask, and its data stay in the L1 cache.
+ *
+ * Packed weights: [vector of channels][kernel row][phase][group of taps][VL][GROUP]; integers: then the same with ones,
+ * for weight zero points.
  */
 #include <string.h>
 
 enum {
-    RUN = 32,      /* pixels that go to the epilogue at once */
-    MAX_TAPS = 256 /* larger windows are left to the reference */
+    CHANNELS = 64,
+    RUN = 32,            /* pixels that go to the epilogue at once; a multiple of every number of phases */
+    VECTOR = VL * GROUP, /* elements */
+    MAX_ROWS = 32        /* higher windows are left to the reference */
 };
 
-/* Extents of the picture with all padding that taps read. */
-struct extent {
-    size_t h, w;
-    int begin, end; /* output columns whose taps are all within the picture's width */
-    bool copy;
+struct plan {
+    int width, spread;   /* taps of a kernel row, pixels from one to the next (groups: dilation is zeros between taps) */
+    int phases, ring;    /* ring: rows that are kept */
+    int taps[GROUP];     /* groups of taps of each phase */
+    size_t row_vectors;  /* vectors of weights of one kernel row */
+    size_t vectors, groups; /* vectors of channels; groups of pixels in a copied row */
 };
 
-static struct extent extent_of(const struct pk_conv *c)
+static struct plan plan_of(const struct pk_conv *c)
 {
-    struct extent p;
-    const int reach = (c->kernel_w - 1) * c->dilation_w, last = c->in_w - 1 - reach + c->pad_left;
-    p.h = (size_t)((c->out_h - 1) * c->stride_h + (c->kernel_h - 1) * c->dilation_h + 1);
-    p.w = (size_t)((c->out_w - 1) * c->stride_w + reach + 1);
-    p.begin = (c->pad_left + c->stride_w - 1) / c->stride_w;
-    p.end = last < 0 ? 0 : last / c->stride_w + 1;
-    p.end = p.end < c->out_w ? p.end : c->out_w;
-    const int inner = p.end > p.begin ? p.end - p.begin : 0;
-    p.copy = sizeof(T_X) != sizeof(T_C) || c->out_c != c->in_c || (c->out_w - inner) * COPY_SHARE > c->out_w;
+    struct plan p = {0};
+    const size_t columns = pk_round_up((size_t)c->out_w, 4); /* blocks compute four columns at once */
+    p.width = GROUP == 1 ? c->kernel_w : (c->kernel_w - 1) * c->dilation_w + 1;
+    p.spread = GROUP == 1 ? c->dilation_w : 1;
+    p.phases = c->stride_w % GROUP == 0 ? 1 : c->stride_w % 2 == 0 ? GROUP / 2 : GROUP;
+    p.ring = (c->kernel_h - 1) * c->dilation_h + 1;
+    p.vectors = ((size_t)c->out_c + VL - 1) / VL;
+    p.groups = ((size_t)c->stride_w * (columns - 1) + (size_t)((p.width - 1) * p.spread) + GROUP) / GROUP;
+    for (int phase = 0; phase < p.phases; phase++) {
+        p.taps[phase] = (c->stride_w * phase % GROUP + p.width + GROUP - 1) / GROUP;
+        p.row_vectors += (size_t)p.taps[phase];
+    }
     return p;
 }
 
-/* Blocks of CHANNELS channels. */
-static size_t n_blocks(const struct pk_conv *c)
+static size_t weights_vectors(const struct pk_conv *c, const struct plan *p)
 {
-    return ((size_t)c->out_c + CHANNELS - 1) / CHANNELS;
+    return p->vectors * (size_t)c->kernel_h * p->row_vectors;
 }
 
 static size_t packed_size(const struct pk_conv *c)
 {
-    if (c->kernel_h * c->kernel_w > MAX_TAPS) {
-        return 0;
+    const struct plan p = plan_of(c);
+    return c->kernel_h > MAX_ROWS ? 0 : (1 + INTEGER) * weights_vectors(c, &p) * VECTOR * sizeof(T_P);
+}
+
+/* One vector of weights: channels from `first` on, columns from kx on. row NULL: ones. */
+static void pack_vector(const struct pk_conv *c, const struct plan *p, const T_W *row, size_t first, int kx, T_P *to)
+{
+    const int dilation = GROUP == 1 ? 1 : c->dilation_w;
+    for (size_t i = 0; i < VECTOR; i++) {
+        const size_t channel = first + i / GROUP;
+        const int at = kx + (int)(i % GROUP);
+        const bool inside = at >= 0 && at < p->width && at % dilation == 0 && channel < (size_t)c->out_c;
+        to[i] = !inside ? (T_P)0 : row == NULL ? (T_P)1 : weight_of(row[(size_t)(at / dilation * c->out_c) + channel]);
     }
-    /* integers: the same again with weights of one, for weight zero points */
-    return (INTEGER ? 2 : 1) * n_blocks(c) * packed_stride(c) * sizeof(T_P);
+}
+
+static void pack_all(const struct pk_conv *c, const struct plan *p, const T_W *weights, T_P *to)
+{
+    for (size_t v = 0; v < p->vectors; v++) {
+        for (int ky = 0; ky < c->kernel_h; ky++) {
+            const T_W *row = weights == NULL ? NULL : weights + (ptrdiff_t)ky * c->kernel_w * c->out_c;
+            for (int phase = 0; phase < p->phases; phase++) {
+                for (int t = 0; t < p->taps[phase]; t++, to += VECTOR) {
+                    pack_vector(c, p, row, v * VL, t * GROUP - c->stride_w * phase % GROUP, to);
+                }
+            }
+        }
+    }
 }
 
 static void pack(const struct pk_conv *c, const void *weights, void *packed)
 {
-    const int blocks = (int)n_blocks(c);
-    for (int i = 0; i < blocks; i++) {
-        const int n = c->out_c - i * CHANNELS < CHANNELS ? c->out_c - i * CHANNELS : CHANNELS;
-        pack_channels(c, i * CHANNELS, n, weights, (T_P *)packed + (size_t)i * packed_stride(c));
-        if (INTEGER) {
-            pack_channels(c, i * CHANNELS, n, NULL, (T_P *)packed + (size_t)(blocks + i) * packed_stride(c));
-        }
+    const struct plan p = plan_of(c);
+    pack_all(c, &p, weights, packed);
+    if (INTEGER) {
+        pack_all(c, &p, NULL, (T_P *)packed + weights_vectors(c, &p) * VECTOR);
     }
 }
 
-/* Scratch: sums, sums with weights of one, a pixel of padding, the copy. Bytes. */
-static size_t acc_bytes(void)
+/* Elements of a copied row of 64 channels. */
+static size_t row_elements(const struct plan *p)
 {
-    return (INTEGER ? 2 : 1) * RUN * CHANNELS * sizeof(T_ACC);
+    return (p->vectors < CHANNELS / VL ? p->vectors : CHANNELS / VL) * p->groups * VECTOR;
 }
 
-static size_t pad_bytes(const struct pk_conv *c)
-{
-    return pk_round_up((size_t)c->out_c * sizeof(T_C), 64);
-}
-
+/* Scratch: sums, (integers) sums with weights of one, a pixel of padding, the ring, a row with repeated channels. */
 static size_t scratch_size(const struct pk_conv *c)
 {
-    const struct extent p = extent_of(c);
-    return acc_bytes() + pad_bytes(c) + (p.copy ? p.h * p.w * (size_t)c->out_c * sizeof(T_C) : 0);
-}
-
-PK_INLINE void fill(T_C *to, T_C value, size_t n)
-{
-    for (size_t i = 0; i < n; i++) {
-        to[i] = value;
-    }
-}
-
-/* n pixels, every channel repeated out_c / in_c times, so that channel i of the copy feeds output channel i. */
-static void copy_pixels(const struct pk_conv *c, T_C *to, const T_X *from, size_t n)
-{
-    const int multiplier = c->out_c / c->in_c;
-    n *= (size_t)c->in_c;
-    if (multiplier == 1) {
-        copy_row(to, from, n);
-        return;
-    }
-    for (size_t i = 0; i < n; i++) {
-        T_C value;
-        copy_row(&value, from + i, 1);
-        for (int j = 0; j < multiplier; j++) {
-            *to++ = value;
-        }
-    }
-}
-
-/* The picture with its padding: [p->h][p->w][out_c]. */
-static void copy_picture(const struct pk_conv *c, const struct extent *p, const T_X *x, T_C pad, T_C *to)
-{
-    const size_t pixel = (size_t)c->out_c;
-    const size_t left = (size_t)c->pad_left < p->w ? (size_t)c->pad_left : p->w;
-    const size_t n = p->w - left < (size_t)c->in_w ? p->w - left : (size_t)c->in_w;
-    for (size_t y = 0; y < p->h; y++, to += p->w * pixel) {
-        const ptrdiff_t iy = (ptrdiff_t)y - c->pad_top;
-        if (iy < 0 || iy >= c->in_h) {
-            fill(to, pad, p->w * pixel);
-            continue;
-        }
-        fill(to, pad, left * pixel);
-        copy_pixels(c, to + left * pixel, x + iy * c->in_w * c->in_c, n);
-        fill(to + (left + n) * pixel, pad, (p->w - left - n) * pixel);
-    }
+    const struct plan p = plan_of(c);
+    const size_t wide = c->out_c == c->in_c ? 0 : (size_t)c->in_w * CHANNELS * sizeof(T_X);
+    return (1 + INTEGER) * RUN * CHANNELS * sizeof(T_ACC) + CHANNELS * sizeof(T_X) +
+           (size_t)p.ring * row_elements(&p) * sizeof(T_C) + wide;
 }
 
 struct work {
     const struct pk_conv *c;
     const struct pk_epilogue *e;
-    struct extent extent;
-    const T_C *x, *pad; /* the picture or its copy; [out_c] of padding */
-    const T_P *packed;
-    T_ACC *acc, *ones; /* [RUN][CHANNELS] */
+    struct plan p;
+    const T_X *x;
+    const T_P *packed, *packed_ones; /* of the channels below */
+    int first, n;                    /* channels now at work */
+    T_ACC *acc, *ones;               /* [RUN][CHANNELS] */
+    T_X *pad, *wide;                 /* [CHANNELS]; [in_w][n] */
+    T_C *ring;
 };
+
+/* Repeats channels: channel i of the copy is what output channel first + i reads. */
+static const T_X *widen_row(const struct work *w, const T_X *row)
+{
+    const int multiplier = w->c->out_c / w->c->in_c;
+    T_X *to = w->wide;
+    for (int x = 0; x < w->c->in_w; x++, row += w->c->in_c) {
+        for (int i = 0; i < w->n; i++) {
+            *to++ = row[(w->first + i) / multiplier];
+        }
+    }
+    return w->wide;
+}
+
+/* Copies row `y` of the padded picture to its place in the ring. */
+static void copy_row(const struct work *w, int y)
+{
+    const struct pk_conv *c = w->c;
+    const int iy = y - c->pad_top;
+    const bool inside = iy >= 0 && iy < c->in_h, repeat = c->out_c != c->in_c;
+    const T_X *row = inside ? w->x + (ptrdiff_t)iy * c->in_w * c->in_c : w->pad;
+    row = !inside ? row : repeat ? widen_row(w, row) : row + w->first;
+    const ptrdiff_t pixel = repeat ? w->n : c->in_c;
+    const size_t stride = w->p.groups * VECTOR, n = (size_t)w->n;
+    T_C *to = w->ring + (size_t)(y % w->p.ring) * row_elements(&w->p);
+    int ix = -c->pad_left;
+    for (size_t g = 0; g < w->p.groups; g++, ix += GROUP, to += VECTOR) {
+        const T_X *pixels[GROUP];
+        if (inside && ix >= 0 && ix + GROUP <= c->in_w) {
+            for (int i = 0; i < GROUP; i++) {
+                pixels[i] = row + (ix + i) * pixel;
+            }
+        } else {
+            for (int i = 0; i < GROUP; i++) {
+                pixels[i] = inside && ix + i >= 0 && ix + i < c->in_w ? row + (ix + i) * pixel : w->pad;
+            }
+        }
+        interleave(to, pixels, n, stride);
+    }
+}
+
+/* What one vector of channels of a run reads. */
+struct source {
+    const T_C *rows[MAX_ROWS]; /* [kernel row]: the group of the run's first pixel */
+    int n_rows;
+};
+
+/*
+ * Sums of p outputs from a column on that is a multiple of the number of phases; p, width and stride are constants.
+ * Each group of x is loaded once and goes to every output that it belongs to. from: groups from rows[] on.
+ */
+PK_INLINE void slide_block(const struct source *s, size_t from, const T_P *w, T_ACC *acc, const int p, const int width,
+                           const int stride)
+{
+    const int phases = stride % GROUP == 0 ? 1 : stride % 2 == 0 ? GROUP / 2 : GROUP;
+    vacc sum[8], b[8], x;
+    PK_UNROLL for (int i = 0; i < p; i++) sum[i] = V_ZERO();
+    for (int ky = 0; ky < s->n_rows; ky++) {
+        const T_C *at = s->rows[ky] + from * VECTOR;
+        int n = 0;
+        PK_UNROLL for (int i = 0; i < phases; i++) n += (stride * i % GROUP + width + GROUP - 1) / GROUP;
+        PK_UNROLL for (int i = 0; i < n; i++) b[i] = V_LOAD(w + i * VECTOR);
+        w += n * VECTOR;
+        PK_UNROLL for (int g = 0; g <= ((p - 1) * stride + width - 1) / GROUP; g++) {
+            x = V_LOAD(at + g * VECTOR);
+            PK_UNROLL for (int i = 0; i < p; i++) {
+                /* which group of taps of output i this is, and where its phase's weights begin */
+                const int t = g - stride * i / GROUP, phase = i % phases;
+                const int n_taps = (stride * phase % GROUP + width + GROUP - 1) / GROUP;
+                int begin = 0;
+                PK_UNROLL for (int j = 0; j < phase; j++) begin += (stride * j % GROUP + width + GROUP - 1) / GROUP;
+                if (t >= 0 && t < n_taps) {
+                    sum[i] = V_MADD(sum[i], x, b[begin + t]);
+                }
+            }
+        }
+    }
+    PK_UNROLL for (int i = 0; i < p; i++) V_PUT(acc + i * CHANNELS, sum[i]);
+}
+
+#define SLIDE(name, width, stride)                                                                 \
+    static void name(const struct source *s, int pixels, const T_P *w, T_ACC *acc)                 \
+    {                                                                                              \
+        int at = 0;                                                                                \
+        for (; at + 4 < pixels; at += 8) {                                                         \
+            slide_block(s, (size_t)(at * (stride) / GROUP), w, acc + at * CHANNELS, 8, width, stride); \
+        }                                                                                          \
+        if (at < pixels) {                                                                         \
+            slide_block(s, (size_t)(at * (stride) / GROUP), w, acc + at * CHANNELS, 4, width, stride); \
+        }                                                                                          \
+    }
+SLIDE(slide_3_1, 3, 1)
+SLIDE(slide_3_2, 3, 2)
+SLIDE(slide_5_1, 5, 1)
+SLIDE(slide_5_2, 5, 2)
+
+typedef void slide_fn(const struct source *s, int pixels, const T_P *w, T_ACC *acc);
+
+/* The version for this window, NULL when it has none. */
+static slide_fn *slide_of(const struct pk_conv *c)
+{
+    if (c->dilation_w != 1 || c->stride_w > 2 || (c->kernel_w != 3 && c->kernel_w != 5)) {
+        return NULL;
+    }
+    if (c->kernel_w == 3) {
+        return c->stride_w == 1 ? slide_3_1 : slide_3_2;
+    }
+    return c->stride_w == 1 ? slide_5_1 : slide_5_2;
+}
+
+/* Any window: the outputs of one phase, four at a time; from the first output of the run on. */
+static void sums_phase(const struct work *w, const struct source *s, int phase, int n, const T_P *weights, T_ACC *acc)
+{
+    const struct plan *p = &w->p;
+    const size_t shift = (size_t)(w->c->stride_w * p->phases / GROUP) * VECTOR; /* between outputs of one phase */
+    const size_t step = (size_t)p->phases * CHANNELS, row = p->row_vectors * VECTOR;
+    for (int i = 0; i < n; i += 4, acc += 4 * step) {
+        const int count = n - i < 4 ? n - i : 4;
+        vacc sum[4] = {V_ZERO(), V_ZERO(), V_ZERO(), V_ZERO()};
+        for (int ky = 0; ky < s->n_rows; ky++) {
+            const T_C *x = s->rows[ky] + (size_t)(w->c->stride_w * phase / GROUP) * VECTOR + (size_t)i * shift;
+            for (int t = 0; t < p->taps[phase]; t++, x += p->spread * VECTOR) {
+                const vacc b = V_LOAD(weights + (size_t)ky * row + (size_t)t * VECTOR);
+                for (int j = 0; j < count; j++) {
+                    sum[j] = V_MADD(sum[j], V_LOAD(x + (size_t)j * shift), b);
+                }
+            }
+        }
+        for (int j = 0; j < count; j++) {
+            V_PUT(acc + (size_t)j * step, sum[j]);
+        }
+    }
+}
+
+/* One vector of channels over a run: acc[pixel][CHANNELS]. */
+static void sums_vector(const struct work *w, slide_fn *slide, const struct source *s, int pixels, const T_P *weights,
+                        T_ACC *acc)
+{
+    if (slide != NULL) {
+        slide(s, pixels, weights, acc);
+        return;
+    }
+    for (int phase = 0; phase < w->p.phases && phase < pixels; phase++) {
+        sums_phase(w, s, phase, (pixels - phase + w->p.phases - 1) / w->p.phases, weights, acc + phase * CHANNELS);
+        weights += w->p.taps[phase] * VECTOR;
+    }
+}
 
 #if INTEGER
 /* acc -= weight_zero * (the sum with weights of one) */
@@ -150,94 +285,69 @@ static void subtract(const struct work *w, const struct pk_tile *t)
 }
 #endif
 
-/* All channels of `pixels` output pixels from index `pixel` on; moves the taps over the channels. */
-static void emit(const struct work *w, struct tap *taps, size_t pixel, int pixels)
+static void output_row(const struct work *w, slide_fn *slide, int oy)
 {
     const struct pk_conv *c = w->c;
-    const int n_taps = c->kernel_h * c->kernel_w;
-    const size_t blocks = n_blocks(c), stride = packed_stride(c);
-    for (size_t i = 0; i < blocks; i++) {
-        const int first = (int)i * CHANNELS;
-        const int n = c->out_c - first < CHANNELS ? c->out_c - first : CHANNELS;
-        const struct pk_tile tile = {w->acc, CHANNELS, pixel, pixels, first, n, NULL};
-        sums_of(taps, n_taps, pixels, n, w->packed + i * stride, w->acc);
+    const size_t vector = (size_t)c->kernel_h * w->p.row_vectors * VECTOR; /* weights of one vector of channels */
+    for (int ox = 0; ox < c->out_w; ox += RUN) {
+        const int pixels = c->out_w - ox < RUN ? c->out_w - ox : RUN;
+        const struct pk_tile tile = {w->acc, CHANNELS, (size_t)oy * (size_t)c->out_w + (size_t)ox, pixels, w->first,
+                                     w->n, NULL};
+        struct source s;
+        s.n_rows = c->kernel_h;
+        for (int ky = 0; ky < c->kernel_h; ky++) {
+            const int y = oy * c->stride_h + ky * c->dilation_h;
+            s.rows[ky] = w->ring + (size_t)(y % w->p.ring) * row_elements(&w->p) +
+                         (size_t)(ox * c->stride_w / GROUP) * VECTOR;
+        }
+        for (int at = 0; at < w->n; at += VL) {
+            const size_t skip = (size_t)(at / VL) * vector;
+            sums_vector(w, slide, &s, pixels, w->packed + skip, w->acc + at);
+#if INTEGER
+            if (w->e->weight_zero != NULL) {
+                sums_vector(w, slide, &s, pixels, w->packed_ones + skip, w->ones + at);
+            }
+#endif
+            for (int ky = 0; ky < c->kernel_h; ky++) {
+                s.rows[ky] += w->p.groups * VECTOR;
+            }
+        }
 #if INTEGER
         if (w->e->weight_zero != NULL) {
-            sums_of(taps, n_taps, pixels, n, w->packed + (blocks + i) * stride, w->ones);
             subtract(w, &tile);
         }
 #endif
         PK_EPILOGUE(w->e, &tile);
-        for (int t = 0; t < n_taps; t++) {
-            taps[t].at += CHANNELS;
-        }
-    }
-}
-
-/* Taps of an output pixel in the padded copy. */
-static void taps_in_copy(const struct work *w, int oy, int ox, struct tap *taps)
-{
-    const struct pk_conv *c = w->c;
-    const size_t pixel = (size_t)c->out_c, row = w->extent.w * pixel;
-    const T_C *x = w->x + (size_t)(oy * c->stride_h) * row + (size_t)(ox * c->stride_w) * pixel;
-    for (int ky = 0; ky < c->kernel_h; ky++, x += (size_t)c->dilation_h * row) {
-        for (int kx = 0; kx < c->kernel_w; kx++, taps++) {
-            taps->at = x + (size_t)(kx * c->dilation_w) * pixel;
-            taps->shift = (size_t)c->stride_w * pixel;
-        }
-    }
-}
-
-/* Taps of an output pixel in the picture itself. */
-static void taps_in_place(const struct work *w, int oy, int ox, struct tap *taps)
-{
-    const struct pk_conv *c = w->c;
-    for (int ky = 0; ky < c->kernel_h; ky++) {
-        const int iy = oy * c->stride_h - c->pad_top + ky * c->dilation_h;
-        for (int kx = 0; kx < c->kernel_w; kx++, taps++) {
-            const int ix = ox * c->stride_w - c->pad_left + kx * c->dilation_w;
-            const bool inside = iy >= 0 && iy < c->in_h && ix >= 0 && ix < c->in_w;
-            taps->at = inside ? w->x + ((ptrdiff_t)iy * c->in_w + ix) * c->out_c : w->pad;
-            taps->shift = inside ? (size_t)c->stride_w * (size_t)c->out_c : 0;
-        }
-    }
-}
-
-static void output_row(const struct work *w, int oy)
-{
-    const int out_w = w->c->out_w;
-    const size_t row = (size_t)oy * (size_t)out_w;
-    const bool copy = w->extent.copy;
-    const int begin = copy ? 0 : w->extent.begin, end = copy ? out_w : w->extent.end;
-    struct tap taps[MAX_TAPS];
-    for (int ox = 0; ox < out_w;) {
-        const bool inner = ox >= begin && ox < end;
-        const int pixels = !inner ? 1 : end - ox < RUN ? end - ox : RUN;
-        if (copy) {
-            taps_in_copy(w, oy, ox, taps);
-        } else {
-            taps_in_place(w, oy, ox, taps);
-        }
-        emit(w, taps, row + (size_t)ox, pixels);
-        ox += pixels;
     }
 }
 
 static void run(const struct pk_conv *c, const void *x, int pad_code, const void *packed,
                 const struct pk_epilogue *e, void *scratch)
 {
-    T_ACC *acc = scratch;
-    T_C *pad = (T_C *)(void *)((char *)scratch + acc_bytes());
-    T_C *copy = (T_C *)(void *)((char *)pad + pad_bytes(c));
-    const struct work w = {c, e, extent_of(c), x, pad, packed, acc, acc + RUN * CHANNELS};
-    fill(pad, PK_PAD(pad_code), (size_t)c->out_c);
-    if (w.extent.copy) {
-        copy_picture(c, &w.extent, x, PK_PAD(pad_code), copy);
+    struct work w = {.c = c, .e = e, .p = plan_of(c), .x = x, .packed = packed};
+    const size_t block = CHANNELS / VL * (size_t)c->kernel_h * w.p.row_vectors * VECTOR;
+    slide_fn *slide = slide_of(c);
+    w.packed_ones = w.packed + weights_vectors(c, &w.p) * VECTOR;
+    w.acc = scratch;
+    w.ones = w.acc + RUN * CHANNELS;
+    w.ring = (T_C *)(void *)(w.acc + (1 + INTEGER) * RUN * CHANNELS);
+    w.pad = (T_X *)(void *)(w.ring + (size_t)w.p.ring * row_elements(&w.p));
+    w.wide = w.pad + CHANNELS;
+    for (int i = 0; i < CHANNELS; i++) {
+        w.pad[i] = PK_PAD(pad_code);
     }
-    struct work over = w;
-    over.x = w.extent.copy ? copy : w.x;
-    for (int oy = 0; oy < c->out_h; oy++) {
-        output_row(&over, oy);
+    for (w.first = 0; w.first < c->out_c; w.first += CHANNELS) {
+        w.n = c->out_c - w.first < CHANNELS ? c->out_c - w.first : CHANNELS;
+        int next = 0; /* first row (counted with padding) that the ring does not hold */
+        for (int oy = 0; oy < c->out_h; oy++) {
+            const int top = oy * c->stride_h;
+            for (next = top > next ? top : next; next < top + w.p.ring; next++) {
+                copy_row(&w, next);
+            }
+            output_row(&w, slide, oy);
+        }
+        w.packed += block;
+        w.packed_ones += block;
     }
 }
 

@@ -1,32 +1,37 @@
 /* depthwise_f32_avx512.c: fp32 depthwise convolution. */
 #include "vec_avx512.h"
 
-#include "rows.h"
-
 #include "../pk_tables.h"
 
+#define GROUP 1
 #define T_X float
 #define T_C float
 #define T_W float
 #define T_P float
 #define T_ACC float
 #define INTEGER 0
-#define PIXELS 8
-#define COPY_SHARE 4 /* the picture is copied when more than a quarter of its columns touch the edge */
+#define vacc __m512
+#define V_ZERO() _mm512_setzero_ps()
+#define V_LOAD(p) _mm512_loadu_ps(p)
+#define V_MADD(acc, a, w) _mm512_fmadd_ps(a, w, acc)
+#define V_PUT(p, acc) _mm512_storeu_ps(p, acc)
 #define PK_EPILOGUE pk_epilogue_f32_avx512
-#define PK_PAD(code) ((void)(code), 0.0f)
+#define PK_PAD(code) ((void)(code), (float)0)
 #define DEPTHWISE_NAME depthwise_f32_avx512
 
-PK_INLINE void copy_row(float *to, const float *from, size_t n)
+PK_INLINE void interleave(float *to, const float *const *pixels, size_t n, size_t stride)
 {
-    copy_f32(to, from, n);
+    const float *from = pixels[0];
+    for (; n > 0; to += stride, from += VL) {
+        const vm lanes = v_lanes(n < VL ? (int)n : VL);
+        v_store_all(to, v_load(from, lanes));
+        n -= n < VL ? n : VL;
+    }
 }
 
 PK_INLINE float weight_of(float w)
 {
     return w;
 }
-
-#include "depthwise_float.h"
 
 #include "depthwise_body.h"

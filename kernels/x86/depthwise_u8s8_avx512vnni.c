@@ -4,6 +4,10 @@
 #include "../pk_tables.h"
 
 #define GROUP 4
+#define T_X uint8_t
+#define T_W int8_t
+#define T_ACC int32_t
+#define INTEGER 1
 #define T_C uint8_t
 #define T_P int8_t
 #define vacc __m512i
@@ -12,6 +16,7 @@
 #define V_MADD(acc, a, w) _mm512_dpbusd_epi32(acc, a, w)
 #define V_PUT(p, acc) _mm512_storeu_si512(p, acc)
 #define PK_EPILOGUE pk_epilogue_i32_avx512
+#define PK_PAD(code) ((uint8_t)(code))
 #define DEPTHWISE_NAME depthwise_u8s8_avx512vnni
 
 /* 64 channels at a time. The unpacks work within 128-bit lanes; ordering the 4-byte words first as a transposed 4x4
@@ -41,4 +46,9 @@ PK_INLINE void interleave(uint8_t *to, const uint8_t *const *pixels, size_t n, s
     }
 }
 
-#include "depthwise_u8s8.h"
+PK_INLINE int8_t weight_of(int8_t w)
+{
+    return w;
+}
+
+#include "depthwise_body.h"
