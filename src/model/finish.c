@@ -286,7 +286,7 @@ static bool name_node(struct pare_graph *g, struct name_set *set, int index, int
         slot = find_slot(set, printed);
     }
     *slot = (struct name_slot){printed, 2};
-    if (++*n_renamed <= 4) {
+    if (g->format == PARE_FORMAT_ONNX && ++*n_renamed <= 4) { /* TFLite's operators have no names of their own */
         pare_graph_warn(g, "several nodes are named '%.100s'; one is '%.100s' here", base, node->name);
     }
     return true;
