@@ -7,6 +7,7 @@
  *   vacc, V_ZERO(), V_LOAD(p), V_MADD(acc, a, w), V_PUT(p, acc), weight_of(T_W)
  *   interleave(to, pixels, n, stride)   n channels of GROUP pixels: to[channel / VL * stride + channel % VL * GROUP + i]
  *                        = pixels[i][channel]; whole vectors are written, x is not read beyond n
+ *   interleave_run(to, from, pitch, groups, n, stride)   the same for groups of neighbouring pixels, pitch apart
  *   PK_EPILOGUE, PK_PAD(code), DEPTHWISE_NAME
  *
  * At most 64 channels pass over the whole picture before the next ones do. The rows that the window covers are copied,
@@ -149,17 +150,21 @@ static void copy_row(const struct work *w, int y)
     const ptrdiff_t pixel = repeat ? w->n : c->in_c;
     const size_t stride = w->p.groups * VECTOR, n = (size_t)w->n;
     T_C *to = w->ring + (size_t)(y % w->p.ring) * row_elements(&w->p);
-    int ix = -c->pad_left;
-    for (size_t g = 0; g < w->p.groups; g++, ix += GROUP, to += VECTOR) {
+    /* groups that lie wholly inside the picture's width: [begin, end) */
+    const size_t left = ((size_t)c->pad_left + GROUP - 1) / GROUP, right = (size_t)(c->pad_left + c->in_w) / GROUP;
+    const size_t begin = left < w->p.groups ? left : w->p.groups;
+    const size_t end = right < begin ? begin : right < w->p.groups ? right : w->p.groups;
+    for (size_t g = 0; g < w->p.groups; g++, to += VECTOR) {
+        const int ix = (int)g * GROUP - c->pad_left;
         const T_X *pixels[GROUP];
-        if (inside && ix >= 0 && ix + GROUP <= c->in_w) {
-            for (int i = 0; i < GROUP; i++) {
-                pixels[i] = row + (ix + i) * pixel;
-            }
-        } else {
-            for (int i = 0; i < GROUP; i++) {
-                pixels[i] = inside && ix + i >= 0 && ix + i < c->in_w ? row + (ix + i) * pixel : w->pad;
-            }
+        if (inside && g == begin && end > begin) {
+            interleave_run(to, row + ix * pixel, pixel, end - begin, n, stride);
+            to += (end - begin - 1) * VECTOR;
+            g = end - 1;
+            continue;
+        }
+        for (int i = 0; i < GROUP; i++) {
+            pixels[i] = inside && ix + i >= 0 && ix + i < c->in_w ? row + (ix + i) * pixel : w->pad;
         }
         interleave(to, pixels, n, stride);
     }

@@ -29,6 +29,17 @@ PK_INLINE void interleave(float *to, const uint16_t *const *pixels, size_t n, si
     }
 }
 
+PK_INLINE void interleave_run(float *to, const uint16_t *from, ptrdiff_t pitch, size_t groups, size_t n, size_t stride)
+{
+    for (size_t first = 0; first < n; first += VL, to += stride, from += VL) {
+        const vm lanes = v_lanes(n - first < VL ? (int)(n - first) : VL);
+        const uint16_t *p = from;
+        for (size_t g = 0; g < groups; g++, p += pitch) {
+            v_store_all(to + g * VL, v_load_f16(p, lanes));
+        }
+    }
+}
+
 PK_INLINE float weight_of(uint16_t w)
 {
     return _cvtsh_ss(w);

@@ -35,6 +35,15 @@ PK_INLINE void interleave(int16_t *to, const uint8_t *const *pixels, size_t n, s
     }
 }
 
+PK_INLINE void interleave_run(int16_t *to, const uint8_t *from, ptrdiff_t pitch, size_t groups, size_t n,
+                              size_t stride)
+{
+    for (size_t g = 0; g < groups; g++, to += VL * GROUP, from += GROUP * pitch) {
+        const uint8_t *const pixels[GROUP] = {from, from + pitch};
+        interleave(to, pixels, n, stride);
+    }
+}
+
 PK_INLINE int16_t weight_of(int8_t w)
 {
     return w;

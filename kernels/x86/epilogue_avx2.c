@@ -1,6 +1,8 @@
 /* epilogue_avx2.c: the epilogue on eight lanes. */
 #include "vec_avx2.h"
 
+enum { ROWS = 4 };
+
 #include "epilogue_body.h"
 
 void pk_epilogue_i32_avx2(const struct pk_epilogue *e, const struct pk_tile *t)

@@ -1,6 +1,8 @@
 /* epilogue_avx512.c: the epilogue on sixteen lanes. */
 #include "vec_avx512.h"
 
+enum { ROWS = 8 };
+
 #include "epilogue_body.h"
 
 /*

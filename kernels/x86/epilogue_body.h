@@ -1,6 +1,6 @@
 /*
- * epilogue_body.h: the epilogue of pk.h over a tile, on the lanes of a vec_<isa>.h included before. Four pixels of
- * one vector of channels pass through all steps in registers. PK_EPILOGUE_ISA names the functions.
+ * epilogue_body.h: the epilogue of pk.h over a tile, on the lanes of a vec_<isa>.h included before. Up to ROWS
+ * pixels (8 or 4, defined before) of one vector of channels pass through all steps in registers.
  */
 
 /* One vector of channels of a tile. */
@@ -122,7 +122,7 @@ PK_INLINE void finish(const struct column *c, int row, const vf *acc, const int 
 {
     const struct pk_epilogue *e = c->e;
     const size_t pixel = c->tile->pixel + (size_t)row;
-    vf t[4], u[4];
+    vf t[ROWS], u[ROWS];
     if (e->n_steps == 0) {
         for (int i = 0; i < e->n_outs; i++) {
             scale(e->outs[i].m, e->outs[i].b, c, acc, u, rows);
@@ -144,7 +144,7 @@ PK_INLINE void finish(const struct column *c, int row, const vf *acc, const int 
 PK_INLINE void rows_f32(const struct column *c, int row, const int rows)
 {
     const float *p = (const float *)c->tile->acc + (size_t)row * c->tile->ld + c->at;
-    vf acc[4];
+    vf acc[ROWS];
     PK_EACH_ROW acc[r] = v_load_all(p + (size_t)r * c->tile->ld);
     finish(c, row, acc, rows);
 }
@@ -152,7 +152,7 @@ PK_INLINE void rows_f32(const struct column *c, int row, const int rows)
 PK_INLINE void rows_i32(const struct column *c, int row, vi bias, const int rows)
 {
     const int32_t *p = (const int32_t *)c->tile->acc + (size_t)row * c->tile->ld + c->at;
-    vf acc[4];
+    vf acc[ROWS];
     PK_EACH_ROW acc[r] = v_to_float(v_add_i(v_load_all_i(p + (size_t)r * c->tile->ld), bias));
     finish(c, row, acc, rows);
 }
@@ -163,17 +163,29 @@ PK_INLINE struct column column_at(const struct pk_epilogue *e, const struct pk_t
     return c;
 }
 
+/* Calls f(column, row, ..., rows) with constants: ROWS at a time, then 4, 2, 1. */
+#define PK_ROWS(f, column, n, ...)                                                                 \
+    do {                                                                                           \
+        int row = 0;                                                                               \
+        for (; row + ROWS <= (n); row += ROWS) {                                                   \
+            f(column, row, __VA_ARGS__ ROWS);                                                      \
+        }                                                                                          \
+        for (; ROWS > 4 && row + 4 <= (n); row += 4) {                                             \
+            f(column, row, __VA_ARGS__ 4);                                                         \
+        }                                                                                          \
+        for (; row + 2 <= (n); row += 2) {                                                         \
+            f(column, row, __VA_ARGS__ 2);                                                         \
+        }                                                                                          \
+        for (; row < (n); row++) {                                                                 \
+            f(column, row, __VA_ARGS__ 1);                                                         \
+        }                                                                                          \
+    } while (0)
+
 static void epilogue_f32(const struct pk_epilogue *e, const struct pk_tile *t)
 {
     for (int at = 0; at < t->n; at += VL) {
         const struct column c = column_at(e, t, at);
-        int row = 0;
-        for (; row + 4 <= t->rows; row += 4) {
-            rows_f32(&c, row, 4);
-        }
-        for (; row < t->rows; row++) {
-            rows_f32(&c, row, 1);
-        }
+        PK_ROWS(rows_f32, &c, t->rows, );
     }
 }
 
@@ -198,12 +210,6 @@ static void epilogue_i32(const struct pk_epilogue *e, const struct pk_tile *t)
     for (int at = 0; at < t->n; at += VL) {
         const struct column c = column_at(e, t, at);
         const vi bias = e->bias_i32 != NULL ? v_load_i(e->bias_i32 + c.channel, c.lanes) : v_set_i(0);
-        int row = 0;
-        for (; row + 4 <= t->rows; row += 4) {
-            rows_i32(&c, row, bias, 4);
-        }
-        for (; row < t->rows; row++) {
-            rows_i32(&c, row, bias, 1);
-        }
+        PK_ROWS(rows_i32, &c, t->rows, bias, );
     }
 }
