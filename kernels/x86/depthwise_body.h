@@ -194,6 +194,7 @@ PK_INLINE void slide_block(const struct source *s, size_t from, const T_P *w, T_
         w += n * VECTOR;
         PK_UNROLL for (int g = 0; g <= ((p - 1) * stride + width - 1) / GROUP; g++) {
             x = V_LOAD(at + g * VECTOR);
+            PK_KEEP(x);
             PK_UNROLL for (int i = 0; i < p; i++) {
                 /* which group of taps of output i this is, and where its phase's weights begin */
                 const int t = g - stride * i / GROUP, phase = i % phases;

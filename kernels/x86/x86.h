@@ -18,6 +18,9 @@
 #define PK_UNROLL _Pragma("GCC unroll 32")
 #endif
 
+/* Keeps a loaded vector in its register: compilers like to load again for every use. */
+#define PK_KEEP(v) __asm__("" : "+v"(v))
+
 /* Sums of `rows` consecutive output pixels times `n` channels. Whole vectors of each row may be read. */
 struct pk_tile {
     void *acc;           /* int32_t or float [rows][ld]; the epilogue may change it */
