@@ -177,7 +177,7 @@ static void pack(const struct pk_conv *c, const void *weights, void *packed)
 /* Rows that the panel holds: tiles may read past the last pixel. */
 static size_t panel_rows(const struct plan *p)
 {
-    return p->direct ? 0 : pk_round_up(p->block, STRIP);
+    return p->direct ? 0 : p->pixels == 1 ? 1 : pk_round_up(p->block, STRIP);
 }
 
 static size_t scratch_size(const struct pk_conv *c)
@@ -241,11 +241,11 @@ PK_INLINE void gather_segment(const struct pk_conv *c, const struct plan *p, con
     }
 }
 
-/* Copies the taps of `rows` pixels from `pixel` on to the panel; the rows after them, up to a strip, become zero. */
+/* Copies the taps of `rows` pixels from `pixel` on to the panel. What rounds K up is not written. */
 static void gather(const struct pk_conv *c, const struct plan *p, const T_X *x, size_t pixel, size_t rows, T_A pad,
                    T_A *panel)
 {
-    const size_t run = (size_t)c->kernel_w * p->depth, k_all = pk_round_up(p->k, K_GROUP), out_w = (size_t)c->out_w;
+    const size_t run = (size_t)c->kernel_w * p->depth, out_w = (size_t)c->out_w;
     for (size_t done = 0; done < rows;) {
         const size_t ox = (pixel + done) % out_w, left = rows - done;
         const size_t n = out_w - ox < left ? out_w - ox : left;
@@ -255,12 +255,8 @@ static void gather(const struct pk_conv *c, const struct plan *p, const T_X *x, 
             const int iy = oy * c->stride_h - c->pad_top + ky * c->dilation_h;
             gather_segment(c, p, x, iy, (int)ox, n, pad, to + (size_t)ky * run);
         }
-        for (size_t i = 0; k_all > p->k && i < n; i++) {
-            fill_row(to + i * p->lda + p->k, 0, k_all - p->k);
-        }
         done += n;
     }
-    memset(panel + rows * p->lda, 0, (pk_round_up(rows, STRIP) - rows) * p->lda * sizeof(T_A));
 }
 
 /* Activations of one block and where its sums go. */
@@ -340,6 +336,7 @@ static void run(const struct pk_conv *c, const void *x, int pad_code, const void
     T_ACC *acc = (T_ACC *)(void *)((char *)scratch + panel_bytes);
     struct work w = {c, e, &p, NULL, p.lda * sizeof(T_A), 0, 0, (int32_t *)(void *)(acc + 2 * STRIP * WIDE),
                      acc + STRIP * WIDE};
+    memset(scratch, 0, panel_bytes); /* rows after the last pixel and what rounds K up stay zero */
     const size_t group_weights = p.width * pk_round_up(p.k, K_GROUP);
     for (size_t g = 0; g < (size_t)c->groups; g++) {
         for (w.pixel = 0; w.pixel < p.pixels; w.pixel += p.block) {

@@ -36,6 +36,11 @@ PK_INLINE void copy_row(uint8_t *to, const uint8_t *from, size_t n)
     for (; n >= 64; n -= 64, to += 64, from += 64) {
         _mm512_storeu_si512(to, _mm512_loadu_si512(from));
     }
+    if (n <= 16) { /* narrow copies: a wide access would cross cache lines even where its lanes are off */
+        const __mmask16 few = v_lanes((int)n);
+        _mm_mask_storeu_epi8(to, few, _mm_maskz_loadu_epi8(few, from));
+        return;
+    }
     const __mmask64 rest = ((__mmask64)1 << n) - 1;
     _mm512_mask_storeu_epi8(to, rest, _mm512_maskz_loadu_epi8(rest, from));
 }
