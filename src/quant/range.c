@@ -52,20 +52,19 @@ void pare_range_add_histogram(struct pare_range *r, const float *x, size_t n)
     }
 }
 
-/* Centre of a bin. */
-static double centre(const struct pare_range *r, int bin)
-{
-    return (double)r->min +
-           ((double)r->max - (double)r->min) * ((double)bin + 0.5) / PARE_HISTOGRAM_BINS;
-}
-
-/* Means of the values below and from bin `cut` on; empty sides keep their old mean. */
-static void side_means(const struct pare_range *r, int cut, double *lo, double *hi)
+/* Means of the values below and above position `cut` (in bins), values spread evenly inside their bin; an empty
+ * side keeps its old mean. Positions and means are in bins from min. */
+static void side_means(const struct pare_range *r, double cut, double *lo, double *hi)
 {
     double sum[2] = {0.0, 0.0}, count[2] = {0.0, 0.0};
     for (int i = 0; i < PARE_HISTOGRAM_BINS; i++) {
-        sum[i >= cut] += centre(r, i) * r->bins[i];
-        count[i >= cut] += r->bins[i];
+        const double n = r->bins[i];
+        double below = cut - (double)i; /* part of the bin below the cut */
+        below = below < 0.0 ? 0.0 : below > 1.0 ? 1.0 : below;
+        sum[0] += n * below * ((double)i + below / 2.0);
+        sum[1] += n * (1.0 - below) * ((double)i + (1.0 + below) / 2.0);
+        count[0] += n * below;
+        count[1] += n * (1.0 - below);
     }
     *lo = count[0] > 0.0 ? sum[0] / count[0] : *lo;
     *hi = count[1] > 0.0 ? sum[1] / count[1] : *hi;
@@ -73,27 +72,23 @@ static void side_means(const struct pare_range *r, int cut, double *lo, double *
 
 void pare_range_finish(struct pare_range *r)
 {
-    /* Lloyd's iteration from the extremes: the border is the middle of the two means. It ends when the
-     * border stays in its bin; the squared error falls with every move, so it ends. */
-    double lo = (double)r->min, hi = (double)r->max;
+    /* Lloyd's iteration from the extremes: the border is the middle of the two means. */
+    const double span = (double)r->max - (double)r->min;
+    double lo = 0.0, hi = PARE_HISTOGRAM_BINS, cut = -1.0;
     uint64_t counted = 0;
     for (int i = 0; i < PARE_HISTOGRAM_BINS; i++) {
         counted += r->bins[i];
     }
-    const double span = hi - lo;
-    int cut = -1;
-    for (int round = 0; counted > 0 && span > 0.0 && round < 2 * PARE_HISTOGRAM_BINS; round++) {
-        const double at = ((lo + hi) / 2.0 - (double)r->min) / span * PARE_HISTOGRAM_BINS;
-        int next = (int)ceil(at - 0.5); /* bins whose centre is not below the border are high */
-        next = next < 1 ? 1 : next > PARE_HISTOGRAM_BINS - 1 ? PARE_HISTOGRAM_BINS - 1 : next;
-        if (next == cut) {
+    for (int round = 0; counted > 0 && span > 0.0 && round < 500; round++) {
+        const double next = (lo + hi) / 2.0;
+        if (fabs(next - cut) < 1e-6) {
             break;
         }
         cut = next;
         side_means(r, cut, &lo, &hi);
     }
-    r->two_lo = (float)lo;
-    r->two_hi = (float)hi;
+    r->two_lo = (float)((double)r->min + span * lo / PARE_HISTOGRAM_BINS);
+    r->two_hi = (float)((double)r->min + span * hi / PARE_HISTOGRAM_BINS);
 }
 
 double pare_range_sigma(const struct pare_range *r)

@@ -1,0 +1,573 @@
+/*
+ * Plans as a whole: every instruction set gives the same bytes, a partial run equals a full one, live tensors never
+ * share memory, nothing is allocated while running, transposed convolutions, rows, float levels.
+ */
+#include "tests/unit/plan_build.h"
+
+#include "exec/plan_parts.h"
+
+/* ---- counting allocations ---- */
+
+static int n_allocations;
+static bool counting;
+
+#if defined(__SANITIZE_ADDRESS__)
+int __sanitizer_install_malloc_and_free_hooks(void (*on_malloc)(const volatile void *, size_t),
+                                              void (*on_free)(const volatile void *));
+static void on_malloc(const volatile void *p, size_t n)
+{
+    (void)p;
+    (void)n;
+    n_allocations += counting;
+}
+
+static void on_free(const volatile void *p)
+{
+    (void)p;
+}
+
+static void count_allocations(void)
+{
+    static bool installed;
+    if (!installed) {
+        __sanitizer_install_malloc_and_free_hooks(on_malloc, on_free);
+        installed = true;
+    }
+}
+#else
+void *__libc_malloc(size_t n);
+void *malloc(size_t n)
+{
+    n_allocations += counting;
+    return __libc_malloc(n);
+}
+
+static void count_allocations(void)
+{
+}
+#endif
+
+/* ---- a random network ---- */
+
+static const char *const mixed_levels[] = {"fp32", "fp16", "w8a8", "w4a8", "w4a4", "w2a8", "w1a1", "w8a32"};
+
+/* Convolutions, depthwise, residuals, activations, concats in a random order. */
+static struct pare_graph *random_graph(int n_ops)
+{
+    struct pare_graph *g = pare_graph_new();
+    int open[64], n_open = 1;
+    open[0] = add_input(g, random_int(1, 2), 6, 5, 4);
+    for (int i = 0; i < n_ops; i++) {
+        char name[16];
+        snprintf(name, sizeof name, "op%d", i);
+        const int x = open[random_int(n_open > 3 ? n_open - 3 : 0, n_open - 1)];
+        const int other = open[random_int(0, n_open - 1)];
+        const int64_t channels = g->tensors[x].dims[3];
+        const bool same = other != x && g->tensors[other].dims[3] == channels;
+        const int pick = random_int(0, 9);
+        int y;
+        if (pick < 4) {
+            y = add_conv(g, name, x,
+                         (struct conv_spec){.out_c = random_int(0, 1) ? (int)channels : random_int(3, 9),
+                                            .kernel = random_int(0, 1) ? 1 : 3, .pad = 0});
+            if (g->nodes[maker(g, y)].attr.window.kernel[0] == 3) {
+                struct pare_window *win = &g->nodes[maker(g, y)].attr.window;
+                win->pad_before[0] = win->pad_before[1] = win->pad_after[0] = win->pad_after[1] = 1;
+                g->tensors[y].dims[1] = 6;
+                g->tensors[y].dims[2] = 5;
+            }
+        } else if (pick == 4) {
+            y = add_conv(g, name, x,
+                         (struct conv_spec){.out_c = (int)channels, .kernel = 3, .pad = 1, .depthwise = true});
+        } else if (pick == 5) {
+            y = add_unary(g, random_int(0, 1) ? PARE_OP_RELU : PARE_OP_LEAKY_RELU, name, x);
+            g->nodes[maker(g, y)].attr.alpha = 0.25f;
+        } else if (pick == 6 && channels < 30) {
+            const int in[2] = {x, other};
+            y = add_tensor(g, name, 4, g->tensors[x].dims[0], 6, 5, channels + g->tensors[other].dims[3]);
+            const int node = pare_graph_add_node(g, PARE_OP_CONCAT, name, 2, in, 1, &y);
+            g->nodes[node].attr.axis = 3;
+        } else if (pick == 7) {
+            const int64_t dims[1] = {channels};
+            const int in[2] = {x, add_floats(g, "slope", 1, dims, -0.5f, 0.5f)};
+            y = add_like(g, PARE_OP_PRELU, name, 2, in, x);
+        } else {
+            y = same ? add_binary(g, random_int(0, 2) ? PARE_OP_ADD : PARE_OP_SUB, name, x, other)
+                     : add_unary(g, PARE_OP_RELU, name, x);
+        }
+        open[n_open++] = y;
+    }
+    for (int i = 0; i < 3; i++) {
+        const int t = open[n_open - 1 - i];
+        bool known = t == open[0];
+        for (int k = 0; k < g->n_outputs; k++) {
+            known = known || g->outputs[k] == t;
+        }
+        if (!known) {
+            add_output(g, t);
+        }
+    }
+    finish_graph(g);
+    return g;
+}
+
+static struct pare_level *random_levels(const struct pare_graph *g)
+{
+    struct pare_level *levels = levels_all(g, "fp32");
+    for (int i = 0; i < g->n_nodes; i++) {
+        levels[i] = level_of(mixed_levels[random_int(0, 7)]);
+    }
+    return levels;
+}
+
+static struct pare_plan *new_plan(const struct pare_graph *g, const struct pare_level *levels,
+                                  const struct pare_calibration *c, enum pk_isa isa, bool keep,
+                                  struct pare_pack_cache *cache)
+{
+    struct pare_error err = {0};
+    struct pare_plan *plan;
+    const struct pare_plan_options options = {
+        .levels = levels, .calibration = c, .isa = isa, .keep_all = keep, .cache = cache};
+    MUST(pare_plan_new(g, &options, &plan, &err));
+    return plan;
+}
+
+/* Outputs of two plans are the same bits. */
+static void assert_same_outputs(const struct pare_graph *g, struct pare_plan *a, struct pare_plan *b)
+{
+    struct pare_error err = {0};
+    for (int i = 0; i < g->n_outputs; i++) {
+        const size_t n = (size_t)pare_tensor_elements(&g->tensors[g->outputs[i]]);
+        float *x = malloc(n * sizeof *x), *y = malloc(n * sizeof *y);
+        MUST(pare_plan_get_output(a, i, x, n, &err));
+        MUST(pare_plan_get_output(b, i, y, n, &err));
+        for (size_t k = 0; k < n; k++) {
+            if (memcmp(&x[k], &y[k], sizeof(float)) != 0) {
+                print_error("output %d element %d: %.9g, %.9g\n", i, (int)k, (double)x[k], (double)y[k]);
+            }
+            assert_memory_equal(&x[k], &y[k], sizeof(float));
+        }
+        free(x);
+        free(y);
+    }
+}
+
+/* Integer networks: the same bytes with every instruction set of this machine. */
+static void test_instruction_sets(void **state)
+{
+    (void)state;
+    struct pare_error err = {0};
+    for (int round = 0; round < 12; round++) {
+        struct pare_graph *g = random_graph(14);
+        struct pare_calibration c;
+        calibrate(g, &c);
+        struct pare_level *levels = levels_all(g, "int8");
+        for (int i = 0; i < g->n_nodes; i++) {
+            levels[i] = level_of(mixed_levels[random_int(2, 6)]);
+        }
+        struct pare_plan *reference = new_plan(g, levels, &c, PK_REF, false, NULL);
+        for (int isa = PK_REF + 1; isa < PK_ISA_COUNT; isa++) {
+            if (!pk_isa_supported((enum pk_isa)isa)) {
+                continue;
+            }
+            struct pare_plan *plan = new_plan(g, levels, &c, (enum pk_isa)isa, false, NULL);
+            feed(g, plan, reference);
+            MUST(pare_plan_run(plan, &err));
+            MUST(pare_plan_run(reference, &err));
+            assert_same_outputs(g, plan, reference);
+            pare_plan_free(plan);
+        }
+        pare_plan_free(reference);
+        pare_calibration_clear(&c);
+        pare_graph_free(g);
+        free(levels);
+    }
+}
+
+/* One layer changes, behind an fp32 or a mixed reference: the partial run is the full run, bit for bit. */
+static void test_suffix(void **state)
+{
+    (void)state;
+    struct pare_error err = {0};
+    int shorter = 0;
+    for (int round = 0; round < 24; round++) {
+        struct pare_graph *g = random_graph(14);
+        struct pare_calibration c;
+        calibrate(g, &c);
+        struct pare_pack_cache *cache = pare_pack_cache_new();
+        struct pare_level *levels = round % 2 ? random_levels(g) : levels_all(g, "fp32");
+        struct pare_plan *reference = new_plan(g, levels, &c, pk_isa_best(), true, cache);
+        feed(g, reference, NULL);
+        MUST(pare_plan_run(reference, &err));
+        for (int node = 0; node < g->n_nodes; node++) {
+            if (!pare_node_is_layer(g, node)) {
+                continue;
+            }
+            const struct pare_level before = levels[node];
+            levels[node] = level_of(mixed_levels[random_int(0, 7)]);
+            struct pare_plan *part = new_plan(g, levels, &c, pk_isa_best(), random_int(0, 1), cache);
+            struct pare_plan *full = new_plan(g, levels, &c, pk_isa_best(), false, cache);
+            const int64_t n = pare_tensor_elements(&g->tensors[g->inputs[0]]);
+            float *x = malloc((size_t)n * sizeof *x);
+            MUST(pare_plan_read_tensor(reference, g->inputs[0], x, (size_t)n, &err));
+            MUST(pare_plan_set_input(full, 0, x, (size_t)n, &err));
+            MUST(pare_plan_run(full, &err));
+            MUST(pare_plan_run_suffix(part, reference, random_int(0, 1) ? node : -1, &err));
+            assert_same_outputs(g, part, full);
+            int run = 0;
+            for (int i = 0; i < part->n_steps; i++) {
+                run += part->mark[i];
+            }
+            shorter += run < part->n_steps;
+            free(x);
+            pare_plan_free(part);
+            pare_plan_free(full);
+            levels[node] = before;
+        }
+        pare_plan_free(reference);
+        pare_pack_cache_free(cache);
+        pare_calibration_clear(&c);
+        pare_graph_free(g);
+        free(levels);
+    }
+    assert_true(shorter > 50);
+}
+
+/* Two slots whose memory meets are never alive in the same step, unless one lies in the other by design. */
+static void test_memory(void **state)
+{
+    (void)state;
+    int shared = 0;
+    for (int round = 0; round < 30; round++) {
+        struct pare_graph *g = random_graph(20);
+        struct pare_calibration c;
+        calibrate(g, &c);
+        struct pare_level *levels = random_levels(g);
+        struct pare_plan *p = new_plan(g, levels, &c, PK_REF, round % 5 == 0, NULL);
+        for (int i = 0; i < p->n_slots; i++) {
+            const struct plan_slot *a = &p->slots[i];
+            if (a->parent >= 0 || a->constant || a->first > a->last) {
+                continue;
+            }
+            assert_int_equal((uintptr_t)a->data % 64, 0);
+            assert_true(a->offset + a->bytes <= p->block_bytes);
+            for (int k = 0; k < i; k++) {
+                const struct plan_slot *b = &p->slots[k];
+                if (b->parent >= 0 || b->constant || b->first > b->last) {
+                    continue;
+                }
+                const bool meet = a->offset < b->offset + b->bytes && b->offset < a->offset + a->bytes;
+                const bool alive = a->first <= b->last && b->first <= a->last;
+                assert_false(meet && alive);
+                shared += meet;
+            }
+        }
+        /* lives cover every use */
+        for (int s = 0; s < p->n_steps; s++) {
+            for (int k = 0; k < p->steps[s].n_in; k++) {
+                const struct plan_slot *root = &p->slots[plan_root(p, p->steps[s].in[k])];
+                assert_true(root->constant || (root->first <= s && s <= root->last));
+                const int made = p->slots[p->steps[s].in[k]].producer;
+                assert_true(made < s);
+            }
+        }
+        pare_plan_free(p);
+        pare_calibration_clear(&c);
+        pare_graph_free(g);
+        free(levels);
+    }
+    assert_true(shared > 100);
+}
+
+static void test_no_allocation(void **state)
+{
+    (void)state;
+    struct pare_error err = {0};
+    count_allocations();
+    for (int round = 0; round < 6; round++) {
+        struct pare_graph *g = random_graph(16);
+        struct pare_calibration c;
+        calibrate(g, &c);
+        struct pare_level *levels = round == 0 ? levels_all(g, "fp32") : random_levels(g);
+        struct pare_plan *reference = new_plan(g, NULL, &c, pk_isa_best(), true, NULL);
+        struct pare_plan *plan = new_plan(g, levels, &c, pk_isa_best(), false, NULL);
+        const size_t n = (size_t)pare_tensor_elements(&g->tensors[g->outputs[0]]);
+        float *y = malloc(n * sizeof *y);
+        uint64_t *ns = calloc((size_t)pare_plan_step_count(plan), sizeof *ns);
+        feed(g, plan, reference);
+        n_allocations = 0;
+        counting = true;
+        enum pare_status status = pare_plan_run(plan, &err);
+        status = status == PARE_OK ? pare_plan_run_timed(plan, ns, &err) : status;
+        status = status == PARE_OK ? pare_plan_get_output(plan, 0, y, n, &err) : status;
+        status = status == PARE_OK ? pare_plan_run(reference, &err) : status;
+        status = status == PARE_OK ? pare_plan_run_suffix(plan, reference, 0, &err) : status;
+        counting = false;
+        MUST(status);
+        assert_int_equal(n_allocations, 0);
+        counting = true; /* the counter itself works */
+        float *probe = malloc(16);
+        counting = false;
+        assert_int_equal(n_allocations, 1);
+        free(probe);
+        free(ns);
+        free(y);
+        pare_plan_free(plan);
+        pare_plan_free(reference);
+        pare_calibration_clear(&c);
+        pare_graph_free(g);
+        free(levels);
+    }
+}
+
+/* ---- transposed convolution ---- */
+
+/* Straight from the meaning: every input pixel adds its weights to the output. */
+static void transposed_reference(const struct pare_graph *g, const float *x, double *y)
+{
+    const struct pare_node *n = &g->nodes[0];
+    const struct pare_tensor *xt = &g->tensors[n->in[0]], *wt = &g->tensors[n->in[1]], *yt = &g->tensors[n->out[0]];
+    const float *w = wt->data, *b = g->tensors[n->in[2]].data;
+    const struct pare_window *win = &n->attr.window;
+    const int64_t depth = wt->dims[3], out_c = yt->dims[3], per_group = out_c / n->attr.groups;
+    for (int64_t i = 0; i < pare_tensor_elements(yt); i++) {
+        y[i] = (double)b[i % out_c];
+    }
+    for (int64_t p = 0; p < xt->dims[0] * xt->dims[1] * xt->dims[2]; p++) {
+        const int64_t image = p / (xt->dims[1] * xt->dims[2]), iy = p / xt->dims[2] % xt->dims[1], ix = p % xt->dims[2];
+        for (int64_t t = 0; t < win->kernel[0] * win->kernel[1]; t++) {
+            const int64_t ky = t / win->kernel[1], kx = t % win->kernel[1];
+            const int64_t oy = iy * win->stride[0] + ky * win->dilation[0] - win->pad_before[0];
+            const int64_t ox = ix * win->stride[1] + kx * win->dilation[1] - win->pad_before[1];
+            if (oy < 0 || ox < 0 || oy >= yt->dims[1] || ox >= yt->dims[2]) {
+                continue;
+            }
+            for (int64_t o = 0; o < out_c; o++) {
+                for (int64_t i = 0; i < depth; i++) {
+                    y[((image * yt->dims[1] + oy) * yt->dims[2] + ox) * out_c + o] +=
+                        (double)x[p * xt->dims[3] + o / per_group * depth + i] *
+                        (double)w[((o * win->kernel[0] + ky) * win->kernel[1] + kx) * depth + i];
+                }
+            }
+        }
+    }
+}
+
+static struct pare_graph *transposed_graph(void)
+{
+    struct pare_graph *g = pare_graph_new();
+    const int groups = random_int(1, 2), in_c = 4, out_c = 2 * random_int(1, 4), batch = random_int(1, 2);
+    const int h = random_int(1, 5), w = random_int(1, 5);
+    const int x = add_input(g, batch, h, w, in_c);
+    int kernel[2], stride[2], dilation[2], before[2], after[2], out[2];
+    for (int i = 0; i < 2; i++) {
+        const int in = i ? w : h;
+        do {
+            kernel[i] = random_int(1, 4);
+            stride[i] = random_int(1, 3);
+            dilation[i] = random_int(1, 2);
+            before[i] = random_int(0, 2);
+            after[i] = random_int(-2, 1); /* below 0: output padding */
+            out[i] = (in - 1) * stride[i] + (kernel[i] - 1) * dilation[i] + 1 - before[i] - after[i];
+        } while (out[i] < 1);
+    }
+    const int64_t wd[4] = {out_c, kernel[0], kernel[1], in_c / groups}, bd[1] = {out_c};
+    const int in[3] = {x, add_floats(g, "w", 4, wd, -1, 1), add_floats(g, "b", 1, bd, -1, 1)};
+    const int y = add_tensor(g, "y", 4, batch, out[0], out[1], out_c);
+    const int node = pare_graph_add_node(g, PARE_OP_CONV_TRANSPOSE, "up", 3, in, 1, &y);
+    struct pare_window *win = &g->nodes[node].attr.window;
+    g->nodes[node].attr.groups = groups;
+    win->n_spatial = 2;
+    for (int i = 0; i < 2; i++) {
+        win->kernel[i] = kernel[i];
+        win->stride[i] = stride[i];
+        win->dilation[i] = dilation[i];
+        win->pad_before[i] = before[i];
+        win->pad_after[i] = after[i] > 0 ? after[i] : 0;
+        win->output_padding[i] = after[i] < 0 ? -after[i] : 0;
+    }
+    const int r = add_unary(g, PARE_OP_RELU, "relu", y);
+    add_output(g, r);
+    finish_graph(g);
+    return g;
+}
+
+static void test_transposed(void **state)
+{
+    (void)state;
+    struct pare_error err = {0};
+    for (int round = 0; round < 60; round++) {
+        struct pare_graph *g = transposed_graph();
+        struct pare_calibration c;
+        calibrate(g, &c);
+        size_t n_in;
+        float *x = random_input(g, 0, &n_in);
+        const struct pare_tensor *yt = &g->tensors[g->outputs[0]];
+        const size_t n = (size_t)pare_tensor_elements(yt);
+        double *want = malloc(n * sizeof *want);
+        float *got = malloc(n * sizeof *got);
+        transposed_reference(g, x, want);
+        static const char *const names[] = {"fp32", "w8a8", "w8a32"};
+        for (int i = 0; i < 3; i++) {
+            struct pare_level *levels = levels_all(g, names[i]);
+            struct pare_plan *plan = new_plan(g, levels, &c, pk_isa_best(), false, NULL);
+            MUST(pare_plan_set_input(plan, 0, x, n_in, &err));
+            MUST(pare_plan_run(plan, &err));
+            MUST(pare_plan_get_output(plan, 0, got, n, &err));
+            const double tolerance = i == 0 ? 1e-5 : 0.2;
+            for (size_t k = 0; k < n; k++) {
+                const double clipped = fmin(fmax(want[k], 0.0), i == 1 ? (double)c.ranges[g->outputs[0]].max : 1e9);
+                assert_true(fabs((double)got[k] - clipped) <= tolerance);
+            }
+            pare_plan_free(plan);
+            free(levels);
+        }
+        free(x);
+        free(want);
+        free(got);
+        pare_calibration_clear(&c);
+        pare_graph_free(g);
+    }
+}
+
+/* ---- rows, float levels ---- */
+
+/* A fully connected layer over 6 rows equals six runs over one row, in integers and floats. */
+static void test_rows(void **state)
+{
+    (void)state;
+    struct pare_error err = {0};
+    static const char *const names[] = {"fp32", "fp16", "w8a8", "w4a4", "w1a1"};
+    const int64_t wd[2] = {5, 19}, bd[1] = {5};
+    struct pare_graph *graphs[2];
+    const uint32_t start = seed;
+    for (int i = 0; i < 2; i++) {
+        seed = start;
+        struct pare_graph *g = graphs[i] = pare_graph_new();
+        const int x = add_tensor(g, "x", 3, i ? 1 : 2, i ? 1 : 3, 19, 0);
+        g->inputs = malloc(sizeof(int));
+        g->inputs[g->n_inputs++] = x;
+        const int in[3] = {x, add_floats(g, "w", 2, wd, -1, 1), add_floats(g, "b", 1, bd, -1, 1)};
+        const int y = add_tensor(g, "y", 3, i ? 1 : 2, i ? 1 : 3, 5, 0);
+        pare_graph_add_node(g, PARE_OP_FULLY_CONNECTED, "fc", 3, in, 1, &y);
+        add_output(g, y);
+        finish_graph(g);
+    }
+    struct pare_calibration c;
+    calibrate(graphs[0], &c);
+    for (int i = 0; i < 5; i++) {
+        struct pare_level *levels = levels_all(graphs[0], names[i]);
+        struct pare_plan *many = new_plan(graphs[0], levels, &c, PK_REF, false, NULL);
+        struct pare_plan *one = new_plan(graphs[1], levels, &c, PK_REF, false, NULL);
+        float x[6 * 19], y[30], row[5];
+        for (int k = 0; k < 6 * 19; k++) {
+            x[k] = random_real(-1, 1.5f);
+        }
+        MUST(pare_plan_set_input(many, 0, x, 6 * 19, &err));
+        MUST(pare_plan_run(many, &err));
+        MUST(pare_plan_get_output(many, 0, y, 30, &err));
+        for (int r = 0; r < 6; r++) {
+            MUST(pare_plan_set_input(one, 0, x + 19 * r, 19, &err));
+            MUST(pare_plan_run(one, &err));
+            MUST(pare_plan_get_output(one, 0, row, 5, &err));
+            assert_memory_equal(row, y + 5 * r, sizeof row);
+        }
+        pare_plan_free(many);
+        pare_plan_free(one);
+        free(levels);
+    }
+    pare_calibration_clear(&c);
+    pare_graph_free(graphs[0]);
+    pare_graph_free(graphs[1]);
+}
+
+/* Weight-only and fp16 stay close to fp32; a plan that keeps everything gives the same outputs as one that does not. */
+static void test_float_levels(void **state)
+{
+    (void)state;
+    struct pare_error err = {0};
+    for (int round = 0; round < 10; round++) {
+        struct pare_graph *g = random_graph(12);
+        struct pare_plan *fused = new_plan(g, NULL, NULL, pk_isa_best(), false, NULL);
+        struct pare_plan *kept = new_plan(g, NULL, NULL, pk_isa_best(), true, NULL);
+        feed(g, fused, kept);
+        MUST(pare_plan_run(fused, &err));
+        MUST(pare_plan_run(kept, &err));
+        assert_same_outputs(g, fused, kept);
+        for (int i = 0; i < g->n_nodes; i++) { /* every tensor can be read */
+            const int t = g->nodes[i].out[0];
+            const size_t n = (size_t)pare_tensor_elements(&g->tensors[t]);
+            float *v = malloc(n * sizeof *v);
+            MUST(pare_plan_read_tensor(kept, t, v, n, &err));
+            free(v);
+        }
+        static const char *const names[] = {"fp16", "w8a32"};
+        for (int i = 0; i < 2; i++) {
+            struct pare_level *levels = levels_all(g, names[i]);
+            struct pare_plan *plan = new_plan(g, levels, NULL, pk_isa_best(), false, NULL);
+            float x[2 * 6 * 5 * 4];
+            const size_t n_in = (size_t)pare_tensor_elements(&g->tensors[g->inputs[0]]);
+            MUST(pare_plan_read_tensor(kept, g->inputs[0], x, n_in, &err));
+            MUST(pare_plan_set_input(plan, 0, x, n_in, &err));
+            MUST(pare_plan_run(plan, &err));
+            for (int o = 0; o < g->n_outputs; o++) {
+                const size_t n = (size_t)pare_tensor_elements(&g->tensors[g->outputs[o]]);
+                float *a = malloc(n * sizeof *a), *b = malloc(n * sizeof *b), largest = 0;
+                MUST(pare_plan_get_output(fused, o, a, n, &err));
+                MUST(pare_plan_get_output(plan, o, b, n, &err));
+                for (size_t k = 0; k < n; k++) {
+                    largest = fmaxf(largest, fabsf(a[k]));
+                }
+                for (size_t k = 0; k < n; k++) {
+                    assert_true(fabsf(a[k] - b[k]) <= largest * (i ? 0.1f : 0.01f));
+                }
+                free(a);
+                free(b);
+            }
+            pare_plan_free(plan);
+            free(levels);
+        }
+        pare_plan_free(fused);
+        pare_plan_free(kept);
+        pare_graph_free(g);
+    }
+}
+
+static void test_usage(void **state)
+{
+    (void)state;
+    struct pare_error err = {0};
+    struct pare_graph *g = random_graph(6);
+    struct pare_plan *plan = new_plan(g, NULL, NULL, PK_REF, false, NULL);
+    float x[4096] = {0};
+    assert_int_equal(pare_plan_set_input(plan, 0, x, 3, &err), PARE_ERR_USAGE);
+    assert_int_equal(pare_plan_set_input(plan, 1, x, 3, &err), PARE_ERR_USAGE);
+    assert_int_equal(pare_plan_get_output(plan, 0, x, 1, &err), PARE_ERR_USAGE);
+    assert_int_equal(pare_plan_run_suffix(plan, plan, 0, &err), PARE_ERR_USAGE);
+    size_t activations, weights;
+    pare_plan_memory(plan, &activations, &weights);
+    assert_true(activations > 0);
+    for (int i = 0; i < pare_plan_step_count(plan); i++) {
+        struct pare_step_info info;
+        pare_plan_step_info(plan, i, &info);
+        assert_non_null(info.kernel);
+        assert_true(!info.is_layer || pare_node_is_layer(g, info.node));
+    }
+    pare_plan_free(plan);
+    pare_graph_free(g);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_instruction_sets),
+        cmocka_unit_test(test_suffix),
+        cmocka_unit_test(test_memory),
+        cmocka_unit_test(test_no_allocation),
+        cmocka_unit_test(test_transposed),
+        cmocka_unit_test(test_rows),
+        cmocka_unit_test(test_float_levels),
+        cmocka_unit_test(test_usage),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
