@@ -10,7 +10,8 @@
 #if defined(__x86_64__)
 #include <cpuid.h>
 
-/* The state that the operating system saves: bits 1, 2 xmm and ymm; bits 5..7 mask registers and zmm. */
+/* The state that the operating system saves: bits 1, 2 xmm and ymm; bits 5..7 mask registers and
+ * zmm. */
 static unsigned saved_state(void)
 {
     unsigned a, b, c, d;
@@ -98,15 +99,16 @@ enum pk_isa pk_isa_best(void)
 
 const char *pk_isa_name(enum pk_isa isa)
 {
-    static const char *const names[PK_ISA_COUNT] = {"ref", "avx2", "avxvnni", "avx512", "avx512vnni"};
+    static const char *const names[PK_ISA_COUNT] = {"ref", "avx2", "avxvnni", "avx512",
+                                                    "avx512vnni"};
     return isa >= 0 && isa < PK_ISA_COUNT ? names[isa] : "?";
 }
 
 const char *pk_family_name(enum pk_family family)
 {
-    static const char *const names[PK_FAMILY_COUNT] = {
-        "conv_u8s8", "depthwise_u8s8", "fc_u8s8", "conv_f16", "depthwise_f16",
-        "fc_f16",    "conv_f32",       "depthwise_f32", "fc_f32"};
+    static const char *const names[PK_FAMILY_COUNT] = {"conv_u8s8", "depthwise_u8s8", "fc_u8s8",
+                                                       "conv_f16",  "depthwise_f16",  "fc_f16",
+                                                       "conv_f32",  "depthwise_f32",  "fc_f32"};
     return family >= 0 && family < PK_FAMILY_COUNT ? names[family] : "?";
 }
 
@@ -166,14 +168,14 @@ static const struct conversions *conversions_of(enum pk_isa isa)
     return &conversions[i];
 }
 
-void pk_quantize_u8(enum pk_isa isa, const float *x, size_t n, float inv_scale, float offset, int zero,
-                    float lo, float hi, uint8_t *q)
+void pk_quantize_u8(enum pk_isa isa, const float *x, size_t n, float inv_scale, float offset,
+                    int zero, float lo, float hi, uint8_t *q)
 {
     conversions_of(isa)->quantize(x, n, inv_scale, offset, zero, lo, hi, q);
 }
 
-void pk_dequantize_u8(enum pk_isa isa, const uint8_t *q, size_t n, float scale, float offset, int zero,
-                      float *x)
+void pk_dequantize_u8(enum pk_isa isa, const uint8_t *q, size_t n, float scale, float offset,
+                      int zero, float *x)
 {
     conversions_of(isa)->dequantize(q, n, scale, offset, zero, x);
 }

@@ -2,21 +2,26 @@
  * pk.h: arithmetic on arrays. Convolution, depthwise convolution and fully connected layers on
  * unsigned activation codes and signed weight codes, on fp16 and on fp32, with one fused epilogue.
  *
- * Knows shapes and quantization parameters; no models, no files. Never allocates: the caller asks for
- * the size of packed weights and of scratch and passes memory (64-byte aligned). Every function is
- * reentrant; all state is in the arguments. The portable table (PK_REF) is the normative meaning;
- * integer results of every other table are the same bytes. Float kernels agree to a stated tolerance.
+ * Knows shapes and quantization parameters; no models, no files. Never allocates: the caller asks
+ * for the size of packed weights and of scratch and passes memory (64-byte aligned). Every
+ * function is reentrant; all state is in the arguments. The portable table (PK_REF) is the
+ * normative meaning; integer results of every other table are the same bytes. Float kernels agree
+ * to a stated tolerance.
  *
- * Layouts: activations NHWC (one image; the caller loops over a batch), pixel pitch = in_c elements.
+ * Layouts: activations NHWC (one image; the caller loops over a batch), pixel pitch = in_c
+ * elements.
  *   conv weights       [out_c][kernel_h][kernel_w][in_c / groups]
- *   depthwise weights  [kernel_h][kernel_w][out_c], out_c = in_c * multiplier, channel c reads c / multiplier
+ *   depthwise weights  [kernel_h][kernel_w][out_c], out_c = in_c * multiplier,
+ *                      channel c reads c / multiplier
  *   fully connected    a conv with a 1x1 picture: weights [out_c][in_c]
- * Activation codes are always unsigned bytes 0..2^A-1 whatever the file said (int8 files: + 128); weight
- * codes signed bytes. Meaning of the integer accumulator, exactly in int32 (the
+ * Activation codes are always unsigned bytes 0..2^A-1 whatever the file said (int8 files: + 128);
+ * weight codes signed bytes. Meaning of the integer accumulator, exactly in int32 (the
  * caller refuses loads that could overflow; if one does, every table wraps alike):
- *   acc[p][c] = sum over all taps of x_code * w_code, where a tap outside the picture reads pad_code.
- * Meaning of the float accumulator: the sum of x * w in double, rounded once to fp32 (a tap outside reads 0).
- * The other tables add in fp32 in their own order: |difference| <= K * 2^-24 * sum |x * w| for K products.
+ *   acc[p][c] = sum over all taps of x_code * w_code (a tap outside the picture: pad_code).
+ * Meaning of the float accumulator: the sum of x * w in double, rounded once to fp32 (a tap
+ * outside reads 0).
+ * The other tables add in fp32 in their own order: |difference| <= K * 2^-24 * sum |x * w| for K
+ * products.
  * Zero points enter through epilogue.bias_i32 (the caller puts -za * sum(w_c) there, and adds an
  * imported int32 bias). A weight zero point enters through epilogue.weight_zero (see there).
  */
@@ -33,14 +38,16 @@ struct pk_conv {
     int kernel_h, kernel_w;
     int stride_h, stride_w;
     int dilation_h, dilation_w;
-    int pad_top, pad_left; /* bottom and right follow from out_h, out_w; taps outside read pad_code */
-    int groups;            /* 1 for dense; depthwise has its own kernels (groups == in_c there) */
+    /* bottom and right padding follow from out_h, out_w; taps outside read pad_code */
+    int pad_top, pad_left;
+    int groups; /* 1 for dense; depthwise has its own kernels (groups == in_c there) */
 };
 
 /* Element types of activations in memory. */
 enum pk_type { PK_U8, PK_F16, PK_F32 };
 
-/* One elementwise successor, applied in real units in float32, in graph order, one rounding each. */
+/* One elementwise successor, applied in real units in float32, in graph order, one rounding
+ * each. */
 enum pk_step_op {
     PK_STEP_CLAMP,      /* t = min(max(t, a), b); relu: a = 0, b = +inf */
     PK_STEP_PRELU,      /* t = t > 0 ? t : t * vec[c] */
@@ -67,8 +74,8 @@ struct pk_step {
     int zero;
 };
 
-/* One output tensor: the result is written once per distinct consumer grid. Nothing outside the out_c
- * elements of each pixel is written. */
+/* One output tensor: the result is written once per distinct consumer grid. Nothing outside the
+ * out_c elements of each pixel is written. */
 struct pk_out {
     enum pk_type type;
     void *data;           /* NHWC */
@@ -77,28 +84,32 @@ struct pk_out {
      * Without steps (epilogue.n_steps == 0):    u = fmaf((float)acc, m[c], b[c])
      * With steps: t = fmaf((float)acc, epilogue.m[c], epilogue.b[c]), then steps, then
      * u = (t - offset) * inv_scale, two roundings.
-     * (Float kernels: (float)acc is the fp32 sum; `(float)acc` of the integer kernels is of the int32
-     * value after bias_i32 and weight_zero. For float kernels m may be NULL, meaning u = sum + b[c].)
+     * (Float kernels: (float)acc is the fp32 sum; `(float)acc` of the integer kernels is of the
+     * int32 value after bias_i32 and weight_zero. For float kernels m may be NULL, meaning u = sum
+     * + b[c].)
      * PK_U8:  code = zero + rne(min(max(u, lo), hi)); lo, hi are relative to zero, in code units.
-     * PK_F32: value = min(max(u, lo), hi) (inv_scale 1, offset 0).  PK_F16: the same, rounded to fp16 (rne).
+     * PK_F32: value = min(max(u, lo), hi) (inv_scale 1, offset 0).  PK_F16: the same, rounded to
+     * fp16 (rne).
      * rne = round half to even (lrintf in the default mode). min(max(u, lo), hi) is
      * v = u > lo ? u : lo, then v < hi ? v : hi, also in the steps: NaN clamps to lo.
      * The caller keeps zero + lo >= 0 and zero + hi <= 255.
      */
     const float *m, *b;   /* [out_c]; used without steps */
     float inv_scale;      /* used with steps */
-    float offset;         /* used with steps; 0 for every grid but the two-valued one (Lloyd means) */
+    float offset;         /* used with steps; 0 for all but the two-valued grid (Lloyd means) */
     float lo, hi;
     int zero;
 };
 
 #define PK_MAX_OUTS 4
 
-/* An operand may be the very memory of an output of the same type (in-place residual add): every element
- * is read before it is written, once. */
+/* An operand may be the very memory of an output of the same type (in-place residual add): every
+ * element is read before it is written, once. */
 struct pk_epilogue {
-    const int32_t *bias_i32;    /* [out_c] added to acc in int32 first; NULL = 0 (integer kernels) */
-    const int32_t *weight_zero; /* [out_c] or NULL: acc -= weight_zero[c] * (sum of x_code over the taps of c's group) */
+    /* [out_c] added to acc in int32 first; NULL = 0 (integer kernels) */
+    const int32_t *bias_i32;
+    /* [out_c] or NULL: acc -= weight_zero[c] * (sum of x_code over the taps of c's group) */
+    const int32_t *weight_zero;
     const float *m, *b;         /* [out_c]; used with steps (m may be NULL in float kernels) */
     int n_steps;
     const struct pk_step *steps;
@@ -111,11 +122,13 @@ struct pk_layer_kernel {
     const char *name;                                       /* "conv_u8s8_avx512vnni" */
     /* Bytes of packed weights; 0 when this kernel cannot do the shape. */
     size_t (*packed_size)(const struct pk_conv *c);
-    /* weights: int8_t, uint16_t (fp16) or float by family, layout as above. Fills packed (64-byte aligned). */
+    /* weights: int8_t, uint16_t (fp16) or float by family, layout as above. Fills packed (64-byte
+     * aligned). */
     void (*pack)(const struct pk_conv *c, const void *weights, void *packed);
     size_t (*scratch_size)(const struct pk_conv *c);        /* bytes, 0 allowed */
-    /* x: uint8_t, uint16_t or float [in_h][in_w][in_c], any alignment for bytes, else the element's;
-     * pad_code only for integer families. Nothing outside x is read. packed and scratch are 64-byte aligned. */
+    /* x: uint8_t, uint16_t or float [in_h][in_w][in_c], any alignment for bytes, else the
+     * element's; pad_code only for integer families. Nothing outside x is read. packed and scratch
+     * are 64-byte aligned. */
     void (*run)(const struct pk_conv *c, const void *x, int pad_code, const void *packed,
                 const struct pk_epilogue *e, void *scratch);
 };
@@ -129,8 +142,9 @@ enum pk_family {
     PK_FAMILY_COUNT
 };
 
-/* The best instruction set of this machine, or what PARE_ISA names (ref|avx2|avxvnni|avx512|avx512vnni);
- * an unknown or unsupported name falls to the best below it. Decided once. */
+/* The best instruction set of this machine, or what PARE_ISA names
+ * (ref|avx2|avxvnni|avx512|avx512vnni); an unknown or unsupported name falls to the best below it.
+ * Decided once. */
 enum pk_isa pk_isa_best(void);
 bool pk_isa_supported(enum pk_isa isa);
 const char *pk_isa_name(enum pk_isa isa);
@@ -138,18 +152,21 @@ const char *pk_family_name(enum pk_family family); /* "conv_u8s8" */
 
 /* The kernel of a family at an instruction set (or the best below it); never NULL. */
 const struct pk_layer_kernel *pk_kernel(enum pk_family family, enum pk_isa isa);
-/* The same, but steps down until a kernel can do this shape (packed_size > 0). PK_REF does every valid one:
- * in_c and out_c divisible by groups; depthwise: groups == in_c. Never NULL. */
-const struct pk_layer_kernel *pk_kernel_for(enum pk_family family, enum pk_isa isa, const struct pk_conv *c);
+/* The same, but steps down until a kernel can do this shape (packed_size > 0). PK_REF does every
+ * valid one:  * in_c and out_c divisible by groups; depthwise: groups == in_c. Never NULL. */
+const struct pk_layer_kernel *pk_kernel_for(enum pk_family family, enum pk_isa isa,
+                                            const struct pk_conv *c);
 
 /* Conversions (vectorised by isa; ref is normative). n elements.
- * quantize: q = zero + rne(min(max(x * inv_scale, lo), hi)) with x first reduced by offset: (x - offset) */
-void pk_quantize_u8(enum pk_isa isa, const float *x, size_t n, float inv_scale, float offset, int zero,
-                    float lo, float hi, uint8_t *q);
+ * quantize: q = zero + rne(min(max(x * inv_scale, lo), hi)) with x first
+ * reduced by offset: (x - offset) */
+void pk_quantize_u8(enum pk_isa isa, const float *x, size_t n, float inv_scale, float offset,
+                    int zero, float lo, float hi, uint8_t *q);
 /* x = fmaf((float)(q - zero), scale, offset) */
-void pk_dequantize_u8(enum pk_isa isa, const uint8_t *q, size_t n, float scale, float offset, int zero,
-                      float *x);
-void pk_f32_to_f16(enum pk_isa isa, const float *x, size_t n, uint16_t *h); /* rne, inf on overflow */
+void pk_dequantize_u8(enum pk_isa isa, const uint8_t *q, size_t n, float scale, float offset,
+                      int zero, float *x);
+/* Round half to even, infinity on overflow. */
+void pk_f32_to_f16(enum pk_isa isa, const float *x, size_t n, uint16_t *h);
 void pk_f16_to_f32(enum pk_isa isa, const uint16_t *h, size_t n, float *x);
 
 #endif

@@ -1,4 +1,5 @@
-/* conv_f16.c: dense, depthwise and fully connected layers on fp16 operands, sums in double rounded once to fp32. */
+/* conv_f16.c: dense, depthwise and fully connected layers on fp16 operands, sums in double rounded
+ * once to fp32. */
 #include "ref.h"
 
 #include "../pk_tables.h"
@@ -10,7 +11,8 @@ static float dense_at(const struct pk_conv *c, const uint16_t *x, const uint16_t
                       int ox, int channel)
 {
     const int depth = c->in_c / c->groups;
-    const int first = channel / (c->out_c / c->groups) * depth; /* first input channel of the group */
+    const int first =
+        channel / (c->out_c / c->groups) * depth; /* first input channel of the group */
     const uint16_t *w = weights + (ptrdiff_t)channel * c->kernel_h * c->kernel_w * depth;
     double sum = 0;
     for (int ky = 0; ky < c->kernel_h; ky++) {
@@ -27,8 +29,8 @@ static float dense_at(const struct pk_conv *c, const uint16_t *x, const uint16_t
 }
 
 /* Sum of one output element of a depthwise convolution. */
-static float depthwise_at(const struct pk_conv *c, const uint16_t *x, const uint16_t *weights, int oy,
-                          int ox, int channel)
+static float depthwise_at(const struct pk_conv *c, const uint16_t *x, const uint16_t *weights,
+                          int oy, int ox, int channel)
 {
     const int multiplier = c->out_c / c->in_c;
     double sum = 0;
@@ -36,8 +38,9 @@ static float depthwise_at(const struct pk_conv *c, const uint16_t *x, const uint
         for (int kx = 0; kx < c->kernel_w; kx++) {
             const ptrdiff_t at = pk_ref_tap(c, oy, ox, ky, kx);
             if (at >= 0) {
-                const double product = (double)pk_ref_widen(x[at * c->in_c + channel / multiplier]) *
-                                       pk_ref_widen(weights[(ky * c->kernel_w + kx) * c->out_c + channel]);
+                const double product =
+                    (double)pk_ref_widen(x[at * c->in_c + channel / multiplier]) *
+                    pk_ref_widen(weights[(ky * c->kernel_w + kx) * c->out_c + channel]);
                 sum += product;
             }
         }
@@ -98,8 +101,7 @@ static void pack_depthwise(const struct pk_conv *c, const void *weights, void *p
 
 const struct pk_layer_kernel pk_conv_f16_ref = {"conv_f16_ref", dense_size, pack_dense,
                                                 pk_ref_no_scratch, run_dense};
-const struct pk_layer_kernel pk_depthwise_f16_ref = {"depthwise_f16_ref", depthwise_size,
-                                                     pack_depthwise, pk_ref_no_scratch,
-                                                     run_depthwise};
-const struct pk_layer_kernel pk_fc_f16_ref = {"fc_f16_ref", dense_size, pack_dense, pk_ref_no_scratch,
-                                              run_dense};
+const struct pk_layer_kernel pk_depthwise_f16_ref = {
+    "depthwise_f16_ref", depthwise_size, pack_depthwise, pk_ref_no_scratch, run_depthwise};
+const struct pk_layer_kernel pk_fc_f16_ref = {"fc_f16_ref", dense_size, pack_dense,
+                                              pk_ref_no_scratch, run_dense};

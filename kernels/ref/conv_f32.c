@@ -1,4 +1,5 @@
-/* conv_f32.c: dense, depthwise and fully connected layers on fp32 operands, sums in double rounded once to fp32. */
+/* conv_f32.c: dense, depthwise and fully connected layers on fp32 operands, sums in double rounded
+ * once to fp32. */
 #include "ref.h"
 
 #include "../pk_tables.h"
@@ -6,19 +7,20 @@
 #include <string.h>
 
 /* Sum of one output element of a dense convolution. */
-static float dense_at(const struct pk_conv *c, const float *x, const float *weights, int oy,
-                      int ox, int channel)
+static float dense_at(const struct pk_conv *c, const float *x, const float *weights, int oy, int ox,
+                      int channel)
 {
     const int depth = c->in_c / c->groups;
-    const int first = channel / (c->out_c / c->groups) * depth; /* first input channel of the group */
+    const int first =
+        channel / (c->out_c / c->groups) * depth; /* first input channel of the group */
     const float *w = weights + (ptrdiff_t)channel * c->kernel_h * c->kernel_w * depth;
     double sum = 0;
     for (int ky = 0; ky < c->kernel_h; ky++) {
         for (int kx = 0; kx < c->kernel_w; kx++) {
             const ptrdiff_t at = pk_ref_tap(c, oy, ox, ky, kx);
             for (int i = 0; at >= 0 && i < depth; i++) {
-                const double product = (double)x[at * c->in_c + first + i] *
-                                       w[(ky * c->kernel_w + kx) * depth + i];
+                const double product =
+                    (double)x[at * c->in_c + first + i] * w[(ky * c->kernel_w + kx) * depth + i];
                 sum += product;
             }
         }
@@ -98,8 +100,7 @@ static void pack_depthwise(const struct pk_conv *c, const void *weights, void *p
 
 const struct pk_layer_kernel pk_conv_f32_ref = {"conv_f32_ref", dense_size, pack_dense,
                                                 pk_ref_no_scratch, run_dense};
-const struct pk_layer_kernel pk_depthwise_f32_ref = {"depthwise_f32_ref", depthwise_size,
-                                                     pack_depthwise, pk_ref_no_scratch,
-                                                     run_depthwise};
-const struct pk_layer_kernel pk_fc_f32_ref = {"fc_f32_ref", dense_size, pack_dense, pk_ref_no_scratch,
-                                              run_dense};
+const struct pk_layer_kernel pk_depthwise_f32_ref = {
+    "depthwise_f32_ref", depthwise_size, pack_depthwise, pk_ref_no_scratch, run_depthwise};
+const struct pk_layer_kernel pk_fc_f32_ref = {"fc_f32_ref", dense_size, pack_dense,
+                                              pk_ref_no_scratch, run_dense};

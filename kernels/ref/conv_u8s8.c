@@ -1,4 +1,5 @@
-/* conv_u8s8.c: dense, depthwise and fully connected layers on unsigned activation codes times signed weight codes. */
+/* conv_u8s8.c: dense, depthwise and fully connected layers on unsigned activation codes times
+ * signed weight codes. */
 #include "ref.h"
 
 #include "../pk_tables.h"
@@ -6,11 +7,13 @@
 #include <string.h>
 
 /* Sum of one output element of a dense convolution. */
-static float dense_at(const struct pk_conv *c, const uint8_t *x, int pad_code, const int8_t *weights,
-                      const struct pk_epilogue *e, int oy, int ox, int channel)
+static float dense_at(const struct pk_conv *c, const uint8_t *x, int pad_code,
+                      const int8_t *weights, const struct pk_epilogue *e, int oy, int ox,
+                      int channel)
 {
     const int depth = c->in_c / c->groups;
-    const int first = channel / (c->out_c / c->groups) * depth; /* first input channel of the group */
+    const int first =
+        channel / (c->out_c / c->groups) * depth; /* first input channel of the group */
     const int8_t *w = weights + (ptrdiff_t)channel * c->kernel_h * c->kernel_w * depth;
     int64_t acc = 0, sum_x = 0;
     for (int ky = 0; ky < c->kernel_h; ky++) {
@@ -27,8 +30,9 @@ static float dense_at(const struct pk_conv *c, const uint8_t *x, int pad_code, c
 }
 
 /* Sum of one output element of a depthwise convolution. */
-static float depthwise_at(const struct pk_conv *c, const uint8_t *x, int pad_code, const int8_t *weights,
-                          const struct pk_epilogue *e, int oy, int ox, int channel)
+static float depthwise_at(const struct pk_conv *c, const uint8_t *x, int pad_code,
+                          const int8_t *weights, const struct pk_epilogue *e, int oy, int ox,
+                          int channel)
 {
     const int multiplier = c->out_c / c->in_c;
     int64_t acc = 0, sum_x = 0;
@@ -94,8 +98,7 @@ static void pack_depthwise(const struct pk_conv *c, const void *weights, void *p
 
 const struct pk_layer_kernel pk_conv_u8s8_ref = {"conv_u8s8_ref", dense_size, pack_dense,
                                                  pk_ref_no_scratch, run_dense};
-const struct pk_layer_kernel pk_depthwise_u8s8_ref = {"depthwise_u8s8_ref", depthwise_size,
-                                                      pack_depthwise, pk_ref_no_scratch,
-                                                      run_depthwise};
-const struct pk_layer_kernel pk_fc_u8s8_ref = {"fc_u8s8_ref", dense_size, pack_dense, pk_ref_no_scratch,
-                                               run_dense};
+const struct pk_layer_kernel pk_depthwise_u8s8_ref = {
+    "depthwise_u8s8_ref", depthwise_size, pack_depthwise, pk_ref_no_scratch, run_depthwise};
+const struct pk_layer_kernel pk_fc_u8s8_ref = {"fc_u8s8_ref", dense_size, pack_dense,
+                                               pk_ref_no_scratch, run_dense};

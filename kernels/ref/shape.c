@@ -13,7 +13,8 @@ ptrdiff_t pk_ref_tap(const struct pk_conv *c, int oy, int ox, int ky, int kx)
 
 size_t pk_ref_dense_weights(const struct pk_conv *c)
 {
-    return (size_t)c->out_c * (size_t)c->kernel_h * (size_t)c->kernel_w * (size_t)(c->in_c / c->groups);
+    return (size_t)c->out_c * (size_t)c->kernel_h * (size_t)c->kernel_w *
+           (size_t)(c->in_c / c->groups);
 }
 
 size_t pk_ref_depthwise_weights(const struct pk_conv *c)

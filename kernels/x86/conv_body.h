@@ -1,8 +1,8 @@
 /*
- * conv_body.h: dense convolution as tiles of rows (output pixels) times columns (output channels). The including
- * file defines first:
- *   T_X, T_A, T_W, T_P, T_ACC   element types of: x, a row of the activation panel, weights as given, packed
- *                               weights, sums
+ * conv_body.h: dense convolution as tiles of rows (output pixels) times columns (output channels).
+ * The including file defines first:
+ *   T_X, T_A, T_W, T_P, T_ACC   element types of: x, a row of the activation panel, weights as
+ *                               given, packed weights, sums
  *   K_GROUP                     elements of K that one multiply-add joins (1, 2, 4)
  *   VL, NV                      lanes of a vector of sums; vectors in the widest tile
  *   vacc, V_ZERO(), V_BROADCAST(p), V_WEIGHTS(p), V_MADD(acc, a, w), V_SUM(a, b), V_PUT(p, acc)
@@ -10,43 +10,57 @@
  *   PK_EPILOGUE                 the epilogue function
  *   CONV_NAME, FC_NAME          tables pk_<name>
  *
- * Packed weights: per group, panels of NV * VL channels, the last one narrower (a multiple of VL); a panel is
- * [K / K_GROUP][width][K_GROUP], zero beyond the last channel and beyond K.
- * Activations: 1x1 layers of stride 1 are read where they are; else rows of K are copied to scratch, a block of
- * them at a time, which all panels then use.
+ * Packed weights: per group, panels of NV * VL channels, the last one narrower (a multiple of VL);
+ * a panel is [K / K_GROUP][width][K_GROUP], zero beyond the last channel and beyond K.
+ * Activations: 1x1 layers of stride 1 are read where they are; else rows of K are copied to
+ * scratch, a block of them at a time, which all panels then use.
  */
 #include <string.h>
 
 enum {
-    WIDE = NV * VL,        /* channels of a full panel */
-    STRIP = 24,            /* rows that go to the epilogue at once; a multiple of every tile's rows */
-    MIN_BLOCK = 16 << 10, /* bytes of activations over which the panels run before the next: as many as the weights */
-    MAX_BLOCK = 192 << 10, /* have, so that both are read equally often, between half an L1 and a tenth of a 2 MiB L2 */
+    WIDE = NV * VL, /* channels of a full panel */
+    STRIP = 24,     /* rows that go to the epilogue at once; a multiple of every tile's rows */
+    /* Bytes of activations over which all panels run before the next ones: as many as the weights
+     * have, so that both are read equally often; from a third of an L1 to a tenth of a 2 MiB L2. */
+    MIN_BLOCK = 16 << 10,
+    MAX_BLOCK = 192 << 10,
     DIRECT = sizeof(T_X) == sizeof(T_A)
 };
 
 typedef void tile_fn(size_t groups, const char *a, size_t lda, const T_P *w, T_ACC *acc);
 
-/* mr rows of lda bytes each times nv vectors: acc[mr][WIDE] = a * w over `groups` steps of K_GROUP. */
+/* mr rows of lda bytes each times nv vectors: acc[mr][WIDE] = a * w over `groups` steps of
+ * K_GROUP. */
 #define TILE(name, mr, nv)                                                                         \
     static void name(size_t groups, const char *a, size_t lda, const T_P *w, T_ACC *acc)           \
     {                                                                                              \
         vacc s[mr][nv], b[nv];                                                                     \
-        PK_UNROLL for (int r = 0; r < (mr); r++) {                                                 \
-            PK_UNROLL for (int j = 0; j < (nv); j++) s[r][j] = V_ZERO();                           \
+        PK_UNROLL                                                                                  \
+        for (int r = 0; r < (mr); r++) {                                                           \
+            PK_UNROLL                                                                              \
+            for (int j = 0; j < (nv); j++)                                                         \
+                s[r][j] = V_ZERO();                                                                \
         }                                                                                          \
         const size_t lda3 = 3 * lda;                                                               \
         for (; groups > 0; groups--, a += K_GROUP * sizeof(T_A), w += (nv)*VL * K_GROUP) {         \
-            PK_UNROLL for (int j = 0; j < (nv); j++) b[j] = V_WEIGHTS(w + j * VL * K_GROUP);       \
+            PK_UNROLL                                                                              \
+            for (int j = 0; j < (nv); j++)                                                         \
+                b[j] = V_WEIGHTS(w + j * VL * K_GROUP);                                            \
             const char *q = a;                                                                     \
-            PK_UNROLL for (int r = 0; r < (mr); r++) {                                             \
+            PK_UNROLL                                                                              \
+            for (int r = 0; r < (mr); r++) {                                                       \
                 const vacc x = V_BROADCAST(q + ((r & 3) == 3 ? lda3 : (size_t)(r & 3) * lda));     \
-                PK_UNROLL for (int j = 0; j < (nv); j++) s[r][j] = V_MADD(s[r][j], x, b[j]);       \
+                PK_UNROLL                                                                          \
+                for (int j = 0; j < (nv); j++)                                                     \
+                    s[r][j] = V_MADD(s[r][j], x, b[j]);                                            \
                 q += (r & 3) == 3 ? 4 * lda : 0;                                                   \
             }                                                                                      \
         }                                                                                          \
-        PK_UNROLL for (int r = 0; r < (mr); r++) {                                                 \
-            PK_UNROLL for (int j = 0; j < (nv); j++) V_PUT(acc + r * WIDE + j * VL, s[r][j]);      \
+        PK_UNROLL                                                                                  \
+        for (int r = 0; r < (mr); r++) {                                                           \
+            PK_UNROLL                                                                              \
+            for (int j = 0; j < (nv); j++)                                                         \
+                V_PUT(acc + r * WIDE + j * VL, s[r][j]);                                           \
         }                                                                                          \
     }
 
@@ -56,13 +70,18 @@ typedef void tile_fn(size_t groups, const char *a, size_t lda, const T_P *w, T_A
     {                                                                                              \
         (void)lda;                                                                                 \
         vacc s[4][nv];                                                                             \
-        PK_UNROLL for (int r = 0; r < 4; r++) {                                                    \
-            PK_UNROLL for (int j = 0; j < (nv); j++) s[r][j] = V_ZERO();                           \
+        PK_UNROLL                                                                                  \
+        for (int r = 0; r < 4; r++) {                                                              \
+            PK_UNROLL                                                                              \
+            for (int j = 0; j < (nv); j++)                                                         \
+                s[r][j] = V_ZERO();                                                                \
         }                                                                                          \
         for (; groups >= 4; groups -= 4) {                                                         \
-            PK_UNROLL for (int r = 0; r < 4; r++) {                                                \
+            PK_UNROLL                                                                              \
+            for (int r = 0; r < 4; r++) {                                                          \
                 const vacc x = V_BROADCAST(a);                                                     \
-                PK_UNROLL for (int j = 0; j < (nv); j++) {                                         \
+                PK_UNROLL                                                                          \
+                for (int j = 0; j < (nv); j++) {                                                   \
                     s[r][j] = V_MADD(s[r][j], x, V_WEIGHTS(w + j * VL * K_GROUP));                 \
                 }                                                                                  \
                 a += K_GROUP * sizeof(T_A), w += (nv)*VL * K_GROUP;                                \
@@ -70,11 +89,13 @@ typedef void tile_fn(size_t groups, const char *a, size_t lda, const T_P *w, T_A
         }                                                                                          \
         for (; groups > 0; groups--, a += K_GROUP * sizeof(T_A), w += (nv)*VL * K_GROUP) {         \
             const vacc x = V_BROADCAST(a);                                                         \
-            PK_UNROLL for (int j = 0; j < (nv); j++) {                                             \
+            PK_UNROLL                                                                              \
+            for (int j = 0; j < (nv); j++) {                                                       \
                 s[0][j] = V_MADD(s[0][j], x, V_WEIGHTS(w + j * VL * K_GROUP));                     \
             }                                                                                      \
         }                                                                                          \
-        PK_UNROLL for (int j = 0; j < (nv); j++) {                                                 \
+        PK_UNROLL                                                                                  \
+        for (int j = 0; j < (nv); j++) {                                                           \
             V_PUT(acc + j * VL, V_SUM(V_SUM(s[0][j], s[1][j]), V_SUM(s[2][j], s[3][j])));          \
         }                                                                                          \
     }
@@ -120,7 +141,8 @@ static const struct tiles all_tiles[NV + 1] = {
 
 /* Sizes of a layer, in elements. */
 struct plan {
-    size_t depth, k, lda; /* channels of one tap; products per sum; row of the panel, a multiple of K_GROUP */
+    size_t depth, k,
+        lda; /* channels of one tap; products per sum; row of the panel, a multiple of K_GROUP */
     size_t n, width;      /* output channels of a group; the same in whole vectors */
     size_t pixels, block; /* output pixels; rows of the panel */
     bool direct;
@@ -134,12 +156,15 @@ static struct plan plan_of(const struct pk_conv *c)
     p.n = (size_t)(c->out_c / c->groups);
     p.width = pk_round_up(p.n, VL);
     p.pixels = (size_t)c->out_h * (size_t)c->out_w;
-    p.direct = DIRECT && c->kernel_h == 1 && c->kernel_w == 1 && c->stride_h == 1 && c->stride_w == 1 &&
-               c->pad_top == 0 && c->pad_left == 0 && c->groups == 1 && c->out_w == c->in_w &&
-               c->out_h <= c->in_h && p.depth % K_GROUP == 0 && (p.pixels >= STRIP || p.pixels == 1);
+    p.direct = DIRECT && c->kernel_h == 1 && c->kernel_w == 1 && c->stride_h == 1 &&
+               c->stride_w == 1 && c->pad_top == 0 && c->pad_left == 0 && c->groups == 1 &&
+               c->out_w == c->in_w && c->out_h <= c->in_h && p.depth % K_GROUP == 0 &&
+               (p.pixels >= STRIP || p.pixels == 1);
     p.lda = pk_round_up(p.k, K_GROUP);
     const size_t weights = p.width * p.lda * sizeof(T_P);
-    const size_t bytes = weights < MIN_BLOCK ? MIN_BLOCK : weights < MAX_BLOCK ? weights : MAX_BLOCK;
+    const size_t bytes = weights < MIN_BLOCK   ? MIN_BLOCK
+                         : weights < MAX_BLOCK ? weights
+                                               : MAX_BLOCK;
     size_t rows = bytes / (p.lda * sizeof(T_A)) / STRIP * STRIP;
     rows = rows < STRIP ? STRIP : rows;
     if (!p.direct && p.lda * sizeof(T_A) % 1024 == 0) {
@@ -183,8 +208,8 @@ static size_t panel_rows(const struct plan *p)
 static size_t scratch_size(const struct pk_conv *c)
 {
     const struct plan p = plan_of(c);
-    return pk_round_up(panel_rows(&p) * p.lda * sizeof(T_A), 64) + 2 * STRIP * WIDE * sizeof(T_ACC) +
-           pk_round_up(p.block, STRIP) * sizeof(int32_t);
+    return pk_round_up(panel_rows(&p) * p.lda * sizeof(T_A), 64) +
+           2 * STRIP * WIDE * sizeof(T_ACC) + pk_round_up(p.block, STRIP) * sizeof(int32_t);
 }
 
 PK_INLINE void fill_row(T_A *to, T_A value, size_t n)
@@ -194,13 +219,16 @@ PK_INLINE void fill_row(T_A *to, T_A value, size_t n)
     }
 }
 
-/* One kernel row of one pixel: kernel_w taps of depth elements, at input row `row`, from input column ix on. */
-PK_INLINE void gather_taps(const struct pk_conv *c, const struct plan *p, const T_X *row, int ix, T_A pad, T_A *to)
+/* One kernel row of one pixel: kernel_w taps of depth elements, at input row `row`, from input
+ * column ix on. */
+PK_INLINE void gather_taps(const struct pk_conv *c, const struct plan *p, const T_X *row, int ix,
+                           T_A pad, T_A *to)
 {
     if (c->dilation_w == 1 && c->groups == 1) { /* the taps lie side by side */
         const int left = ix < 0 ? (-ix < c->kernel_w ? -ix : c->kernel_w) : 0;
         const int end = c->in_w - ix < c->kernel_w ? c->in_w - ix : c->kernel_w;
-        const size_t first = (size_t)left * p->depth, last = end > left ? (size_t)end * p->depth : first;
+        const size_t first = (size_t)left * p->depth,
+                     last = end > left ? (size_t)end * p->depth : first;
         fill_row(to, pad, first);
         if (last > first) {
             copy_row(to + first, row + (ptrdiff_t)(ix + left) * c->in_c, last - first);
@@ -217,9 +245,10 @@ PK_INLINE void gather_taps(const struct pk_conv *c, const struct plan *p, const 
     }
 }
 
-/* One kernel row of `n` pixels of one output row from column ox on; iy: the input row, maybe outside. */
-PK_INLINE void gather_segment(const struct pk_conv *c, const struct plan *p, const T_X *x, int iy, int ox, size_t n,
-                              T_A pad, T_A *to)
+/* One kernel row of `n` pixels of one output row from column ox on; iy: the input row, maybe
+ * outside. */
+PK_INLINE void gather_segment(const struct pk_conv *c, const struct plan *p, const T_X *x, int iy,
+                              int ox, size_t n, T_A pad, T_A *to)
 {
     const size_t run = (size_t)c->kernel_w * p->depth;
     const int reach = (c->kernel_w - 1) * c->dilation_w;
@@ -241,9 +270,10 @@ PK_INLINE void gather_segment(const struct pk_conv *c, const struct plan *p, con
     }
 }
 
-/* Copies the taps of `rows` pixels from `pixel` on to the panel. What rounds K up is not written. */
-static void gather(const struct pk_conv *c, const struct plan *p, const T_X *x, size_t pixel, size_t rows, T_A pad,
-                   T_A *panel)
+/* Copies the taps of `rows` pixels from `pixel` on to the panel. What rounds K up is not written.
+ * */
+static void gather(const struct pk_conv *c, const struct plan *p, const T_X *x, size_t pixel,
+                   size_t rows, T_A pad, T_A *panel)
 {
     const size_t run = (size_t)c->kernel_w * p->depth, out_w = (size_t)c->out_w;
     for (size_t done = 0; done < rows;) {
@@ -272,8 +302,8 @@ struct work {
 };
 
 /*
- * Sums of `rows` (at most STRIP) rows from row `first` of the block. A tile that would read past the last pixel of
- * x starts earlier instead and computes some rows twice.
+ * Sums of `rows` (at most STRIP) rows from row `first` of the block. A tile that would read past
+ * the last pixel of x starts earlier instead and computes some rows twice.
  */
 static void strip(const struct work *w, size_t first, size_t rows, size_t nv, const T_P *weights)
 {
@@ -291,8 +321,8 @@ static void strip(const struct work *w, size_t first, size_t rows, size_t nv, co
         if (w->p->direct && w->pixel + first + r + step > w->p->pixels) {
             from -= (ptrdiff_t)(w->pixel + first + r + step - w->p->pixels);
         }
-        (many ? t->many : t->some)(groups, w->a + ((ptrdiff_t)first + from) * (ptrdiff_t)w->lda, w->lda, weights,
-                                   w->acc + from * WIDE);
+        (many ? t->many : t->some)(groups, w->a + ((ptrdiff_t)first + from) * (ptrdiff_t)w->lda,
+                                   w->lda, weights, w->acc + from * WIDE);
         r += step;
     }
 }
@@ -307,8 +337,9 @@ static void block(const struct work *w, size_t group, const T_P *weights)
         for (size_t row = 0; row < w->rows; row += STRIP) {
             const size_t rows = w->rows - row < STRIP ? w->rows - row : STRIP;
             strip(w, row, rows, width / VL, weights);
-            const struct pk_tile tile = {w->acc, WIDE, w->pixel + row, (int)rows, (int)(group * p->n + first),
-                                         (int)n, w->sums + row};
+            const struct pk_tile tile = {
+                w->acc, WIDE,         w->pixel + row, (int)rows, (int)(group * p->n + first),
+                (int)n, w->sums + row};
             PK_EPILOGUE(w->e, &tile);
         }
         weights += width * pk_round_up(p->k, K_GROUP);
@@ -334,7 +365,14 @@ static void run(const struct pk_conv *c, const void *x, int pad_code, const void
     const struct plan p = plan_of(c);
     const size_t panel_bytes = pk_round_up(panel_rows(&p) * p.lda * sizeof(T_A), 64);
     T_ACC *acc = (T_ACC *)(void *)((char *)scratch + panel_bytes);
-    struct work w = {c, e, &p, NULL, p.lda * sizeof(T_A), 0, 0, (int32_t *)(void *)(acc + 2 * STRIP * WIDE),
+    struct work w = {c,
+                     e,
+                     &p,
+                     NULL,
+                     p.lda * sizeof(T_A),
+                     0,
+                     0,
+                     (int32_t *)(void *)(acc + 2 * STRIP * WIDE),
                      acc + STRIP * WIDE};
     memset(scratch, 0, panel_bytes); /* rows after the last pixel and what rounds K up stay zero */
     const size_t group_weights = p.width * pk_round_up(p.k, K_GROUP);
@@ -344,7 +382,8 @@ static void run(const struct pk_conv *c, const void *x, int pad_code, const void
             if (p.direct) {
                 w.a = (const char *)x + w.pixel * w.lda;
             } else {
-                gather(c, &p, (const T_X *)x + g * p.depth, w.pixel, w.rows, PK_PAD(pad_code), scratch);
+                gather(c, &p, (const T_X *)x + g * p.depth, w.pixel, w.rows, PK_PAD(pad_code),
+                       scratch);
                 w.a = scratch;
             }
             if (e->weight_zero != NULL) {
@@ -355,7 +394,8 @@ static void run(const struct pk_conv *c, const void *x, int pad_code, const void
     }
 }
 
-#define PK_TABLE_2(name) const struct pk_layer_kernel pk_##name = {#name, packed_size, pack, scratch_size, run}
+#define PK_TABLE_2(name)                                                                           \
+    const struct pk_layer_kernel pk_##name = {#name, packed_size, pack, scratch_size, run}
 #define PK_TABLE(name) PK_TABLE_2(name)
 PK_TABLE(CONV_NAME);
 PK_TABLE(FC_NAME);

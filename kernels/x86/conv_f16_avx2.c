@@ -1,4 +1,5 @@
-/* conv_f16_avx2.c: convolution on fp16 operands, widened once; sums in fp32, tiles of 6 rows times 16 channels and their like. */
+/* conv_f16_avx2.c: convolution on fp16 operands, widened once; sums in fp32, tiles of 6 rows times
+ * 16 channels and their like. */
 #include "vec_avx2.h"
 
 #include "rows.h"

@@ -1,4 +1,5 @@
-/* conv_u8s8_avx512vnni.c: byte codes with vpdpbusd, which joins four products per lane without saturation. */
+/* conv_u8s8_avx512vnni.c: byte codes with vpdpbusd, which joins four products per lane without
+ * saturation. */
 #include "vec_avx512.h"
 
 #include "../pk_tables.h"
@@ -36,7 +37,7 @@ PK_INLINE void copy_row(uint8_t *to, const uint8_t *from, size_t n)
     for (; n >= 64; n -= 64, to += 64, from += 64) {
         _mm512_storeu_si512(to, _mm512_loadu_si512(from));
     }
-    if (n <= 16) { /* narrow copies: a wide access would cross cache lines even where its lanes are off */
+    if (n <= 16) { /* a wide access would cross cache lines even where its lanes are off */
         const __mmask16 few = v_lanes((int)n);
         _mm_mask_storeu_epi8(to, few, _mm_maskz_loadu_epi8(few, from));
         return;

@@ -1,16 +1,19 @@
-/* convert_body.h: the conversions of pk.h on the lanes of a vec_<isa>.h included before; CONVERT(name) names them. */
+/* convert_body.h: the conversions of pk.h on the lanes of a vec_<isa>.h included before;
+ * CONVERT(name) names them. */
 
-void CONVERT(pk_quantize_u8)(const float *x, size_t n, float inv_scale, float offset, int zero, float lo, float hi,
-                             uint8_t *q)
+void CONVERT(pk_quantize_u8)(const float *x, size_t n, float inv_scale, float offset, int zero,
+                             float lo, float hi, uint8_t *q)
 {
     for (size_t i = 0; i < n; i += VL) {
         const vm lanes = v_lanes(n - i < VL ? (int)(n - i) : VL);
         const vf u = v_mul(v_sub(v_load(x + i, lanes), v_set(offset)), v_set(inv_scale));
-        v_store_u8(q + i, v_add_i(v_to_int(v_clamp(u, v_set(lo), v_set(hi))), v_set_i(zero)), lanes);
+        v_store_u8(q + i, v_add_i(v_to_int(v_clamp(u, v_set(lo), v_set(hi))), v_set_i(zero)),
+                   lanes);
     }
 }
 
-void CONVERT(pk_dequantize_u8)(const uint8_t *q, size_t n, float scale, float offset, int zero, float *x)
+void CONVERT(pk_dequantize_u8)(const uint8_t *q, size_t n, float scale, float offset, int zero,
+                               float *x)
 {
     for (size_t i = 0; i < n; i += VL) {
         const vm lanes = v_lanes(n - i < VL ? (int)(n - i) : VL);

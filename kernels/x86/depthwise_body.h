@@ -1,51 +1,56 @@
 /*
  * depthwise_body.h: depthwise convolution, any window. The including file defines first:
- *   VL, GROUP            lanes of a vector of sums; neighbouring pixels that one multiply-add joins (1, 2, 4)
+ *   VL, GROUP            lanes of a vector of sums; pixels that one multiply-add joins (1, 2, 4)
  *   T_X, T_W, T_ACC      element types of x, of weights as given, of sums
  *   T_C, T_P             element of the copied picture, of packed weights
  *   INTEGER              0 or 1
  *   vacc, V_ZERO(), V_LOAD(p), V_MADD(acc, a, w), V_PUT(p, acc), weight_of(T_W)
- *   interleave(to, pixels, n, stride)   n channels of GROUP pixels: to[channel / VL * stride + channel % VL * GROUP + i]
- *                        = pixels[i][channel]; whole vectors are written, x is not read beyond n
- *   interleave_run(to, from, pitch, groups, n, stride)   the same for groups of neighbouring pixels, pitch apart
+ *   interleave(to, pixels, n, stride)
+ *       n channels of GROUP pixels: to[c / VL * stride + c % VL * GROUP + i] = pixels[i][c];
+ *       whole vectors are written, x is not read beyond n
+ *   interleave_run(to, from, pitch, groups, n, stride)
+ *       the same for groups of neighbouring pixels, pitch elements apart
  *   PK_EPILOGUE, PK_PAD(code), DEPTHWISE_NAME
  *
- * At most 64 channels pass over the whole picture before the next ones do. The rows that the window covers are copied,
- * with their padding, to a ring: [row][vector of channels][group][VL][GROUP], GROUP neighbouring pixels side by side in
- * each lane. The taps of an output pixel then are whole groups; where its first tap lies within a group (its phase)
- * selects one of GROUP / gcd(GROUP, stride) versions of the weights, zero outside the window. So the inner loop has no
- * border, no shuffle and no mask, and its data stay in the L1 cache.
+ * At most 64 channels pass over the whole picture before the next ones do. The rows that the
+ * window covers are copied, with their padding, to a ring: [row][vector of
+ * channels][group][VL][GROUP], GROUP neighbouring pixels side by side in each lane. The taps of an
+ * output pixel then are whole groups; where its first tap lies within a group (its phase) selects
+ * one of GROUP / gcd(GROUP, stride) versions of the weights, zero outside the window. So the inner
+ * loop has no border, no shuffle and no mask, and its data stay in the L1 cache.
  *
- * Packed weights: [vector of channels][kernel row][phase][group of taps][VL][GROUP]; integers: then the same with ones,
- * for weight zero points.
+ * Packed weights: [vector of channels][kernel row][phase][group of taps][VL][GROUP]; integers:
+ * then the same with ones, for weight zero points.
  */
 #include <string.h>
 
 enum {
     CHANNELS = 64,
-    RUN = 32,            /* pixels that go to the epilogue at once; a multiple of every number of phases */
+    RUN = 32, /* pixels that go to the epilogue at once; a multiple of every number of phases */
     VECTOR = VL * GROUP, /* elements */
     MAX_ROWS = 32        /* higher windows are left to the reference */
 };
 
 struct plan {
-    int width, spread;   /* taps of a kernel row, pixels from one to the next (groups: dilation is zeros between taps) */
-    int phases, ring;    /* ring: rows that are kept */
-    int taps[GROUP];     /* groups of taps of each phase */
-    size_t row_vectors;  /* vectors of weights of one kernel row */
+    int width, spread;      /* taps of a row (groups: zeros between dilated taps); pixels apart */
+    int phases, ring;       /* ring: rows that are kept */
+    int taps[GROUP];        /* groups of taps of each phase */
+    size_t row_vectors;     /* vectors of weights of one kernel row */
     size_t vectors, groups; /* vectors of channels; groups of pixels in a copied row */
 };
 
 static struct plan plan_of(const struct pk_conv *c)
 {
     struct plan p = {0};
-    const size_t columns = pk_round_up((size_t)c->out_w, 4); /* blocks compute four columns at once */
+    const size_t columns =
+        pk_round_up((size_t)c->out_w, 4); /* blocks compute four columns at once */
     p.width = GROUP == 1 ? c->kernel_w : (c->kernel_w - 1) * c->dilation_w + 1;
     p.spread = GROUP == 1 ? c->dilation_w : 1;
     p.phases = c->stride_w % GROUP == 0 ? 1 : c->stride_w % 2 == 0 ? GROUP / 2 : GROUP;
     p.ring = (c->kernel_h - 1) * c->dilation_h + 1;
     p.vectors = ((size_t)c->out_c + VL - 1) / VL;
-    p.groups = ((size_t)c->stride_w * (columns - 1) + (size_t)((p.width - 1) * p.spread) + GROUP) / GROUP;
+    p.groups =
+        ((size_t)c->stride_w * (columns - 1) + (size_t)((p.width - 1) * p.spread) + GROUP) / GROUP;
     for (int phase = 0; phase < p.phases; phase++) {
         p.taps[phase] = (c->stride_w * phase % GROUP + p.width + GROUP - 1) / GROUP;
         p.row_vectors += (size_t)p.taps[phase];
@@ -61,18 +66,23 @@ static size_t weights_vectors(const struct pk_conv *c, const struct plan *p)
 static size_t packed_size(const struct pk_conv *c)
 {
     const struct plan p = plan_of(c);
-    return c->kernel_h > MAX_ROWS ? 0 : (1 + INTEGER) * weights_vectors(c, &p) * VECTOR * sizeof(T_P);
+    return c->kernel_h > MAX_ROWS ? 0
+                                  : (1 + INTEGER) * weights_vectors(c, &p) * VECTOR * sizeof(T_P);
 }
 
 /* One vector of weights: channels from `first` on, columns from kx on. row NULL: ones. */
-static void pack_vector(const struct pk_conv *c, const struct plan *p, const T_W *row, size_t first, int kx, T_P *to)
+static void pack_vector(const struct pk_conv *c, const struct plan *p, const T_W *row, size_t first,
+                        int kx, T_P *to)
 {
     const int dilation = GROUP == 1 ? 1 : c->dilation_w;
     for (size_t i = 0; i < VECTOR; i++) {
         const size_t channel = first + i / GROUP;
         const int at = kx + (int)(i % GROUP);
-        const bool inside = at >= 0 && at < p->width && at % dilation == 0 && channel < (size_t)c->out_c;
-        to[i] = !inside ? (T_P)0 : row == NULL ? (T_P)1 : weight_of(row[(size_t)(at / dilation * c->out_c) + channel]);
+        const bool inside =
+            at >= 0 && at < p->width && at % dilation == 0 && channel < (size_t)c->out_c;
+        to[i] = !inside       ? (T_P)0
+                : row == NULL ? (T_P)1
+                              : weight_of(row[(size_t)(at / dilation * c->out_c) + channel]);
     }
 }
 
@@ -80,7 +90,8 @@ static void pack_all(const struct pk_conv *c, const struct plan *p, const T_W *w
 {
     for (size_t v = 0; v < p->vectors; v++) {
         for (int ky = 0; ky < c->kernel_h; ky++) {
-            const T_W *row = weights == NULL ? NULL : weights + (ptrdiff_t)ky * c->kernel_w * c->out_c;
+            const T_W *row =
+                weights == NULL ? NULL : weights + (ptrdiff_t)ky * c->kernel_w * c->out_c;
             for (int phase = 0; phase < p->phases; phase++) {
                 for (int t = 0; t < p->taps[phase]; t++, to += VECTOR) {
                     pack_vector(c, p, row, v * VL, t * GROUP - c->stride_w * phase % GROUP, to);
@@ -105,7 +116,8 @@ static size_t row_elements(const struct plan *p)
     return (p->vectors < CHANNELS / VL ? p->vectors : CHANNELS / VL) * p->groups * VECTOR;
 }
 
-/* Scratch: sums, (integers) sums with weights of one, a pixel of padding, the ring, a row with repeated channels. */
+/* Scratch: sums, (integers) sums with weights of one, a pixel of padding, the ring, a row with
+ * repeated channels. */
 static size_t scratch_size(const struct pk_conv *c)
 {
     const struct plan p = plan_of(c);
@@ -151,7 +163,8 @@ static void copy_row(const struct work *w, int y)
     const size_t stride = w->p.groups * VECTOR, n = (size_t)w->n;
     T_C *to = w->ring + (size_t)(y % w->p.ring) * row_elements(&w->p);
     /* groups that lie wholly inside the picture's width: [begin, end) */
-    const size_t left = ((size_t)c->pad_left + GROUP - 1) / GROUP, right = (size_t)(c->pad_left + c->in_w) / GROUP;
+    const size_t left = ((size_t)c->pad_left + GROUP - 1) / GROUP,
+                 right = (size_t)(c->pad_left + c->in_w) / GROUP;
     const size_t begin = left < w->p.groups ? left : w->p.groups;
     const size_t end = right < begin ? begin : right < w->p.groups ? right : w->p.groups;
     for (size_t g = 0; g < w->p.groups; g++, to += VECTOR) {
@@ -177,37 +190,51 @@ struct source {
 };
 
 /*
- * Sums of p outputs from a column on that is a multiple of the number of phases; p, width and stride are constants.
- * Each group of x is loaded once and goes to every output that it belongs to. from: groups from rows[] on.
+ * Sums of p outputs from a column on that is a multiple of the number of phases; p, width and
+ * stride are constants.
+ * Each group of x is loaded once and goes to every output that it belongs to. from: groups from
+ * rows[] on.
  */
-PK_INLINE void slide_block(const struct source *s, size_t from, const T_P *w, T_ACC *acc, const int p, const int width,
-                           const int stride)
+PK_INLINE void slide_block(const struct source *s, size_t from, const T_P *w, T_ACC *acc,
+                           const int p, const int width, const int stride)
 {
     const int phases = stride % GROUP == 0 ? 1 : stride % 2 == 0 ? GROUP / 2 : GROUP;
     vacc sum[8], b[8], x;
-    PK_UNROLL for (int i = 0; i < p; i++) sum[i] = V_ZERO();
+    PK_UNROLL
+    for (int i = 0; i < p; i++)
+        sum[i] = V_ZERO();
     for (int ky = 0; ky < s->n_rows; ky++) {
         const T_C *at = s->rows[ky] + from * VECTOR;
         int n = 0;
-        PK_UNROLL for (int i = 0; i < phases; i++) n += (stride * i % GROUP + width + GROUP - 1) / GROUP;
-        PK_UNROLL for (int i = 0; i < n; i++) b[i] = V_LOAD(w + i * VECTOR);
+        PK_UNROLL
+        for (int i = 0; i < phases; i++)
+            n += (stride * i % GROUP + width + GROUP - 1) / GROUP;
+        PK_UNROLL
+        for (int i = 0; i < n; i++)
+            b[i] = V_LOAD(w + i * VECTOR);
         w += n * VECTOR;
-        PK_UNROLL for (int g = 0; g <= ((p - 1) * stride + width - 1) / GROUP; g++) {
+        PK_UNROLL
+        for (int g = 0; g <= ((p - 1) * stride + width - 1) / GROUP; g++) {
             x = V_LOAD(at + g * VECTOR);
             PK_KEEP(x);
-            PK_UNROLL for (int i = 0; i < p; i++) {
+            PK_UNROLL
+            for (int i = 0; i < p; i++) {
                 /* which group of taps of output i this is, and where its phase's weights begin */
                 const int t = g - stride * i / GROUP, phase = i % phases;
                 const int n_taps = (stride * phase % GROUP + width + GROUP - 1) / GROUP;
                 int begin = 0;
-                PK_UNROLL for (int j = 0; j < phase; j++) begin += (stride * j % GROUP + width + GROUP - 1) / GROUP;
+                PK_UNROLL
+                for (int j = 0; j < phase; j++)
+                    begin += (stride * j % GROUP + width + GROUP - 1) / GROUP;
                 if (t >= 0 && t < n_taps) {
                     sum[i] = V_MADD(sum[i], x, b[begin + t]);
                 }
             }
         }
     }
-    PK_UNROLL for (int i = 0; i < p; i++) V_PUT(acc + i * CHANNELS, sum[i]);
+    PK_UNROLL
+    for (int i = 0; i < p; i++)
+        V_PUT(acc + i * CHANNELS, sum[i]);
 }
 
 #define SLIDE(name, width, stride)                                                                 \
@@ -215,10 +242,12 @@ PK_INLINE void slide_block(const struct source *s, size_t from, const T_P *w, T_
     {                                                                                              \
         int at = 0;                                                                                \
         for (; at + 4 < pixels; at += 8) {                                                         \
-            slide_block(s, (size_t)(at * (stride) / GROUP), w, acc + at * CHANNELS, 8, width, stride); \
+            slide_block(s, (size_t)(at * (stride) / GROUP), w, acc + at * CHANNELS, 8, width,      \
+                        stride);                                                                   \
         }                                                                                          \
         if (at < pixels) {                                                                         \
-            slide_block(s, (size_t)(at * (stride) / GROUP), w, acc + at * CHANNELS, 4, width, stride); \
+            slide_block(s, (size_t)(at * (stride) / GROUP), w, acc + at * CHANNELS, 4, width,      \
+                        stride);                                                                   \
         }                                                                                          \
     }
 SLIDE(slide_3_1, 3, 1)
@@ -241,16 +270,19 @@ static slide_fn *slide_of(const struct pk_conv *c)
 }
 
 /* Any window: the outputs of one phase, four at a time; from the first output of the run on. */
-static void sums_phase(const struct work *w, const struct source *s, int phase, int n, const T_P *weights, T_ACC *acc)
+static void sums_phase(const struct work *w, const struct source *s, int phase, int n,
+                       const T_P *weights, T_ACC *acc)
 {
     const struct plan *p = &w->p;
-    const size_t shift = (size_t)(w->c->stride_w * p->phases / GROUP) * VECTOR; /* between outputs of one phase */
+    const size_t shift =
+        (size_t)(w->c->stride_w * p->phases / GROUP) * VECTOR; /* between outputs of one phase */
     const size_t step = (size_t)p->phases * CHANNELS, row = p->row_vectors * VECTOR;
     for (int i = 0; i < n; i += 4, acc += 4 * step) {
         const int count = n - i < 4 ? n - i : 4;
         vacc sum[4] = {V_ZERO(), V_ZERO(), V_ZERO(), V_ZERO()};
         for (int ky = 0; ky < s->n_rows; ky++) {
-            const T_C *x = s->rows[ky] + (size_t)(w->c->stride_w * phase / GROUP) * VECTOR + (size_t)i * shift;
+            const T_C *x =
+                s->rows[ky] + (size_t)(w->c->stride_w * phase / GROUP) * VECTOR + (size_t)i * shift;
             for (int t = 0; t < p->taps[phase]; t++, x += p->spread * VECTOR) {
                 const vacc b = V_LOAD(weights + (size_t)ky * row + (size_t)t * VECTOR);
                 for (int j = 0; j < count; j++) {
@@ -265,15 +297,16 @@ static void sums_phase(const struct work *w, const struct source *s, int phase, 
 }
 
 /* One vector of channels over a run: acc[pixel][CHANNELS]. */
-static void sums_vector(const struct work *w, slide_fn *slide, const struct source *s, int pixels, const T_P *weights,
-                        T_ACC *acc)
+static void sums_vector(const struct work *w, slide_fn *slide, const struct source *s, int pixels,
+                        const T_P *weights, T_ACC *acc)
 {
     if (slide != NULL) {
         slide(s, pixels, weights, acc);
         return;
     }
     for (int phase = 0; phase < w->p.phases && phase < pixels; phase++) {
-        sums_phase(w, s, phase, (pixels - phase + w->p.phases - 1) / w->p.phases, weights, acc + phase * CHANNELS);
+        sums_phase(w, s, phase, (pixels - phase + w->p.phases - 1) / w->p.phases, weights,
+                   acc + phase * CHANNELS);
         weights += w->p.taps[phase] * VECTOR;
     }
 }
@@ -284,7 +317,8 @@ static void subtract(const struct work *w, const struct pk_tile *t)
 {
     for (int r = 0; r < t->rows; r++) {
         for (int i = 0; i < t->n; i++) {
-            const uint32_t product = (uint32_t)w->e->weight_zero[t->channel + i] * (uint32_t)w->ones[r * CHANNELS + i];
+            const uint32_t product =
+                (uint32_t)w->e->weight_zero[t->channel + i] * (uint32_t)w->ones[r * CHANNELS + i];
             w->acc[r * CHANNELS + i] = (T_ACC)((uint32_t)w->acc[r * CHANNELS + i] - product);
         }
     }
@@ -294,11 +328,13 @@ static void subtract(const struct work *w, const struct pk_tile *t)
 static void output_row(const struct work *w, slide_fn *slide, int oy)
 {
     const struct pk_conv *c = w->c;
-    const size_t vector = (size_t)c->kernel_h * w->p.row_vectors * VECTOR; /* weights of one vector of channels */
+    const size_t vector =
+        (size_t)c->kernel_h * w->p.row_vectors * VECTOR; /* weights of one vector of channels */
     for (int ox = 0; ox < c->out_w; ox += RUN) {
         const int pixels = c->out_w - ox < RUN ? c->out_w - ox : RUN;
-        const struct pk_tile tile = {w->acc, CHANNELS, (size_t)oy * (size_t)c->out_w + (size_t)ox, pixels, w->first,
-                                     w->n, NULL};
+        const struct pk_tile tile = {w->acc, CHANNELS, (size_t)oy * (size_t)c->out_w + (size_t)ox,
+                                     pixels, w->first, w->n,
+                                     NULL};
         struct source s;
         s.n_rows = c->kernel_h;
         for (int ky = 0; ky < c->kernel_h; ky++) {
@@ -357,6 +393,7 @@ static void run(const struct pk_conv *c, const void *x, int pad_code, const void
     }
 }
 
-#define PK_TABLE_2(name) const struct pk_layer_kernel pk_##name = {#name, packed_size, pack, scratch_size, run}
+#define PK_TABLE_2(name)                                                                           \
+    const struct pk_layer_kernel pk_##name = {#name, packed_size, pack, scratch_size, run}
 #define PK_TABLE(name) PK_TABLE_2(name)
 PK_TABLE(DEPTHWISE_NAME);

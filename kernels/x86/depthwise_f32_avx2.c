@@ -29,14 +29,16 @@ PK_INLINE void interleave(float *to, const float *const *pixels, size_t n, size_
     }
 }
 
-PK_INLINE void interleave_run(float *to, const float *from, ptrdiff_t pitch, size_t groups, size_t n, size_t stride)
+PK_INLINE void interleave_run(float *to, const float *from, ptrdiff_t pitch, size_t groups,
+                              size_t n, size_t stride)
 {
     const vm all = v_lanes(VL);
     size_t first = 0;
     for (; first + 4 * VL <= n; first += 4 * VL, to += 4 * stride, from += 4 * VL) {
         const float *p = from;
         for (size_t g = 0; g < groups; g++, p += pitch) {
-            PK_UNROLL for (int i = 0; i < 4; i++) {
+            PK_UNROLL
+            for (int i = 0; i < 4; i++) {
                 v_store_all(to + (size_t)i * stride + g * VL, v_load(p + i * VL, all));
             }
         }

@@ -1,4 +1,5 @@
-/* depthwise_u8s8_avx2.c: depthwise convolution on byte codes, two pixels of a row in each vpmaddwd. */
+/* depthwise_u8s8_avx2.c: depthwise convolution on byte codes, two pixels of a row in each
+ * vpmaddwd. */
 #include "vec_avx2.h"
 
 #include "../pk_tables.h"
@@ -25,10 +26,12 @@ PK_INLINE void interleave(int16_t *to, const uint8_t *const *pixels, size_t n, s
     for (size_t first = 0; first < n; first += 8, to += stride) {
         const vm lanes = v_lanes(n - first < 8 ? (int)(n - first) : 8);
         __m128i p[2];
-        PK_UNROLL for (int i = 0; i < 2; i++) {
+        PK_UNROLL
+        for (int i = 0; i < 2; i++) {
             uint8_t part[8] = {0};
             if (lanes.n == 8) {
-                p[i] = _mm_cvtepu8_epi16(_mm_loadl_epi64((const __m128i *)(const void *)(pixels[i] + first)));
+                p[i] = _mm_cvtepu8_epi16(
+                    _mm_loadl_epi64((const __m128i *)(const void *)(pixels[i] + first)));
                 continue;
             }
             for (int j = 0; j < lanes.n; j++) {
@@ -41,8 +44,8 @@ PK_INLINE void interleave(int16_t *to, const uint8_t *const *pixels, size_t n, s
     }
 }
 
-PK_INLINE void interleave_run(int16_t *to, const uint8_t *from, ptrdiff_t pitch, size_t groups, size_t n,
-                              size_t stride)
+PK_INLINE void interleave_run(int16_t *to, const uint8_t *from, ptrdiff_t pitch, size_t groups,
+                              size_t n, size_t stride)
 {
     for (size_t g = 0; g < groups; g++, to += VL * GROUP, from += GROUP * pitch) {
         const uint8_t *const pixels[GROUP] = {from, from + pitch};

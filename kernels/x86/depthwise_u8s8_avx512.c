@@ -1,4 +1,5 @@
-/* depthwise_u8s8_avx512.c: depthwise convolution on byte codes, two pixels of a row in each vpmaddwd. */
+/* depthwise_u8s8_avx512.c: depthwise convolution on byte codes, two pixels of a row in each
+ * vpmaddwd. */
 #include "vec_avx512.h"
 
 #include "../pk_tables.h"
@@ -19,14 +20,15 @@
 #define PK_PAD(code) ((uint8_t)(code))
 #define DEPTHWISE_NAME depthwise_u8s8_avx512
 
-/* Sixteen channels at a time; the permutation makes up for unpacks that work within 128-bit lanes. `stride`: elements
- * between vectors of channels. */
+/* Sixteen channels at a time; the permutation makes up for unpacks that work within 128-bit lanes.
+ * `stride`: elements between vectors of channels. */
 PK_INLINE void interleave(int16_t *to, const uint8_t *const *pixels, size_t n, size_t stride)
 {
     for (size_t first = 0; first < n; first += 16, to += stride) {
         const __mmask16 lanes = v_lanes(n - first < 16 ? (int)(n - first) : 16);
         __m256i p[2];
-        PK_UNROLL for (int i = 0; i < 2; i++) {
+        PK_UNROLL
+        for (int i = 0; i < 2; i++) {
             const __m128i bytes = _mm_maskz_loadu_epi8(lanes, pixels[i] + first);
             p[i] = _mm256_permute4x64_epi64(_mm256_cvtepu8_epi16(bytes), 0xd8);
         }
@@ -35,8 +37,8 @@ PK_INLINE void interleave(int16_t *to, const uint8_t *const *pixels, size_t n, s
     }
 }
 
-PK_INLINE void interleave_run(int16_t *to, const uint8_t *from, ptrdiff_t pitch, size_t groups, size_t n,
-                              size_t stride)
+PK_INLINE void interleave_run(int16_t *to, const uint8_t *from, ptrdiff_t pitch, size_t groups,
+                              size_t n, size_t stride)
 {
     for (size_t g = 0; g < groups; g++, to += VL * GROUP, from += GROUP * pitch) {
         const uint8_t *const pixels[GROUP] = {from, from + pitch};

@@ -1,4 +1,5 @@
-/* depthwise_u8s8_avx512vnni.c: depthwise convolution on byte codes, four pixels of a row in each vpdpbusd. */
+/* depthwise_u8s8_avx512vnni.c: depthwise convolution on byte codes, four pixels of a row in each
+ * vpdpbusd. */
 #include "vec_avx512.h"
 
 #include "../pk_tables.h"
@@ -19,8 +20,9 @@
 #define PK_PAD(code) ((uint8_t)(code))
 #define DEPTHWISE_NAME depthwise_u8s8_avx512vnni
 
-/* 64 channels at a time. The unpacks work within 128-bit lanes; ordering the 4-byte words first as a transposed 4x4
- * matrix makes their four results the four vectors of channels. `stride`: elements between those vectors. */
+/* 64 channels at a time. The unpacks work within 128-bit lanes; ordering the 4-byte words first as
+ * a transposed 4x4 matrix makes their four results the four vectors of channels. `stride`:
+ * elements between those vectors. */
 PK_INLINE void interleave(uint8_t *to, const uint8_t *const *pixels, size_t n, size_t stride)
 {
     const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
@@ -28,11 +30,15 @@ PK_INLINE void interleave(uint8_t *to, const uint8_t *const *pixels, size_t n, s
         const size_t left = n - first;
         const __mmask64 lanes = left >= 64 ? ~(__mmask64)0 : ((__mmask64)1 << left) - 1;
         __m512i p[4];
-        PK_UNROLL for (int i = 0; i < 4; i++) {
-            p[i] = _mm512_permutexvar_epi32(order, _mm512_maskz_loadu_epi8(lanes, pixels[i] + first));
+        PK_UNROLL
+        for (int i = 0; i < 4; i++) {
+            p[i] =
+                _mm512_permutexvar_epi32(order, _mm512_maskz_loadu_epi8(lanes, pixels[i] + first));
         }
-        const __m512i low01 = _mm512_unpacklo_epi8(p[0], p[1]), high01 = _mm512_unpackhi_epi8(p[0], p[1]);
-        const __m512i low23 = _mm512_unpacklo_epi8(p[2], p[3]), high23 = _mm512_unpackhi_epi8(p[2], p[3]);
+        const __m512i low01 = _mm512_unpacklo_epi8(p[0], p[1]),
+                      high01 = _mm512_unpackhi_epi8(p[0], p[1]);
+        const __m512i low23 = _mm512_unpacklo_epi8(p[2], p[3]),
+                      high23 = _mm512_unpackhi_epi8(p[2], p[3]);
         _mm512_storeu_si512(to, _mm512_unpacklo_epi16(low01, low23));
         if (left > 16) {
             _mm512_storeu_si512(to + stride, _mm512_unpackhi_epi16(low01, low23));
@@ -46,11 +52,12 @@ PK_INLINE void interleave(uint8_t *to, const uint8_t *const *pixels, size_t n, s
     }
 }
 
-PK_INLINE void interleave_run(uint8_t *to, const uint8_t *from, ptrdiff_t pitch, size_t groups, size_t n,
-                              size_t stride)
+PK_INLINE void interleave_run(uint8_t *to, const uint8_t *from, ptrdiff_t pitch, size_t groups,
+                              size_t n, size_t stride)
 {
     for (size_t g = 0; g < groups; g++, to += VL * GROUP, from += GROUP * pitch) {
-        const uint8_t *const pixels[GROUP] = {from, from + pitch, from + 2 * pitch, from + 3 * pitch};
+        const uint8_t *const pixels[GROUP] = {from, from + pitch, from + 2 * pitch,
+                                              from + 3 * pitch};
         interleave(to, pixels, n, stride);
     }
 }

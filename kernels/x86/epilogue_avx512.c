@@ -6,8 +6,9 @@ enum { ROWS = 8 };
 #include "epilogue_body.h"
 
 /*
- * The commonest case of the integer kernels, 64 channels at a time: no steps, one byte output. Two saturating
- * packs and one permutation replace four narrowings; the clamp has already brought the codes to 0..255.
+ * The commonest case of the integer kernels, 64 channels at a time: no steps, one byte output. Two
+ * saturating packs and one permutation replace four narrowings; the clamp has already brought the
+ * codes to 0..255.
  */
 PK_INLINE void quantize_64(const struct pk_epilogue *e, const struct pk_tile *t, int at)
 {
@@ -18,7 +19,8 @@ PK_INLINE void quantize_64(const struct pk_epilogue *e, const struct pk_tile *t,
     const __m512i zero = _mm512_set1_epi16((short)o->zero);
     __m512 m[4], b[4];
     __m512i bias[4], q[4];
-    PK_UNROLL for (int j = 0; j < 4; j++) {
+    PK_UNROLL
+    for (int j = 0; j < 4; j++) {
         m[j] = _mm512_loadu_ps(o->m + channel + 16 * j);
         b[j] = _mm512_loadu_ps(o->b + channel + 16 * j);
         bias[j] = e->bias_i32 != NULL ? _mm512_loadu_si512(e->bias_i32 + channel + 16 * j)
@@ -27,7 +29,8 @@ PK_INLINE void quantize_64(const struct pk_epilogue *e, const struct pk_tile *t,
     const int32_t *p = (const int32_t *)t->acc + at;
     uint8_t *out = (uint8_t *)o->data + (ptrdiff_t)t->pixel * o->pitch + channel;
     for (int row = 0; row < t->rows; row++, p += t->ld, out += o->pitch) {
-        PK_UNROLL for (int j = 0; j < 4; j++) {
+        PK_UNROLL
+        for (int j = 0; j < 4; j++) {
             const __m512i acc = _mm512_add_epi32(_mm512_loadu_si512(p + 16 * j), bias[j]);
             const __m512 u = _mm512_fmadd_ps(_mm512_cvtepi32_ps(acc), m[j], b[j]);
             q[j] = _mm512_cvtps_epi32(_mm512_min_ps(_mm512_max_ps(u, lo), hi));

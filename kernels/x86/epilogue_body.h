@@ -1,6 +1,7 @@
 /*
- * epilogue_body.h: the epilogue of pk.h over a tile, on the lanes of a vec_<isa>.h included before. Up to ROWS
- * pixels (8 or 4, defined before) of one vector of channels pass through all steps in registers.
+ * epilogue_body.h: the epilogue of pk.h over a tile, on the lanes of a vec_<isa>.h included
+ * before. Up to ROWS pixels (8 or 4, defined before) of one vector of channels pass through all
+ * steps in registers.
  */
 
 /* One vector of channels of a tile. */
@@ -22,7 +23,8 @@ PK_INLINE vf operand(const struct pk_step *s, const struct column *c, size_t pix
     if (s->type == PK_F16) {
         return v_load_f16((const uint16_t *)s->operand + at, c->lanes);
     }
-    const vi code = v_sub_i(v_load_u8((const uint8_t *)s->operand + at, c->lanes), v_set_i(s->zero));
+    const vi code =
+        v_sub_i(v_load_u8((const uint8_t *)s->operand + at, c->lanes), v_set_i(s->zero));
     return v_fma(v_to_float(code), v_set(s->scale), v_set(s->offset));
 }
 
@@ -32,51 +34,65 @@ PK_INLINE vf hard_swish(vf t)
     return v_mul(t, v_mul(gate, v_set(1.0f / 6.0f)));
 }
 
-#define PK_EACH_ROW PK_UNROLL for (int r = 0; r < rows; r++)
+#define PK_EACH_ROW(r, rows)                                                                       \
+    PK_UNROLL                                                                                      \
+    for (int r = 0; r < (rows); r++)
 
 /* Steps that need nothing but t. */
 PK_INLINE void apply_scalar(const struct pk_step *s, vf *t, const int rows)
 {
     const vf a = v_set(s->a), b = v_set(s->b);
     if (s->op == PK_STEP_CLAMP) {
-        PK_EACH_ROW t[r] = v_clamp(t[r], a, b);
+        PK_EACH_ROW (r, rows)
+            t[r] = v_clamp(t[r], a, b);
     } else if (s->op == PK_STEP_LEAKY) {
-        PK_EACH_ROW t[r] = v_positive_or(t[r], v_mul(t[r], a));
+        PK_EACH_ROW (r, rows)
+            t[r] = v_positive_or(t[r], v_mul(t[r], a));
     } else if (s->op == PK_STEP_HARD_SWISH) {
-        PK_EACH_ROW t[r] = hard_swish(t[r]);
+        PK_EACH_ROW (r, rows)
+            t[r] = hard_swish(t[r]);
     } else {
-        PK_EACH_ROW t[r] = v_clamp(v_fma(t[r], a, b), v_set(0.0f), v_set(1.0f));
+        PK_EACH_ROW (r, rows)
+            t[r] = v_clamp(v_fma(t[r], a, b), v_set(0.0f), v_set(1.0f));
     }
 }
 
 /* Applies one step to `rows` (a constant) pixels from `pixel` on. */
-PK_INLINE void apply(const struct pk_step *s, const struct column *c, size_t pixel, vf *t, const int rows)
+PK_INLINE void apply(const struct pk_step *s, const struct column *c, size_t pixel, vf *t,
+                     const int rows)
 {
     vf v;
     switch (s->op) {
     case PK_STEP_PRELU:
         v = v_load(s->vec + c->channel, c->lanes);
-        PK_EACH_ROW t[r] = v_positive_or(t[r], v_mul(t[r], v));
+        PK_EACH_ROW (r, rows)
+            t[r] = v_positive_or(t[r], v_mul(t[r], v));
         break;
     case PK_STEP_ADD_VEC:
         v = v_load(s->vec + c->channel, c->lanes);
-        PK_EACH_ROW t[r] = v_add(t[r], v);
+        PK_EACH_ROW (r, rows)
+            t[r] = v_add(t[r], v);
         break;
     case PK_STEP_MUL_VEC:
         v = v_load(s->vec + c->channel, c->lanes);
-        PK_EACH_ROW t[r] = v_mul(t[r], v);
+        PK_EACH_ROW (r, rows)
+            t[r] = v_mul(t[r], v);
         break;
     case PK_STEP_ADD_TENSOR:
-        PK_EACH_ROW t[r] = v_add(t[r], operand(s, c, pixel + (size_t)r));
+        PK_EACH_ROW (r, rows)
+            t[r] = v_add(t[r], operand(s, c, pixel + (size_t)r));
         break;
     case PK_STEP_SUB_TENSOR:
-        PK_EACH_ROW t[r] = v_sub(t[r], operand(s, c, pixel + (size_t)r));
+        PK_EACH_ROW (r, rows)
+            t[r] = v_sub(t[r], operand(s, c, pixel + (size_t)r));
         break;
     case PK_STEP_RSUB_TENSOR:
-        PK_EACH_ROW t[r] = v_sub(operand(s, c, pixel + (size_t)r), t[r]);
+        PK_EACH_ROW (r, rows)
+            t[r] = v_sub(operand(s, c, pixel + (size_t)r), t[r]);
         break;
     case PK_STEP_MUL_TENSOR:
-        PK_EACH_ROW t[r] = v_mul(t[r], operand(s, c, pixel + (size_t)r));
+        PK_EACH_ROW (r, rows)
+            t[r] = v_mul(t[r], operand(s, c, pixel + (size_t)r));
         break;
     case PK_STEP_CLAMP:
     case PK_STEP_LEAKY:
@@ -88,32 +104,39 @@ PK_INLINE void apply(const struct pk_step *s, const struct column *c, size_t pix
 }
 
 /* Clamps and writes `rows` pixels of one output. */
-PK_INLINE void put(const struct pk_out *o, const struct column *c, size_t pixel, const vf *u, const int rows)
+PK_INLINE void put(const struct pk_out *o, const struct column *c, size_t pixel, const vf *u,
+                   const int rows)
 {
     const vf lo = v_set(o->lo), hi = v_set(o->hi);
     const ptrdiff_t at = (ptrdiff_t)pixel * o->pitch + c->channel;
     if (o->type == PK_U8) {
         const vi zero = v_set_i(o->zero);
         uint8_t *p = (uint8_t *)o->data + at;
-        PK_EACH_ROW v_store_u8(p + r * o->pitch, v_add_i(v_to_int(v_clamp(u[r], lo, hi)), zero), c->lanes);
+        PK_EACH_ROW (r, rows)
+            v_store_u8(p + r * o->pitch, v_add_i(v_to_int(v_clamp(u[r], lo, hi)), zero), c->lanes);
     } else if (o->type == PK_F32) {
         float *p = (float *)o->data + at;
-        PK_EACH_ROW v_store(p + r * o->pitch, v_clamp(u[r], lo, hi), c->lanes);
+        PK_EACH_ROW (r, rows)
+            v_store(p + r * o->pitch, v_clamp(u[r], lo, hi), c->lanes);
     } else {
         uint16_t *p = (uint16_t *)o->data + at;
-        PK_EACH_ROW v_store_f16(p + r * o->pitch, v_clamp(u[r], lo, hi), c->lanes);
+        PK_EACH_ROW (r, rows)
+            v_store_f16(p + r * o->pitch, v_clamp(u[r], lo, hi), c->lanes);
     }
 }
 
 /* fmaf(acc, m, b), or acc + b where m is NULL. */
-PK_INLINE void scale(const float *m, const float *b, const struct column *c, const vf *acc, vf *t, const int rows)
+PK_INLINE void scale(const float *m, const float *b, const struct column *c, const vf *acc, vf *t,
+                     const int rows)
 {
     const vf offset = v_load(b + c->channel, c->lanes);
     if (m != NULL) {
         const vf factor = v_load(m + c->channel, c->lanes);
-        PK_EACH_ROW t[r] = v_fma(acc[r], factor, offset);
+        PK_EACH_ROW (r, rows)
+            t[r] = v_fma(acc[r], factor, offset);
     } else {
-        PK_EACH_ROW t[r] = v_add(acc[r], offset);
+        PK_EACH_ROW (r, rows)
+            t[r] = v_add(acc[r], offset);
     }
 }
 
@@ -136,7 +159,8 @@ PK_INLINE void finish(const struct column *c, int row, const vf *acc, const int 
     }
     for (int i = 0; i < e->n_outs; i++) {
         const vf offset = v_set(e->outs[i].offset), factor = v_set(e->outs[i].inv_scale);
-        PK_EACH_ROW u[r] = v_mul(v_sub(t[r], offset), factor);
+        PK_EACH_ROW (r, rows)
+            u[r] = v_mul(v_sub(t[r], offset), factor);
         put(&e->outs[i], c, pixel, u, rows);
     }
 }
@@ -145,7 +169,8 @@ PK_INLINE void rows_f32(const struct column *c, int row, const int rows)
 {
     const float *p = (const float *)c->tile->acc + (size_t)row * c->tile->ld + c->at;
     vf acc[ROWS];
-    PK_EACH_ROW acc[r] = v_load_all(p + (size_t)r * c->tile->ld);
+    PK_EACH_ROW (r, rows)
+        acc[r] = v_load_all(p + (size_t)r * c->tile->ld);
     finish(c, row, acc, rows);
 }
 
@@ -153,7 +178,8 @@ PK_INLINE void rows_i32(const struct column *c, int row, vi bias, const int rows
 {
     const int32_t *p = (const int32_t *)c->tile->acc + (size_t)row * c->tile->ld + c->at;
     vf acc[ROWS];
-    PK_EACH_ROW acc[r] = v_to_float(v_add_i(v_load_all_i(p + (size_t)r * c->tile->ld), bias));
+    PK_EACH_ROW (r, rows)
+        acc[r] = v_to_float(v_add_i(v_load_all_i(p + (size_t)r * c->tile->ld), bias));
     finish(c, row, acc, rows);
 }
 
@@ -209,7 +235,8 @@ static void epilogue_i32(const struct pk_epilogue *e, const struct pk_tile *t)
     }
     for (int at = 0; at < t->n; at += VL) {
         const struct column c = column_at(e, t, at);
-        const vi bias = e->bias_i32 != NULL ? v_load_i(e->bias_i32 + c.channel, c.lanes) : v_set_i(0);
+        const vi bias =
+            e->bias_i32 != NULL ? v_load_i(e->bias_i32 + c.channel, c.lanes) : v_set_i(0);
         PK_ROWS(rows_i32, &c, t->rows, bias, );
     }
 }

@@ -1,4 +1,5 @@
-/* rows.h: copies of n elements as fp32, on the lanes of a vec_<isa>.h included before. Nothing past n is touched. */
+/* rows.h: copies of n elements as fp32, on the lanes of a vec_<isa>.h included before. Nothing
+ * past n is touched. */
 #ifndef PARE_PK_ROWS_H
 #define PARE_PK_ROWS_H
 

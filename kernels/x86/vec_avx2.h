@@ -1,6 +1,6 @@
 /*
- * vec_avx2.h: eight lanes of float or int32 for the bodies. A vm says which lanes exist: lanes beyond are neither
- * read from nor written to memory.
+ * vec_avx2.h: eight lanes of float or int32 for the bodies. A vm says which lanes exist: lanes
+ * beyond are neither read from nor written to memory.
  */
 #ifndef PARE_PK_VEC_AVX2_H
 #define PARE_PK_VEC_AVX2_H
@@ -95,7 +95,8 @@ PK_INLINE vi v_load_u8(const uint8_t *p, vm m)
 
 PK_INLINE void v_store_u8(uint8_t *p, vi v, vm m)
 {
-    const __m128i words = _mm_packs_epi32(_mm256_castsi256_si128(v), _mm256_extracti128_si256(v, 1));
+    const __m128i words =
+        _mm_packs_epi32(_mm256_castsi256_si128(v), _mm256_extracti128_si256(v, 1));
     const __m128i bytes = _mm_packus_epi16(words, words);
     if (m.n == 8) {
         _mm_storel_epi64((__m128i *)(void *)p, bytes);
@@ -115,7 +116,8 @@ PK_INLINE vi v_set_i(int x)
 
 PK_INLINE vi v_load_i(const int32_t *p, vm m)
 {
-    return m.n == 8 ? _mm256_loadu_si256((const __m256i *)(const void *)p) : _mm256_maskload_epi32(p, m.bits);
+    return m.n == 8 ? _mm256_loadu_si256((const __m256i *)(const void *)p)
+                    : _mm256_maskload_epi32(p, m.bits);
 }
 
 PK_INLINE vi v_load_all_i(const int32_t *p)

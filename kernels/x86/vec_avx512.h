@@ -1,6 +1,6 @@
 /*
- * vec_avx512.h: sixteen lanes of float or int32 for the bodies. A vm says which lanes exist: lanes beyond are
- * neither read from nor written to memory.
+ * vec_avx512.h: sixteen lanes of float or int32 for the bodies. A vm says which lanes exist: lanes
+ * beyond are neither read from nor written to memory.
  */
 #ifndef PARE_PK_VEC_AVX512_H
 #define PARE_PK_VEC_AVX512_H
@@ -52,7 +52,8 @@ PK_INLINE vf v_load_f16(const uint16_t *p, vm m)
 
 PK_INLINE void v_store_f16(uint16_t *p, vf v, vm m)
 {
-    _mm256_mask_storeu_epi16(p, m, _mm512_cvtps_ph(v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
+    _mm256_mask_storeu_epi16(p, m,
+                             _mm512_cvtps_ph(v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
 }
 
 PK_INLINE vi v_load_u8(const uint8_t *p, vm m)

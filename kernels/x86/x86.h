@@ -1,9 +1,9 @@
 /*
  * x86.h: what the x86 kernels share: the tile of sums that goes to the epilogue, and build macros.
  *
- * A layer kernel is a driver (conv_body.h, depthwise_body.h) included by one file per element type and
- * instruction set, which brings the vector operations. The driver leaves a tile of sums in the L1 cache and
- * calls that instruction set's epilogue (epilogue_body.h over vec_<isa>.h).
+ * A layer kernel is a driver (conv_body.h, depthwise_body.h) included by one file per element type
+ * and instruction set, which brings the vector operations. The driver leaves a tile of sums in the
+ * L1 cache and calls that instruction set's epilogue (epilogue_body.h over vec_<isa>.h).
  */
 #ifndef PARE_PK_X86_H
 #define PARE_PK_X86_H
@@ -21,14 +21,16 @@
 /* Keeps a loaded vector in its register: compilers like to load again for every use. */
 #define PK_KEEP(v) __asm__("" : "+v"(v))
 
-/* Sums of `rows` consecutive output pixels times `n` channels. Whole vectors of each row may be read. */
+/* Sums of `rows` consecutive output pixels times `n` channels. Whole vectors of each row may be
+ * read. */
 struct pk_tile {
-    void *acc;           /* int32_t or float [rows][ld]; the epilogue may change it */
-    size_t ld;           /* elements */
-    size_t pixel;        /* index of the first output pixel: y * out_w + x */
+    void *acc;    /* int32_t or float [rows][ld]; the epilogue may change it */
+    size_t ld;    /* elements */
+    size_t pixel; /* index of the first output pixel: y * out_w + x */
     int rows;
-    int channel, n;      /* first output channel, channels (the last vector may be partly used) */
-    const int32_t *sums; /* [rows] sums of the codes of each pixel's taps; read when e->weight_zero is set */
+    int channel, n; /* first output channel, channels (the last vector may be partly used) */
+    const int32_t
+        *sums; /* [rows] sums of the codes of each pixel's taps; read when e->weight_zero is set */
 };
 
 /* bias_i32 and weight_zero (integers), then steps and outputs, the operations of ref/epilogue.c. */

@@ -1,8 +1,9 @@
 /*
  * bench_kernels: GOP/s (2 per multiply-add) of every kernel on shapes of real networks. Not a test.
  *   bench_kernels [FILTER]   FILTER: part of a kernel's name or of a shape's
- * For each shape all kernels run in turn, a window of about 0.3 ms each, many rounds: what disturbs the machine
- * disturbs all alike. Prints minimum and median time, GOP/s at both, and the ratio of medians to the fp32 kernel.
+ * For each shape all kernels run in turn, a window of about 0.3 ms each, many rounds: what
+ * disturbs the machine disturbs all alike. Prints minimum and median time, GOP/s at both, and the
+ * ratio of medians to the fp32 kernel.
  */
 #include "kernel_case.h"
 #include "pk_tables.h"
@@ -75,9 +76,9 @@ static void prepare(struct contender *c, enum pk_family family, const struct sha
     c->kernel = kernel;
     c->k.conv = shape->conv;
     kernel_case_random_values(&c->k, KERNEL_EXACT);
-    kernel_case_plain_epilogue(&c->k, kernel_case_is_integer(family)       ? PK_U8
+    kernel_case_plain_epilogue(&c->k, kernel_case_is_integer(family)    ? PK_U8
                                       : kernel_case_x_size(family) == 2 ? PK_F16
-                                                                         : PK_F32);
+                                                                        : PK_F32);
     kernel_case_new_outputs(&c->k);
     c->packed = kernel_case_alloc(&c->k, kernel->packed_size(&shape->conv), 64);
     c->scratch = kernel_case_alloc(&c->k, kernel->scratch_size(&shape->conv), 64);
@@ -101,13 +102,15 @@ static void report(struct contender *all, int n, const struct shape *shape)
     double f32 = 0;
     for (int i = 0; i < n; i++) {
         qsort(all[i].us, ROUNDS, sizeof all[i].us[0], compare);
-        const bool is_f32 = !kernel_case_is_integer(all[i].k.family) && kernel_case_x_size(all[i].k.family) == 4;
+        const bool is_f32 =
+            !kernel_case_is_integer(all[i].k.family) && kernel_case_x_size(all[i].k.family) == 4;
         f32 = is_f32 ? all[i].us[ROUNDS / 2] : f32; /* the last is the best instruction set */
     }
     for (int i = 0; i < n; i++) {
         const double min = all[i].us[0], median = all[i].us[ROUNDS / 2];
-        printf("%-24s %-28s %9.1f us %9.1f us %8.1f %8.1f GOP/s  %5.2f x fp32\n", shape->name, all[i].kernel->name,
-               min, median, 2e-3 * macs / min, 2e-3 * macs / median, f32 / median);
+        printf("%-24s %-28s %9.1f us %9.1f us %8.1f %8.1f GOP/s  %5.2f x fp32\n", shape->name,
+               all[i].kernel->name, min, median, 2e-3 * macs / min, 2e-3 * macs / median,
+               f32 / median);
         kernel_case_clear(&all[i].k);
     }
     printf("\n");
@@ -129,10 +132,12 @@ static const struct entry entries[] = {
 
 static bool wanted(const struct entry *entry, const struct shape *shape, const char *filter)
 {
-    if (entry->isa == PK_REF || !pk_isa_supported(entry->isa) || (int)entry->family % 3 != shape->kind) {
+    if (entry->isa == PK_REF || !pk_isa_supported(entry->isa) ||
+        (int)entry->family % 3 != shape->kind) {
         return false;
     }
-    return filter == NULL || strstr(entry->kernel->name, filter) != NULL || strstr(shape->name, filter) != NULL;
+    return filter == NULL || strstr(entry->kernel->name, filter) != NULL ||
+           strstr(shape->name, filter) != NULL;
 }
 
 int main(int argc, char **argv)

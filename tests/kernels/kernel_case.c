@@ -1,4 +1,5 @@
-/* kernel_case.c: memory, shapes and values of a random layer; its epilogue is in kernel_epilogue.c. */
+/* kernel_case.c: memory, shapes and values of a random layer; its epilogue is in
+ * kernel_epilogue.c. */
 #include "kernel_case.h"
 
 #include "support.h"
@@ -110,8 +111,10 @@ static void random_window(struct kernel_case *k)
         c->pad_left = kernel_case_int(k, 0, c->kernel_w - 1);
         const int pad_bottom = kernel_case_int(k, 0, c->kernel_h);
         const int pad_right = kernel_case_int(k, 0, c->kernel_w);
-        c->out_h = extent(c->in_h, c->kernel_h, c->stride_h, c->dilation_h, c->pad_top + pad_bottom);
-        c->out_w = extent(c->in_w, c->kernel_w, c->stride_w, c->dilation_w, c->pad_left + pad_right);
+        c->out_h =
+            extent(c->in_h, c->kernel_h, c->stride_h, c->dilation_h, c->pad_top + pad_bottom);
+        c->out_w =
+            extent(c->in_w, c->kernel_w, c->stride_w, c->dilation_w, c->pad_left + pad_right);
     } while (c->out_h == 0 || c->out_w == 0);
 }
 
@@ -127,8 +130,10 @@ static void pointwise_window(struct kernel_case *k, int h, int w)
 void kernel_case_random_shape(struct kernel_case *k)
 {
     static const int ins[] = {1, 2, 3, 4, 5, 7, 8, 12, 16, 17, 24, 32, 33, 40, 63, 64, 67, 96};
-    static const int outs[] = {1, 2, 3, 7, 8, 9, 15, 16, 17, 24, 31, 32, 33, 40, 48, 63, 64, 65, 80, 127, 130};
-    const int n_ins = (int)(sizeof ins / sizeof ins[0]), n_outs = (int)(sizeof outs / sizeof outs[0]);
+    static const int outs[] = {1,  2,  3,  7,  8,  9,  15, 16, 17,  24, 31,
+                               32, 33, 40, 48, 63, 64, 65, 80, 127, 130};
+    const int n_ins = (int)(sizeof ins / sizeof ins[0]),
+              n_outs = (int)(sizeof outs / sizeof outs[0]);
     struct pk_conv *c = &k->conv;
     c->groups = 1;
     c->in_c = pick(k, ins, n_ins);
@@ -194,7 +199,8 @@ static void fill_x(struct kernel_case *k, size_t n)
 static int channel_of(const struct kernel_case *k, size_t i)
 {
     const size_t out_c = (size_t)k->conv.out_c;
-    return (int)(kernel_case_is_depthwise(k->family) ? i % out_c : i / (kernel_case_n_weights(k) / out_c));
+    return (int)(kernel_case_is_depthwise(k->family) ? i % out_c
+                                                     : i / (kernel_case_n_weights(k) / out_c));
 }
 
 static void fill_weights(struct kernel_case *k)
@@ -223,7 +229,8 @@ void kernel_case_random_values(struct kernel_case *k, enum kernel_values values)
     k->values = values;
     k->pad_code = values == KERNEL_EXTREME ? 255 : kernel_case_int(k, 0, 255);
     k->x = kernel_case_alloc(k, n * size, size);
-    k->weights = kernel_case_alloc(k, kernel_case_n_weights(k) * kernel_case_w_size(k->family), size);
+    k->weights =
+        kernel_case_alloc(k, kernel_case_n_weights(k) * kernel_case_w_size(k->family), size);
     fill_x(k, n);
     fill_weights(k);
 }
@@ -241,14 +248,17 @@ void kernel_case_run(struct kernel_case *k, const struct pk_layer_kernel *kernel
 void kernel_case_describe(const struct kernel_case *k, char *text, size_t n)
 {
     const struct pk_conv *c = &k->conv;
-    int at = snprintf(text, n, "%s in %dx%dx%d out %dx%dx%d kernel %dx%d stride %d,%d dilation %d,%d pad %d,%d groups %d, "
-             "values %d, pad code %d, bias %d, weight zero %d, in place %d, steps",
-             pk_family_name(k->family), c->in_h, c->in_w, c->in_c, c->out_h, c->out_w, c->out_c,
-             c->kernel_h, c->kernel_w, c->stride_h, c->stride_w, c->dilation_h, c->dilation_w, c->pad_top,
-             c->pad_left, c->groups, (int)k->values, k->pad_code, k->epilogue.bias_i32 != NULL,
-             k->epilogue.weight_zero != NULL, k->in_place);
+    int at = snprintf(
+        text, n,
+        "%s in %dx%dx%d out %dx%dx%d kernel %dx%d stride %d,%d dilation %d,%d pad %d,%d groups %d, "
+        "values %d, pad code %d, bias %d, weight zero %d, in place %d, steps",
+        pk_family_name(k->family), c->in_h, c->in_w, c->in_c, c->out_h, c->out_w, c->out_c,
+        c->kernel_h, c->kernel_w, c->stride_h, c->stride_w, c->dilation_h, c->dilation_w,
+        c->pad_top, c->pad_left, c->groups, (int)k->values, k->pad_code,
+        k->epilogue.bias_i32 != NULL, k->epilogue.weight_zero != NULL, k->in_place);
     for (int i = 0; i < k->epilogue.n_steps && at > 0 && (size_t)at < n; i++) {
-        at += snprintf(text + at, n - (size_t)at, " %d/%d", (int)k->steps[i].op, (int)k->steps[i].type);
+        at += snprintf(text + at, n - (size_t)at, " %d/%d", (int)k->steps[i].op,
+                       (int)k->steps[i].type);
     }
     for (int i = 0; i < k->epilogue.n_outs && at > 0 && (size_t)at < n; i++) {
         at += snprintf(text + at, n - (size_t)at, ", out type %d pitch %d", (int)k->outs[i].type,

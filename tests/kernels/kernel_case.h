@@ -1,5 +1,6 @@
 /*
- * kernel_case.h: one random layer for testing and timing kernels: shape, inputs, weights, epilogue, outputs.
+ * kernel_case.h: one random layer for testing and timing kernels: shape, inputs, weights,
+ * epilogue, outputs.
  * Every array lies against a page that may not be touched: at its end or, by coin, at its start.
  */
 #ifndef PARE_KERNEL_CASE_H
@@ -11,7 +12,7 @@ enum { KERNEL_CASE_MAX_BUFFERS = 48, KERNEL_CASE_MAX_STEPS = 4 };
 
 /* What the numbers are like. */
 enum kernel_values {
-    KERNEL_EXACT,   /* integers: any code; floats: small multiples of 1/32, so that fp32 sums are exact in any order */
+    KERNEL_EXACT,   /* integers: any code; floats: multiples of 1/32, exact sums in any order */
     KERNEL_EXTREME, /* integers: only the end codes 0, 255, -128, 127; floats as KERNEL_EXACT */
     KERNEL_REAL     /* floats: uniform in [-1, 1] */
 };
@@ -26,12 +27,16 @@ struct kernel_case {
     struct pk_step steps[KERNEL_CASE_MAX_STEPS];
     struct pk_out outs[PK_MAX_OUTS];
     size_t out_bytes[PK_MAX_OUTS];
-    int in_place; /* index of the output whose memory is the operand of step in_place_step; -1 none */
+    int in_place; /* the output whose memory is the operand of step in_place_step; -1 none */
     int in_place_step;
-    struct { void *map; size_t bytes; } buffers[KERNEL_CASE_MAX_BUFFERS];
+    struct {
+        void *map;
+        size_t bytes;
+    } buffers[KERNEL_CASE_MAX_BUFFERS];
     int n_buffers;
     uint32_t random;
-    bool roomy; /* 64 bytes of room after every array: masked loads over a guard page are correct but slow */
+    /* 64 bytes of room after every array: masked loads over a guard page are correct but slow */
+    bool roomy;
 };
 
 /* Elements of in_c * in_h * in_w, and so on, by family. */
@@ -42,7 +47,8 @@ size_t kernel_case_x_size(enum pk_family family);
 size_t kernel_case_w_size(enum pk_family family);
 size_t kernel_case_n_weights(const struct kernel_case *k);
 
-/* n bytes against a guard page, filled with 0xa5; `align` a power of two. Freed by kernel_case_clear. */
+/* n bytes against a guard page, filled with 0xa5; `align` a power of two. Freed by
+ * kernel_case_clear. */
 void *kernel_case_alloc(struct kernel_case *k, size_t n, size_t align);
 /* Begins a case: no arrays yet. */
 void kernel_case_init(struct kernel_case *k, enum pk_family family, uint32_t seed);
@@ -56,7 +62,8 @@ void kernel_case_random_epilogue(struct kernel_case *k);
 void kernel_case_plain_epilogue(struct kernel_case *k, enum pk_type type);
 /* Packs and runs; outputs go to k->outs[i].data. Asserts that the kernel takes the shape. */
 void kernel_case_run(struct kernel_case *k, const struct pk_layer_kernel *kernel);
-/* New output memory filled with 0xa5 (in-place operands copied in). Results of the last run stay until clear. */
+/* New output memory filled with 0xa5 (in-place operands copied in). Results of the last run stay
+ * until clear. */
 void kernel_case_new_outputs(struct kernel_case *k);
 /* One line that says which case this is. */
 void kernel_case_describe(const struct kernel_case *k, char *text, size_t n);

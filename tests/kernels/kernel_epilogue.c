@@ -69,7 +69,8 @@ static void *random_tensor(struct kernel_case *k, enum pk_type type, ptrdiff_t p
 static void random_step(struct kernel_case *k, struct pk_step *s)
 {
     s->op = (enum pk_step_op)kernel_case_int(k, PK_STEP_CLAMP, PK_STEP_HARD_SIGMOID);
-    s->a = s->op == PK_STEP_CLAMP ? (kernel_case_int(k, 0, 1) ? 0 : -1.5f) : real_in(k, -0.5f, 0.5f);
+    s->a =
+        s->op == PK_STEP_CLAMP ? (kernel_case_int(k, 0, 1) ? 0 : -1.5f) : real_in(k, -0.5f, 0.5f);
     s->b = s->op == PK_STEP_CLAMP ? (kernel_case_int(k, 0, 1) ? INFINITY : 6) : real_in(k, 0, 1);
     if (s->op == PK_STEP_PRELU || s->op == PK_STEP_ADD_VEC || s->op == PK_STEP_MUL_VEC) {
         s->vec = random_vector(k, -1.5f, 1.5f);

@@ -1,4 +1,5 @@
-/* Conversions: the reference by its definition over all of fp16, the instruction sets against the reference. */
+/* Conversions: the reference by its definition over all of fp16, the instruction sets against the
+ * reference. */
 #include "support.h"
 
 #include "pk_tables.h"
@@ -25,7 +26,8 @@ static void halves_have_their_ieee_values(void **state)
     (void)state;
     for (int h = 0; h < 0x7c00; h++) {
         const int exponent = h >> 10;
-        const double value = exponent == 0 ? ldexp(h, -24) : ldexp(1024 + (h & 1023), exponent - 25);
+        const double value =
+            exponent == 0 ? ldexp(h, -24) : ldexp(1024 + (h & 1023), exponent - 25);
         assert_true(widen((uint16_t)h) == (float)value);
         assert_true(widen((uint16_t)(h | 0x8000)) == -(float)value);
         assert_true(signbit(widen((uint16_t)(h | 0x8000))) != 0);

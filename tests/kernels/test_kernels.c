@@ -1,7 +1,7 @@
 /*
- * Every layer kernel of kernels.inc against the portable reference: random shapes, epilogues and extreme codes,
- * arrays against guard pages. Integers: the same bytes. Floats: the same bytes where fp32 sums are exact, else
- * within K * 2^-24 * sum |x * w| of the reference.
+ * Every layer kernel of kernels.inc against the portable reference: random shapes, epilogues and
+ * extreme codes, arrays against guard pages. Integers: the same bytes. Floats: the same bytes
+ * where fp32 sums are exact, else within K * 2^-24 * sum |x * w| of the reference.
  */
 #include "support.h"
 
@@ -37,14 +37,17 @@ static const struct pk_layer_kernel *reference(enum pk_family family)
     return pk_kernel(family, PK_REF);
 }
 
-static void explain(const struct kernel_case *k, const struct entry *entry, uint32_t seed, int out, size_t at)
+static void explain(const struct kernel_case *k, const struct entry *entry, uint32_t seed, int out,
+                    size_t at)
 {
     char text[1024];
     kernel_case_describe(k, text, sizeof text);
-    fail_msg("%s seed %u: output %d differs at byte %zu: %s", entry->kernel->name, seed, out, at, text);
+    fail_msg("%s seed %u: output %d differs at byte %zu: %s", entry->kernel->name, seed, out, at,
+             text);
 }
 
-static void compare_bytes(const struct kernel_case *k, const struct entry *entry, uint32_t seed, void *const *want)
+static void compare_bytes(const struct kernel_case *k, const struct entry *entry, uint32_t seed,
+                          void *const *want)
 {
     for (int i = 0; i < k->epilogue.n_outs; i++) {
         const uint8_t *a = want[i], *b = k->outs[i].data;
@@ -94,7 +97,9 @@ static void every_kernel_equals_the_reference(void **state)
             kernel_case_clear(&k);
         }
         printf("%-28s %s\n", entries[i].kernel->name,
-               entries[i].isa == PK_REF ? "is the reference" : usable(&entries[i]) ? "" : "SKIP: not on this machine");
+               entries[i].isa == PK_REF ? "is the reference"
+               : usable(&entries[i])    ? ""
+                                        : "SKIP: not on this machine");
         if (usable(&entries[i])) {
             assert_true(done > CASES / 2);
         }
@@ -121,11 +126,16 @@ static const struct pk_conv large_depthwise[] = {
 static void large_shapes_equal_the_reference(void **state)
 {
     (void)state;
-    const int n_dense = sizeof large / sizeof large[0], n_depthwise = sizeof large_depthwise / sizeof large_depthwise[0];
+    const int n_dense = sizeof large / sizeof large[0],
+              n_depthwise = sizeof large_depthwise / sizeof large_depthwise[0];
     for (int i = 0; i < N_ENTRIES; i++) {
         const bool depthwise = kernel_case_is_depthwise(entries[i].family);
-        const bool fc = entries[i].family == PK_FC_U8S8 || entries[i].family == PK_FC_F16 || entries[i].family == PK_FC_F32;
-        for (int j = fc ? 3 : 0; usable(&entries[i]) && j < (fc ? 4 : depthwise ? n_depthwise : n_dense); j++) {
+        const bool fc = entries[i].family == PK_FC_U8S8 || entries[i].family == PK_FC_F16 ||
+                        entries[i].family == PK_FC_F32;
+        for (int j = fc ? 3 : 0; usable(&entries[i]) && j < (fc          ? 4
+                                                             : depthwise ? n_depthwise
+                                                                         : n_dense);
+             j++) {
             struct kernel_case k;
             kernel_case_init(&k, entries[i].family, (uint32_t)j);
             k.conv = depthwise ? large_depthwise[j] : large[j];
@@ -140,7 +150,8 @@ static void large_shapes_equal_the_reference(void **state)
 static void absolute(struct kernel_case *k)
 {
     const struct pk_conv *c = &k->conv;
-    const size_t n_x = (size_t)c->in_h * (size_t)c->in_w * (size_t)c->in_c, n_w = kernel_case_n_weights(k);
+    const size_t n_x = (size_t)c->in_h * (size_t)c->in_w * (size_t)c->in_c,
+                 n_w = kernel_case_n_weights(k);
     if (kernel_case_x_size(k->family) == 2) {
         for (size_t i = 0; i < n_x; i++) {
             ((uint16_t *)k->x)[i] &= 0x7fff;
@@ -211,7 +222,8 @@ static void names_and_fallbacks_agree(void **state)
     }
     for (int i = 0; i < N_ENTRIES; i++) {
         char name[64];
-        snprintf(name, sizeof name, "%s_%s", pk_family_name(entries[i].family), pk_isa_name(entries[i].isa));
+        snprintf(name, sizeof name, "%s_%s", pk_family_name(entries[i].family),
+                 pk_isa_name(entries[i].isa));
         assert_string_equal(entries[i].kernel->name, name);
     }
     struct pk_conv c = {1, 1, 3, 1, 1, 2, 1, 1, 1, 1, 1, 1, 0, 0, 1};
