@@ -125,7 +125,7 @@ struct pare_front {
     char *log[500];
     char message[512];
     bool message_is_error;
-    char solver[256];
+    char solver[800];
     json_t *recent;           /* rows of this process that are not to be read again from the session (fresh) */
 
     uint64_t last_flow;
