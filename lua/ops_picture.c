@@ -211,6 +211,20 @@ int pare_lua_op_place(lua_State *L)
     return 1;
 }
 
+int pare_lua_op_place_box(lua_State *L)
+{
+    struct pare_box box, frame, out;
+    struct pare_error err;
+    pare_check_box(L, 1, &box);
+    pare_check_box(L, 2, &frame);
+    const struct pare_value *image = pare_check_tensor(L, 3, NULL);
+    if (pare_op_place_box(&box, &frame, image, &out, &err) != PARE_OK) {
+        return pare_raise(L, &err);
+    }
+    pare_push_box(L, &out);
+    return 1;
+}
+
 static int normalised(lua_State *L, enum pare_status (*f)(const struct pare_value *, int, struct pare_arena *,
                                                           struct pare_value **, struct pare_error *))
 {

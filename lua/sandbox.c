@@ -35,7 +35,8 @@ static void *allocate(void *self, void *old, size_t old_size, size_t size)
         return NULL;
     }
     if (size > old_size) {
-        const bool failed = lua->fail_at > 0 && --lua->fail_at == 0;
+        const bool failed = lua->fail_at == 1;
+        lua->fail_at -= lua->fail_at > 1;
         if (failed || lua->mem_used - old_size > lua->limits.mem_bytes - size ||
             size > lua->limits.mem_bytes) {
             lua->mem_refused = true;

@@ -33,7 +33,7 @@ struct pare_lua {
     lua_State *L;
     struct pare_lua_limits limits;
     size_t mem_used;
-    long fail_at;      /* tests: the allocation with this number fails (1 = the next); 0 = none */
+    long fail_at;      /* tests: from this allocation on all fail (1 = the next; Lua tries again after collecting); 0 = none */
     bool mem_refused;
     double deadline;   /* processor seconds of this thread */
     double paused_at;

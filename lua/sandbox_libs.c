@@ -53,7 +53,7 @@ static int safe_print(lua_State *L)
     luaL_buffinit(L, &b);
     for (int i = 1; i <= n; i++) {
         if (i > 1) {
-            luaL_addchar(&b, '\t');
+            luaL_addchar(&b, ' ');
         }
         push_text(L, i, NULL);
         luaL_addvalue(&b);

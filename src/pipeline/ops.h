@@ -88,6 +88,11 @@ enum pare_status pare_op_place(const struct pare_value *points, int k, const str
                                const struct pare_value *image, struct pare_arena *arena,
                                struct pare_value **out, struct pare_error *err);
 
+/* A box found in a crop (fractions of the crop), with its key points, as a box of the picture that it was cut from. */
+enum pare_status pare_op_place_box(const struct pare_box *box, const struct pare_box *frame,
+                                   const struct pare_value *image, struct pare_box *out,
+                                   struct pare_error *err);
+
 /* ---- numbers: ops_math.c ---- */
 
 /* Index of the largest element (the first of equals; NaN is never largest); -1 when there is none. */

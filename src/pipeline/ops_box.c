@@ -279,6 +279,16 @@ enum pare_status pare_op_turn_box(const struct pare_value *image, const struct p
     return PARE_OK;
 }
 
+/* A point (u, v) of the frame, fractions of it, as fractions of the picture. */
+static void place_point(const struct pare_box *frame, double width, double height, double u, double v,
+                        double *x, double *y)
+{
+    const double dx = (u - 0.5) * frame->w * width, dy = (v - 0.5) * frame->h * height;
+    const double c = cos(frame->angle), s = sin(frame->angle);
+    *x = frame->cx + (dx * c - dy * s) / width;
+    *y = frame->cy + (dx * s + dy * c) / height;
+}
+
 enum pare_status pare_op_place(const struct pare_value *points, int k, const struct pare_box *frame,
                                const struct pare_value *image, struct pare_arena *arena,
                                struct pare_value **out, struct pare_error *err)
@@ -296,16 +306,35 @@ enum pare_status pare_op_place(const struct pare_value *points, int k, const str
     if (*out == NULL) {
         return pare_error_nomem(err);
     }
-    const double c = cos(frame->angle), s = sin(frame->angle);
     for (int64_t i = 0; i < n; i += k) {
-        const double dx = ((double)points->data[i] - 0.5) * frame->w * width;
-        const double dy = ((double)points->data[i + 1] - 0.5) * frame->h * height;
-        (*out)->data[i] = (float)(frame->cx + (dx * c - dy * s) / width);
-        (*out)->data[i + 1] = (float)(frame->cy + (dx * s + dy * c) / height);
+        double x, y;
+        place_point(frame, width, height, (double)points->data[i], (double)points->data[i + 1], &x, &y);
+        (*out)->data[i] = (float)x;
+        (*out)->data[i + 1] = (float)y;
         for (int j = 2; j < k; j++) {
             const double v = (double)points->data[i + j];
             (*out)->data[i + j] = (float)(j == 2 ? v * frame->w : v);
         }
+    }
+    return PARE_OK;
+}
+
+enum pare_status pare_op_place_box(const struct pare_box *box, const struct pare_box *frame,
+                                   const struct pare_value *image, struct pare_box *out,
+                                   struct pare_error *err)
+{
+    double width, height;
+    if (!image_size(image, &width, &height)) {
+        return pare_error(err, PARE_ERR_USAGE, NULL, "expected a picture [1,height,width,channels]");
+    }
+    *out = *box;
+    place_point(frame, width, height, box->cx, box->cy, &out->cx, &out->cy);
+    out->w = box->w * frame->w;
+    out->h = box->h * frame->h;
+    out->angle = box->angle + frame->angle;
+    for (int p = 0; p < box->n_points; p++) {
+        place_point(frame, width, height, box->points[p][0], box->points[p][1], &out->points[p][0],
+                    &out->points[p][1]);
     }
     return PARE_OK;
 }
