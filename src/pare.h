@@ -135,6 +135,52 @@ struct pare_state {
 };
 
 struct pare_front; /* opaque */
+struct uv_loop_s;
+
+struct pare_front_options {
+    const char *path;        /* pipeline folder, pipeline.lua, or a bare model */
+    const char *models_dir;  /* --models; NULL */
+    const char *session;     /* --session; NULL = the pipeline's own place */
+    const char *exe;         /* this executable, spawned as `exe worker` */
+    int n_workers;           /* 0 = one per core */
+    bool follow;             /* a held session is followed instead of refused */
+    bool fresh;              /* results of earlier sessions are not used */
+    bool no_pins;            /* pins of the session are ignored */
+    bool temporary;          /* nothing is kept: a session in memory (info, tests) */
+    const char *levels;      /* candidate levels, NULL = "default" */
+    const char *keep_first, *keep_last; /* widest level that first/last layers must have at least; NULL = int8 */
+    int samples;             /* of the search split that sensitivity looks at; 0 = 200 */
+    int eval_samples;        /* of a split that a point's accuracy is measured on; 0 = all, at most 2000 */
+    void *self;
+    void (*changed)(void *self); /* state->version has grown; NULL */
+};
+
+/* Opens the session and starts describing the pipeline on `loop` (a job; state->loading until it is done). */
+enum pare_status pare_front_open(struct uv_loop_s *loop, const struct pare_front_options *options,
+                                 struct pare_front **f, struct pare_error *err);
+/* Stops workers and commits; the loop must be run once more before pare_front_free. */
+void pare_front_close(struct pare_front *f);
+void pare_front_free(struct pare_front *f);
+
+/*
+ * Verbs: the longer actions, asked as JSON and answered as JSON (the fields of --json, see the man page).
+ *   describe {}                                          what `pare info` prints
+ *   eval     {"config"|"level"|"run", "split", "samples"}
+ *   sense    {"samples"}                                 all candidate levels
+ *   bench    {"config"|"level"|"run"}                    per layer and end to end
+ *   solve    {"minimize", "max_drop", "max_latency", "max_bytes", "per", "method", "name", "measure": bool}
+ *   front    {"minimize", ...}                           solve for a row of budgets
+ * start returns an id > 0, or 0 with err. A verb ends when result() says so; its JSON is borrowed.
+ */
+uint64_t pare_front_start(struct pare_front *f, const char *verb, const void *json_args,
+                          struct pare_error *err);
+/* true when the verb has ended: *json (borrowed json_t *) on PARE_OK, else err is filled and its status returned. */
+bool pare_front_result(struct pare_front *f, uint64_t id, const void **json, enum pare_status *status,
+                       struct pare_error *err);
+/* Ends a verb early (its queued jobs are cancelled when nobody else wants them). */
+void pare_front_stop(struct pare_front *f, uint64_t id);
+/* The config of a run's point as a JSON object {layer: level} (new reference), NULL when there is none. point 0 = best. */
+void *pare_front_config(struct pare_front *f, const char *run, int point);
 
 /* The current state; pointers inside are valid until the next call that changes it (version differs). */
 const struct pare_state *pare_front_state(const struct pare_front *f);

@@ -1,12 +1,88 @@
+/*
+ * main.c: where everything is plugged together, and the only file that ends the process.
+ */
+#include <locale.h>
+#include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
+
+#include "lua/lua_glue.h"
+#include "pk.h"
+#include "src/pipeline/pipeline.h"
+#include "src/work/work.h"
+#include "ui/cli.h"
+#include "ui/workbench.h"
+
+#ifndef PARE_BUILD
+#define PARE_BUILD "unknown build"
+#endif
+
+static int print_version(const struct cli_options *o)
+{
+    printf("pare %s\n", PARE_VERSION);
+    if (o->verbose) {
+        printf("built with %s\nkernels %s\n", PARE_BUILD, pk_isa_name(pk_isa_best()));
+    }
+    return 0;
+}
+
+static int run_worker(void)
+{
+    const char *text = getenv("PARE_WORKER_FD");
+    return pare_worker_serve(text != NULL ? atoi(text) : 3, pare_work_kinds, pare_work_kind_count, pk_isa_name(pk_isa_best()));
+}
+
+static int open_workbench(const struct cli_options *o)
+{
+    if (!isatty(0) || !isatty(1)) {
+        return cli_summary(o);
+    }
+    return workbench_run(o);
+}
+
+static int run(const struct cli_options *o)
+{
+    static const struct {
+        const char *name;
+        int (*run)(const struct cli_options *o);
+    } verbs[] = {{"info", cli_info},       {"eval", cli_eval},     {"sense", cli_sense},   {"bench", cli_bench},
+                 {"solve", cli_solve},     {"pin", cli_pin},       {"runs", cli_runs},     {"compare", cli_compare},
+                 {"export", cli_export},   {"new", cli_new},       {"script", cli_script}, {"doctor", cli_doctor},
+                 {"paths", cli_paths},     {"version", print_version}};
+    if (o->help || (o->verb != NULL && strcmp(o->verb, "help") == 0)) {
+        cli_usage(o->verb != NULL && strcmp(o->verb, "help") == 0 ? (o->n_args > 0 ? o->args[0] : NULL) : o->verb);
+        return 0;
+    }
+    if (o->verb != NULL && strcmp(o->verb, "worker") == 0) {
+        return run_worker();
+    }
+    for (size_t i = 0; o->verb != NULL && i < sizeof verbs / sizeof verbs[0]; i++) {
+        if (strcmp(o->verb, verbs[i].name) == 0) {
+            return verbs[i].run(o);
+        }
+    }
+    if (o->verb != NULL || o->n_args != 1) {
+        fprintf(stderr, "pare: expected a pipeline or a verb (see pare --help)\n");
+        return PARE_ERR_USAGE;
+    }
+    return open_workbench(o);
+}
 
 int main(int argc, char **argv)
 {
-    if (argc > 1 && strcmp(argv[1], "--version") == 0) {
-        puts("pare " PARE_VERSION);
-        return 0;
+    struct cli_options options;
+    signal(SIGPIPE, SIG_DFL); /* `| head` ends us quietly */
+    setlocale(LC_CTYPE, ""); /* numbers stay in the C locale: files, Lua and GLPK read them */
+    pare_pipeline_set_loader(pare_lua_pipeline_loader());
+    int rc = cli_parse(argc, argv, &options);
+    if (rc == 0) {
+        rc = run(&options);
     }
-    fputs("pare: expected a pipeline\n", stderr);
-    return 2;
+    if (fflush(stdout) != 0 || ferror(stdout)) {
+        fprintf(stderr, "pare: standard output: cannot write\n");
+        rc = PARE_ERR_IO;
+    }
+    return rc;
 }

@@ -7,7 +7,8 @@
 #include "model/graph.h"
 
 /* TFLite files have the flatbuffer identifier TFL3 at byte 4; anything else must be ONNX. */
-static enum pare_status read_any(const char *path, struct pare_graph **graph, struct pare_error *err)
+static enum pare_status read_any(const char *path, struct pare_graph **graph,
+                                 struct pare_error *err)
 {
     unsigned char head[8] = {0};
     FILE *file = pare_is_file(path) ? fopen(path, "rb") : NULL;
@@ -22,7 +23,8 @@ static enum pare_status read_any(const char *path, struct pare_graph **graph, st
     return pare_onnx_read(path, graph, err); /* also says why a path cannot be opened */
 }
 
-enum pare_status pare_model_open(const char *path, struct pare_graph **graph, struct pare_error *err)
+enum pare_status pare_model_open(const char *path, struct pare_graph **graph,
+                                 struct pare_error *err)
 {
     struct pare_graph *g = NULL;
     struct pare_pass_report report;

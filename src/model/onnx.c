@@ -1,6 +1,7 @@
 /*
- * onnx.c: from an ONNX file to a graph. The whole file is checked against the table of its messages first;
- * then constants, inputs, outputs and declared shapes are read, then the nodes in the file's order.
+ * onnx.c: from an ONNX file to a graph. The whole file is checked against the table of its messages
+ * first; then constants, inputs, outputs and declared shapes are read, then the nodes in the file's
+ * order.
  */
 #include "model/onnx.h"
 
@@ -10,7 +11,8 @@
 
 #include "base/strbuf.h"
 
-#define MAX_FILE_BYTES ((size_t)1 << 31) /* protobuf's own limit: nothing larger can be one message */
+#define MAX_FILE_BYTES                                                                             \
+    ((size_t)1 << 31) /* protobuf's own limit: nothing larger can be one message */
 #define NEWEST_IR 14
 
 /* ---- failures ---- */
@@ -48,8 +50,9 @@ void onnx_node_fail(const struct onnx_node *n, const char *format, ...)
 {
     char place[256];
     va_list args;
-    snprintf(place, sizeof place, "byte %zu: node '%.120s' (%.60s): ", (size_t)(n->at - n->c->file.data),
-             n->label, n->op);
+    snprintf(place, sizeof place,
+             "byte %zu: node '%.120s' (%.60s): ", (size_t)(n->at - n->c->file.data), n->label,
+             n->op);
     va_start(args, format);
     fail(n->c, place, format, args);
     va_end(args);
@@ -84,10 +87,12 @@ struct onnx_extra *onnx_extra_at(struct onnx_importer *c, int t)
     return &c->extra[t];
 }
 
-/* A name that a terminal or a C string cannot hold as it is: control bytes, NUL, bad UTF-8, endless. */
+/* A name that a terminal or a C string cannot hold as it is: control bytes, NUL, bad UTF-8,
+ * endless. */
 static bool is_odd_name(struct pare_pb_span name, const char *escaped)
 {
-    return name.size > 4096 || strlen(escaped) != name.size || memcmp(escaped, name.data, name.size) != 0;
+    return name.size > 4096 || strlen(escaped) != name.size ||
+           memcmp(escaped, name.data, name.size) != 0;
 }
 
 /* The name as the graph keeps it; NULL when memory is out. */
@@ -96,13 +101,15 @@ const char *onnx_keep_name(struct onnx_importer *c, struct pare_pb_span name)
     char escaped[4200];
     onnx_text(name, escaped, sizeof escaped);
     if (name.size > 0 && is_odd_name(name, escaped)) {
-        pare_graph_warn(c->g, "the name '%.100s' (byte %zu, %zu bytes) has control bytes, bad UTF-8 or no end",
-                        escaped, (size_t)(name.data - c->file.data), name.size);
+        pare_graph_warn(
+            c->g, "the name '%.100s' (byte %zu, %zu bytes) has control bytes, bad UTF-8 or no end",
+            escaped, (size_t)(name.data - c->file.data), name.size);
         if (name.size <= 4096 || memchr(name.data, '\0', name.size) != NULL) {
             return pare_arena_strdup(&c->g->arena, escaped);
         }
     }
-    return pare_arena_strndup(&c->g->arena, name.size > 0 ? (const char *)name.data : "", name.size);
+    return pare_arena_strndup(&c->g->arena, name.size > 0 ? (const char *)name.data : "",
+                              name.size);
 }
 
 int onnx_tensor_named(struct onnx_importer *c, struct pare_pb_span name)
@@ -211,7 +218,8 @@ static void read_graph_output(struct onnx_importer *c, struct pare_pb_span proto
 
 /* Calls for every field `number` of the graph, in the file's order. */
 static void for_each(struct onnx_importer *c, struct pare_pb_span graph, uint32_t number,
-                     void (*read)(struct onnx_importer *c, struct pare_pb_span proto, const uint8_t *at))
+                     void (*read)(struct onnx_importer *c, struct pare_pb_span proto,
+                                  const uint8_t *at))
 {
     struct pare_pb r = pare_pb_open(graph);
     struct pare_pb_field f;
@@ -222,7 +230,8 @@ static void for_each(struct onnx_importer *c, struct pare_pb_span graph, uint32_
     }
 }
 
-static void read_initializer_at(struct onnx_importer *c, struct pare_pb_span proto, const uint8_t *at)
+static void read_initializer_at(struct onnx_importer *c, struct pare_pb_span proto,
+                                const uint8_t *at)
 {
     (void)at;
     read_initializer(c, proto);
@@ -265,7 +274,8 @@ struct model {
     struct pare_pb_span producer, producer_version, graph;
 };
 
-static void read_opset(struct onnx_importer *c, struct pare_pb_span proto, struct onnx_names *domains)
+static void read_opset(struct onnx_importer *c, struct pare_pb_span proto,
+                       struct onnx_names *domains)
 {
     struct pare_pb r = pare_pb_open(proto);
     struct pare_pb_field f;
@@ -304,16 +314,20 @@ static void read_opset(struct onnx_importer *c, struct pare_pb_span proto, struc
     c->opset = version;
 }
 
-static void read_model_field(struct onnx_importer *c, const struct pare_pb_field *f, struct model *m,
-                             struct onnx_names *domains)
+static void read_model_field(struct onnx_importer *c, const struct pare_pb_field *f,
+                             struct model *m, struct onnx_names *domains)
 {
     switch (f->number) {
     case 1:
         m->ir_version = (int64_t)f->value;
         m->has_ir = true;
         break;
-    case 2: m->producer = f->bytes; break;
-    case 3: m->producer_version = f->bytes; break;
+    case 2:
+        m->producer = f->bytes;
+        break;
+    case 3:
+        m->producer_version = f->bytes;
+        break;
     case 7:
         if (m->has_graph) {
             onnx_fail(c, f->at, "the model has two graphs, expected one");
@@ -321,8 +335,11 @@ static void read_model_field(struct onnx_importer *c, const struct pare_pb_field
         m->graph = f->bytes;
         m->has_graph = true;
         break;
-    case 8: read_opset(c, f->bytes, domains); break;
-    default: break;
+    case 8:
+        read_opset(c, f->bytes, domains);
+        break;
+    default:
+        break;
     }
 }
 
@@ -331,7 +348,8 @@ static void check_model(struct onnx_importer *c, const struct model *m)
     if (!m->has_ir) {
         onnx_fail(c, NULL, "not an ONNX model: it has no ir_version");
     } else if (m->ir_version < 1 || m->ir_version > NEWEST_IR) {
-        onnx_fail(c, NULL, "ir_version %lld: this build reads 1 to %d", (long long)m->ir_version, NEWEST_IR);
+        onnx_fail(c, NULL, "ir_version %lld: this build reads 1 to %d", (long long)m->ir_version,
+                  NEWEST_IR);
     } else if (!m->has_graph) {
         onnx_fail(c, NULL, "the model has no graph");
     } else if (c->opset == 0 && m->ir_version < 3) {
@@ -340,7 +358,8 @@ static void check_model(struct onnx_importer *c, const struct model *m)
         onnx_fail(c, NULL, "the model imports no operator set of the default domain");
     }
     if (c->opset > 1 && c->opset < 7) {
-        pare_graph_warn(c->g, "operator set %lld is read by the rules of 1 and 7", (long long)c->opset);
+        pare_graph_warn(c->g, "operator set %lld is read by the rules of 1 and 7",
+                        (long long)c->opset);
     }
 }
 
@@ -364,7 +383,8 @@ static void read_model(struct onnx_importer *c)
     c->g->opset = c->opset;
     onnx_text(m.producer, producer, sizeof producer);
     onnx_text(m.producer_version, version, sizeof version);
-    c->g->producer = pare_arena_printf(&c->g->arena, "%s%s%s", producer, version[0] != '\0' ? " " : "", version);
+    c->g->producer =
+        pare_arena_printf(&c->g->arena, "%s%s%s", producer, version[0] != '\0' ? " " : "", version);
     if (c->g->producer == NULL) {
         onnx_fail_nomem(c);
         return;
@@ -373,8 +393,8 @@ static void read_model(struct onnx_importer *c)
     read_graph(c, m.graph);
 }
 
-enum pare_status pare_onnx_parse(const void *data, size_t size, const char *where, struct pare_graph **graph,
-                                 struct pare_error *err)
+enum pare_status pare_onnx_parse(const void *data, size_t size, const char *where,
+                                 struct pare_graph **graph, struct pare_error *err)
 {
     struct pare_pb_damage damage;
     struct onnx_importer c = {.file = {data, size}, .where = where, .err = err};

@@ -1,6 +1,6 @@
 /*
- * onnx_names.c: open addressing with linear probing, at most half full. The seed differs from run to run (only
- * the speed of hostile files depends on it, no result does).
+ * onnx_names.c: open addressing with linear probing, at most half full. The seed differs from run
+ * to run (only the speed of hostile files depends on it, no result does).
  */
 #include <stdlib.h>
 #include <string.h>
@@ -38,7 +38,8 @@ static bool same(struct pare_pb_span a, struct pare_pb_span b)
 }
 
 /* The slot of that name, or the free one where it belongs. */
-static struct onnx_name_slot *find_slot(const struct onnx_names *names, struct pare_pb_span name, uint64_t hash)
+static struct onnx_name_slot *find_slot(const struct onnx_names *names, struct pare_pb_span name,
+                                        uint64_t hash)
 {
     size_t mask = names->n_slots - 1, i = (size_t)hash & mask;
     while (names->slots[i].name.data != NULL &&
@@ -50,7 +51,8 @@ static struct onnx_name_slot *find_slot(const struct onnx_names *names, struct p
 
 static bool grow(struct onnx_names *names)
 {
-    struct onnx_names bigger = {NULL, names->n_slots > 0 ? names->n_slots * 2 : 64, names->n_used, names->seed};
+    struct onnx_names bigger = {NULL, names->n_slots > 0 ? names->n_slots * 2 : 64, names->n_used,
+                                names->seed};
     if (bigger.n_slots > SIZE_MAX / sizeof *bigger.slots) {
         return false;
     }

@@ -1,8 +1,8 @@
 /*
- * onnx_node.c: one NodeProto: its ends and attributes, and the means by which the operators' readers add nodes
- * to the graph. Spatial operators of ONNX have channels second; ours have them last: their readers put
- * TRANSPOSE nodes around, and remember for every tensor its channels-last twin, so that chains of such
- * operators are connected directly.
+ * onnx_node.c: one NodeProto: its ends and attributes, and the means by which the operators'
+ * readers add nodes to the graph. Spatial operators of ONNX have channels second; ours have them
+ * last: their readers put TRANSPOSE nodes around, and remember for every tensor its channels-last
+ * twin, so that chains of such operators are connected directly.
  */
 #include "model/onnx.h"
 
@@ -28,8 +28,8 @@ static const struct onnx_attr *find(const struct onnx_node *n, const char *name)
 }
 
 /* The last field `number` of an attribute. false = it is not there; `wanted` is for the message. */
-static bool attr_field(const struct onnx_node *n, const char *name, uint32_t number, const char *wanted,
-                       struct pare_pb_field *out)
+static bool attr_field(const struct onnx_node *n, const char *name, uint32_t number,
+                       const char *wanted, struct pare_pb_field *out)
 {
     static const uint32_t type_of_field[] = {0, 0, 1, 2, 3, 4, 5, 6, 7, 8};
     const struct onnx_attr *attr = find(n, name);
@@ -50,7 +50,8 @@ static bool attr_field(const struct onnx_node *n, const char *name, uint32_t num
     }
     /* proto3 writers leave a zero value out and only name the type. */
     if (type != 0 && type != type_of_field[number]) {
-        onnx_node_fail(n, "the attribute '%s' has type %llu, expected %s", name, (unsigned long long)type, wanted);
+        onnx_node_fail(n, "the attribute '%s' has type %llu, expected %s", name,
+                       (unsigned long long)type, wanted);
         return false;
     }
     if (!found && type == 0) {
@@ -84,7 +85,8 @@ float onnx_float(const struct onnx_node *n, const char *attr, float fallback)
     uint32_t bits = (uint32_t)f.value;
     float value;
     memcpy(&value, &bits, sizeof value);
-    bool is_bound = strcmp(attr, "min") == 0 || strcmp(attr, "max") == 0 || strcmp(attr, "value") == 0;
+    bool is_bound =
+        strcmp(attr, "min") == 0 || strcmp(attr, "max") == 0 || strcmp(attr, "value") == 0;
     if (isnan(value) || (isinf(value) && !is_bound)) {
         onnx_node_fail(n, "the attribute '%s' is not a finite number", attr);
         return fallback;
@@ -107,8 +109,8 @@ struct pare_pb_span onnx_proto(const struct onnx_node *n, const char *attr)
     return attr_field(n, attr, 5, "a tensor", &f) ? f.bytes : (struct pare_pb_span){NULL, 0};
 }
 
-static void put_number(const struct onnx_node *n, const char *attr, uint64_t value, uint64_t *values, int max,
-                       int *count)
+static void put_number(const struct onnx_node *n, const char *attr, uint64_t value,
+                       uint64_t *values, int max, int *count)
 {
     if (*count == max) {
         onnx_node_fail(n, "the attribute '%s' has more than %d numbers", attr, max);
@@ -118,8 +120,8 @@ static void put_number(const struct onnx_node *n, const char *attr, uint64_t val
 }
 
 /* All numbers of list field `number`, packed or not, as raw bits. */
-static int list(const struct onnx_node *n, const char *attr, uint32_t number, const char *wanted, uint64_t *values,
-                int max)
+static int list(const struct onnx_node *n, const char *attr, uint32_t number, const char *wanted,
+                uint64_t *values, int max)
 {
     struct pare_pb_field f;
     int count = 0;
@@ -171,12 +173,14 @@ const void *onnx_list(const struct onnx_node *n, const char *attr, bool ints, in
 {
     const struct onnx_attr *found = find(n, attr);
     size_t most = found != NULL ? found->body.size : 0;
-    uint64_t *values = most <= INT32_MAX ? pare_arena_array(&n->c->g->arena, most, sizeof *values) : NULL;
+    uint64_t *values =
+        most <= INT32_MAX ? pare_arena_array(&n->c->g->arena, most, sizeof *values) : NULL;
     if (values == NULL) {
         onnx_fail_nomem(n->c);
         return NULL;
     }
-    int n_values = list(n, attr, ints ? 8 : 7, ints ? "a list of integers" : "a list of floats", values, (int)most);
+    int n_values = list(n, attr, ints ? 8 : 7, ints ? "a list of integers" : "a list of floats",
+                        values, (int)most);
     *count = n_values > 0 ? n_values : 0;
     for (int i = 0; i < n_values && !ints; i++) {
         memcpy((char *)values + 4 * (size_t)i, &values[i], 4);
@@ -205,12 +209,13 @@ int onnx_axes(const struct onnx_node *n, int *axes)
     return count;
 }
 
-int onnx_int_in(const struct onnx_node *n, const char *attr, int64_t fallback, int64_t lo, int64_t hi)
+int onnx_int_in(const struct onnx_node *n, const char *attr, int64_t fallback, int64_t lo,
+                int64_t hi)
 {
     int64_t value = onnx_int(n, attr, fallback);
     if (value < lo || value > hi) {
-        onnx_node_fail(n, "the attribute '%s' is %lld, expected %lld to %lld", attr, (long long)value,
-                       (long long)lo, (long long)hi);
+        onnx_node_fail(n, "the attribute '%s' is %lld, expected %lld to %lld", attr,
+                       (long long)value, (long long)lo, (long long)hi);
         return (int)(fallback < lo ? lo : fallback > hi ? hi : fallback);
     }
     return (int)value;
@@ -255,11 +260,12 @@ void onnx_set_rank(struct onnx_importer *c, int t, int rank)
 
 /* ---- emitting ---- */
 
-static struct pare_attr *add_node(struct onnx_node *n, enum pare_op op, const char *name, int n_in, const int *in,
-                                  int n_out, const int *out)
+static struct pare_attr *add_node(struct onnx_node *n, enum pare_op op, const char *name, int n_in,
+                                  const int *in, int n_out, const int *out)
 {
     struct pare_graph *g = n->c->g;
-    int node = n->c->status == PARE_OK ? pare_graph_add_node(g, op, name, n_in, in, n_out, out) : -1;
+    int node =
+        n->c->status == PARE_OK ? pare_graph_add_node(g, op, name, n_in, in, n_out, out) : -1;
     if (node < 0) {
         onnx_fail_nomem(n->c);
         return &n->c->scratch;
@@ -269,14 +275,14 @@ static struct pare_attr *add_node(struct onnx_node *n, enum pare_op op, const ch
     return &g->nodes[node].attr;
 }
 
-struct pare_attr *onnx_emit(struct onnx_node *n, enum pare_op op, int n_in, const int *in, int n_out,
-                            const int *out)
+struct pare_attr *onnx_emit(struct onnx_node *n, enum pare_op op, int n_in, const int *in,
+                            int n_out, const int *out)
 {
     return add_node(n, op, n->label, n_in, in, n_out, out);
 }
 
-struct pare_attr *onnx_emit_helper(struct onnx_node *n, enum pare_op op, const char *suffix, int n_in,
-                                   const int *in, int n_out, const int *out)
+struct pare_attr *onnx_emit_helper(struct onnx_node *n, enum pare_op op, const char *suffix,
+                                   int n_in, const int *in, int n_out, const int *out)
 {
     char name[256];
     snprintf(name, sizeof name, "%.200s%s", n->label, suffix);
@@ -411,8 +417,8 @@ static bool room_for_end(struct onnx_importer *c, int n)
     return true;
 }
 
-/* Appends the tensors of field `number` behind the first `n` ends; returns their number without trailing empty
- * names for inputs (1), all of them for outputs (2). */
+/* Appends the tensors of field `number` behind the first `n` ends; returns their number without
+ * trailing empty names for inputs (1), all of them for outputs (2). */
 static int read_ends(struct onnx_importer *c, struct pare_pb_span proto, uint32_t number, int n)
 {
     struct pare_pb r = pare_pb_open(proto);
@@ -466,8 +472,8 @@ static void emit_unknown(struct onnx_node *n)
         return;
     }
     onnx_emit(n, PARE_OP_UNKNOWN, n->n_in, n->in, n->n_out, n->out)->op_name = name;
-    pare_graph_warn(n->c->g, "node '%.150s' (%.80s): %s; it is listed but cannot run", n->label, name,
-                    n->unknown);
+    pare_graph_warn(n->c->g, "node '%.150s' (%.80s): %s; it is listed but cannot run", n->label,
+                    name, n->unknown);
 }
 
 /* May the node be given to its operator's reader? */
@@ -518,11 +524,20 @@ void onnx_read_node(struct onnx_importer *c, struct pare_pb_span proto, const ui
     char op[64];
     while (c->status == PARE_OK && pare_pb_next(&r, &f)) {
         switch (f.number) {
-        case 3: n.name = f.bytes; break;
-        case 4: n.op_type = f.bytes; break;
-        case 5: add_attr(c, &n, f.bytes); break;
-        case 7: n.domain = f.bytes; break;
-        default: break;
+        case 3:
+            n.name = f.bytes;
+            break;
+        case 4:
+            n.op_type = f.bytes;
+            break;
+        case 5:
+            add_attr(c, &n, f.bytes);
+            break;
+        case 7:
+            n.domain = f.bytes;
+            break;
+        default:
+            break;
         }
     }
     n.op = onnx_text(n.op_type, op, sizeof op);

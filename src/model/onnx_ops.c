@@ -1,11 +1,12 @@
 /*
- * onnx_ops.c: the operators of the default domain that the reader translates, one line each. Names that are not
- * here become UNKNOWN nodes.
+ * onnx_ops.c: the operators of the default domain that the reader translates, one line each. Names
+ * that are not here become UNKNOWN nodes.
  */
 #include "model/onnx.h"
 
 #include <string.h>
 
+/* clang-format off */
 #define OP(name, read, op, min_in, max_in, max_out) {name, onnx_op_##read, PARE_OP_##op, min_in, max_in, max_out}
 
 static const struct onnx_op table[] = {
@@ -87,12 +88,14 @@ static const struct onnx_op table[] = {
     OP("Unsqueeze", squeeze, UNSQUEEZE, 1, 2, 1),
     OP("Upsample", upsample, RESIZE, 1, 2, 1),
 };
+/* clang-format on */
 #define N_OPS ((int)(sizeof table / sizeof table[0]))
 
 void onnx_ops_init(struct onnx_importer *c)
 {
     for (int i = 0; i < N_OPS; i++) {
-        int *at = onnx_names_at(&c->ops, (struct pare_pb_span){(const uint8_t *)table[i].name, strlen(table[i].name)});
+        int *at = onnx_names_at(
+            &c->ops, (struct pare_pb_span){(const uint8_t *)table[i].name, strlen(table[i].name)});
         if (at == NULL) {
             onnx_fail_nomem(c);
             return;

@@ -1,6 +1,7 @@
 /*
- * onnx_ops_math.c: elementwise operators, products, reductions. Operator sets before 7 spread the second operand
- * by the attributes broadcast and axis; here it gets the axes that numpy's rule needs.
+ * onnx_ops_math.c: elementwise operators, products, reductions. Operator sets before 7 spread the
+ * second operand by the attributes broadcast and axis; here it gets the axes that numpy's rule
+ * needs.
  */
 #include "model/onnx.h"
 
@@ -17,15 +18,20 @@ void onnx_op_unary(struct onnx_node *n, enum pare_op op)
 {
     float alpha = 1.0f, beta = 1.0f;
     switch (op) {
-    case PARE_OP_LEAKY_RELU: alpha = onnx_float(n, "alpha", 0.01f); break;
+    case PARE_OP_LEAKY_RELU:
+        alpha = onnx_float(n, "alpha", 0.01f);
+        break;
     case PARE_OP_ELU:
     case PARE_OP_CELU:
-    case PARE_OP_SWISH: alpha = onnx_float(n, "alpha", 1.0f); break;
+    case PARE_OP_SWISH:
+        alpha = onnx_float(n, "alpha", 1.0f);
+        break;
     case PARE_OP_HARD_SIGMOID:
         alpha = onnx_float(n, "alpha", 0.2f);
         beta = onnx_float(n, "beta", 0.5f);
         break;
-    default: break;
+    default:
+        break;
     }
     struct pare_attr *a = onnx_emit(n, op, 1, n->in, 1, n->out);
     a->alpha = alpha;
@@ -33,7 +39,8 @@ void onnx_op_unary(struct onnx_node *n, enum pare_op op)
     onnx_set_rank(n->c, n->out[0], onnx_rank(n->c, n->in[0]));
 }
 
-/* b with the trailing axes that operator sets before 7 leave out; -1 = not possible (n->unknown is set). */
+/* b with the trailing axes that operator sets before 7 leave out; -1 = not possible (n->unknown is
+ * set). */
 static int old_broadcast(struct onnx_node *n, int a, int b, int axis)
 {
     int rank_a = onnx_rank(n->c, a), rank_b = onnx_rank(n->c, b);
@@ -53,7 +60,8 @@ void onnx_op_binary(struct onnx_node *n, enum pare_op op)
 {
     int in[2] = {n->in[0], n->in[1]};
     if (n->c->opset < 7 && onnx_flag(n, "broadcast", false) && onnx_has(n, "axis")) {
-        in[1] = old_broadcast(n, in[0], in[1], onnx_int_in(n, "axis", 0, -PARE_MAX_RANK, PARE_MAX_RANK));
+        in[1] = old_broadcast(n, in[0], in[1],
+                              onnx_int_in(n, "axis", 0, -PARE_MAX_RANK, PARE_MAX_RANK));
         if (in[1] < 0) {
             return;
         }
@@ -212,8 +220,9 @@ void onnx_op_arg(struct onnx_node *n, enum pare_op op)
 /* Operator sets before 6 write the target type as text. */
 static int64_t cast_target(struct onnx_node *n)
 {
-    static const char *const names[] = {"",      "FLOAT",  "UINT8", "INT8",    "UINT16", "INT16",  "INT32",
-                                        "INT64", "STRING", "BOOL",  "FLOAT16", "DOUBLE", "UINT32", "UINT64"};
+    static const char *const names[] = {"",        "FLOAT",  "UINT8",  "INT8",   "UINT16",
+                                        "INT16",   "INT32",  "INT64",  "STRING", "BOOL",
+                                        "FLOAT16", "DOUBLE", "UINT32", "UINT64"};
     if (n->c->opset >= 6) {
         return onnx_int(n, "to", 0);
     }

@@ -1,6 +1,7 @@
 /*
- * onnx_ops_quant.c: QuantizeLinear and its kin. Integer products become DEQUANTIZE or CAST, the float operator, and
- * QUANTIZE or CAST. Where float32 could not hold the integer sums the node stays unknown.
+ * onnx_ops_quant.c: QuantizeLinear and its kin. Integer products become DEQUANTIZE or CAST, the
+ * float operator, and QUANTIZE or CAST. Where float32 could not hold the integer sums the node
+ * stays unknown.
  */
 #include "model/onnx.h"
 
@@ -29,7 +30,8 @@ static void check_grid(struct onnx_node *n, int scale, int zero_point)
                   : s->dtype == PARE_F16 ? half_to_float(((const uint16_t *)s->data)[i])
                                          : 1.0f;
         if (!isfinite(v) || v <= 0.0f) {
-            onnx_node_fail(n, "scale %lld is %g, expected a positive number", (long long)i, (double)v);
+            onnx_node_fail(n, "scale %lld is %g, expected a positive number", (long long)i,
+                           (double)v);
             return;
         }
     }
@@ -38,11 +40,12 @@ static void check_grid(struct onnx_node *n, int scale, int zero_point)
         return;
     }
     if (pare_tensor_elements(z) != count) {
-        onnx_node_fail(n, "it has %lld zero points and %lld scales", (long long)pare_tensor_elements(z),
-                       (long long)count);
-    } else if (z->dtype == PARE_F32 || z->dtype == PARE_F16 || z->dtype == PARE_BF16 || z->dtype == PARE_F64 ||
-               z->dtype == PARE_BOOL) {
-        onnx_node_fail(n, "its zero point is %s, expected an integer type", pare_dtype_name(z->dtype));
+        onnx_node_fail(n, "it has %lld zero points and %lld scales",
+                       (long long)pare_tensor_elements(z), (long long)count);
+    } else if (z->dtype == PARE_F32 || z->dtype == PARE_F16 || z->dtype == PARE_BF16 ||
+               z->dtype == PARE_F64 || z->dtype == PARE_BOOL) {
+        onnx_node_fail(n, "its zero point is %s, expected an integer type",
+                       pare_dtype_name(z->dtype));
     }
 }
 
@@ -91,14 +94,17 @@ void onnx_op_dynamic_quantize(struct onnx_node *n, enum pare_op op)
 /* A float16 scale as float32: the real numbers of the layer are float32. */
 static int wide_scale(struct onnx_node *n, int scale, const char *suffix)
 {
-    return n->c->g->tensors[scale].dtype == PARE_F16 ? onnx_cast(n, scale, PARE_F32, suffix) : scale;
+    return n->c->g->tensors[scale].dtype == PARE_F16 ? onnx_cast(n, scale, PARE_F32, suffix)
+                                                     : scale;
 }
 
-static int dequantize(struct onnx_node *n, int x, int scale, int zero_point, int axis, const char *suffix)
+static int dequantize(struct onnx_node *n, int x, int scale, int zero_point, int axis,
+                      const char *suffix)
 {
     int y = onnx_fresh(n, suffix, PARE_F32);
     int in[3] = {x, scale, zero_point};
-    struct pare_attr *a = onnx_emit_helper(n, PARE_OP_DEQUANTIZE, suffix, zero_point >= 0 ? 3 : 2, in, 1, &y);
+    struct pare_attr *a =
+        onnx_emit_helper(n, PARE_OP_DEQUANTIZE, suffix, zero_point >= 0 ? 3 : 2, in, 1, &y);
     a->axis = axis;
     a->to = PARE_F32;
     onnx_set_rank(n->c, y, onnx_rank(n->c, x));
@@ -108,7 +114,8 @@ static int dequantize(struct onnx_node *n, int x, int scale, int zero_point, int
 static void quantize(struct onnx_node *n, int x, int scale, int zero_point, int y)
 {
     int in[3] = {x, scale, zero_point};
-    struct pare_attr *a = onnx_emit_helper(n, PARE_OP_QUANTIZE, "/quantize", zero_point >= 0 ? 3 : 2, in, 1, &y);
+    struct pare_attr *a =
+        onnx_emit_helper(n, PARE_OP_QUANTIZE, "/quantize", zero_point >= 0 ? 3 : 2, in, 1, &y);
     a->axis = 1;
     a->to = zero_point >= 0 ? n->c->g->tensors[zero_point].dtype : PARE_U8;
     a->saturate = true;
@@ -116,8 +123,8 @@ static void quantize(struct onnx_node *n, int x, int scale, int zero_point, int 
 }
 
 /* x - zero_point in float32; the zero point gets `spread` trailing axes when it is a list. */
-static int without_zero_point(struct onnx_node *n, int x, int zero_point, int spread, const char *cast,
-                              const char *zero, const char *difference)
+static int without_zero_point(struct onnx_node *n, int x, int zero_point, int spread,
+                              const char *cast, const char *zero, const char *difference)
 {
     int wide = onnx_cast(n, x, PARE_F32, cast);
     if (zero_point < 0) {
@@ -172,7 +179,8 @@ static bool simple_scale(struct onnx_node *n, int scale)
     return true;
 }
 
-/* a, a_scale, a_zero, b, b_scale, b_zero, y_scale, y_zero; lists of scales: rows of a, columns of b */
+/* a, a_scale, a_zero, b, b_scale, b_zero, y_scale, y_zero; lists of scales: rows of a, columns of b
+ */
 void onnx_op_qlinear_matmul(struct onnx_node *n, enum pare_op op)
 {
     (void)op;
@@ -207,7 +215,8 @@ void onnx_op_conv_integer(struct onnx_node *n, enum pare_op op)
         return;
     }
     int x = without_zero_point(n, n->in[0], onnx_input(n, 2), 0, "/x_wide", "/x_zero", "/x");
-    int wide = without_zero_point(n, w, onnx_input(n, 3), window.n_spatial + 1, "/w_wide", "/w_zero", "/w");
+    int wide = without_zero_point(n, w, onnx_input(n, 3), window.n_spatial + 1, "/w_wide",
+                                  "/w_zero", "/w");
     int y = onnx_fresh(n, "/y", PARE_F32);
     onnx_emit_conv(n, x, wide, -1, y, &window, groups);
     n->c->g->tensors[n->out[0]].dtype = PARE_I32;

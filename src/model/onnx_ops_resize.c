@@ -1,6 +1,6 @@
 /*
- * onnx_ops_resize.c: Resize (10, 11 and later) and the older Upsample. The entries of scales, sizes and roi stay
- * in the file's order; attr.axes says which channels-last axis each is for.
+ * onnx_ops_resize.c: Resize (10, 11 and later) and the older Upsample. The entries of scales, sizes
+ * and roi stay in the file's order; attr.axes says which channels-last axis each is for.
  */
 #include "model/onnx.h"
 
@@ -12,7 +12,8 @@ struct word {
 };
 
 /* The value of a string attribute; -1 when it is none of the words (then the node is unknown). */
-static int read_word(struct onnx_node *n, const char *attr, const char *fallback, const struct word *words)
+static int read_word(struct onnx_node *n, const char *attr, const char *fallback,
+                     const struct word *words)
 {
     struct pare_pb_span text = onnx_string(n, attr, fallback);
     for (; words->text != NULL; words++) {
@@ -27,29 +28,43 @@ static int read_word(struct onnx_node *n, const char *attr, const char *fallback
 }
 
 static const struct word modes[] = {
-    {"nearest", PARE_RESIZE_NEAREST}, {"linear", PARE_RESIZE_LINEAR}, {"bilinear", PARE_RESIZE_LINEAR},
-    {"cubic", PARE_RESIZE_CUBIC}, {NULL, 0},
+    {"nearest", PARE_RESIZE_NEAREST},
+    {"linear", PARE_RESIZE_LINEAR},
+    {"bilinear", PARE_RESIZE_LINEAR},
+    {"cubic", PARE_RESIZE_CUBIC},
+    {NULL, 0},
 };
 static const struct word coords[] = {
-    {"half_pixel", PARE_COORD_HALF_PIXEL}, {"half_pixel_symmetric", PARE_COORD_HALF_PIXEL_SYMMETRIC},
-    {"pytorch_half_pixel", PARE_COORD_PYTORCH_HALF_PIXEL}, {"align_corners", PARE_COORD_ALIGN_CORNERS},
-    {"asymmetric", PARE_COORD_ASYMMETRIC}, {"tf_crop_and_resize", PARE_COORD_TF_CROP_AND_RESIZE}, {NULL, 0},
+    {"half_pixel", PARE_COORD_HALF_PIXEL},
+    {"half_pixel_symmetric", PARE_COORD_HALF_PIXEL_SYMMETRIC},
+    {"pytorch_half_pixel", PARE_COORD_PYTORCH_HALF_PIXEL},
+    {"align_corners", PARE_COORD_ALIGN_CORNERS},
+    {"asymmetric", PARE_COORD_ASYMMETRIC},
+    {"tf_crop_and_resize", PARE_COORD_TF_CROP_AND_RESIZE},
+    {NULL, 0},
 };
 static const struct word nearests[] = {
     {"round_prefer_floor", PARE_NEAREST_ROUND_PREFER_FLOOR},
-    {"round_prefer_ceil", PARE_NEAREST_ROUND_PREFER_CEIL}, {"floor", PARE_NEAREST_FLOOR},
-    {"ceil", PARE_NEAREST_CEIL}, {NULL, 0},
+    {"round_prefer_ceil", PARE_NEAREST_ROUND_PREFER_CEIL},
+    {"floor", PARE_NEAREST_FLOOR},
+    {"ceil", PARE_NEAREST_CEIL},
+    {NULL, 0},
 };
 static const struct word aspects[] = {
-    {"stretch", PARE_ASPECT_STRETCH}, {"not_larger", PARE_ASPECT_NOT_LARGER},
-    {"not_smaller", PARE_ASPECT_NOT_SMALLER}, {NULL, 0},
+    {"stretch", PARE_ASPECT_STRETCH},
+    {"not_larger", PARE_ASPECT_NOT_LARGER},
+    {"not_smaller", PARE_ASPECT_NOT_SMALLER},
+    {NULL, 0},
 };
 
 /* Input i, or -1 when it is a constant with no elements, which old files write for "absent". */
 static int input_or_none(const struct onnx_node *n, int i)
 {
     int t = onnx_input(n, i);
-    return t >= 0 && n->c->g->tensors[t].data != NULL && pare_tensor_elements(&n->c->g->tensors[t]) == 0 ? -1 : t;
+    return t >= 0 && n->c->g->tensors[t].data != NULL &&
+                   pare_tensor_elements(&n->c->g->tensors[t]) == 0
+               ? -1
+               : t;
 }
 
 static int length_of(const struct onnx_node *n, int t)
@@ -76,8 +91,8 @@ static bool read_axes(struct onnx_node *n, int rank, bool moved, struct pare_att
     for (int i = 0; i < a->n_axes; i++) {
         int64_t axis = count >= 0 ? axes[i] : i;
         if (axis < -rank || axis >= rank) {
-            onnx_node_fail(n, "the attribute 'axes' holds %lld, expected %d to %d", (long long)axis, -rank,
-                           rank - 1);
+            onnx_node_fail(n, "the attribute 'axes' holds %lld, expected %d to %d", (long long)axis,
+                           -rank, rank - 1);
             return false;
         }
         a->axes[i] = moved_axis((int)(axis < 0 ? axis + rank : axis), rank, moved);
@@ -86,7 +101,8 @@ static bool read_axes(struct onnx_node *n, int rank, bool moved, struct pare_att
 }
 
 /* Emits RESIZE of x by scales or sizes with the modes in `how`. */
-static void emit_resize(struct onnx_node *n, int roi, int scales, int sizes, const struct pare_resize *how)
+static void emit_resize(struct onnx_node *n, int roi, int scales, int sizes,
+                        const struct pare_resize *how)
 {
     int x = n->in[0], rank = onnx_rank(n->c, x);
     struct pare_attr axes = {.n_axes = 0};
@@ -114,7 +130,8 @@ void onnx_op_resize(struct onnx_node *n, enum pare_op op)
     (void)op;
     bool old = n->c->opset < 11;
     int mode = read_word(n, "mode", "nearest", modes);
-    int coord = read_word(n, "coordinate_transformation_mode", old ? "asymmetric" : "half_pixel", coords);
+    int coord =
+        read_word(n, "coordinate_transformation_mode", old ? "asymmetric" : "half_pixel", coords);
     int nearest = read_word(n, "nearest_mode", old ? "floor" : "round_prefer_floor", nearests);
     int aspect = read_word(n, "keep_aspect_ratio_policy", "stretch", aspects);
     if (n->unknown != NULL || n->c->status != PARE_OK) {
@@ -148,7 +165,8 @@ void onnx_op_upsample(struct onnx_node *n, enum pare_op op)
     if (n->unknown != NULL || n->c->status != PARE_OK) {
         return;
     }
-    struct pare_resize how = {.mode = (enum pare_resize_mode)mode, .coord = PARE_COORD_ASYMMETRIC,
+    struct pare_resize how = {.mode = (enum pare_resize_mode)mode,
+                              .coord = PARE_COORD_ASYMMETRIC,
                               .nearest = PARE_NEAREST_FLOOR};
     int from_input = input_or_none(n, 1), count = -1;
     if (from_input < 0) {

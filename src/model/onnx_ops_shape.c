@@ -1,6 +1,7 @@
 /*
- * onnx_ops_shape.c: constants and operators that only move values. What older operator sets write as attributes
- * and newer ones as inputs ends in the same place; constant axes are read here already.
+ * onnx_ops_shape.c: constants and operators that only move values. What older operator sets write
+ * as attributes and newer ones as inputs ends in the same place; constant axes are read here
+ * already.
  */
 #include "model/onnx.h"
 
@@ -20,7 +21,8 @@ void onnx_op_identity(struct onnx_node *n, enum pare_op op)
 
 /* ---- constants ---- */
 
-static void set_const(struct onnx_node *n, int t, enum pare_dtype dtype, int rank, int64_t count, const void *data)
+static void set_const(struct onnx_node *n, int t, enum pare_dtype dtype, int rank, int64_t count,
+                      const void *data)
 {
     struct pare_tensor *tensor = &n->c->g->tensors[t];
     if (data == NULL) {
@@ -75,7 +77,8 @@ static void constant_value(struct onnx_node *n, int t)
     } else if (onnx_has(n, "value_string") || onnx_has(n, "value_strings")) {
         n->unknown = "text constants are not supported";
     } else {
-        onnx_node_fail(n, onnx_has(n, "sparse_value") ? "sparse tensors are not supported" : "it has no value");
+        onnx_node_fail(n, onnx_has(n, "sparse_value") ? "sparse tensors are not supported"
+                                                      : "it has no value");
     }
 }
 
@@ -142,12 +145,14 @@ void onnx_op_split(struct onnx_node *n, enum pare_op op)
     }
     count = onnx_ints(n, "split", sizes, n->n_out);
     if (parts != n->n_out || (count >= 0 && count != n->n_out)) {
-        onnx_node_fail(n, "it has %d outputs, expected %lld", n->n_out, count >= 0 ? (long long)count : (long long)parts);
+        onnx_node_fail(n, "it has %d outputs, expected %lld", n->n_out,
+                       count >= 0 ? (long long)count : (long long)parts);
         return;
     }
     for (int i = 0; i < count; i++) {
         if (sizes[i] < 0) {
-            onnx_node_fail(n, "the attribute 'split' holds %lld, expected 0 or more", (long long)sizes[i]);
+            onnx_node_fail(n, "the attribute 'split' holds %lld, expected 0 or more",
+                           (long long)sizes[i]);
             return;
         }
     }
@@ -169,7 +174,8 @@ void onnx_op_split(struct onnx_node *n, enum pare_op op)
 static int list_length(const struct onnx_node *n, int t)
 {
     const struct pare_tensor *tensor = t >= 0 ? &n->c->g->tensors[t] : NULL;
-    return tensor != NULL && tensor->rank == 1 && tensor->dims[0] >= 0 && tensor->dims[0] <= PARE_MAX_RANK
+    return tensor != NULL && tensor->rank == 1 && tensor->dims[0] >= 0 &&
+                   tensor->dims[0] <= PARE_MAX_RANK
                ? (int)tensor->dims[0]
                : -1;
 }
@@ -260,11 +266,12 @@ void onnx_op_slice(struct onnx_node *n, enum pare_op op)
         onnx_set_rank(n->c, n->out[0], rank);
         return;
     }
-    int n_begin = onnx_ints(n, "starts", begin, PARE_MAX_RANK), n_end = onnx_ints(n, "ends", end, PARE_MAX_RANK);
+    int n_begin = onnx_ints(n, "starts", begin, PARE_MAX_RANK),
+        n_end = onnx_ints(n, "ends", end, PARE_MAX_RANK);
     int n_axes = onnx_ints(n, "axes", axes, PARE_MAX_RANK);
     if (n_begin < 0 || n_end != n_begin || (n_axes >= 0 && n_axes != n_begin)) {
-        onnx_node_fail(n, "starts, ends and axes have %d, %d and %d numbers, expected the same", n_begin, n_end,
-                       n_axes);
+        onnx_node_fail(n, "starts, ends and axes have %d, %d and %d numbers, expected the same",
+                       n_begin, n_end, n_axes);
         return;
     }
     struct pare_attr *a = onnx_emit(n, op, 1, n->in, 1, n->out);
@@ -299,7 +306,9 @@ static bool read_pad_mode(struct onnx_node *n, enum pare_pad_mode *mode)
     static const struct {
         const char *name;
         enum pare_pad_mode mode;
-    } modes[] = {{"constant", PARE_PAD_CONSTANT}, {"reflect", PARE_PAD_REFLECT}, {"edge", PARE_PAD_EDGE},
+    } modes[] = {{"constant", PARE_PAD_CONSTANT},
+                 {"reflect", PARE_PAD_REFLECT},
+                 {"edge", PARE_PAD_EDGE},
                  {"wrap", PARE_PAD_WRAP}};
     struct pare_pb_span text = onnx_string(n, "mode", "constant");
     for (size_t i = 0; i < sizeof modes / sizeof modes[0]; i++) {
@@ -325,7 +334,8 @@ void onnx_op_pad(struct onnx_node *n, enum pare_op op)
     if (n->n_in == 1) {
         count = onnx_ints(n, onnx_has(n, "pads") ? "pads" : "paddings", pads, 2 * PARE_MAX_RANK);
         if (count < 0 || count % 2 != 0 || (rank >= 0 && count != 2 * rank)) {
-            onnx_node_fail(n, "the attribute 'pads' has %d numbers, expected two for each axis", count);
+            onnx_node_fail(n, "the attribute 'pads' has %d numbers, expected two for each axis",
+                           count);
             return;
         }
     }
@@ -371,9 +381,15 @@ void onnx_op_fill(struct onnx_node *n, enum pare_op op)
     }
     onnx_emit(n, op, n_in, in, 1, n->out);
     switch (op) {
-    case PARE_OP_RANGE: rank = 1; break;
-    case PARE_OP_TILE: rank = onnx_rank(n->c, in[0]); break;
-    case PARE_OP_CONSTANT_OF_SHAPE: rank = list_length(n, in[0]); break;
+    case PARE_OP_RANGE:
+        rank = 1;
+        break;
+    case PARE_OP_TILE:
+        rank = onnx_rank(n->c, in[0]);
+        break;
+    case PARE_OP_CONSTANT_OF_SHAPE:
+        rank = list_length(n, in[0]);
+        break;
     default: {
         int a = list_length(n, in[1]), b = onnx_rank(n->c, in[0]);
         rank = a < 0 || b < 0 ? -1 : a > b ? a : b;

@@ -1,15 +1,18 @@
 /*
- * onnx_ops_spatial.c: operators with spatial axes. Ours have channels last, so TRANSPOSE nodes go around them and
- * in front of weights ([O, I/g, k...] -> [O, k..., I/g]); passes move, fold and cancel those.
+ * onnx_ops_spatial.c: operators with spatial axes. Ours have channels last, so TRANSPOSE nodes go
+ * around them and in front of weights ([O, I/g, k...] -> [O, k..., I/g]); passes move, fold and
+ * cancel those.
  */
 #include "model/onnx.h"
 
 #include <string.h>
 
-#define MAX_WINDOW (1 << 24) /* kernel, stride, dilation, pad: keeps every later product inside 64 bits */
+#define MAX_WINDOW                                                                                 \
+    (1 << 24) /* kernel, stride, dilation, pad: keeps every later product inside 64 bits */
 
 /* A list of one integer in [lo, hi] per spatial axis. */
-static void read_per_axis(struct onnx_node *n, const char *attr, int n_spatial, int fallback, int64_t lo, int *out)
+static void read_per_axis(struct onnx_node *n, const char *attr, int n_spatial, int fallback,
+                          int64_t lo, int *out)
 {
     int64_t values[3];
     int count = onnx_ints(n, attr, values, 3);
@@ -25,8 +28,8 @@ static void read_per_axis(struct onnx_node *n, const char *attr, int n_spatial, 
     }
     for (int i = 0; i < count; i++) {
         if (values[i] < lo || values[i] > MAX_WINDOW) {
-            onnx_node_fail(n, "the attribute '%s' holds %lld, expected %lld to %d", attr, (long long)values[i],
-                           (long long)lo, MAX_WINDOW);
+            onnx_node_fail(n, "the attribute '%s' holds %lld, expected %lld to %d", attr,
+                           (long long)values[i], (long long)lo, MAX_WINDOW);
             return;
         }
         out[i] = (int)values[i];
@@ -50,12 +53,14 @@ static void read_pads(struct onnx_node *n, struct pare_window *w)
                        onnx_text(mode, text, sizeof text));
     }
     if (count >= 0 && count != 2 * w->n_spatial) {
-        onnx_node_fail(n, "the attribute 'pads' has %d numbers, expected %d", count, 2 * w->n_spatial);
+        onnx_node_fail(n, "the attribute 'pads' has %d numbers, expected %d", count,
+                       2 * w->n_spatial);
         return;
     }
     for (int i = 0; i < count; i++) {
         if (pads[i] < 0 || pads[i] > MAX_WINDOW) {
-            onnx_node_fail(n, "the attribute 'pads' holds %lld, expected 0 to %d", (long long)pads[i], MAX_WINDOW);
+            onnx_node_fail(n, "the attribute 'pads' holds %lld, expected 0 to %d",
+                           (long long)pads[i], MAX_WINDOW);
             return;
         }
     }
@@ -90,7 +95,8 @@ static int count_spatial(struct onnx_node *n, int x, int weights)
         return 0;
     }
     if (count < 1 || count > 3) {
-        n->unknown = count < 1 ? "its number of spatial axes is not known" : "it has more than 3 spatial axes";
+        n->unknown = count < 1 ? "its number of spatial axes is not known"
+                               : "it has more than 3 spatial axes";
         return 0;
     }
     return count;
@@ -112,8 +118,8 @@ bool onnx_window(struct onnx_node *n, int x, int weights, struct pare_window *w,
     for (int i = 0; i < w->n_spatial && t != NULL && t->rank == w->n_spatial + 2; i++) {
         int64_t k = t->dims[i + 2];
         if (k >= 0 && (k < 1 || k > MAX_WINDOW || (w->kernel[i] != 0 && w->kernel[i] != k))) {
-            onnx_node_fail(n, "the weights' axis %d is %lld, expected the kernel's %d", i + 2, (long long)k,
-                           w->kernel[i]);
+            onnx_node_fail(n, "the weights' axis %d is %lld, expected the kernel's %d", i + 2,
+                           (long long)k, w->kernel[i]);
             break;
         }
         w->kernel[i] = k > 0 ? (int)k : w->kernel[i];
@@ -125,9 +131,10 @@ bool onnx_window(struct onnx_node *n, int x, int weights, struct pare_window *w,
 static void check_groups(struct onnx_node *n, int weights, int axis, int groups)
 {
     const struct pare_tensor *t = &n->c->g->tensors[weights];
-    if (t->rank > axis && t->dims[axis] >= 0 && (t->dims[axis] == 0 || t->dims[axis] % groups != 0)) {
-        onnx_node_fail(n, "the weights' axis %d is %lld, expected a multiple of the %d groups", axis,
-                       (long long)t->dims[axis], groups);
+    if (t->rank > axis && t->dims[axis] >= 0 &&
+        (t->dims[axis] == 0 || t->dims[axis] % groups != 0)) {
+        onnx_node_fail(n, "the weights' axis %d is %lld, expected a multiple of the %d groups",
+                       axis, (long long)t->dims[axis], groups);
     }
 }
 
@@ -136,17 +143,20 @@ static void check_channels(struct onnx_node *n, int x, int64_t wanted)
 {
     const struct pare_tensor *t = &n->c->g->tensors[x];
     if (t->rank >= 2 && t->dims[1] >= 0 && wanted >= 0 && t->dims[1] != wanted) {
-        onnx_node_fail(n, "the input has %lld channels, expected %lld", (long long)t->dims[1], (long long)wanted);
+        onnx_node_fail(n, "the input has %lld channels, expected %lld", (long long)t->dims[1],
+                       (long long)wanted);
     }
 }
 
-void onnx_emit_conv(struct onnx_node *n, int x, int w, int bias, int y, const struct pare_window *window,
-                    int groups)
+void onnx_emit_conv(struct onnx_node *n, int x, int w, int bias, int y,
+                    const struct pare_window *window, int groups)
 {
     int rank = window->n_spatial + 2;
     const struct pare_tensor *t = &n->c->g->tensors[w];
     check_groups(n, w, 0, groups);
-    check_channels(n, x, t->rank == rank && t->dims[1] >= 0 && t->dims[1] <= MAX_WINDOW ? t->dims[1] * groups : -1);
+    check_channels(
+        n, x,
+        t->rank == rank && t->dims[1] >= 0 && t->dims[1] <= MAX_WINDOW ? t->dims[1] * groups : -1);
     int in[3] = {onnx_to_nhwc(n, x, rank, "/nhwc_in"), onnx_to_nhwc(n, w, rank, "/weights"), bias};
     int out = onnx_nhwc_of(n, y, rank);
     struct pare_attr *a = onnx_emit(n, PARE_OP_CONV, bias >= 0 ? 3 : 2, in, 1, &out);
@@ -236,7 +246,8 @@ void onnx_op_pool(struct onnx_node *n, enum pare_op op)
         return;
     }
     int rank = window.n_spatial + 2;
-    bool ceil_mode = onnx_flag(n, "ceil_mode", false), count_pad = onnx_flag(n, "count_include_pad", false);
+    bool ceil_mode = onnx_flag(n, "ceil_mode", false),
+         count_pad = onnx_flag(n, "count_include_pad", false);
     int storage_order = onnx_int_in(n, "storage_order", 0, 0, 1);
     int in = onnx_to_nhwc(n, n->in[0], rank, "/nhwc_in");
     int out[2] = {onnx_nhwc_of(n, n->out[0], rank), -1};
@@ -255,8 +266,8 @@ void onnx_op_pool(struct onnx_node *n, enum pare_op op)
     }
 }
 
-/* The rank of x; where no shape in the file tells, images (rank 4) are assumed: shape inference will refuse
- * the transposes of anything else. */
+/* The rank of x; where no shape in the file tells, images (rank 4) are assumed: shape inference
+ * will refuse the transposes of anything else. */
 static int rank_or_image(struct onnx_node *n, int x)
 {
     int rank = onnx_rank(n->c, x);
@@ -294,7 +305,8 @@ void onnx_op_batch_norm(struct onnx_node *n, enum pare_op op)
     if (n->unknown != NULL || n->c->status != PARE_OK) {
         return;
     }
-    int in[5] = {onnx_to_nhwc(n, n->in[0], rank, "/nhwc_in"), n->in[1], n->in[2], n->in[3], n->in[4]};
+    int in[5] = {onnx_to_nhwc(n, n->in[0], rank, "/nhwc_in"), n->in[1], n->in[2], n->in[3],
+                 n->in[4]};
     int out = onnx_nhwc_of(n, n->out[0], rank);
     onnx_emit(n, op, 5, in, 1, &out)->epsilon = epsilon;
     onnx_from_nhwc(n, out, n->out[0], rank, "/nchw");
@@ -306,7 +318,8 @@ void onnx_op_depth_space(struct onnx_node *n, enum pare_op op)
     int block = onnx_int_in(n, "blocksize", 0, 1, 1 << 15);
     struct pare_pb_span mode = onnx_string(n, "mode", "DCR");
     if (rank != 4 || (!pare_pb_is(mode, "DCR") && !pare_pb_is(mode, "CRD"))) {
-        onnx_node_fail(n, "expected an input of rank 4 and the mode DCR or CRD, found rank %d", rank);
+        onnx_node_fail(n, "expected an input of rank 4 and the mode DCR or CRD, found rank %d",
+                       rank);
         return;
     }
     int in = onnx_to_nhwc(n, n->in[0], rank, "/nhwc_in"), out = onnx_nhwc_of(n, n->out[0], rank);

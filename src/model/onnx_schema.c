@@ -1,9 +1,10 @@
 /*
- * onnx_schema.c: the messages of ONNX (onnx.proto, IR 1 to 13), field by field. Fields that are not listed are
- * skipped. Old models (IR 1, 2) use the same numbers.
+ * onnx_schema.c: the messages of ONNX (onnx.proto, IR 1 to 13), field by field. Fields that are not
+ * listed are skipped. Old models (IR 1, 2) use the same numbers.
  */
 #include "model/onnx.h"
 
+/* clang-format off */
 #define INT(n) {n, PARE_PB_INT, 0}
 #define TEXT(n) {n, PARE_PB_TEXT, 0}
 #define SUB(n, message) {n, PARE_PB_MESSAGE, message}
@@ -60,6 +61,7 @@ static const struct pare_pb_rule training[] = {
     SUB(1, ONNX_GRAPH), SUB(2, ONNX_GRAPH), SUB(3, ONNX_PAIR), SUB(4, ONNX_PAIR), LAST,
 };
 
+/* clang-format on */
 const struct pare_pb_message onnx_messages[ONNX_MESSAGE_COUNT] = {
     [ONNX_MODEL] = {"ModelProto", model},
     [ONNX_GRAPH] = {"GraphProto", graph},

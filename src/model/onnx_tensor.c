@@ -1,7 +1,8 @@
 /*
- * onnx_tensor.c: TensorProto to constant tensors. Values come as raw little-endian bytes or in a typed field
- * (packed or one by one): float_data 4 (float32), int32_data 5 (up to 32 bits, float16 as bits, packed 4- and
- * 2-bit values a byte each), int64_data 7, double_data 10, uint64_data 11 (uint32, uint64).
+ * onnx_tensor.c: TensorProto to constant tensors. Values come as raw little-endian bytes or in a
+ * typed field (packed or one by one): float_data 4 (float32), int32_data 5 (up to 32 bits, float16
+ * as bits, packed 4- and 2-bit values a byte each), int64_data 7, double_data 10, uint64_data 11
+ * (uint32, uint64).
  */
 #include "model/onnx.h"
 
@@ -14,19 +15,21 @@
 #endif
 
 static const char *const type_names[] = {
-    "undefined", "float32", "uint8", "int8", "uint16", "int16", "int32", "int64", "string", "bool",
-    "float16", "float64", "uint32", "uint64", "complex64", "complex128", "bfloat16", "float8e4m3fn",
-    "float8e4m3fnuz", "float8e5m2", "float8e5m2fnuz", "uint4", "int4", "float4e2m1", "float8e8m0", "uint2",
-    "int2",
+    "undefined",      "float32",    "uint8",          "int8",       "uint16",   "int16",
+    "int32",          "int64",      "string",         "bool",       "float16",  "float64",
+    "uint32",         "uint64",     "complex64",      "complex128", "bfloat16", "float8e4m3fn",
+    "float8e4m3fnuz", "float8e5m2", "float8e5m2fnuz", "uint4",      "int4",     "float4e2m1",
+    "float8e8m0",     "uint2",      "int2",
 };
 #define N_TYPES ((int64_t)(sizeof type_names / sizeof type_names[0]))
 
 int onnx_dtype(int64_t type)
 {
     static const int dtypes[] = {
-        -1, PARE_F32, PARE_U8, PARE_I8, PARE_U16, PARE_I16, PARE_I32, PARE_I64, PARE_STRING, PARE_BOOL,
-        PARE_F16, PARE_F64, PARE_U32, PARE_U64, -1, -1, PARE_BF16, -1, -1, -1, -1, PARE_U4, PARE_I4, -1, -1,
-        PARE_U2, PARE_I2,
+        -1,       PARE_F32,    PARE_U8,   PARE_I8,  PARE_U16, PARE_I16, PARE_I32,
+        PARE_I64, PARE_STRING, PARE_BOOL, PARE_F16, PARE_F64, PARE_U32, PARE_U64,
+        -1,       -1,          PARE_BF16, -1,       -1,       -1,       -1,
+        PARE_U4,  PARE_I4,     -1,        -1,       PARE_U2,  PARE_I2,
     };
     return type >= 0 && type < N_TYPES ? dtypes[type] : -1;
 }
@@ -41,19 +44,27 @@ static void fail_type(struct onnx_importer *c, const uint8_t *at, const char *wh
     }
 }
 
-enum { FIELD_FLOAT = 4, FIELD_INT32 = 5, FIELD_STRING = 6, FIELD_INT64 = 7, FIELD_DOUBLE = 10, FIELD_UINT64 = 11 };
+enum {
+    FIELD_FLOAT = 4,
+    FIELD_INT32 = 5,
+    FIELD_STRING = 6,
+    FIELD_INT64 = 7,
+    FIELD_DOUBLE = 10,
+    FIELD_UINT64 = 11
+};
 
 struct tensor_proto {
     struct pare_pb_span all, raw;
     const char *what;
-    int rank;                /* may be more than PARE_MAX_RANK: only that many dims are kept */
+    int rank; /* may be more than PARE_MAX_RANK: only that many dims are kept */
     int64_t dims[PARE_MAX_RANK];
     int64_t type;
     bool has_raw, external, segment;
-    uint32_t typed;          /* the field that holds values, 0 = none */
+    uint32_t typed; /* the field that holds values, 0 = none */
     bool two_typed;
-    int64_t n_values;        /* in the typed field */
-    struct pare_pb_span chunk; /* the only packed chunk of the typed field; data NULL when there are others */
+    int64_t n_values; /* in the typed field */
+    struct pare_pb_span
+        chunk; /* the only packed chunk of the typed field; data NULL when there are others */
 };
 
 static int64_t count_varints(struct pare_pb_span bytes)
@@ -113,22 +124,35 @@ static struct tensor_proto scan_tensor(struct pare_pb_span proto, const char *wh
     struct pare_pb_field f;
     while (pare_pb_next(&r, &f)) {
         switch (f.number) {
-        case 1: scan_dims(&p, &f); break;
-        case 2: p.type = (int64_t)f.value; break;
-        case 3: p.segment = true; break;
+        case 1:
+            scan_dims(&p, &f);
+            break;
+        case 2:
+            p.type = (int64_t)f.value;
+            break;
+        case 3:
+            p.segment = true;
+            break;
         case FIELD_FLOAT:
         case FIELD_INT32:
         case FIELD_STRING:
         case FIELD_INT64:
         case FIELD_DOUBLE:
-        case FIELD_UINT64: scan_typed(&p, &f); break;
+        case FIELD_UINT64:
+            scan_typed(&p, &f);
+            break;
         case 9:
             p.raw = f.bytes;
             p.has_raw = true;
             break;
-        case 13: p.external = true; break;
-        case 14: p.external = p.external || f.value != 0; break;
-        default: break;
+        case 13:
+            p.external = true;
+            break;
+        case 14:
+            p.external = p.external || f.value != 0;
+            break;
+        default:
+            break;
         }
     }
     return p;
@@ -137,21 +161,29 @@ static struct tensor_proto scan_tensor(struct pare_pb_span proto, const char *wh
 static uint32_t field_of(enum pare_dtype dtype)
 {
     switch (dtype) {
-    case PARE_F32: return FIELD_FLOAT;
-    case PARE_F64: return FIELD_DOUBLE;
-    case PARE_I64: return FIELD_INT64;
+    case PARE_F32:
+        return FIELD_FLOAT;
+    case PARE_F64:
+        return FIELD_DOUBLE;
+    case PARE_I64:
+        return FIELD_INT64;
     case PARE_U32:
-    case PARE_U64: return FIELD_UINT64;
-    default: return FIELD_INT32;
+    case PARE_U64:
+        return FIELD_UINT64;
+    default:
+        return FIELD_INT32;
     }
 }
 
-/* Elements of the shape; -1 after a failure. */
+/* Elements of the shape; -1 after a failure. Zeros are left out of the overflow check, so that
+ * strides that are made of the other dimensions are safe too. */
 static int64_t check_shape(struct onnx_importer *c, const struct tensor_proto *p)
 {
-    int64_t n = 1;
+    int64_t others = 1;
+    bool empty = false;
     if (p->rank > PARE_MAX_RANK) {
-        onnx_fail(c, p->all.data, "%s has rank %d, expected at most %d", p->what, p->rank, PARE_MAX_RANK);
+        onnx_fail(c, p->all.data, "%s has rank %d, expected at most %d", p->what, p->rank,
+                  PARE_MAX_RANK);
         return -1;
     }
     for (int i = 0; i < p->rank; i++) {
@@ -162,20 +194,24 @@ static int64_t check_shape(struct onnx_importer *c, const struct tensor_proto *p
         }
     }
     for (int i = 0; i < p->rank; i++) {
-        if (__builtin_mul_overflow(n, p->dims[i], &n) || n > INT64_MAX / 8) {
+        empty = empty || p->dims[i] == 0;
+        if (p->dims[i] > 0 &&
+            (__builtin_mul_overflow(others, p->dims[i], &others) || others > INT64_MAX / 8)) {
             onnx_fail(c, p->all.data, "%s: the product of its dimensions overflows", p->what);
             return -1;
         }
     }
-    return n;
+    return empty ? 0 : others;
 }
 
 /* Where the values are, and how many: bytes (raw) or entries (typed). */
-static bool check_payload(struct onnx_importer *c, const struct tensor_proto *p, enum pare_dtype dtype, int64_t n)
+static bool check_payload(struct onnx_importer *c, const struct tensor_proto *p,
+                          enum pare_dtype dtype, int64_t n)
 {
     size_t bytes = pare_dtype_bytes(dtype, n);
     if (p->external) {
-        onnx_fail(c, p->all.data, "%s keeps its values in another file; save the model as one file", p->what);
+        onnx_fail(c, p->all.data, "%s keeps its values in another file; save the model as one file",
+                  p->what);
     } else if (p->segment) {
         onnx_fail(c, p->all.data, "%s is one segment of a tensor, which is not supported", p->what);
     } else if (p->two_typed || (p->has_raw && p->raw.size > 0 && p->typed != 0)) {
@@ -183,18 +219,18 @@ static bool check_payload(struct onnx_importer *c, const struct tensor_proto *p,
     } else if (p->typed == 0) {
         if (p->raw.size != bytes) {
             onnx_fail(c, p->has_raw ? p->raw.data : p->all.data,
-                      "%s has %zu bytes of values, expected %zu (%lld of %s)", p->what, p->raw.size, bytes,
-                      (long long)n, pare_dtype_name(dtype));
+                      "%s has %zu bytes of values, expected %zu (%lld of %s)", p->what, p->raw.size,
+                      bytes, (long long)n, pare_dtype_name(dtype));
         }
     } else if (p->typed != field_of(dtype)) {
-        onnx_fail(c, p->all.data, "%s is %s, but its values are in field %u, expected field %u", p->what,
-                  pare_dtype_name(dtype), p->typed, field_of(dtype));
+        onnx_fail(c, p->all.data, "%s is %s, but its values are in field %u, expected field %u",
+                  p->what, pare_dtype_name(dtype), p->typed, field_of(dtype));
     } else {
         int bits = pare_dtype_bits(dtype);
         int64_t entries = bits < 8 ? (int64_t)bytes : n;
         if (p->n_values != entries) {
-            onnx_fail(c, p->all.data, "%s has %lld values, expected %lld", p->what, (long long)p->n_values,
-                      (long long)entries);
+            onnx_fail(c, p->all.data, "%s has %lld values, expected %lld", p->what,
+                      (long long)p->n_values, (long long)entries);
         }
     }
     return c->status == PARE_OK;
@@ -204,19 +240,27 @@ static bool check_payload(struct onnx_importer *c, const struct tensor_proto *p,
 static bool entry_fits(enum pare_dtype dtype, int64_t v)
 {
     switch (dtype) {
-    case PARE_I8: return v >= INT8_MIN && v <= INT8_MAX;
-    case PARE_I16: return v >= INT16_MIN && v <= INT16_MAX;
-    case PARE_U8: return v >= 0 && v <= UINT8_MAX;
+    case PARE_I8:
+        return v >= INT8_MIN && v <= INT8_MAX;
+    case PARE_I16:
+        return v >= INT16_MIN && v <= INT16_MAX;
+    case PARE_U8:
+        return v >= 0 && v <= UINT8_MAX;
     case PARE_U16:
     case PARE_F16:
-    case PARE_BF16: return v >= 0 && v <= UINT16_MAX;
-    case PARE_BOOL: return v == 0 || v == 1;
+    case PARE_BF16:
+        return v >= 0 && v <= UINT16_MAX;
+    case PARE_BOOL:
+        return v == 0 || v == 1;
     case PARE_I4:
     case PARE_U4:
     case PARE_I2:
-    case PARE_U2: return v >= INT8_MIN && v <= UINT8_MAX;
-    case PARE_U32: return v >= 0 && v <= UINT32_MAX;
-    default: return true;
+    case PARE_U2:
+        return v >= INT8_MIN && v <= UINT8_MAX;
+    case PARE_U32:
+        return v >= 0 && v <= UINT32_MAX;
+    default:
+        return true;
     }
 }
 
@@ -233,8 +277,8 @@ static void put_entry(struct sink *s, uint64_t value)
     if (s->p->typed == FIELD_INT32) {
         int64_t v = (int32_t)(uint32_t)value;
         if (!entry_fits(s->dtype, v)) {
-            onnx_fail(s->c, s->p->all.data, "%s: the value %lld does not fit %s", s->p->what, (long long)v,
-                      pare_dtype_name(s->dtype));
+            onnx_fail(s->c, s->p->all.data, "%s: the value %lld does not fit %s", s->p->what,
+                      (long long)v, pare_dtype_name(s->dtype));
         }
     } else if (s->dtype == PARE_U32 && value > UINT32_MAX) {
         onnx_fail(s->c, s->p->all.data, "%s: the value %llu does not fit uint32", s->p->what,
@@ -271,8 +315,8 @@ static bool is_aligned(const void *data, enum pare_dtype dtype)
 }
 
 /* The values as an array: in the file where they can be used as they are, else in the arena. */
-static const void *get_data(struct onnx_importer *c, const struct tensor_proto *p, enum pare_dtype dtype,
-                            size_t bytes)
+static const void *get_data(struct onnx_importer *c, const struct tensor_proto *p,
+                            enum pare_dtype dtype, size_t bytes)
 {
     struct pare_pb_span in_place = p->typed == 0 ? p->raw : p->chunk;
     bool usable = p->typed == 0 || p->typed == FIELD_FLOAT || p->typed == FIELD_DOUBLE;
@@ -350,7 +394,8 @@ void onnx_read_tensor(struct onnx_importer *c, struct pare_pb_span proto, int t,
     tensor->file_offset = from != NULL ? (size_t)(from - c->file.data) : 0;
     int64_t odd = count_non_finite(data, (enum pare_dtype)dtype, n);
     if (odd > 0) {
-        pare_graph_warn(c->g, "%s: %lld of %lld values are NaN or infinite", what, (long long)odd, (long long)n);
+        pare_graph_warn(c->g, "%s: %lld of %lld values are NaN or infinite", what, (long long)odd,
+                        (long long)n);
     }
 }
 
@@ -370,7 +415,8 @@ struct pare_pb_span onnx_value_name(struct pare_pb_span proto)
 }
 
 /* A dimension's number; -1 when it is a name or not given. */
-static int64_t read_dim(struct onnx_importer *c, struct pare_pb_span proto, const uint8_t *at, const char *what)
+static int64_t read_dim(struct onnx_importer *c, struct pare_pb_span proto, const uint8_t *at,
+                        const char *what)
 {
     struct pare_pb r = pare_pb_open(proto);
     struct pare_pb_field f;
@@ -388,7 +434,8 @@ static int64_t read_dim(struct onnx_importer *c, struct pare_pb_span proto, cons
     return dim;
 }
 
-static void read_shape(struct onnx_importer *c, struct pare_pb_span proto, struct pare_tensor *tensor)
+static void read_shape(struct onnx_importer *c, struct pare_pb_span proto,
+                       struct pare_tensor *tensor)
 {
     struct pare_pb r = pare_pb_open(proto);
     struct pare_pb_field f;
@@ -460,8 +507,8 @@ void onnx_read_value(struct onnx_importer *c, struct pare_pb_span proto, int t)
 
 /* ---- constants that the reader makes ---- */
 
-static int add_const(struct onnx_node *n, const char *suffix, enum pare_dtype dtype, int rank, const int64_t *dims,
-                     const void *data, size_t bytes)
+static int add_const(struct onnx_node *n, const char *suffix, enum pare_dtype dtype, int rank,
+                     const int64_t *dims, const void *data, size_t bytes)
 {
     char name[256];
     snprintf(name, sizeof name, "%.200s%s", n->label, suffix);

@@ -44,7 +44,8 @@ static uint64_t little_endian(const uint8_t *p, int n)
 }
 
 /* The value behind a tag; NULL or the problem. */
-static const char *read_value(const uint8_t **at, const uint8_t *end, unsigned wire, struct pare_pb_field *f)
+static const char *read_value(const uint8_t **at, const uint8_t *end, unsigned wire,
+                              struct pare_pb_field *f)
 {
     size_t left = (size_t)(end - *at);
     uint64_t size;
@@ -127,7 +128,9 @@ static const char *check_packed(enum pare_pb_kind kind, struct pare_pb_span byte
 {
     size_t width = kind == PARE_PB_FLOATS ? 4 : 8;
     if (kind != PARE_PB_INTS) {
-        return bytes.size % width == 0 ? NULL : "packed numbers whose length is no multiple of their width";
+        return bytes.size % width == 0
+                   ? NULL
+                   : "packed numbers whose length is no multiple of their width";
     }
     const uint8_t *at = bytes.data, *end = bytes.size > 0 ? bytes.data + bytes.size : bytes.data;
     while (at != end) {
@@ -186,8 +189,8 @@ bool pare_pb_check(struct pare_pb_span file, const struct pare_pb_message *messa
         if (!pare_pb_next(r, &f)) {
             if (r->problem != NULL) {
                 damage->offset = (size_t)(r->at - file.data);
-                snprintf(damage->text, sizeof damage->text, "expected a field of %s, found %s", message->name,
-                         r->problem);
+                snprintf(damage->text, sizeof damage->text, "expected a field of %s, found %s",
+                         message->name, r->problem);
                 return false;
             }
             depth--;
@@ -206,8 +209,8 @@ bool pare_pb_check(struct pare_pb_span file, const struct pare_pb_message *messa
         }
         if (problem != NULL) {
             damage->offset = (size_t)(f.at - file.data);
-            snprintf(damage->text, sizeof damage->text, "field %u of %s (wire type %u): %s", f.number,
-                     message->name, (unsigned)f.wire, problem);
+            snprintf(damage->text, sizeof damage->text, "field %u of %s (wire type %u): %s",
+                     f.number, message->name, (unsigned)f.wire, problem);
             return false;
         }
     }

@@ -1,6 +1,6 @@
 /*
- * protobuf.h: reads protobuf wire format in place. Nothing is copied or allocated and nothing recurses: a
- * reader is a span of bytes, a message inside it is another span.
+ * protobuf.h: reads protobuf wire format in place. Nothing is copied or allocated and nothing
+ * recurses: a reader is a span of bytes, a message inside it is another span.
  *
  * A field is a varint tag (number << 3 | wire), then its value:
  *   wire 0   varint, at most 10 bytes, 7 bits each, low bits first
@@ -16,7 +16,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum pare_pb_wire { PARE_PB_VARINT = 0, PARE_PB_FIXED64 = 1, PARE_PB_BYTES = 2, PARE_PB_FIXED32 = 5 };
+enum pare_pb_wire {
+    PARE_PB_VARINT = 0,
+    PARE_PB_FIXED64 = 1,
+    PARE_PB_BYTES = 2,
+    PARE_PB_FIXED32 = 5
+};
 
 struct pare_pb_span {
     const uint8_t *data; /* may be NULL when size is 0 */
@@ -24,7 +29,7 @@ struct pare_pb_span {
 };
 
 struct pare_pb_field {
-    uint32_t number;           /* 1 .. 2^29 - 1 */
+    uint32_t number; /* 1 .. 2^29 - 1 */
     enum pare_pb_wire wire;
     uint64_t value;            /* varint, fixed64, fixed32 */
     struct pare_pb_span bytes; /* wire 2 */
@@ -49,21 +54,21 @@ bool pare_pb_is(struct pare_pb_span span, const char *text);
 /* ---- checking a whole file against a table of its messages ---- */
 
 enum pare_pb_kind {
-    PARE_PB_ANY,          /* unknown field: skipped */
-    PARE_PB_INT,          /* varint */
-    PARE_PB_FLOAT,        /* fixed32 */
-    PARE_PB_DOUBLE,       /* fixed64 */
-    PARE_PB_TEXT,         /* bytes */
-    PARE_PB_INTS,         /* repeated varint, packed or not */
-    PARE_PB_FLOATS,       /* repeated fixed32, packed or not */
-    PARE_PB_DOUBLES,      /* repeated fixed64, packed or not */
-    PARE_PB_MESSAGE       /* a message of the kind `message` */
+    PARE_PB_ANY,     /* unknown field: skipped */
+    PARE_PB_INT,     /* varint */
+    PARE_PB_FLOAT,   /* fixed32 */
+    PARE_PB_DOUBLE,  /* fixed64 */
+    PARE_PB_TEXT,    /* bytes */
+    PARE_PB_INTS,    /* repeated varint, packed or not */
+    PARE_PB_FLOATS,  /* repeated fixed32, packed or not */
+    PARE_PB_DOUBLES, /* repeated fixed64, packed or not */
+    PARE_PB_MESSAGE  /* a message of the kind `message` */
 };
 
 struct pare_pb_rule {
     uint32_t number;
     enum pare_pb_kind kind;
-    int message;          /* index of its table, for PARE_PB_MESSAGE */
+    int message; /* index of its table, for PARE_PB_MESSAGE */
 };
 
 struct pare_pb_message {
@@ -72,8 +77,8 @@ struct pare_pb_message {
 };
 
 struct pare_pb_damage {
-    size_t offset;        /* in the file */
-    char text[192];       /* expected and found, with message and field */
+    size_t offset;  /* in the file */
+    char text[192]; /* expected and found, with message and field */
 };
 
 #define PARE_PB_MAX_DEPTH 100

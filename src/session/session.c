@@ -84,6 +84,9 @@ enum pare_status pare_session_path(const char *name, const char *real_path, char
 static enum pare_status open_lock(struct pare_session *s, bool follow, bool *follower, struct pare_error *err)
 {
     *follower = false;
+    if (strcmp(s->path, ":memory:") == 0) {
+        return PARE_OK; /* nothing is kept, nobody else can hold it */
+    }
     s->lock_fd = open(s->path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (s->lock_fd < 0) {
         if ((errno == EACCES || errno == EROFS) && follow && pare_is_file(s->path)) {

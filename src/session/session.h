@@ -28,7 +28,7 @@ struct pare_session;
 enum pare_status pare_session_path(const char *name, const char *real_path, char *path, size_t size,
                                    struct pare_error *err);
 
-/* Opens or creates. Held by another process: with `follow` opened read-only (*follower = true), else ERR_BUSY
+/* Opens or creates (":memory:" = kept nowhere). Held by another process: with `follow` opened read-only (*follower = true), else ERR_BUSY
  * naming the process. Not a session, damaged, or of a newer schema: ERR_FORMAT, nothing is written. */
 enum pare_status pare_session_open(const char *path, bool follow, struct pare_session **session,
                                    bool *follower, struct pare_error *err);

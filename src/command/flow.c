@@ -1,0 +1,341 @@
+/*
+ * flow.c: verbs. A flow says again and again what it needs; what is missing becomes jobs; when nothing is missing
+ * it has its result. So a flow needs no memory of its own: after a crash the same command finds the finished rows.
+ */
+#include "command/flow.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static struct front_flow *find_flow(const struct pare_front *f, uint64_t id)
+{
+    for (struct front_flow *flow = f->flows; flow != NULL; flow = flow->next) {
+        if (flow->id == id) {
+            return flow;
+        }
+    }
+    return NULL;
+}
+
+void flow_end(struct pare_front *f, struct front_flow *flow, enum pare_status status, json_t *result_take)
+{
+    flow->ended = true;
+    flow->status = status;
+    flow->err.code = status;
+    json_decref(flow->result);
+    flow->result = result_take;
+    front_changed(f);
+}
+
+/* The config that args ask for: "config", "level" (uniform, with the first/last rule), or "run". */
+bool flow_config(struct pare_front *f, struct front_flow *flow)
+{
+    const json_t *config = json_object_get(flow->args, "config");
+    const char *level = pare_json_get_string(flow->args, "level", NULL);
+    const char *run = pare_json_get_string(flow->args, "run", NULL);
+    if (flow->levels != NULL) {
+        return true;
+    }
+    flow->levels = calloc((size_t)f->n_layers + 1, 1);
+    if (flow->levels == NULL) {
+        flow_end(f, flow, pare_error_nomem(&flow->err), NULL);
+        return false;
+    }
+    if (config != NULL) {
+        for (const char *key = NULL; key == NULL;) {
+            json_t *value;
+            json_object_foreach((json_t *)(uintptr_t)config, key, value) {
+                bool known = false;
+                for (int i = 0; i < f->n_layers; i++) {
+                    known = known || strcmp(f->layers[i].name, key) == 0;
+                }
+                if (!known) {
+                    flow_end(f, flow, pare_error(&flow->err, PARE_ERR_CONFIG, key, "the config names a layer that the pipeline does not have"), NULL);
+                    return false;
+                }
+            }
+            break;
+        }
+        if (!front_config_levels(f, config, flow->levels, &flow->err)) {
+            flow_end(f, flow, PARE_ERR_CONFIG, NULL);
+            return false;
+        }
+    } else if (run != NULL) {
+        int point = front_find_point(f, run);
+        if (point < 0) {
+            flow_end(f, flow, pare_error(&flow->err, PARE_ERR_NOINPUT, run, "no such run or point"), NULL);
+            return false;
+        }
+        memcpy(flow->levels, f->points[point].levels, (size_t)f->n_layers);
+    } else {
+        struct pare_level wanted = {PARE_LEVEL_FP32, 32, 32};
+        if (level != NULL && pare_level_parse(level, &wanted, &flow->err) != PARE_OK) {
+            flow_end(f, flow, PARE_ERR_USAGE, NULL);
+            return false;
+        }
+        for (int l = 0; l < f->n_levels; l++) {
+            if (pare_level_equal(wanted, f->levels[l])) {
+                front_uniform(f, l, flow->levels);
+                return true;
+            }
+        }
+        flow_end(f, flow, pare_error(&flow->err, PARE_ERR_USAGE, level, "not among the candidate levels (use --levels)"), NULL);
+        return false;
+    }
+    return true;
+}
+
+/* ---- the simple verbs ---- */
+
+static void advance_describe(struct pare_front *f, struct front_flow *flow)
+{
+    flow_end(f, flow, PARE_OK, json_incref(f->description));
+}
+
+static void advance_sense(struct pare_front *f, struct front_flow *flow)
+{
+    bool failed = false;
+    if (front_ensure_sense(f, f->sense_samples, &failed, &flow->err)) {
+        flow_end(f, flow, PARE_OK, flow_sense_json(f));
+    } else if (failed) {
+        flow_end(f, flow, flow->err.code != PARE_OK ? flow->err.code : PARE_ERR_FAIL, NULL);
+    }
+}
+
+static void advance_bench(struct pare_front *f, struct front_flow *flow)
+{
+    bool failed = false;
+    double latency[6], fp32_ms;
+    if (!flow_config(f, flow)) {
+        return;
+    }
+    bool profile = front_ensure_profile(f, &failed, &flow->err);
+    json_t *config = front_config_json(f, flow->levels);
+    bool whole = profile && front_ensure_latency(f, config, 55, latency, &fp32_ms, &failed, &flow->err);
+    json_decref(config);
+    if (profile && whole) {
+        flow_end(f, flow, PARE_OK, flow_bench_json(f, flow->levels, latency, fp32_ms));
+    } else if (failed) {
+        flow_end(f, flow, flow->err.code != PARE_OK ? flow->err.code : PARE_ERR_FAIL, NULL);
+    }
+}
+
+static void advance_eval(struct pare_front *f, struct front_flow *flow)
+{
+    bool failed = false;
+    struct front_eval eval;
+    const char *split = pare_json_get_string(flow->args, "split", "search");
+    if (pare_json_get_bool(f->description, "bare", false)) {
+        flow_end(f, flow, pare_error(&flow->err, PARE_ERR_USAGE, f->path, "a bare model has no labelled data: no accuracy (write a pipeline with `pare new`)"), NULL);
+        return;
+    }
+    if (!flow_config(f, flow)) {
+        return;
+    }
+    json_t *config = front_config_json(f, flow->levels);
+    if (front_ensure_eval(f, config, split, (int)pare_json_get_int(flow->args, "samples", 0), 70, "accuracy", &eval,
+                          &failed, &flow->err)) {
+        if (eval.samples == 0) {
+            flow_end(f, flow, pare_error(&flow->err, PARE_ERR_NOINPUT, split, "the split has no samples"), NULL);
+        } else {
+            flow_end(f, flow, PARE_OK, flow_eval_json(f, flow->levels, split, &eval));
+        }
+        for (int i = 0; i < f->n_points; i++) {
+            if (memcmp(f->points[i].levels, flow->levels, (size_t)f->n_layers) == 0) {
+                front_load_point(f, &f->points[i]);
+            }
+        }
+    } else if (failed) {
+        flow_end(f, flow, flow->err.code != PARE_OK ? flow->err.code : PARE_ERR_FAIL, NULL);
+    }
+    json_decref(config);
+}
+
+/* Accuracy and latency of one point, or its test figures. */
+static void advance_point(struct pare_front *f, struct front_flow *flow)
+{
+    bool failed = false, test = flow->verb == FLOW_TEST, all = true;
+    struct front_eval eval;
+    double latency[6], fp32_ms;
+    if (!flow_config(f, flow)) {
+        return;
+    }
+    json_t *config = front_config_json(f, flow->levels);
+    if (!pare_json_get_bool(f->description, "bare", false)) {
+        all = front_ensure_eval(f, config, test ? "test" : "search", 0, 70, "accuracy of the point", &eval, &failed, &flow->err);
+    }
+    if (!test && !failed) {
+        all = front_ensure_latency(f, config, 65, latency, &fp32_ms, &failed, &flow->err) && all;
+    }
+    json_decref(config);
+    for (int i = 0; i < f->n_points; i++) {
+        if (memcmp(f->points[i].levels, flow->levels, (size_t)f->n_layers) == 0) {
+            front_load_point(f, &f->points[i]);
+        }
+    }
+    if (all && !failed) {
+        front_fit(f);
+        flow_end(f, flow, PARE_OK, json_object());
+    } else if (failed) {
+        flow_end(f, flow, flow->err.code != PARE_OK ? flow->err.code : PARE_ERR_FAIL, NULL);
+    }
+}
+
+/* ---- the table ---- */
+
+static const struct {
+    const char *name;
+    void (*advance)(struct pare_front *f, struct front_flow *flow);
+} verbs[FLOW_VERB_COUNT] = {
+    [FLOW_DESCRIBE] = {"describe", advance_describe}, [FLOW_SENSE] = {"sense", advance_sense},
+    [FLOW_BENCH] = {"bench", advance_bench},          [FLOW_EVAL] = {"eval", advance_eval},
+    [FLOW_SOLVE] = {"solve", flow_advance_solve},     [FLOW_FRONT] = {"front", flow_advance_front},
+    [FLOW_MEASURE] = {"measure", advance_point},      [FLOW_TEST] = {"test", advance_point},
+};
+
+void front_advance(struct pare_front *f)
+{
+    /* a flow that ends may start another; the new one is in front of the list and waits for the next call */
+    for (struct front_flow *flow = f->flows; flow != NULL; flow = flow->next) {
+        if (flow->ended) {
+            continue;
+        }
+        if (f->failed) {
+            flow->err = f->failure;
+            flow_end(f, flow, f->failure.code, NULL);
+        } else if (f->described) {
+            verbs[flow->verb].advance(f, flow);
+        }
+    }
+}
+
+uint64_t pare_front_start(struct pare_front *f, const char *verb, const void *json_args, struct pare_error *err)
+{
+    struct front_flow *flow = NULL;
+    for (int v = 0; v < FLOW_VERB_COUNT; v++) {
+        if (strcmp(verbs[v].name, verb) == 0) {
+            flow = calloc(1, sizeof *flow);
+            if (flow == NULL) {
+                pare_error_nomem(err);
+                return 0;
+            }
+            flow->verb = (enum flow_verb)v;
+        }
+    }
+    if (flow == NULL) {
+        pare_error(err, PARE_ERR_USAGE, verb, "unknown verb");
+        return 0;
+    }
+    if (f->follower) {
+        free(flow);
+        pare_error(err, PARE_ERR_BUSY, NULL, "another pare holds this session");
+        return 0;
+    }
+    flow->id = ++f->last_flow;
+    flow->args = json_args != NULL ? json_deep_copy(json_args) : json_object();
+    flow->run = flow->best = -1;
+    flow->max_loss = NAN;
+    flow->next = f->flows;
+    f->flows = flow;
+    front_advance(f);
+    return flow->id;
+}
+
+bool pare_front_result(struct pare_front *f, uint64_t id, const void **json, enum pare_status *status,
+                       struct pare_error *err)
+{
+    struct front_flow *flow = find_flow(f, id);
+    *json = NULL;
+    if (flow == NULL) {
+        *status = pare_error(err, PARE_ERR_INTERNAL, NULL, "no such verb in progress");
+        return true;
+    }
+    if (!flow->ended) {
+        return false;
+    }
+    *json = flow->result;
+    *status = flow->status;
+    if (err != NULL) {
+        *err = flow->err;
+    }
+    return true;
+}
+
+void pare_front_stop(struct pare_front *f, uint64_t id)
+{
+    struct front_flow *flow = find_flow(f, id);
+    bool others = false;
+    if (flow == NULL || flow->ended) {
+        return;
+    }
+    flow_end(f, flow, pare_error(&flow->err, PARE_ERR_FAIL, NULL, "stopped"), NULL);
+    for (struct front_flow *other = f->flows; other != NULL; other = other->next) {
+        others = others || !other->ended;
+    }
+    if (!others) {
+        pare_sched_cancel_all(f->sched);
+    }
+}
+
+bool front_busy(const struct pare_front *f)
+{
+    for (struct front_flow *flow = f->flows; flow != NULL; flow = flow->next) {
+        if (!flow->ended) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void front_flows_free(struct pare_front *f)
+{
+    for (struct front_flow *flow = f->flows, *next; flow != NULL; flow = next) {
+        next = flow->next;
+        json_decref(flow->args);
+        json_decref(flow->result);
+        json_decref(flow->answer);
+        free(flow->levels);
+        free(flow);
+    }
+    f->flows = NULL;
+}
+
+int front_find_point(const struct pare_front *f, const char *text)
+{
+    char name[256];
+    const char *colon = strrchr(text, ':');
+    int number = colon != NULL ? atoi(colon + 1) : 0, best = -1;
+    size_t n = colon != NULL && number > 0 ? (size_t)(colon - text) : strlen(text);
+    if (n >= sizeof name) {
+        return -1;
+    }
+    memcpy(name, text, n);
+    name[n] = '\0';
+    for (int i = 0; i < f->n_points; i++) {
+        const struct front_point *p = &f->points[i];
+        bool same = strcmp(f->runs[p->run].name, name) == 0 || atoi(name) == p->run + 1;
+        if (!same || (number > 0 && p->number != number)) {
+            continue;
+        }
+        if (number > 0) {
+            return i;
+        }
+        /* without a number: the point the run ended in, else its last one */
+        int64_t chosen = pare_json_get_int(f->runs[p->run].status, "best", 0);
+        best = chosen == p->number || best < 0 || (chosen == 0) ? i : best;
+        if (chosen == p->number) {
+            return i;
+        }
+    }
+    return best;
+}
+
+void *pare_front_config(struct pare_front *f, const char *run, int point)
+{
+    char text[300];
+    snprintf(text, sizeof text, point > 0 ? "%s:%d" : "%s", run, point);
+    int i = front_find_point(f, text);
+    return i >= 0 ? json_incref(f->points[i].config) : NULL;
+}

@@ -1,0 +1,132 @@
+#include <math.h>
+#include <string.h>
+
+#include "command/flow.h"
+#include "measure/stats.h"
+
+json_t *flow_sense_json(const struct pare_front *f)
+{
+    json_t *layers = json_array();
+    for (int i = 0; i < f->n_layers; i++) {
+        for (int l = 1; l < f->n_levels; l++) {
+            const struct front_cell *c = &f->cells[i * f->n_levels + l];
+            double n = c->own_n, drop, low, high, mse = n > 0 ? c->mse / n : NAN, power = n > 0 ? c->power / n : NAN;
+            pare_interval_paired(c->lost, c->won, c->samples, &drop, &low, &high);
+            bool labels = f->split_samples[1] > 0 && !pare_json_get_bool(f->description, "bare", false);
+            double rmse = sqrt(mse), over_scale = c->scale > 0 ? rmse / c->scale : NAN;
+            json_t *item = json_object();
+            json_object_set_new(item, "name", json_string(f->layers[i].name));
+            json_object_set_new(item, "level", json_string(f->level_names[l]));
+            json_object_set_new(item, "rmse", pare_json_real(rmse));
+            json_object_set_new(item, "rmse_over_scale", pare_json_real(over_scale));
+            json_object_set_new(item, "rmse_over_sigma", pare_json_real(c->sigma > 0 ? rmse / c->sigma : NAN));
+            json_object_set_new(item, "sqnr_db", pare_json_real(mse > 0 ? 10 * log10(power / mse) : NAN));
+            json_object_set_new(item, "clipped", pare_json_real(n > 0 ? c->clipped / n : NAN));
+            json_object_set_new(item, "loss", pare_json_real(c->samples > 0 ? c->loss / c->samples : NAN));
+            json_object_set_new(item, "drop", pare_json_real(labels ? drop : NAN));
+            json_object_set_new(item, "drop_low", pare_json_real(labels ? low : NAN));
+            json_object_set_new(item, "drop_high", pare_json_real(labels ? high : NAN));
+            json_object_set_new(item, "samples", json_integer(c->samples));
+            json_object_set_new(item, "suspected", json_boolean(over_scale > 0.7));
+            json_array_append_new(layers, item);
+        }
+    }
+    return json_pack("{s:i, s:s, s:i, s:o}", "schema", 1, "kind", "own", "samples", f->sense_samples, "layers", layers);
+}
+
+json_t *flow_bench_json(const struct pare_front *f, const unsigned char *levels, const double latency[6], double fp32_ms)
+{
+    json_t *layers = json_array(), *stages = json_array();
+    for (int i = 0; i < f->n_layers; i++) {
+        const struct front_cell *c = &f->cells[i * f->n_levels + levels[i]];
+        json_array_append_new(layers, json_pack("{s:s, s:s, s:o, s:o, s:o, s:s, s:o}", "name", f->layers[i].name, "level",
+                                                f->level_names[levels[i]], "ms", pare_json_real(c->ms), "p10",
+                                                pare_json_real(c->ms_p10), "p90", pare_json_real(c->ms_p90), "kernel",
+                                                c->kernel != NULL ? c->kernel : "", "share_of_limit", json_null()));
+    }
+    for (int s = 0; s < f->n_stages; s++) {
+        json_t *total = json_object();
+        for (int l = 0; l < f->n_levels && s < 16; l++) {
+            json_object_set_new(total, f->level_names[l], pare_json_real(f->stage_total[s][l]));
+        }
+        json_array_append_new(stages, json_pack("{s:s, s:f, s:o}", "name", f->stages[s].name, "calls", f->stages[s].calls,
+                                                "uniform_ms", total));
+    }
+    return json_pack("{s:i, s:s, s:s, s:s, s:{s:o, s:o, s:o, s:o, s:o}, s:o, s:o, s:o, s:o}", "schema", 1, "target", "host",
+                     "cpu", f->cpu, "isa", f->isa, "latency_ms", "min", pare_json_real(latency[0]), "median",
+                     pare_json_real(latency[1]), "p90", pare_json_real(latency[3]), "p99", pare_json_real(latency[4]),
+                     "samples", pare_json_real(latency[5]), "fp32_ms", pare_json_real(fp32_ms), "glue_ms",
+                     pare_json_real(f->glue_ms), "stages", stages, "layers", layers);
+}
+
+json_t *flow_eval_json(const struct pare_front *f, const unsigned char *levels, const char *split,
+                       const struct front_eval *eval)
+{
+    double low, high, drop, drop_low, drop_high, agree_low, agree_high, n = eval->samples;
+    pare_interval_proportion(eval->right, eval->samples, &low, &high);
+    pare_interval_proportion(eval->agree, eval->samples, &agree_low, &agree_high);
+    pare_interval_paired(eval->lost, eval->won, eval->samples, &drop, &drop_low, &drop_high);
+    return json_pack("{s:i, s:s, s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "schema", 1, "split",
+                     split, "samples", eval->samples, "accuracy", pare_json_real(eval->right / n), "accuracy_low",
+                     pare_json_real(low), "accuracy_high", pare_json_real(high), "drop", pare_json_real(drop), "drop_low",
+                     pare_json_real(drop_low), "drop_high", pare_json_real(drop_high), "fp32_accuracy",
+                     pare_json_real(eval->reference_right / n), "agreement", pare_json_real(eval->agree / n),
+                     "agreement_low", pare_json_real(agree_low), "agreement_high", pare_json_real(agree_high), "loss",
+                     pare_json_real(eval->loss / n), "bytes", pare_json_real(front_bytes(f, levels)), "bitops",
+                     pare_json_real(front_bitops(f, levels)));
+}
+
+static json_t *point_measured(const struct pare_front *f, const struct front_point *p)
+{
+    double low, high, drop, drop_low, drop_high;
+    json_t *measured = json_object();
+    if (p->search.samples > 0) {
+        pare_interval_proportion(p->search.right, p->search.samples, &low, &high);
+        pare_interval_paired(p->search.lost, p->search.won, p->search.samples, &drop, &drop_low, &drop_high);
+        json_object_set_new(measured, "split", json_string("search"));
+        json_object_set_new(measured, "samples", json_integer(p->search.samples));
+        json_object_set_new(measured, "accuracy", pare_json_real((double)p->search.right / p->search.samples));
+        json_object_set_new(measured, "accuracy_low", pare_json_real(low));
+        json_object_set_new(measured, "accuracy_high", pare_json_real(high));
+        json_object_set_new(measured, "drop", pare_json_real(drop));
+        json_object_set_new(measured, "drop_low", pare_json_real(drop_low));
+        json_object_set_new(measured, "drop_high", pare_json_real(drop_high));
+    }
+    json_object_set_new(measured, "latency_ms", pare_json_real(p->latency[1]));
+    json_object_set_new(measured, "latency_p99_ms", pare_json_real(p->latency[4]));
+    json_object_set_new(measured, "fp32_latency_ms", pare_json_real(p->fp32_ms));
+    json_object_set_new(measured, "bytes", pare_json_real(front_bytes(f, p->levels)));
+    json_object_set_new(measured, "bitops", pare_json_real(front_bitops(f, p->levels)));
+    return measured;
+}
+
+json_t *flow_solve_json(const struct pare_front *f, const struct front_flow *flow)
+{
+    unsigned char uniform[4096];
+    const char *status = pare_json_get_string(flow->answer, "status", "?");
+    json_t *root = json_pack("{s:i, s:s, s:s, s:o, s:o, s:i}", "schema", 1, "status", status, "method", "glpk", "gap",
+                             pare_json_real(pare_json_get_real(flow->answer, "gap")), "seconds",
+                             pare_json_real(flow->solve_seconds), "evaluations", flow->evaluations);
+    if (flow->run >= 0) {
+        json_object_set_new(root, "run", json_string(f->runs[flow->run].name));
+    }
+    if (flow->best < 0) {
+        json_object_set_new(root, "config", json_null());
+        json_object_set_new(root, "predicted", json_null());
+        json_object_set_new(root, "measured", json_null());
+        return root;
+    }
+    const struct front_point *p = &f->points[flow->best];
+    json_object_set(root, "config", p->config);
+    json_object_set_new(root, "point", json_integer(p->number));
+    json_object_set_new(root, "predicted",
+                        json_pack("{s:o, s:o, s:o, s:o}", "loss", pare_json_real(p->loss_sum), "drop",
+                                  pare_json_real(p->drop_predicted), "latency_ms", pare_json_real(p->latency_predicted),
+                                  "bytes", pare_json_real(front_bytes(f, p->levels))));
+    json_object_set_new(root, "measured", point_measured(f, p));
+    if (f->n_layers <= (int)sizeof uniform) {
+        front_uniform(f, f->int8_level, uniform);
+        json_object_set_new(root, "int8_bytes", pare_json_real(front_bytes(f, uniform)));
+    }
+    return root;
+}

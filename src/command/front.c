@@ -1,0 +1,500 @@
+#include "command/front.h"
+
+#include <limits.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/strbuf.h"
+#include "pk.h"
+
+#define MAX_LOG 500
+
+void front_changed(struct pare_front *f)
+{
+    f->dirty = true;
+    f->version++;
+    f->state.version = f->version; /* whoever compares sees at once that there is news */
+    if (f->options.changed != NULL && !f->closing) {
+        f->options.changed(f->options.self);
+    }
+}
+
+void front_log(struct pare_front *f, const char *format, ...)
+{
+    char text[512];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    if (f->n_log == MAX_LOG) {
+        free(f->log[0]);
+        memmove(f->log, f->log + 1, (MAX_LOG - 1) * sizeof *f->log);
+        f->n_log--;
+    }
+    char *copy = strdup(text);
+    if (copy != NULL) {
+        f->log[f->n_log++] = copy;
+    }
+    front_changed(f);
+}
+
+void front_say(struct pare_front *f, bool is_error, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    vsnprintf(f->message, sizeof f->message, format, args);
+    va_end(args);
+    f->message_is_error = is_error;
+    front_log(f, "%s%s", is_error ? "error: " : "", f->message);
+}
+
+static const char *copy_text(struct pare_front *f, const char *text)
+{
+    const char *copy = pare_arena_strdup(&f->arena, text);
+    return copy != NULL ? copy : "";
+}
+
+static void take_layer(struct pare_front *f, struct front_layer *l, const json_t *json)
+{
+    const char *name = pare_json_get_string(json, "name", "?"), *slash = strchr(name, '/');
+    const json_t *bytes = json_object_get(json, "bytes"), *from = json_object_get(json, "from");
+    l->name = copy_text(f, name);
+    l->short_name = copy_text(f, slash != NULL ? slash + 1 : name);
+    l->kind = copy_text(f, pare_json_get_string(json, "kind", "conv"));
+    l->shape = copy_text(f, pare_json_get_string(json, "shape", ""));
+    l->stage = (int)pare_json_get_int(json, "stage", 0);
+    l->macs = pare_json_get_int(json, "macs", 0);
+    l->weights = pare_json_get_int(json, "weights", 0);
+    l->first = pare_json_get_bool(json, "first", false);
+    l->last = pare_json_get_bool(json, "last", false);
+    l->elements = pare_json_get_real(json, "elements");
+    for (int bits = 0; bits <= 32; bits++) {
+        char key[8];
+        snprintf(key, sizeof key, "%d", bits);
+        l->bytes[bits] = pare_json_get_real(bytes, key);
+    }
+    l->n_from = (int)json_array_size(from);
+    l->from = pare_arena_array(&f->arena, (size_t)l->n_from + 1, sizeof *l->from);
+    for (int i = 0; l->from != NULL && i < l->n_from; i++) {
+        l->from[i] = (int)json_integer_value(json_array_get(from, (size_t)i));
+    }
+    l->pin_lo = l->pin_hi = -1;
+}
+
+static int keep_level(const struct pare_front *f, const char *text)
+{
+    struct pare_level level;
+    if (text == NULL) {
+        return f->int8_level;
+    }
+    for (int l = 0; pare_level_parse(text, &level, NULL) == PARE_OK && l < f->n_levels; l++) {
+        if (pare_level_equal(level, f->levels[l])) {
+            return l;
+        }
+    }
+    return f->int8_level;
+}
+
+static void take_layers(struct pare_front *f, const json_t *layers, const json_t *stages)
+{
+    int first = keep_level(f, f->options.keep_first), last = keep_level(f, f->options.keep_last);
+    f->n_layers = (int)json_array_size(layers);
+    f->layers = pare_arena_array(&f->arena, (size_t)f->n_layers + 1, sizeof *f->layers);
+    f->n_stages = (int)json_array_size(stages);
+    f->stages = pare_arena_array(&f->arena, (size_t)f->n_stages + 1, sizeof *f->stages);
+    f->cells = pare_arena_array(&f->arena, (size_t)(f->n_layers * f->n_levels) + 1, sizeof *f->cells);
+    for (int s = 0; s < f->n_stages; s++) {
+        const json_t *stage = json_array_get(stages, (size_t)s);
+        double other = pare_json_get_real(stage, "other_bytes");
+        f->stages[s].name = copy_text(f, pare_json_get_string(stage, "name", "?"));
+        f->stages[s].file = copy_text(f, pare_json_get_string(stage, "file", ""));
+        f->stages[s].other_bytes = isfinite(other) ? other : 0;
+        f->stages[s].calls = 1;
+        f->stages[s].first_layer = f->n_layers;
+    }
+    for (int i = 0; i < f->n_layers; i++) {
+        struct front_layer *l = &f->layers[i];
+        take_layer(f, l, json_array_get(layers, (size_t)i));
+        l->keep = f->n_levels - 1;
+        l->keep = l->first && first < l->keep ? first : l->keep;
+        l->keep = l->last && last < l->keep ? last : l->keep;
+        struct front_stage *stage = &f->stages[l->stage];
+        stage->first_layer = i < stage->first_layer ? i : stage->first_layer;
+        stage->n_layers++;
+        for (int k = 0; k < f->n_levels; k++) {
+            f->cells[i * f->n_levels + k].ms = NAN;
+            f->cells[i * f->n_levels + k].ms_p10 = f->cells[i * f->n_levels + k].ms_p90 = NAN;
+        }
+    }
+}
+
+/* ---- runs and points of the session ---- */
+
+static void take_run(void *self, int64_t id, const char *name, const char *method, const json_t *settings,
+                     const json_t *status)
+{
+    struct pare_front *f = self;
+    if (f->n_runs == f->cap_runs) {
+        int cap = f->cap_runs > 0 ? 2 * f->cap_runs : 16;
+        struct front_run *runs = realloc(f->runs, (size_t)cap * sizeof *runs);
+        if (runs == NULL) {
+            return;
+        }
+        f->runs = runs;
+        f->cap_runs = cap;
+    }
+    f->runs[f->n_runs++] = (struct front_run){.id = id,
+                                              .name = strdup(name),
+                                              .method = strdup(method),
+                                              .settings = json_deep_copy(settings),
+                                              .status = json_deep_copy(status)};
+}
+
+static void take_point(void *self, int64_t id, int64_t run, int number, const json_t *config, const json_t *facts)
+{
+    struct pare_front *f = self;
+    struct front_point p = {.id = id, .run_id = run, .run = -1, .number = number};
+    for (int r = 0; r < f->n_runs; r++) {
+        p.run = f->runs[r].id == run ? r : p.run;
+    }
+    if (f->n_points == f->cap_points) {
+        int cap = f->cap_points > 0 ? 2 * f->cap_points : 64;
+        struct front_point *points = realloc(f->points, (size_t)cap * sizeof *points);
+        if (points == NULL) {
+            return;
+        }
+        f->points = points;
+        f->cap_points = cap;
+    }
+    p.levels = calloc((size_t)f->n_layers + 1, 1);
+    if (p.levels == NULL || p.run < 0 || !front_config_levels(f, config, p.levels, NULL)) {
+        free(p.levels); /* of other candidate levels, or of a pipeline that has changed */
+        return;
+    }
+    p.config = front_config_json(f, p.levels);
+    p.facts = json_deep_copy(facts);
+    p.drop_predicted = p.latency_predicted = NAN;
+    f->points[f->n_points++] = p;
+    front_load_point(f, &f->points[f->n_points - 1]);
+}
+
+int front_add_run(struct pare_front *f, const char *name, const char *method, json_t *settings, struct pare_error *err)
+{
+    int64_t id = 0;
+    json_t *status = json_object();
+    int n = f->n_runs;
+    if (pare_session_add_run(f->session, name, method, settings, &id, err) == PARE_OK) {
+        take_run(f, id, name, method, settings, status);
+    }
+    json_decref(status);
+    return f->n_runs > n ? n : -1;
+}
+
+int front_add_point(struct pare_front *f, int run, const unsigned char *levels, json_t *facts, struct pare_error *err)
+{
+    int64_t id = 0;
+    int number = 1, n = f->n_points;
+    for (int i = 0; i < f->n_points; i++) {
+        if (f->points[i].run == run) {
+            if (memcmp(f->points[i].levels, levels, (size_t)f->n_layers) == 0) {
+                return i;
+            }
+            number++;
+        }
+    }
+    json_t *config = front_config_json(f, levels);
+    if (pare_session_add_point(f->session, f->runs[run].id, number, config, facts, &id, err) == PARE_OK) {
+        take_point(f, id, f->runs[run].id, number, config, facts);
+    }
+    json_decref(config);
+    if (f->n_points == n) {
+        return -1;
+    }
+    f->points[n].loss_sum = front_loss_sum(f, levels);
+    f->points[n].drop_predicted = front_drop_of_loss(f, f->points[n].loss_sum);
+    f->points[n].latency_predicted = front_latency_sum(f, levels);
+    front_changed(f);
+    return n;
+}
+
+/* ---- jobs come back ---- */
+
+static void take_description(struct pare_front *f, const json_t *result)
+{
+    const json_t *splits = json_object_get(result, "splits");
+    static const char *const names[3] = {"calibration", "search", "test"};
+    f->description = json_incref((json_t *)(uintptr_t)result);
+    snprintf(f->content, sizeof f->content, "%s", pare_json_get_string(result, "content", ""));
+    snprintf(f->isa, sizeof f->isa, "%s", pare_json_get_string(result, "isa", ""));
+    take_layers(f, json_object_get(result, "layers"), json_object_get(result, "stages"));
+    bool bare = pare_json_get_bool(result, "bare", false);
+    for (int s = 0; s < 3; s++) {
+        f->split_samples[s] = bare ? 64 : (int)pare_json_get_int(json_object_get(splits, names[s]), "n", 0);
+    }
+    f->sense_samples = f->options.samples > 0 ? f->options.samples : 200;
+    f->sense_samples = f->sense_samples < f->split_samples[1] ? f->sense_samples : f->split_samples[1];
+    f->eval_samples = f->options.eval_samples > 0 ? f->options.eval_samples : 2000;
+    f->n_chunks = (f->sense_samples + FRONT_CHUNK - 1) / FRONT_CHUNK;
+    f->sense_chunk = pare_arena_array(&f->arena, (size_t)(f->n_levels * f->n_chunks) + 1, sizeof *f->sense_chunk);
+    f->described = true;
+    f->glue_ms = NAN;
+    if (f->session != NULL) {
+        (void)pare_session_set_meta(f->session, "pipeline", f->real_path, NULL);
+        front_load_rows(f);
+        pare_session_each_run(f->session, f, take_run);
+        pare_session_each_point(f->session, f, take_point);
+        front_fit(f);
+        for (int i = 0; i < f->n_points; i++) {
+            f->points[i].latency_predicted = front_latency_sum(f, f->points[i].levels);
+        }
+        front_apply_actions(f);
+    }
+    front_log(f, "%s: %d models, %d layers", pare_json_get_string(result, "name", "?"), f->n_stages, f->n_layers);
+}
+
+static const json_t *find_row(void *self, const char *key)
+{
+    return front_find_row(self, key);
+}
+
+static enum pare_status job_finished(void *self, const struct pare_task *task, const json_t *result,
+                                     struct pare_error *err)
+{
+    struct pare_front *f = self;
+    enum pare_status status = PARE_OK;
+    if (task->key[0] != '\0' && f->session != NULL) {
+        json_t *params = json_copy(task->params);
+        json_object_del(params, "pipeline");
+        json_object_del(params, "models");
+        status = pare_session_put_row(f->session, task->key, task->kind, params, result,
+                                      pare_sched_now(f->sched) - task->started, err);
+        json_decref(params);
+    }
+    if (task->key[0] != '\0' && status == PARE_OK) {
+        json_object_set(f->recent, task->key, (json_t *)(uintptr_t)result);
+    }
+    if (strcmp(task->kind, "describe") == 0) {
+        take_description(f, result);
+    } else if (task->tag != NULL) {
+        json_decref(*(json_t **)task->tag);
+        *(json_t **)task->tag = json_incref((json_t *)(uintptr_t)result);
+    }
+    f->advance_wanted = true;
+    front_changed(f);
+    return status;
+}
+
+static void job_failed(void *self, const struct pare_task *task)
+{
+    struct pare_front *f = self;
+    if (strcmp(task->kind, "describe") == 0) {
+        f->failed = true;
+        f->failure = task->error;
+    }
+    f->advance_wanted = true;
+    if (!f->closing) {
+        front_log(f, "%s: %s%s%s", task->title, task->error.where, task->error.where[0] != '\0' ? ": " : "",
+                  task->error.message);
+    }
+}
+
+static void jobs_changed(void *self)
+{
+    struct pare_front *f = self;
+    if (f->closing) {
+        return;
+    }
+    if (f->advance_wanted) {
+        f->advance_wanted = false;
+        front_advance(f);
+    }
+    front_changed(f);
+}
+
+/* ---- opening and closing ---- */
+
+static void read_cpu(char *text, size_t size)
+{
+    struct pare_file file;
+    char line[256] = "unknown CPU";
+    FILE *in = fopen("/proc/cpuinfo", "re");
+    (void)file;
+    while (in != NULL && fgets(line, sizeof line, in) != NULL) {
+        char *colon = strchr(line, ':');
+        if (strncmp(line, "model name", 10) == 0 && colon != NULL) {
+            colon[strcspn(colon, "\n")] = '\0';
+            pare_escape(colon + 2, strlen(colon + 2), text, size);
+            fclose(in);
+            return;
+        }
+    }
+    if (in != NULL) {
+        fclose(in);
+    }
+    snprintf(text, size, "unknown CPU");
+}
+
+static enum pare_status parse_levels(struct pare_front *f, struct pare_error *err)
+{
+    struct pare_level given[PARE_MAX_LEVELS];
+    int n = 0;
+    enum pare_status status = pare_levels_parse(f->options.levels != NULL ? f->options.levels : "default", given,
+                                                PARE_MAX_LEVELS - 2, &n, err);
+    if (status != PARE_OK) {
+        return status;
+    }
+    /* fp32 is always there, and int8, which first and last layers fall back to */
+    given[n++] = (struct pare_level){PARE_LEVEL_FP32, 32, 32};
+    given[n++] = (struct pare_level){PARE_LEVEL_INT, 8, 8};
+    for (int i = 0; i < n; i++) {
+        int at = f->n_levels;
+        bool known = false;
+        for (int k = 0; k < f->n_levels; k++) {
+            known = known || pare_level_equal(f->levels[k], given[i]);
+        }
+        if (known) {
+            continue;
+        }
+        for (; at > 0 && pare_level_compare(given[i], f->levels[at - 1]) < 0; at--) {
+            f->levels[at] = f->levels[at - 1];
+        }
+        f->levels[at] = given[i];
+        f->n_levels++;
+    }
+    for (int l = 0; l < f->n_levels; l++) {
+        pare_level_name(f->levels[l], f->level_names[l]);
+        pare_level_alias(f->levels[l], f->level_alias[l]);
+        f->int8_level = f->levels[l].kind == PARE_LEVEL_INT && f->levels[l].w_bits == 8 && f->levels[l].a_bits == 8
+                            ? l
+                            : f->int8_level;
+    }
+    return PARE_OK;
+}
+
+static enum pare_status open_session(struct pare_front *f, struct pare_error *err)
+{
+    char path[PATH_MAX], name[128];
+    if (f->options.temporary) {
+        return pare_session_open(":memory:", false, &f->session, &f->follower, err);
+    }
+    if (f->options.session != NULL) {
+        snprintf(path, sizeof path, "%s", f->options.session);
+    } else {
+        char *copy = strdup(f->real_path), *last = copy != NULL ? strrchr(copy, '/') : NULL;
+        if (last != NULL && strcmp(last, "/pipeline.lua") == 0) {
+            *last = '\0';
+            last = strrchr(copy, '/');
+        }
+        snprintf(name, sizeof name, "%s", last != NULL && last[1] != '\0' ? last + 1 : "pipeline");
+        enum pare_status status = pare_session_path(name, copy != NULL ? copy : "", path, sizeof path, err);
+        free(copy);
+        if (status != PARE_OK) {
+            return status;
+        }
+    }
+    return pare_session_open(path, f->options.follow, &f->session, &f->follower, err);
+}
+
+static enum pare_status start_describing(struct pare_front *f, struct pare_error *err)
+{
+    json_t *params = json_pack("{s:s, s:o}", "pipeline", f->real_path, "models",
+                               f->models != NULL ? json_string(f->models) : json_null());
+    struct pare_task_spec spec = {
+        .kind = "describe", .title = "open the pipeline", .key = "", .params_take = params, .priority = 100};
+    return pare_sched_add(f->sched, &spec) != 0 ? PARE_OK : pare_error_nomem(err);
+}
+
+enum pare_status pare_front_open(struct uv_loop_s *loop, const struct pare_front_options *options,
+                                 struct pare_front **out, struct pare_error *err)
+{
+    struct pare_front *f = calloc(1, sizeof *f);
+    char real[PATH_MAX];
+    *out = NULL;
+    if (f == NULL) {
+        return pare_error_nomem(err);
+    }
+    f->options = *options;
+    f->loop = loop;
+    f->recent = json_object();
+    f->minimize = PARE_COST_LATENCY;
+    f->max_drop = 0.01;
+    f->max_latency_ms = f->max_bytes = NAN;
+    f->path = strdup(options->path);
+    f->models = options->models_dir != NULL ? realpath(options->models_dir, NULL) : NULL;
+    read_cpu(f->cpu, sizeof f->cpu);
+    enum pare_status status = parse_levels(f, err);
+    if (status == PARE_OK && realpath(options->path, real) == NULL) {
+        status = pare_error(err, PARE_ERR_NOINPUT, options->path, "no such file or folder");
+    }
+    if (status == PARE_OK && options->models_dir != NULL && f->models == NULL) {
+        status = pare_error(err, PARE_ERR_NOINPUT, options->models_dir, "no such folder (--models)");
+    }
+    if (status == PARE_OK) {
+        f->real_path = strdup(real);
+        status = f->real_path != NULL ? open_session(f, err) : pare_error_nomem(err);
+    }
+    if (status == PARE_OK) {
+        long cores = sysconf(_SC_NPROCESSORS_ONLN);
+        struct pare_sched_owner owner = {
+            .self = f, .find_row = find_row, .finished = job_finished, .failed = job_failed, .changed = jobs_changed};
+        f->sched = pare_sched_new(loop, options->exe,
+                                  options->n_workers > 0 ? options->n_workers : cores > 0 ? (int)cores : 1, &owner);
+        status = f->sched != NULL ? start_describing(f, err) : pare_error_nomem(err);
+    }
+    if (status != PARE_OK) {
+        pare_front_close(f);
+        pare_front_free(f);
+        return status;
+    }
+    *out = f;
+    return PARE_OK;
+}
+
+void pare_front_close(struct pare_front *f)
+{
+    f->closing = true;
+    if (f->sched != NULL) {
+        pare_sched_stop(f->sched);
+    }
+}
+
+void pare_front_free(struct pare_front *f)
+{
+    if (f == NULL) {
+        return;
+    }
+    front_flows_free(f);
+    pare_sched_free(f->sched);
+    pare_session_close(f->session);
+    for (int i = 0; i < f->n_points; i++) {
+        free(f->points[i].levels);
+        json_decref(f->points[i].config);
+        json_decref(f->points[i].facts);
+    }
+    for (int i = 0; i < f->n_runs; i++) {
+        free(f->runs[i].name);
+        free(f->runs[i].method);
+        json_decref(f->runs[i].settings);
+        json_decref(f->runs[i].status);
+    }
+    for (int i = 0; i < f->n_log; i++) {
+        free(f->log[i]);
+    }
+    free(f->points);
+    free(f->runs);
+    json_decref(f->recent);
+    json_decref(f->description);
+    json_decref(f->calibration);
+    pare_arena_clear(&f->arena);
+    pare_arena_clear(&f->state_arena);
+    pare_arena_clear(&f->spare_arena);
+    free(f->path);
+    free(f->models);
+    free(f->real_path);
+    free(f);
+}

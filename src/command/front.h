@@ -1,0 +1,211 @@
+/*
+ * front.h: inside command/: the front. It owns the session and the queue, and knows the pipeline only through
+ * the description that a job gave. Everything shown is made from rows.
+ *
+ *   rows.c      which rows there are, which jobs would make the missing ones, what they add up to
+ *   flow.c      verbs: what they need next, until they are done
+ *   choose.c    the solver's problem from rows: costs, pins, budgets, the monotone fit from loss to drop
+ *   state.c     struct pare_state for the screen
+ *   lines.c     commands as text
+ *   front.c     opening, jobs coming back, closing
+ */
+#ifndef PARE_COMMAND_FRONT_H
+#define PARE_COMMAND_FRONT_H
+
+#include "base/arena.h"
+#include "base/json.h"
+#include "job/sched.h"
+#include "pare.h"
+#include "search/problem.h"
+#include "session/session.h"
+
+#define FRONT_CHUNK 25        /* samples of one sensitivity job */
+#define FRONT_EVAL_CHUNK 100  /* samples of one accuracy job */
+#define FRONT_MIXED 32        /* measured mixed configs behind the fit */
+#define FRONT_MIXED_SAMPLES 500
+#define FRONT_MAX_ROUNDS 5    /* solve, measure, fit again */
+
+struct front_layer {
+    const char *name, *short_name, *kind, *shape;
+    int stage;
+    int64_t macs, weights;
+    double bytes[33];         /* by weight bits; NaN where there is no such level */
+    bool first, last;
+    double elements;          /* of its input */
+    int n_from;
+    int *from;                /* layers that it reads */
+    int keep;                 /* narrowest level index allowed by the first/last rule */
+    int pin_lo, pin_hi;       /* level indices, -1 = free */
+};
+
+struct front_stage {
+    const char *name, *file;
+    int first_layer, n_layers;
+    double other_bytes, calls;
+};
+
+/* Sums over the samples seen, of one layer at one level. */
+struct front_cell {
+    int samples, lost, won;
+    double loss;              /* sum */
+    int own_n;
+    double mse, power, clipped, scale, sigma; /* sums weighted by own_n */
+    double ms, ms_p10, ms_p90;
+    const char *kernel;
+};
+
+/* Accuracy of a config on a split, summed over chunks. */
+struct front_eval {
+    int samples, right, reference_right, lost, won, agree;
+    double loss;
+    int chunks;
+};
+
+struct front_point {
+    int64_t id, run_id;
+    int run, number;
+    unsigned char *levels;    /* [n_layers] */
+    json_t *config, *facts;
+    struct front_eval search, test;
+    double latency[6];        /* min median p10 p90 p99 n; NaN = not measured */
+    double fp32_ms;           /* measured beside it, interleaved */
+    double loss_sum, drop_predicted, latency_predicted;
+    bool front, ghost;
+};
+
+struct front_run {
+    int64_t id;
+    char *name, *method;
+    json_t *settings, *status;
+};
+
+struct front_flow;            /* flow.c */
+
+struct pare_front {
+    struct pare_front_options options;
+    char *path, *models, *session_text, *real_path;
+    uv_loop_t *loop;
+    struct pare_sched *sched;
+    struct pare_session *session;
+    bool follower, closing;
+    char cpu[128], isa[32];
+
+    struct pare_arena arena;  /* of the description */
+    json_t *description;
+    char content[40];
+    bool described, failed;
+    struct pare_error failure;
+    int n_levels, int8_level;
+    struct pare_level levels[PARE_MAX_LEVELS];
+    char level_names[PARE_MAX_LEVELS][16], level_alias[PARE_MAX_LEVELS][16];
+    int n_stages, n_layers;
+    struct front_stage *stages;
+    struct front_layer *layers;
+    struct front_cell *cells; /* [n_layers * n_levels] */
+    int split_samples[3];
+    int sense_samples, eval_samples;
+    bool *sense_chunk;        /* [n_levels * chunks] integrated */
+    int n_chunks;
+    char calibration_key[40];
+    json_t *calibration;      /* the row */
+    bool profiled;
+    double stage_other[16][PARE_MAX_LEVELS], stage_total[16][PARE_MAX_LEVELS], glue_ms;
+
+    int n_points, cap_points;
+    struct front_point *points;
+    bool probe_done[PARE_MAX_LEVELS + FRONT_MIXED];
+    int n_runs, cap_runs;
+    struct front_run *runs;
+    int n_fit;                /* measured (loss sum, drop) pairs, sorted by loss */
+    double fit_x[512], fit_y[512];
+
+    double max_drop, max_latency_ms, max_bytes;
+    enum pare_figure_id minimize;
+    int n_log;
+    char *log[500];
+    char message[512];
+    bool message_is_error;
+    char solver[800];
+    json_t *recent;           /* rows of this process that are not to be read again from the session (fresh) */
+
+    uint64_t last_flow;
+    struct front_flow *flows; /* newest first */
+    uint64_t version;
+    bool dirty, advance_wanted, can_undo, can_redo;
+    double idle_since;
+    struct pare_state state;
+    struct pare_arena state_arena, spare_arena;
+};
+
+/* ---- front.c ---- */
+void front_changed(struct pare_front *f);
+void front_log(struct pare_front *f, const char *format, ...) __attribute__((format(printf, 2, 3)));
+const char *front_state_text(struct pare_front *f, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void front_say(struct pare_front *f, bool is_error, const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+/* ---- rows.c ---- */
+struct front_job {
+    const char *kind;
+    const char *title;
+    json_t *params;           /* what the result depends on, beside the content; taken */
+    bool needs_calibration, quiet, interactive;
+    int priority;
+    double limit_seconds, total;
+};
+/* The key of such a job into key[40]. */
+void front_job_key(const struct pare_front *f, const char *kind, const json_t *params, char key[40]);
+/* The finished row (borrowed) or NULL after queueing the job; *failed when it has failed in this process. */
+const json_t *front_row(struct pare_front *f, struct front_job *job_take, bool *failed, struct pare_error *err);
+const json_t *front_find_row(struct pare_front *f, const char *key);
+
+bool front_ensure_calibration(struct pare_front *f, bool *failed, struct pare_error *err);
+bool front_ensure_sense(struct pare_front *f, int samples, bool *failed, struct pare_error *err);
+bool front_ensure_profile(struct pare_front *f, bool *failed, struct pare_error *err);
+/* Accuracy of a config; samples 0 = f->eval_samples. true when complete; eval holds what is there so far. */
+bool front_ensure_eval(struct pare_front *f, json_t *config, const char *split, int samples, int priority,
+                       const char *title, struct front_eval *eval, bool *failed, struct pare_error *err);
+bool front_ensure_latency(struct pare_front *f, json_t *config, int priority, double latency[6], double *fp32_ms,
+                          bool *failed, struct pare_error *err);
+/* Takes what earlier sessions know, without queueing anything. */
+void front_load_rows(struct pare_front *f);
+void front_load_point(struct pare_front *f, struct front_point *p);
+/* Sums an accuracy row into eval. */
+void front_add_eval(struct front_eval *eval, const json_t *row);
+
+/* ---- choose.c ---- */
+json_t *front_config_json(const struct pare_front *f, const unsigned char *levels);
+bool front_config_levels(const struct pare_front *f, const json_t *config, unsigned char *levels, struct pare_error *err);
+void front_uniform(const struct pare_front *f, int level, unsigned char *levels); /* keeps first/last rule, no pins */
+double front_loss_sum(const struct pare_front *f, const unsigned char *levels);    /* NaN where a cell is missing */
+double front_latency_sum(const struct pare_front *f, const unsigned char *levels);
+double front_bytes(const struct pare_front *f, const unsigned char *levels);
+double front_bitops(const struct pare_front *f, const unsigned char *levels);
+double front_drop_of_loss(const struct pare_front *f, double loss);
+double front_loss_of_drop(const struct pare_front *f, double drop);
+void front_fit(struct pare_front *f);
+/* The i-th mixed config behind the fit (deterministic). */
+void front_mixed(const struct pare_front *f, int i, unsigned char *levels);
+struct front_budget {
+    enum pare_figure_id minimize;
+    double max_drop, max_latency, max_bytes, max_loss; /* NaN = none */
+    bool per_model, use_pins;
+};
+enum pare_status front_problem(struct pare_front *f, const struct front_budget *budget, struct pare_problem **p,
+                               struct pare_error *err);
+/* Levels from an answer's config (groups are layers, or stages with per_model). */
+void front_answer_levels(const struct pare_front *f, const json_t *answer, bool per_model, unsigned char *levels);
+
+/* ---- flow.c ---- */
+void front_advance(struct pare_front *f);
+void front_flows_free(struct pare_front *f);
+int front_add_run(struct pare_front *f, const char *name, const char *method, json_t *settings, struct pare_error *err);
+int front_add_point(struct pare_front *f, int run, const unsigned char *levels, json_t *facts, struct pare_error *err);
+int front_find_point(const struct pare_front *f, const char *run_and_point);
+bool front_busy(const struct pare_front *f);
+
+/* ---- state.c ---- */
+void front_build_state(struct pare_front *f);
+/* ---- lines.c ---- */
+void front_apply_actions(struct pare_front *f);
+
+#endif

@@ -1,0 +1,526 @@
+/*
+ * lines.c: commands as text. Words are separated by blanks; '...' and "..." keep blanks.
+ */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/strbuf.h"
+#include "command/front.h"
+#include "export/export.h"
+
+#define MAX_WORDS 32
+
+struct words {
+    int n;
+    char *word[MAX_WORDS];
+    char text[2048];
+};
+
+static enum pare_status split_words(const char *line, struct words *w, struct pare_error *err)
+{
+    size_t o = 0;
+    w->n = 0;
+    for (const char *p = line; *p != '\0';) {
+        while (*p == ' ' || *p == '\t') {
+            p++;
+        }
+        if (*p == '\0') {
+            break;
+        }
+        if (w->n == MAX_WORDS || strlen(p) + o + 2 > sizeof w->text) {
+            return pare_error(err, PARE_ERR_USAGE, "command", "too many words");
+        }
+        w->word[w->n++] = w->text + o;
+        for (char quote = '\0'; *p != '\0' && (quote != '\0' || (*p != ' ' && *p != '\t')); p++) {
+            if (quote != '\0' ? *p == quote : *p == '\'' || *p == '"') {
+                quote = quote != '\0' ? '\0' : *p;
+            } else {
+                w->text[o++] = *p;
+            }
+        }
+        w->text[o++] = '\0';
+    }
+    return PARE_OK;
+}
+
+/* ---- pins ---- */
+
+static int find_level(const struct pare_front *f, const char *text, struct pare_error *err)
+{
+    struct pare_level level;
+    if (pare_level_parse(text, &level, err) != PARE_OK) {
+        return -1;
+    }
+    for (int l = 0; l < f->n_levels; l++) {
+        if (pare_level_equal(level, f->levels[l])) {
+            return l;
+        }
+    }
+    pare_error(err, PARE_ERR_USAGE, text, "not among the candidate levels (use --levels)");
+    return -1;
+}
+
+/* "GLOB=LEVEL" or "GLOB=LEVEL..LEVEL"; lo = hi = -1 for "GLOB=free". A pattern matches layers; one without '/' also a stage. */
+static enum pare_status apply_pin(struct pare_front *f, const char *text, bool dry, int *matched, struct pare_error *err)
+{
+    char glob[512], first[64];
+    const char *equals = strrchr(text, '=');
+    int lo = -1, hi = -1;
+    *matched = 0;
+    if (equals == NULL || equals == text || (size_t)(equals - text) >= sizeof glob) {
+        return pare_error(err, PARE_ERR_USAGE, text, "expected GLOB=LEVEL or GLOB=LEVEL..LEVEL");
+    }
+    memcpy(glob, text, (size_t)(equals - text));
+    glob[equals - text] = '\0';
+    if (strcmp(equals + 1, "free") != 0) {
+        const char *dots = strstr(equals + 1, "..");
+        snprintf(first, sizeof first, "%.*s", dots != NULL ? (int)(dots - equals - 1) : 60, equals + 1);
+        lo = find_level(f, first, err);
+        hi = lo >= 0 && dots != NULL ? find_level(f, dots + 2, err) : lo;
+        if (lo < 0 || hi < 0) {
+            return PARE_ERR_USAGE;
+        }
+        if (lo > hi) {
+            int swap = lo;
+            lo = hi;
+            hi = swap;
+        }
+    }
+    for (int i = 0; i < f->n_layers; i++) {
+        const char *stage = f->stages[f->layers[i].stage].name;
+        bool hit = pare_glob_match(glob, f->layers[i].name) ||
+                   (strchr(glob, '/') == NULL && pare_glob_match(glob, stage)) ||
+                   (strcmp(glob, "inputs") == 0 && f->layers[i].first) || (strcmp(glob, "outputs") == 0 && f->layers[i].last);
+        if (hit) {
+            (*matched)++;
+            if (!dry) {
+                f->layers[i].pin_lo = lo;
+                f->layers[i].pin_hi = hi;
+            }
+        }
+    }
+    return *matched > 0 ? PARE_OK : pare_error(err, PARE_ERR_USAGE, glob, "the pattern matches no layer");
+}
+
+static double parse_amount(const char *text, bool fraction)
+{
+    char *end;
+    double value = strtod(text, &end);
+    if (end == text) {
+        return NAN;
+    }
+    if (*end == '%' && fraction) {
+        return value / 100;
+    }
+    static const struct {
+        const char *unit;
+        double factor;
+    } units[] = {{"", 1}, {"ms", 1}, {"s", 1000}, {"us", 1e-3}, {"B", 1}, {"kB", 1e3}, {"KB", 1e3}, {"KiB", 1024}, {"MB", 1e6}, {"MiB", 1048576}};
+    for (size_t i = 0; i < sizeof units / sizeof units[0]; i++) {
+        if (strcmp(end, units[i].unit) == 0) {
+            return value * units[i].factor;
+        }
+    }
+    return NAN;
+}
+
+static enum pare_status apply_budget(struct pare_front *f, const struct words *w, struct pare_error *err)
+{
+    double value = NAN;
+    if (w->n < 3) {
+        return pare_error(err, PARE_ERR_USAGE, "budget", "expected drop|latency|bytes VALUE|none");
+    }
+    bool drop = strcmp(w->word[1], "drop") == 0;
+    if (strcmp(w->word[2], "none") != 0) {
+        value = parse_amount(w->word[2], drop);
+        if (!isfinite(value) || value < 0) {
+            return pare_error(err, PARE_ERR_USAGE, w->word[2], "expected a number such as %s, or none", drop ? "0.01 or 1%" : "1.5");
+        }
+    }
+    if (drop) {
+        f->max_drop = value;
+    } else if (strcmp(w->word[1], "latency") == 0) {
+        f->max_latency_ms = value;
+    } else if (strcmp(w->word[1], "bytes") == 0) {
+        f->max_bytes = value;
+    } else {
+        return pare_error(err, PARE_ERR_USAGE, w->word[1], "expected drop, latency or bytes");
+    }
+    return PARE_OK;
+}
+
+/* A choice: pins, budgets, what is minimised. Choices are replayed from the session and can be undone. */
+static enum pare_status apply_choice(struct pare_front *f, const struct words *w, bool dry, struct pare_error *err)
+{
+    int matched = 0;
+    if (w->n < 2) {
+        return pare_error(err, PARE_ERR_USAGE, w->word[0], "expected an argument");
+    }
+    if (strcmp(w->word[0], "pin") == 0 || strcmp(w->word[0], "keep") == 0 || strcmp(w->word[0], "free") == 0) {
+        for (int i = 1; i < w->n; i++) {
+            char text[600];
+            bool frees = strcmp(w->word[0], "free") == 0;
+            snprintf(text, sizeof text, "%s%s", w->word[i], frees ? "=free" : "");
+            enum pare_status status = apply_pin(f, text, dry, &matched, err);
+            if (status != PARE_OK) {
+                return status;
+            }
+        }
+        if (!dry) {
+            front_say(f, false, "%s %s: %d %s", w->word[0], w->word[1], matched, matched == 1 ? "layer" : "layers");
+        }
+        return PARE_OK;
+    }
+    if (strcmp(w->word[0], "budget") == 0) {
+        double before[3] = {f->max_drop, f->max_latency_ms, f->max_bytes};
+        enum pare_status status = apply_budget(f, w, err);
+        if (dry || status != PARE_OK) {
+            f->max_drop = before[0];
+            f->max_latency_ms = before[1];
+            f->max_bytes = before[2];
+        }
+        return status;
+    }
+    for (int c = 0; c < PARE_COST_COUNT; c++) {
+        if (strcmp(w->word[1], pare_cost_name((enum pare_figure_id)c)) == 0) {
+            f->minimize = dry ? f->minimize : (enum pare_figure_id)c;
+            return PARE_OK;
+        }
+    }
+    return pare_error(err, PARE_ERR_USAGE, w->word[1], "expected latency, bytes or drop");
+}
+
+static void replay_action(void *self, const char *line, bool undone)
+{
+    struct pare_front *f = self;
+    struct words w;
+    f->can_undo = f->can_undo || !undone;
+    f->can_redo = f->can_redo || undone;
+    if (!undone && !f->options.no_pins && split_words(line, &w, NULL) == PARE_OK && w.n > 0) {
+        (void)apply_choice(f, &w, false, NULL); /* a pattern that matches nothing any more changes nothing */
+    }
+}
+
+void front_apply_actions(struct pare_front *f)
+{
+    for (int i = 0; i < f->n_layers; i++) {
+        f->layers[i].pin_lo = f->layers[i].pin_hi = -1;
+    }
+    f->max_drop = pare_json_get_bool(f->description, "bare", false) ? NAN : 0.01;
+    f->max_latency_ms = f->max_bytes = NAN;
+    f->minimize = PARE_COST_LATENCY;
+    f->can_undo = f->can_redo = false;
+    pare_session_each_action(f->session, f, replay_action);
+    f->message[0] = '\0';
+    front_changed(f);
+}
+
+/* "Pinning re-solves at once from cached costs": only when nothing has to be measured for it. */
+static void solve_again(struct pare_front *f)
+{
+    bool sensed = f->n_chunks > 0 && f->profiled && f->calibration != NULL;
+    for (int i = 0; sensed && i < f->n_levels * f->n_chunks; i++) {
+        sensed = f->sense_chunk[i] || i < f->n_chunks;
+    }
+    for (int i = 0; sensed && !pare_json_get_bool(f->description, "bare", false) && i < f->n_levels + FRONT_MIXED; i++) {
+        sensed = f->probe_done[i];
+    }
+    if (sensed) {
+        json_t *args = json_pack("{s:b}", "measure", 0);
+        (void)pare_front_start(f, "solve", args, NULL);
+        json_decref(args);
+    }
+}
+
+static enum pare_status run_choice(struct pare_front *f, const char *line, const struct words *w, struct pare_error *err)
+{
+    enum pare_status status = apply_choice(f, w, true, err);
+    if (status == PARE_OK) {
+        status = pare_session_add_action(f->session, line, err);
+    }
+    if (status == PARE_OK) {
+        (void)apply_choice(f, w, false, err);
+        f->can_undo = true;
+        f->can_redo = false;
+        front_changed(f);
+        solve_again(f);
+    }
+    return status;
+}
+
+static enum pare_status run_undo(struct pare_front *f, bool undo, struct pare_error *err)
+{
+    char *line = NULL;
+    enum pare_status status = pare_session_undo(f->session, undo, &line, err);
+    if (status == PARE_OK && line != NULL) {
+        front_apply_actions(f);
+        front_say(f, false, "%s: %s", undo ? "undone" : "done again", line);
+        solve_again(f);
+    } else if (status == PARE_OK) {
+        front_say(f, false, "nothing to %s", undo ? "undo" : "redo");
+    }
+    free(line);
+    return status;
+}
+
+/* ---- verbs as commands ---- */
+
+static enum pare_status start_verb(struct pare_front *f, const char *verb, json_t *args_take, struct pare_error *err)
+{
+    uint64_t id = pare_front_start(f, verb, args_take, err);
+    json_decref(args_take);
+    return id != 0 ? PARE_OK : PARE_ERR_FAIL;
+}
+
+static json_t *verb_args(const struct pare_front *f, const struct words *w, int point)
+{
+    static const char *const options[][2] = {{"--per", "per"}, {"--name", "name"}, {"--minimize", "minimize"}};
+    json_t *args = json_object();
+    for (int i = 1; i < w->n; i++) {
+        bool used = false;
+        for (size_t k = 0; i + 1 < w->n && k < sizeof options / sizeof options[0]; k++) {
+            if (strcmp(w->word[i], options[k][0]) == 0) {
+                json_object_set_new(args, options[k][1], json_string(w->word[i + 1]));
+                used = true;
+            }
+        }
+        if (used) {
+            i++;
+        } else if (w->word[i][0] != '-') {
+            json_object_set_new(args, "run", json_string(w->word[i]));
+        }
+    }
+    if (json_object_get(args, "run") == NULL && point >= 0 && point < f->n_points) {
+        json_object_set(args, "config", f->points[point].config);
+    }
+    return args;
+}
+
+static enum pare_status run_cancel(struct pare_front *f, const struct words *w, struct pare_error *err)
+{
+    if (w->n > 1 && strcmp(w->word[1], "all") != 0) {
+        return pare_sched_cancel(f->sched, strtoull(w->word[1], NULL, 10))
+                   ? PARE_OK
+                   : pare_error(err, PARE_ERR_USAGE, w->word[1], "no such job in progress");
+    }
+    int n = pare_sched_pending(f->sched);
+    pare_sched_cancel_all(f->sched);
+    front_say(f, false, "cancelled %d %s; finished results are kept", n, n == 1 ? "job" : "jobs");
+    return PARE_OK;
+}
+
+static enum pare_status run_export(struct pare_front *f, const struct words *w, int point, struct pare_error *err)
+{
+    if (w->n < 3) {
+        return pare_error(err, PARE_ERR_USAGE, "export", "expected a format (json|csv|md|png|svg) and a path");
+    }
+    enum pare_status status = pare_export_state(pare_front_state(f), w->word[1], point, w->word[2], err);
+    if (status == PARE_OK) {
+        front_say(f, false, "wrote %s", w->word[2]);
+    }
+    return status;
+}
+
+static enum pare_status run_words(struct pare_front *f, const char *line, const struct words *w, int point,
+                                  struct pare_error *err)
+{
+    const char *name = w->word[0];
+    static const char *const choices[] = {"pin", "keep", "free", "budget", "minimize"};
+    for (size_t i = 0; i < sizeof choices / sizeof choices[0]; i++) {
+        if (strcmp(name, choices[i]) == 0) {
+            return run_choice(f, line, w, err);
+        }
+    }
+    if (strcmp(name, "undo") == 0 || strcmp(name, "redo") == 0) {
+        return run_undo(f, name[0] == 'u', err);
+    }
+    if (strcmp(name, "solve") == 0 || strcmp(name, "front") == 0) {
+        return start_verb(f, name, verb_args(f, w, -1), err);
+    }
+    if (strcmp(name, "sense") == 0) {
+        return start_verb(f, name, NULL, err);
+    }
+    if (strcmp(name, "bench") == 0 || strcmp(name, "measure") == 0 || strcmp(name, "test") == 0) {
+        json_t *args = verb_args(f, w, point);
+        if (name[0] == 'm' && json_object_size(args) == 0) {
+            json_decref(args);
+            return pare_error(err, PARE_ERR_USAGE, name, "move to a point first, or name RUN:POINT");
+        }
+        return start_verb(f, name, args, err);
+    }
+    if (strcmp(name, "cancel") == 0) {
+        return run_cancel(f, w, err);
+    }
+    if (strcmp(name, "export") == 0) {
+        return run_export(f, w, point, err);
+    }
+    if (strcmp(name, "note") == 0 && w->n > 1) {
+        return pare_session_add_note(f->session, line + 5, err);
+    }
+    if (strcmp(name, "rename") == 0 && w->n == 3) {
+        int p = front_find_point(f, w->word[1]);
+        if (p < 0) {
+            return pare_error(err, PARE_ERR_USAGE, w->word[1], "no such run");
+        }
+        struct front_run *run = &f->runs[f->points[p].run];
+        char *copy = strdup(w->word[2]);
+        enum pare_status status = copy != NULL ? pare_session_set_run(f->session, run->id, copy, NULL, err) : PARE_ERR_NOMEM;
+        if (status == PARE_OK) {
+            free(run->name);
+            run->name = copy;
+            front_changed(f);
+        } else {
+            free(copy);
+        }
+        return status;
+    }
+    if (strcmp(name, "pins") == 0) {
+        int n = 0;
+        for (int i = 0; i < f->n_layers; i++) {
+            n += f->layers[i].pin_lo >= 0;
+        }
+        front_say(f, false, "%d of %d layers are pinned", n, f->n_layers);
+        return PARE_OK;
+    }
+    return pare_error(err, PARE_ERR_USAGE, name, "unknown command, or its arguments are missing");
+}
+
+enum pare_status pare_front_command(struct pare_front *f, const char *line, int point, struct pare_error *err)
+{
+    struct words w;
+    struct pare_error own = {0};
+    struct pare_error *e = err != NULL ? err : &own;
+    enum pare_status status = split_words(line, &w, e);
+    if (status == PARE_OK && w.n == 0) {
+        return PARE_OK;
+    }
+    if (status == PARE_OK && !f->described) {
+        status = pare_error(e, PARE_ERR_BUSY, NULL, f->failed ? "the pipeline could not be opened" : "the pipeline is still being opened");
+    } else if (status == PARE_OK && f->follower && strcmp(w.word[0], "export") != 0) {
+        status = pare_error(e, PARE_ERR_BUSY, NULL, "another pare holds this session; this one follows it");
+    } else if (status == PARE_OK) {
+        f->message[0] = '\0';
+        status = run_words(f, line, &w, point, e);
+    }
+    if (status != PARE_OK) {
+        front_say(f, true, "%s%s%s", e->where, e->where[0] != '\0' ? ": " : "", e->message);
+    }
+    return status;
+}
+
+/* ---- preview, completion, provenance ---- */
+
+bool pare_front_preview(struct pare_front *f, int layer, int level_lo, int level_hi, char *text, size_t size)
+{
+    unsigned char levels[4096];
+    (void)level_lo;
+    if (!f->described || layer < 0 || layer >= f->n_layers || f->n_layers > (int)sizeof levels) {
+        return false;
+    }
+    /* against the newest solved point, else uniform int8 */
+    front_uniform(f, f->int8_level, levels);
+    for (int i = f->n_points - 1; i >= 0; i--) {
+        if (strcmp(f->runs[f->points[i].run].method, "solve") == 0) {
+            memcpy(levels, f->points[i].levels, (size_t)f->n_layers);
+            break;
+        }
+    }
+    double loss = front_loss_sum(f, levels), ms = front_latency_sum(f, levels), bytes = front_bytes(f, levels);
+    int before = levels[layer];
+    levels[layer] = (unsigned char)level_hi;
+    double loss2 = front_loss_sum(f, levels), ms2 = front_latency_sum(f, levels), bytes2 = front_bytes(f, levels);
+    if (!isfinite(loss) || !isfinite(loss2)) {
+        return false;
+    }
+    double drop = front_drop_of_loss(f, loss), drop2 = front_drop_of_loss(f, loss2);
+    size_t used = (size_t)snprintf(text, size, "%s %s > %s: ", f->layers[layer].name, f->level_alias[before], f->level_alias[level_hi]);
+    if (isfinite(drop) && isfinite(drop2) && used < size) {
+        used += (size_t)snprintf(text + used, size - used, "drop %.2f > %.2f %% (predicted), ", 100 * drop, 100 * drop2);
+    } else if (used < size) {
+        used += (size_t)snprintf(text + used, size - used, "loss %.3g > %.3g, ", loss, loss2);
+    }
+    if (isfinite(ms) && isfinite(ms2) && used < size) {
+        used += (size_t)snprintf(text + used, size - used, "latency %.3f > %.3f ms, ", ms, ms2);
+    }
+    if (used < size) {
+        snprintf(text + used, size - used, "%.0f > %.0f kB", bytes / 1e3, bytes2 / 1e3);
+    }
+    return true;
+}
+
+int pare_front_complete(struct pare_front *f, const char *line, const char **words, int max)
+{
+    const char *last = strrchr(line, ' ');
+    int n = 0;
+    if (last == NULL) {
+        for (int i = 0; i < pare_command_count() && n < max; i++) {
+            if (strncmp(pare_command_info(i)->name, line, strlen(line)) == 0) {
+                words[n++] = pare_command_info(i)->name;
+            }
+        }
+    } else {
+        const char *equals = strchr(last, '=');
+        for (int l = 0; equals != NULL && l < f->n_levels && n < max; l++) {
+            if (strncmp(f->level_alias[l], equals + 1, strlen(equals + 1)) == 0) {
+                words[n++] = front_state_text(f, "%.*s=%s", (int)(equals - last - 1), last + 1, f->level_alias[l]);
+            }
+        }
+        for (int i = 0; equals == NULL && i < f->n_layers && n < max; i++) {
+            if (strncmp(f->layers[i].name, last + 1, strlen(last + 1)) == 0) {
+                words[n++] = f->layers[i].name;
+            }
+        }
+        for (int r = 0; equals == NULL && r < f->n_runs && n < max; r++) {
+            if (strncmp(f->runs[r].name, last + 1, strlen(last + 1)) == 0) {
+                words[n++] = f->runs[r].name;
+            }
+        }
+    }
+    for (int i = 1; i < n; i++) {
+        for (int k = i; k > 0 && strcmp(words[k - 1], words[k]) > 0; k--) {
+            const char *swap = words[k];
+            words[k] = words[k - 1];
+            words[k - 1] = swap;
+        }
+    }
+    return n;
+}
+
+void pare_front_explain_cell(struct pare_front *f, int layer, int level, char *text, size_t size)
+{
+    const struct front_cell *c;
+    if (!f->described || layer < 0 || layer >= f->n_layers || level < 0 || level >= f->n_levels) {
+        snprintf(text, size, "nothing here");
+        return;
+    }
+    c = &f->cells[layer * f->n_levels + level];
+    snprintf(text, size,
+             "%s at %s\n"
+             "drop and loss: measured on %d samples of the search split, this layer lowered, all others fp32;\n"
+             "  loss = mean KL of the final decision against fp32; drop paired with fp32, exact 95 %% interval\n"
+             "RMSE: the layer's own error (both paths read the same quantized input), %d samples\n"
+             "latency: median of one call in place, uniform profile, kernel %s, on this host (%s), pinned, 1 thread\n"
+             "calibration: min-max over %d samples; row %s",
+             f->layers[layer].name, f->level_alias[level], c->samples, c->own_n, c->kernel != NULL ? c->kernel : "not measured",
+             f->cpu, f->split_samples[0], f->calibration_key);
+}
+
+void pare_front_explain_point(struct pare_front *f, int point, char *text, size_t size)
+{
+    if (point < 0 || point >= f->n_points) {
+        snprintf(text, size, "no point here");
+        return;
+    }
+    const struct front_point *p = &f->points[point];
+    snprintf(text, size,
+             "point %d of run %s (%s)\n"
+             "accuracy and drop: %s, %d samples of the search split, integer arithmetic at every integer level\n"
+             "latency: %s on this host (%s), %s, 1 thread, glue included\n"
+             "predicted drop: monotone fit from the summed loss %.4g over %d measured configurations\n"
+             "bytes: packed weights at their bits, scales and biases; BitOps: MACs x weight bits x activation bits",
+             p->number, f->runs[p->run].name, f->runs[p->run].method, p->search.samples > 0 ? "measured" : "predicted",
+             p->search.samples, isfinite(p->latency[1]) ? "measured end to end, interleaved with fp32" : "predicted: sum of the layers' times",
+             f->isa, f->cpu, p->loss_sum, f->n_fit);
+}

@@ -1,0 +1,408 @@
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/hash.h"
+#include "command/front.h"
+
+void front_job_key(const struct pare_front *f, const char *kind, const json_t *params, char key[40])
+{
+    struct pare_hash h;
+    char *text = pare_json_text(params);
+    key[0] = '\0';
+    if (text == NULL || pare_hash_init(&h) != PARE_OK) {
+        free(text);
+        return;
+    }
+    pare_hash_add_string(&h, kind);
+    pare_hash_add_string(&h, f->content);
+    pare_hash_add_string(&h, f->isa); /* float results differ in the last bits between instruction sets */
+    pare_hash_add_string(&h, strcmp(kind, "profile") == 0 || strcmp(kind, "latency") == 0 ? f->cpu : "");
+    pare_hash_add_string(&h, text);
+    pare_hash_final(&h, key);
+    free(text);
+}
+
+const json_t *front_find_row(struct pare_front *f, const char *key)
+{
+    json_t *row = json_object_get(f->recent, key);
+    if (row != NULL) {
+        return row;
+    }
+    if (f->options.fresh || f->session == NULL) {
+        return NULL;
+    }
+    row = pare_session_get_row(f->session, key);
+    if (row != NULL) {
+        json_object_set_new(f->recent, key, row);
+    }
+    return row;
+}
+
+/* A job with this key that failed in this process: it is not tried again by itself. */
+static const struct pare_task *failed_task(const struct pare_front *f, const char *key)
+{
+    for (int i = pare_sched_count(f->sched) - 1; i >= 0; i--) {
+        const struct pare_task *t = pare_sched_task(f->sched, i);
+        if (strcmp(t->key, key) == 0) {
+            return t->state == PARE_TASK_FAILED || t->state == PARE_TASK_CANCELLED ? t : NULL;
+        }
+    }
+    return NULL;
+}
+
+const json_t *front_row(struct pare_front *f, struct front_job *job, bool *failed, struct pare_error *err)
+{
+    char key[40];
+    front_job_key(f, job->kind, job->params, key);
+    const json_t *row = front_find_row(f, key);
+    const struct pare_task *lost = row == NULL ? failed_task(f, key) : NULL;
+    if (lost != NULL && lost->state == PARE_TASK_FAILED) {
+        *failed = true;
+        if (err != NULL) {
+            *err = lost->error;
+        }
+    }
+    if (row != NULL || lost != NULL || f->follower) {
+        if (lost != NULL && lost->state == PARE_TASK_CANCELLED) {
+            *failed = true;
+            pare_error(err, PARE_ERR_FAIL, job->title, "cancelled");
+        }
+        json_decref(job->params);
+        return row;
+    }
+    json_object_set_new(job->params, "pipeline", json_string(f->real_path));
+    json_object_set_new(job->params, "models", f->models != NULL ? json_string(f->models) : json_null());
+    json_object_set_new(job->params, "content", json_string(f->content));
+    const char *needs[1] = {f->calibration_key};
+    if (job->needs_calibration) {
+        json_object_set_new(job->params, "calibration", json_string(f->calibration_key));
+    }
+    struct pare_task_spec spec = {.kind = job->kind,
+                                  .title = job->title,
+                                  .key = key,
+                                  .params_take = job->params,
+                                  .n_needs = job->needs_calibration ? 1 : 0,
+                                  .needs = needs,
+                                  .quiet = job->quiet,
+                                  .interactive = job->interactive,
+                                  .priority = job->priority,
+                                  .limit_seconds = job->limit_seconds,
+                                  .total = job->total};
+    if (pare_sched_add(f->sched, &spec) == 0) {
+        *failed = true;
+        pare_error_nomem(err);
+    }
+    return NULL;
+}
+
+bool front_ensure_calibration(struct pare_front *f, bool *failed, struct pare_error *err)
+{
+    if (f->calibration != NULL) {
+        return true;
+    }
+    json_t *params = json_pack("{s:i}", "samples", 0);
+    front_job_key(f, "calibrate", params, f->calibration_key);
+    struct front_job job = {.kind = "calibrate",
+                            .title = "calibrate",
+                            .params = params,
+                            .priority = 90,
+                            .total = 2.0 * f->split_samples[0]};
+    const json_t *row = front_row(f, &job, failed, err);
+    f->calibration = row != NULL ? json_incref((json_t *)(uintptr_t)row) : NULL;
+    return row != NULL;
+}
+
+/* ---- sensitivity ---- */
+
+static void add_cell(struct front_cell *cell, const json_t *item, const char *reference_right)
+{
+    const json_t *loss = json_object_get(item, "loss");
+    const char *right = pare_json_get_string(item, "right", "");
+    size_t n = json_array_size(loss);
+    int own = (int)pare_json_get_int(item, "n", 0);
+    for (size_t i = 0; i < n && right[i] != '\0' && reference_right[i] != '\0'; i++) {
+        double value = pare_json_at_real(loss, i);
+        cell->loss += isfinite(value) ? value : 0;
+        cell->lost += reference_right[i] == '1' && right[i] == '0';
+        cell->won += reference_right[i] == '0' && right[i] == '1';
+        cell->samples++;
+    }
+    if (own > 0) {
+        cell->own_n += own;
+        cell->mse += own * pare_json_get_real(item, "mse");
+        cell->power += own * pare_json_get_real(item, "power");
+        cell->clipped += own * pare_json_get_real(item, "clipped");
+        cell->scale = pare_json_get_real(item, "scale");
+    }
+    cell->sigma = pare_json_get_real(item, "sigma");
+}
+
+static void take_sense(struct pare_front *f, int level, int chunk, const json_t *row)
+{
+    const char *reference = pare_json_get_string(row, "right", "");
+    if (f->sense_chunk[level * f->n_chunks + chunk]) {
+        return;
+    }
+    f->sense_chunk[level * f->n_chunks + chunk] = true;
+    for (int l = 0; l < f->n_layers; l++) {
+        const json_t *item = json_object_get(json_object_get(row, "cells"), f->layers[l].name);
+        if (item != NULL) {
+            add_cell(&f->cells[l * f->n_levels + level], item, reference);
+        }
+    }
+    front_changed(f);
+}
+
+static json_t *sense_params(const struct pare_front *f, int level, int chunk)
+{
+    int first = chunk * FRONT_CHUNK, n = f->sense_samples - first < FRONT_CHUNK ? f->sense_samples - first : FRONT_CHUNK;
+    return json_pack("{s:s, s:i, s:i, s:s, s:i}", "level", f->level_names[level], "first", first, "n", n, "split",
+                     "search", "own_every", 4);
+}
+
+bool front_ensure_sense(struct pare_front *f, int samples, bool *failed, struct pare_error *err)
+{
+    bool all = true;
+    if (!front_ensure_calibration(f, failed, err)) {
+        all = false;
+    }
+    int chunks = (samples + FRONT_CHUNK - 1) / FRONT_CHUNK;
+    for (int c = 0; c < chunks && c < f->n_chunks && !*failed; c++) {
+        for (int l = 1; l < f->n_levels && !*failed; l++) {
+            char title[96];
+            if (f->sense_chunk[l * f->n_chunks + c]) {
+                continue;
+            }
+            snprintf(title, sizeof title, "sense %s, samples %d to %d", f->level_alias[l], c * FRONT_CHUNK + 1,
+                     (c + 1) * FRONT_CHUNK < f->sense_samples ? (c + 1) * FRONT_CHUNK : f->sense_samples);
+            struct front_job job = {.kind = "sense",
+                                    .title = title,
+                                    .params = sense_params(f, l, c),
+                                    .needs_calibration = true,
+                                    .priority = 50 - (c > 0),
+                                    .total = FRONT_CHUNK};
+            const json_t *row = front_row(f, &job, failed, err);
+            if (row != NULL) {
+                take_sense(f, l, c, row);
+            } else {
+                all = false;
+            }
+        }
+    }
+    return all && !*failed;
+}
+
+/* ---- latency ---- */
+
+static json_t *profile_params(const struct pare_front *f)
+{
+    json_t *levels = json_array(), *keep = json_array();
+    for (int l = 0; l < f->n_levels; l++) {
+        json_array_append_new(levels, json_string(f->level_names[l]));
+    }
+    for (int i = 0; i < f->n_layers; i++) {
+        json_array_append_new(keep, json_integer(f->layers[i].keep));
+    }
+    return json_pack("{s:o, s:o, s:i, s:s}", "levels", levels, "keep", keep, "samples", 16, "split",
+                     f->split_samples[1] > 0 ? "search" : "calibration");
+}
+
+static void take_profile(struct pare_front *f, const json_t *row)
+{
+    const json_t *layers = json_object_get(row, "layers"), *stages = json_object_get(row, "stages");
+    for (int i = 0; i < f->n_layers; i++) {
+        const json_t *item = json_object_get(layers, f->layers[i].name);
+        for (int l = 0; l < f->n_levels; l++) {
+            struct front_cell *cell = &f->cells[i * f->n_levels + l];
+            const json_t *times = json_object_get(item, f->level_names[l]);
+            if (l > f->layers[i].keep) {
+                continue; /* the profile ran this layer at a wider level: not a time of this one */
+            }
+            cell->ms = times != NULL ? pare_json_at_real(times, 0) : NAN;
+            cell->ms_p10 = times != NULL ? pare_json_at_real(times, 1) : NAN;
+            cell->ms_p90 = times != NULL ? pare_json_at_real(times, 2) : NAN;
+            cell->kernel = json_string_value(json_array_get(times, 3));
+        }
+    }
+    for (int s = 0; s < f->n_stages && s < 16; s++) {
+        const json_t *stage = json_object_get(stages, f->stages[s].name);
+        double calls = pare_json_get_real(stage, "calls");
+        f->stages[s].calls = isfinite(calls) ? calls : 0;
+        for (int l = 0; l < f->n_levels; l++) {
+            f->stage_other[s][l] = pare_json_get_real(json_object_get(stage, "other"), f->level_names[l]);
+            const json_t *total = json_object_get(json_object_get(stage, "total"), f->level_names[l]);
+            f->stage_total[s][l] = total != NULL ? pare_json_at_real(total, 1) : NAN;
+        }
+    }
+    f->glue_ms = pare_json_get_real(row, "glue");
+    f->profiled = true;
+    front_changed(f);
+}
+
+bool front_ensure_profile(struct pare_front *f, bool *failed, struct pare_error *err)
+{
+    if (f->profiled) {
+        return true;
+    }
+    if (!front_ensure_calibration(f, failed, err)) {
+        return false;
+    }
+    struct front_job job = {.kind = "profile",
+                            .title = "latency of every layer at every level",
+                            .params = profile_params(f),
+                            .needs_calibration = true,
+                            .quiet = true,
+                            .priority = 60,
+                            .limit_seconds = 300,
+                            .total = f->n_stages};
+    const json_t *row = front_row(f, &job, failed, err);
+    if (row != NULL) {
+        take_profile(f, row);
+    }
+    return row != NULL;
+}
+
+static json_t *fp32_config(const struct pare_front *f)
+{
+    unsigned char *levels = calloc((size_t)f->n_layers + 1, 1);
+    json_t *config = levels != NULL ? front_config_json(f, levels) : json_object();
+    free(levels);
+    return config;
+}
+
+bool front_ensure_latency(struct pare_front *f, json_t *config, int priority, double latency[6], double *fp32_ms,
+                          bool *failed, struct pare_error *err)
+{
+    if (!front_ensure_calibration(f, failed, err)) {
+        return false;
+    }
+    struct front_job job = {
+        .kind = "latency",
+        .title = "latency of a configuration, end to end",
+        .params = json_pack("{s:[o,O], s:i, s:s}", "configs", fp32_config(f), config, "samples", 32, "split",
+                            f->split_samples[1] > 0 ? "search" : "calibration"),
+        .needs_calibration = true,
+        .quiet = true,
+        .priority = priority,
+        .total = 100};
+    const json_t *row = front_row(f, &job, failed, err);
+    const json_t *both = json_object_get(row, "configs");
+    for (int i = 0; i < 6; i++) {
+        latency[i] = row != NULL ? pare_json_at_real(json_array_get(both, 1), (size_t)i) : NAN;
+    }
+    *fp32_ms = row != NULL ? pare_json_at_real(json_array_get(both, 0), 1) : NAN;
+    return row != NULL;
+}
+
+/* ---- accuracy ---- */
+
+void front_add_eval(struct front_eval *eval, const json_t *row)
+{
+    const char *right = pare_json_get_string(row, "right", "");
+    const char *reference = pare_json_get_string(row, "reference_right", "");
+    const json_t *loss = json_object_get(row, "loss");
+    const json_t *prediction = json_object_get(row, "prediction"), *expected = json_object_get(row, "reference");
+    for (size_t i = 0; right[i] != '\0' && reference[i] != '\0'; i++) {
+        double value = pare_json_at_real(loss, i);
+        eval->samples++;
+        eval->right += right[i] == '1';
+        eval->reference_right += reference[i] == '1';
+        eval->lost += reference[i] == '1' && right[i] == '0';
+        eval->won += reference[i] == '0' && right[i] == '1';
+        eval->agree += json_integer_value(json_array_get(prediction, i)) == json_integer_value(json_array_get(expected, i));
+        eval->loss += isfinite(value) ? value : 0;
+    }
+    eval->chunks++;
+}
+
+static int split_index(const char *split)
+{
+    return strcmp(split, "test") == 0 ? 2 : strcmp(split, "calibration") == 0 ? 0 : 1;
+}
+
+bool front_ensure_eval(struct pare_front *f, json_t *config, const char *split, int samples, int priority,
+                       const char *title, struct front_eval *eval, bool *failed, struct pare_error *err)
+{
+    bool all = front_ensure_calibration(f, failed, err);
+    int n = f->split_samples[split_index(split)];
+    memset(eval, 0, sizeof *eval);
+    samples = samples > 0 ? samples : f->eval_samples;
+    n = samples < n ? samples : n;
+    for (int first = 0; first < n && !*failed; first += FRONT_EVAL_CHUNK) {
+        int count = n - first < FRONT_EVAL_CHUNK ? n - first : FRONT_EVAL_CHUNK;
+        struct front_job job = {.kind = "accuracy",
+                                .title = title,
+                                .params = json_pack("{s:O, s:s, s:i, s:i}", "config", config, "split", split, "first",
+                                                    first, "n", count),
+                                .needs_calibration = true,
+                                .priority = priority,
+                                .total = count};
+        const json_t *row = front_row(f, &job, failed, err);
+        if (row != NULL) {
+            front_add_eval(eval, row);
+        } else {
+            all = false;
+        }
+    }
+    return all && !*failed;
+}
+
+/* ---- what earlier sessions know ---- */
+
+static const json_t *known_row(struct pare_front *f, const char *kind, json_t *params_take)
+{
+    char key[40];
+    front_job_key(f, kind, params_take, key);
+    json_decref(params_take);
+    return front_find_row(f, key);
+}
+
+void front_load_point(struct pare_front *f, struct front_point *p)
+{
+    const char *splits[2] = {"search", "test"};
+    struct front_eval *evals[2] = {&p->search, &p->test};
+    for (int s = 0; s < 2; s++) {
+        int n = f->split_samples[s + 1];
+        n = f->eval_samples < n ? f->eval_samples : n;
+        memset(evals[s], 0, sizeof *evals[s]);
+        for (int first = 0; first < n; first += FRONT_EVAL_CHUNK) {
+            int count = n - first < FRONT_EVAL_CHUNK ? n - first : FRONT_EVAL_CHUNK;
+            const json_t *row = known_row(f, "accuracy", json_pack("{s:O, s:s, s:i, s:i}", "config", p->config, "split",
+                                                                   splits[s], "first", first, "n", count));
+            if (row != NULL) {
+                front_add_eval(evals[s], row);
+            }
+        }
+    }
+    const json_t *row = known_row(f, "latency", json_pack("{s:[o,O], s:i, s:s}", "configs", fp32_config(f), p->config,
+                                                          "samples", 32, "split",
+                                                          f->split_samples[1] > 0 ? "search" : "calibration"));
+    for (int i = 0; i < 6; i++) {
+        p->latency[i] = row != NULL ? pare_json_at_real(json_array_get(json_object_get(row, "configs"), 1), (size_t)i) : NAN;
+    }
+    p->fp32_ms = row != NULL ? pare_json_at_real(json_array_get(json_object_get(row, "configs"), 0), 1) : NAN;
+}
+
+void front_load_rows(struct pare_front *f)
+{
+    json_t *params = json_pack("{s:i}", "samples", 0);
+    front_job_key(f, "calibrate", params, f->calibration_key);
+    const json_t *row = known_row(f, "calibrate", params);
+    if (row != NULL && f->calibration == NULL) {
+        f->calibration = json_incref((json_t *)(uintptr_t)row);
+    }
+    for (int c = 0; c < f->n_chunks; c++) {
+        for (int l = 1; l < f->n_levels; l++) {
+            row = f->sense_chunk[l * f->n_chunks + c] ? NULL : known_row(f, "sense", sense_params(f, l, c));
+            if (row != NULL) {
+                take_sense(f, l, c, row);
+            }
+        }
+    }
+    row = f->profiled ? NULL : known_row(f, "profile", profile_params(f));
+    if (row != NULL) {
+        take_profile(f, row);
+    }
+}

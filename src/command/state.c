@@ -1,0 +1,337 @@
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "command/front.h"
+#include "measure/stats.h"
+
+const char *front_state_text(struct pare_front *f, const char *format, ...)
+{
+    char text[512];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    const char *copy = pare_arena_strdup(&f->state_arena, text);
+    return copy != NULL ? copy : "";
+}
+
+static struct pare_figure no_figure(void)
+{
+    return (struct pare_figure){PARE_FIGURE_NONE, NAN, NAN, NAN};
+}
+
+static void build_cells(struct pare_front *f, int layer, struct pare_cell *cells)
+{
+    bool bare = pare_json_get_bool(f->description, "bare", false);
+    for (int l = 0; l < f->n_levels; l++) {
+        const struct front_cell *c = &f->cells[layer * f->n_levels + l];
+        struct pare_cell *out = &cells[l];
+        double n = c->own_n, mse = n > 0 ? c->mse / n : NAN;
+        out->state = l == 0 || c->samples >= f->sense_samples ? PARE_CELL_DONE
+                     : c->samples > 0                         ? PARE_CELL_RUNNING
+                                                              : PARE_CELL_NONE;
+        out->rmse = l == 0 ? 0 : sqrt(mse);
+        out->rmse_over_scale = c->scale > 0 ? out->rmse / c->scale : NAN;
+        out->rmse_over_sigma = l == 0 ? 0 : c->sigma > 0 ? out->rmse / c->sigma : NAN;
+        out->sqnr_db = mse > 0 ? 10 * log10(c->power / n / mse) : NAN;
+        out->clipped = n > 0 ? c->clipped / n : NAN;
+        out->loss = l == 0 ? 0 : c->samples > 0 ? c->loss / c->samples : NAN;
+        out->drop = out->drop_low = out->drop_high = l == 0 ? 0 : NAN;
+        if (l > 0 && c->samples > 0 && !bare) {
+            pare_interval_paired(c->lost, c->won, c->samples, &out->drop, &out->drop_low, &out->drop_high);
+        }
+        out->samples = c->samples;
+        out->suspected = out->rmse_over_scale > 0.7;
+        out->ms = c->ms;
+        out->ms_p10 = c->ms_p10;
+        out->ms_p90 = c->ms_p90;
+        out->bytes = f->levels[l].w_bits <= 32 ? f->layers[layer].bytes[f->levels[l].w_bits] : NAN;
+    }
+}
+
+static void build_layers(struct pare_front *f, struct pare_state *s)
+{
+    struct pare_layer *layers = pare_arena_array(&f->state_arena, (size_t)f->n_layers + 1, sizeof *layers);
+    struct pare_cell *cells =
+        pare_arena_array(&f->state_arena, (size_t)(f->n_layers * f->n_levels) + 1, sizeof *cells);
+    if (layers == NULL || cells == NULL) {
+        return;
+    }
+    for (int i = 0; i < f->n_layers; i++) {
+        const struct front_layer *l = &f->layers[i];
+        build_cells(f, i, cells + i * f->n_levels);
+        layers[i] = (struct pare_layer){.name = l->name,
+                                        .short_name = l->short_name,
+                                        .kind = l->kind,
+                                        .shape = l->shape,
+                                        .stage = l->stage,
+                                        .macs = l->macs,
+                                        .weights = l->weights,
+                                        .first = l->first,
+                                        .last = l->last,
+                                        .pin_lo = l->pin_lo,
+                                        .pin_hi = l->pin_hi,
+                                        .cells = cells + i * f->n_levels};
+        s->n_pins += l->pin_lo >= 0;
+    }
+    s->n_layers = f->n_layers;
+    s->layers = layers;
+    struct pare_stage_state *stages = pare_arena_array(&f->state_arena, (size_t)f->n_stages + 1, sizeof *stages);
+    for (int i = 0; stages != NULL && i < f->n_stages; i++) {
+        stages[i] = (struct pare_stage_state){.name = f->stages[i].name,
+                                              .file = f->stages[i].file,
+                                              .n_layers = f->stages[i].n_layers,
+                                              .first_layer = f->stages[i].first_layer,
+                                              .ms_fp32 = f->profiled && i < 16 ? f->stage_total[i][0] : NAN,
+                                              .calls_per_sample = f->profiled ? f->stages[i].calls : NAN};
+        for (int k = 0; k < f->stages[i].n_layers; k++) {
+            stages[i].macs += f->layers[f->stages[i].first_layer + k].macs;
+            stages[i].weights += f->layers[f->stages[i].first_layer + k].weights;
+        }
+    }
+    s->n_stages = stages != NULL ? f->n_stages : 0;
+    s->stages = stages;
+}
+
+static struct pare_figure measured(double value, double low, double high)
+{
+    return (struct pare_figure){PARE_FIGURE_MEASURED, value, low, high};
+}
+
+static void build_point(struct pare_front *f, const struct front_point *p, struct pare_point *out)
+{
+    double low, high, drop;
+    *out = (struct pare_point){.run = p->run,
+                               .number = p->number,
+                               .levels = p->levels,
+                               .accuracy = no_figure(),
+                               .drop = no_figure(),
+                               .latency = no_figure(),
+                               .test_accuracy = no_figure(),
+                               .test_drop = no_figure(),
+                               .drop_predicted = p->drop_predicted,
+                               .latency_predicted = p->latency_predicted,
+                               .p99_ms = p->latency[4],
+                               .ghost = p->ghost,
+                               .samples = p->search.samples};
+    if (p->search.samples > 0) {
+        pare_interval_proportion(p->search.right, p->search.samples, &low, &high);
+        out->accuracy = measured((double)p->search.right / p->search.samples, low, high);
+        pare_interval_paired(p->search.lost, p->search.won, p->search.samples, &drop, &low, &high);
+        out->drop = measured(drop, low, high);
+    } else if (isfinite(p->drop_predicted)) {
+        double reference = f->state.fp32_accuracy.value;
+        out->drop = (struct pare_figure){PARE_FIGURE_PREDICTED, p->drop_predicted, NAN, NAN};
+        if (isfinite(reference)) {
+            out->accuracy = (struct pare_figure){PARE_FIGURE_PREDICTED, reference - p->drop_predicted, NAN, NAN};
+        }
+    }
+    if (isfinite(p->latency[1])) {
+        out->latency = measured(p->latency[1], p->latency[2], p->latency[3]);
+    } else if (isfinite(p->latency_predicted)) {
+        out->latency = (struct pare_figure){PARE_FIGURE_PREDICTED, p->latency_predicted, NAN, NAN};
+    }
+    if (p->test.samples > 0) {
+        pare_interval_proportion(p->test.right, p->test.samples, &low, &high);
+        out->test_accuracy = measured((double)p->test.right / p->test.samples, low, high);
+        pare_interval_paired(p->test.lost, p->test.won, p->test.samples, &drop, &low, &high);
+        out->test_drop = measured(drop, low, high);
+    }
+    out->bytes = measured(front_bytes(f, p->levels), NAN, NAN);
+    out->bitops = measured(front_bitops(f, p->levels), NAN, NAN);
+    out->over_budget = (isfinite(f->max_drop) && out->drop.value > f->max_drop) ||
+                       (isfinite(f->max_latency_ms) && out->latency.value > f->max_latency_ms) ||
+                       (isfinite(f->max_bytes) && out->bytes.value > f->max_bytes);
+    const struct front_run *run = &f->runs[p->run];
+    out->label = strcmp(run->method, "uniform") == 0 && p->number <= f->n_levels ? f->level_alias[p->number - 1]
+                                                                                : front_state_text(f, "%s:%d", run->name, p->number);
+}
+
+/* Front of accuracy (or, without labels, of predicted loss) against latency: not beaten in both. */
+static void mark_front(struct pare_point *points, int n)
+{
+    for (int i = 0; i < n; i++) {
+        bool beaten = !isfinite(points[i].drop.value) || !isfinite(points[i].latency.value);
+        for (int k = 0; k < n && !beaten; k++) {
+            bool no_worse = points[k].drop.value <= points[i].drop.value && points[k].latency.value <= points[i].latency.value;
+            bool better = points[k].drop.value < points[i].drop.value || points[k].latency.value < points[i].latency.value;
+            beaten = no_worse && better;
+        }
+        points[i].front = !beaten;
+    }
+}
+
+static void build_points(struct pare_front *f, struct pare_state *s)
+{
+    struct pare_point *points = pare_arena_array(&f->state_arena, (size_t)f->n_points + 1, sizeof *points);
+    struct pare_run *runs = pare_arena_array(&f->state_arena, (size_t)f->n_runs + 1, sizeof *runs);
+    if (points == NULL || runs == NULL) {
+        return;
+    }
+    for (int r = 0; r < f->n_runs; r++) {
+        const struct front_run *run = &f->runs[r];
+        runs[r] = (struct pare_run){.name = run->name,
+                                    .method = run->method,
+                                    .budget = pare_json_get_string(run->settings, "budget", ""),
+                                    .pins = "",
+                                    .status = pare_json_get_string(run->status, "status", "measured"),
+                                    .seconds = pare_json_get_real(run->status, "seconds"),
+                                    .gap = pare_json_get_real(run->status, "gap"),
+                                    .evaluations = (int)pare_json_get_int(run->status, "evaluations", 0),
+                                    .first_point = -1,
+                                    .glyph = (char)('a' + r % 26)};
+    }
+    for (int i = 0; i < f->n_points; i++) {
+        struct pare_run *run = &runs[f->points[i].run];
+        build_point(f, &f->points[i], &points[i]);
+        run->first_point = run->first_point < 0 ? i : run->first_point;
+        run->n_points++;
+    }
+    mark_front(points, f->n_points);
+    s->points = points;
+    s->n_points = f->n_points;
+    s->runs = runs;
+    s->n_runs = f->n_runs;
+}
+
+static void build_reference(struct pare_front *f, struct pare_state *s)
+{
+    unsigned char levels[4096] = {0};
+    double low, high;
+    s->fp32_accuracy = s->fp32_latency = no_figure();
+    s->fp32_bytes = f->n_layers <= (int)sizeof levels ? front_bytes(f, levels) : NAN;
+    const struct front_point *most = NULL;
+    for (int i = 0; i < f->n_points; i++) {
+        const struct front_point *p = &f->points[i];
+        if (p->search.samples > 0 && (most == NULL || p->search.samples > most->search.samples)) {
+            most = p;
+        }
+        if (isfinite(p->fp32_ms)) {
+            s->fp32_latency = measured(p->fp32_ms, NAN, NAN);
+        }
+    }
+    if (most != NULL) {
+        pare_interval_proportion(most->search.reference_right, most->search.samples, &low, &high);
+        s->fp32_accuracy = measured((double)most->search.reference_right / most->search.samples, low, high);
+    }
+    if (s->fp32_latency.kind == PARE_FIGURE_NONE && f->profiled) {
+        s->fp32_latency = (struct pare_figure){PARE_FIGURE_PREDICTED, front_latency_sum(f, levels), NAN, NAN};
+    }
+}
+
+static void build_jobs(struct pare_front *f, struct pare_state *s)
+{
+    int n = pare_sched_count(f->sched), busy;
+    int shown = n < 400 ? n : 400;
+    double now = pare_sched_now(f->sched), spent = 0;
+    struct pare_job_row *jobs = pare_arena_array(&f->state_arena, (size_t)shown + 1, sizeof *jobs);
+    for (int i = 0; jobs != NULL && i < n; i++) {
+        const struct pare_task *t = pare_sched_task(f->sched, i);
+        bool pending = t->state == PARE_TASK_QUEUED || t->state == PARE_TASK_RUNNING;
+        if (i >= n - shown) {
+            jobs[n - 1 - i] = (struct pare_job_row){.id = t->id,
+                                                    .kind = t->kind,
+                                                    .title = t->title,
+                                                    .state = (enum pare_job_state)t->state,
+                                                    .done = t->done,
+                                                    .total = t->total,
+                                                    .seconds = t->started > 0 ? (pending ? now : t->finished) - t->started : 0,
+                                                    .left_seconds = NAN,
+                                                    .worker = t->worker,
+                                                    .error = t->error.message};
+            if (t->state == PARE_TASK_RUNNING && t->done > 0) {
+                jobs[n - 1 - i].left_seconds = (now - t->started) * (t->total - t->done) / t->done;
+            }
+        }
+        if (pending) {
+            s->progress_total += 1;
+            s->progress_done += t->total > 0 ? t->done / t->total : 0;
+            s->progress_title = t->state == PARE_TASK_RUNNING ? t->kind : s->progress_title;
+        }
+    }
+    /* Finished jobs since the last idle moment count as done; their speed gives the time left. */
+    double first = now;
+    for (int i = n - 1; i >= 0 && s->progress_total > 0; i--) {
+        const struct pare_task *t = pare_sched_task(f->sched, i);
+        if (t->state == PARE_TASK_DONE && strcmp(t->kind, "describe") != 0 && t->finished > f->idle_since) {
+            s->progress_total += 1;
+            s->progress_done += 1;
+        }
+        first = t->started > f->idle_since && t->started < first ? t->started : first;
+    }
+    spent = now - first;
+    s->left_seconds = s->progress_done > 0.5 ? spent * (s->progress_total - s->progress_done) / s->progress_done : NAN;
+    if (s->progress_total == 0) {
+        f->idle_since = now;
+    }
+    s->jobs = jobs;
+    s->n_jobs = jobs != NULL ? shown : 0;
+    s->n_workers = pare_sched_workers(f->sched, &busy, &s->n_quiet);
+}
+
+void front_build_state(struct pare_front *f)
+{
+    struct pare_state *s = &f->state;
+    struct pare_arena old = f->spare_arena;
+    const char *levels_names[PARE_MAX_LEVELS];
+    /* what was handed out stays valid until the state after the next is made */
+    f->spare_arena = f->state_arena;
+    pare_arena_clear(&old);
+    f->state_arena = (struct pare_arena){0};
+    memset(s, 0, sizeof *s);
+    s->version = f->version;
+    s->name = pare_json_get_string(f->description, "name", "");
+    s->path = f->path;
+    s->bare = pare_json_get_bool(f->description, "bare", false);
+    s->loading = !f->described && !f->failed;
+    s->failed = f->failed ? front_state_text(f, "%s%s%s", f->failure.where, f->failure.where[0] != '\0' ? ": " : "",
+                                             f->failure.message)
+                          : NULL;
+    s->target = "host, 1 thread";
+    s->cpu = f->isa;
+    s->split = "search";
+    s->n_samples = f->split_samples[1];
+    s->n_levels = f->n_levels;
+    s->levels = f->levels;
+    for (int l = 0; l < f->n_levels; l++) {
+        levels_names[l] = f->level_alias[l];
+    }
+    const char **names = pare_arena_array(&f->state_arena, PARE_MAX_LEVELS, sizeof *names);
+    if (names != NULL) {
+        memcpy(names, levels_names, (size_t)f->n_levels * sizeof *names);
+    }
+    s->level_names = names;
+    s->max_drop = f->max_drop;
+    s->max_latency_ms = f->max_latency_ms;
+    s->max_bytes = f->max_bytes;
+    s->minimize = pare_cost_name(f->minimize);
+    s->solver = f->solver;
+    s->message = f->message;
+    s->message_is_error = f->message_is_error;
+    s->follower = f->follower;
+    s->progress_title = "";
+    s->can_undo = f->can_undo;
+    s->can_redo = f->can_redo;
+    s->log = (const char *const *)f->log;
+    s->n_log = f->n_log;
+    s->fp32_accuracy = s->fp32_latency = no_figure();
+    s->fp32_bytes = NAN;
+    build_jobs(f, s);
+    if (f->described) {
+        build_layers(f, s);
+        build_reference(f, s);
+        build_points(f, s);
+    }
+    f->dirty = false;
+}
+
+const struct pare_state *pare_front_state(const struct pare_front *f)
+{
+    struct pare_front *mutable_front = (struct pare_front *)(uintptr_t)f;
+    if (f->dirty || f->state.path == NULL) {
+        front_build_state(mutable_front);
+    }
+    return &f->state;
+}

@@ -1,0 +1,74 @@
+/*
+ * cli.h: the command line: options, verbs without a screen, what they print. Data goes to stdout, messages and progress to
+ * stderr.
+ */
+#ifndef PARE_CLI_H
+#define PARE_CLI_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <uv.h>
+
+#include "src/pare.h"
+
+struct cli_options {
+    const char *verb, *exe;
+    int n_args;
+    char **args;               /* what is left after options: pipeline, runs, ... */
+    bool json, quiet, fresh, no_pins, detach, front, help, kernels, table, peers, verbose, list;
+    const char *models, *session, *levels, *config, *run, *level, *split, *out, *format, *method, *per, *minimize, *name;
+    const char *free_glob, *keys, *explain, *baseline, *target;
+    const char *pins[64], *keep[8];
+    int n_pins, n_keep, samples, jobs, threads, seed;
+    double max_drop, max_latency, max_bytes, time_limit; /* NaN = not given */
+};
+
+/* Fills o; prints usage errors itself. 0, or an exit code. */
+int cli_parse(int argc, char **argv, struct cli_options *o);
+void cli_usage(const char *verb);
+
+/* One front on one loop, for verbs and for the screen. */
+struct cli_session {
+    uv_loop_t loop;
+    struct pare_front *front;
+    const struct cli_options *options;
+    double last_shown;
+    bool interrupted;
+};
+int cli_open(struct cli_session *s, const struct cli_options *o, const char *path, bool temporary, bool follow);
+/* Starts a verb and runs the loop until it ends. json is a new reference (NULL on errors). Returns an exit code and
+ * prints the error. */
+int cli_run(struct cli_session *s, const char *verb, json_t *args_take, json_t **json);
+void cli_close(struct cli_session *s);
+
+/* Prints err as one line (and as JSON with --json); returns the exit code. */
+int cli_fail(const struct cli_options *o, const struct pare_error *err);
+/* Config JSON {layer: level} of --config, --run or --level into args of a verb. 0 or an exit code. */
+int cli_config_args(const struct cli_options *o, json_t *args);
+
+/* The verbs. */
+int cli_info(const struct cli_options *o);
+int cli_eval(const struct cli_options *o);
+int cli_sense(const struct cli_options *o);
+int cli_bench(const struct cli_options *o);
+int cli_solve(const struct cli_options *o);
+int cli_pin(const struct cli_options *o);
+int cli_runs(const struct cli_options *o);
+int cli_compare(const struct cli_options *o);
+int cli_export(const struct cli_options *o);
+int cli_new(const struct cli_options *o);
+int cli_script(const struct cli_options *o);
+int cli_doctor(const struct cli_options *o);
+int cli_paths(const struct cli_options *o);
+int cli_summary(const struct cli_options *o); /* the workbench without a terminal */
+
+/* cli_print.c: JSON for --json, tables otherwise. */
+void cli_print_json(json_t *json);
+void cli_print_info(const json_t *json);
+void cli_print_eval(const json_t *json);
+void cli_print_sense(const json_t *json);
+void cli_print_bench(const json_t *json);
+void cli_print_solve(const json_t *json);
+void cli_print_summary(const struct pare_state *s);
+
+#endif

@@ -1,0 +1,231 @@
+#include "ui/cli.h"
+
+#include <getopt.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    OPT_JSON = 256, OPT_QUIET, OPT_FRESH, OPT_NO_PINS, OPT_DETACH, OPT_FRONT, OPT_KERNELS, OPT_TABLE, OPT_PEERS,
+    OPT_MODELS, OPT_SESSION, OPT_LEVELS, OPT_CONFIG, OPT_RUN, OPT_LEVEL, OPT_SPLIT, OPT_OUT, OPT_FORMAT, OPT_METHOD,
+    OPT_PER, OPT_MINIMIZE, OPT_NAME, OPT_FREE, OPT_KEYS, OPT_EXPLAIN, OPT_BASELINE, OPT_TARGET, OPT_PIN, OPT_KEEP,
+    OPT_SAMPLES, OPT_JOBS, OPT_THREADS, OPT_SEED, OPT_MAX_DROP, OPT_MAX_LATENCY, OPT_MAX_BYTES, OPT_TIME_LIMIT, OPT_LIST
+};
+
+static const struct option long_options[] = {
+    {"json", no_argument, NULL, OPT_JSON},          {"quiet", no_argument, NULL, OPT_QUIET},
+    {"fresh", no_argument, NULL, OPT_FRESH},        {"no-pins", no_argument, NULL, OPT_NO_PINS},
+    {"detach", no_argument, NULL, OPT_DETACH},      {"front", no_argument, NULL, OPT_FRONT},
+    {"kernels", no_argument, NULL, OPT_KERNELS},    {"table", no_argument, NULL, OPT_TABLE},
+    {"peers", no_argument, NULL, OPT_PEERS},        {"models", required_argument, NULL, OPT_MODELS},
+    {"session", required_argument, NULL, OPT_SESSION}, {"levels", required_argument, NULL, OPT_LEVELS},
+    {"config", required_argument, NULL, OPT_CONFIG}, {"run", required_argument, NULL, OPT_RUN},
+    {"level", required_argument, NULL, OPT_LEVEL},  {"split", required_argument, NULL, OPT_SPLIT},
+    {"out", required_argument, NULL, OPT_OUT},      {"format", required_argument, NULL, OPT_FORMAT},
+    {"method", required_argument, NULL, OPT_METHOD}, {"per", required_argument, NULL, OPT_PER},
+    {"minimize", required_argument, NULL, OPT_MINIMIZE}, {"name", required_argument, NULL, OPT_NAME},
+    {"free", required_argument, NULL, OPT_FREE},    {"keys", required_argument, NULL, OPT_KEYS},
+    {"explain", required_argument, NULL, OPT_EXPLAIN}, {"baseline", required_argument, NULL, OPT_BASELINE},
+    {"target", required_argument, NULL, OPT_TARGET}, {"pin", required_argument, NULL, OPT_PIN},
+    {"keep", required_argument, NULL, OPT_KEEP},    {"samples", required_argument, NULL, OPT_SAMPLES},
+    {"jobs", required_argument, NULL, OPT_JOBS},    {"threads", required_argument, NULL, OPT_THREADS},
+    {"seed", required_argument, NULL, OPT_SEED},    {"max-drop", required_argument, NULL, OPT_MAX_DROP},
+    {"max-latency", required_argument, NULL, OPT_MAX_LATENCY}, {"max-bytes", required_argument, NULL, OPT_MAX_BYTES},
+    {"time-limit", required_argument, NULL, OPT_TIME_LIMIT}, {"list", no_argument, NULL, OPT_LIST},
+    {"help", no_argument, NULL, 'h'},               {"version", no_argument, NULL, 'V'},
+    {"verbose", no_argument, NULL, 'v'},            {NULL, 0, NULL, 0},
+};
+
+static int bad(const char *option, const char *value, const char *expected)
+{
+    fprintf(stderr, "pare: %s: expected %s, found '%s'\n", option, expected, value);
+    return PARE_ERR_USAGE;
+}
+
+static int parse_int(const char *option, const char *text, int least, int *value)
+{
+    char *end;
+    long n = strtol(text, &end, 10);
+    if (end == text || *end != '\0' || n < least || n > 1000000000) {
+        return bad(option, text, "a whole number");
+    }
+    *value = (int)n;
+    return 0;
+}
+
+/* A number with an optional unit or %. */
+static int parse_real(const char *option, const char *text, double *value)
+{
+    char *end;
+    double n = strtod(text, &end);
+    double factor = strcmp(end, "") == 0 || strcmp(end, "ms") == 0 || strcmp(end, "B") == 0 ? 1
+                    : strcmp(end, "%") == 0                                                 ? 0.01
+                    : strcmp(end, "kB") == 0                                                ? 1e3
+                    : strcmp(end, "KiB") == 0                                               ? 1024
+                    : strcmp(end, "MB") == 0                                                ? 1e6
+                    : strcmp(end, "MiB") == 0                                               ? 1048576
+                    : strcmp(end, "us") == 0                                                ? 1e-3
+                    : strcmp(end, "s") == 0                                                 ? 1e3
+                                                                                            : NAN;
+    if (end == text || !isfinite(n) || n < 0 || !isfinite(factor)) {
+        return bad(option, text, "a number such as 0.01, 1%, 1.5ms or 300kB");
+    }
+    *value = n * factor;
+    return 0;
+}
+
+static int take_option(struct cli_options *o, int c, const char *value)
+{
+    switch (c) {
+    case OPT_JSON: o->json = true; break;
+    case OPT_QUIET: o->quiet = true; break;
+    case OPT_FRESH: o->fresh = true; break;
+    case OPT_NO_PINS: o->no_pins = true; break;
+    case OPT_DETACH: o->detach = true; break;
+    case OPT_FRONT: o->front = true; break;
+    case OPT_KERNELS: o->kernels = true; break;
+    case OPT_TABLE: o->table = true; break;
+    case OPT_PEERS: o->peers = true; break;
+    case OPT_LIST: o->list = true; break;
+    case OPT_MODELS: o->models = value; break;
+    case OPT_SESSION: o->session = value; break;
+    case OPT_LEVELS: o->levels = value; break;
+    case OPT_CONFIG: o->config = value; break;
+    case OPT_RUN: o->run = value; break;
+    case OPT_LEVEL: o->level = value; break;
+    case OPT_SPLIT: o->split = value; break;
+    case OPT_OUT: o->out = value; break;
+    case OPT_FORMAT: o->format = value; break;
+    case OPT_METHOD: o->method = value; break;
+    case OPT_PER: o->per = value; break;
+    case OPT_MINIMIZE: o->minimize = value; break;
+    case OPT_NAME: o->name = value; break;
+    case OPT_FREE: o->free_glob = value; break;
+    case OPT_KEYS: o->keys = value; break;
+    case OPT_EXPLAIN: o->explain = value; break;
+    case OPT_BASELINE: o->baseline = value; break;
+    case OPT_TARGET: o->target = value; break;
+    case OPT_SAMPLES: return parse_int("--samples", value, 1, &o->samples);
+    case OPT_JOBS: return parse_int("--jobs", value, 1, &o->jobs);
+    case OPT_THREADS: return parse_int("--threads", value, 1, &o->threads);
+    case OPT_SEED: return parse_int("--seed", value, 0, &o->seed);
+    case OPT_MAX_DROP: return parse_real("--max-drop", value, &o->max_drop);
+    case OPT_MAX_LATENCY: return parse_real("--max-latency", value, &o->max_latency);
+    case OPT_MAX_BYTES: return parse_real("--max-bytes", value, &o->max_bytes);
+    case OPT_TIME_LIMIT: return parse_real("--time-limit", value, &o->time_limit);
+    case OPT_PIN:
+        if (o->n_pins == 64) {
+            return bad("--pin", value, "at most 64 pins");
+        }
+        o->pins[o->n_pins++] = value;
+        break;
+    case OPT_KEEP:
+        if (o->n_keep == 8) {
+            return bad("--keep", value, "at most 8 sets");
+        }
+        o->keep[o->n_keep++] = value;
+        break;
+    case 'h': o->help = true; break;
+    case 'v': o->verbose = true; break;
+    case 'V': o->verb = "version"; break;
+    default: return PARE_ERR_USAGE; /* getopt has said why */
+    }
+    return 0;
+}
+
+static bool is_one_of(const char *value, const char *list)
+{
+    const char *at = value != NULL ? strstr(list, value) : NULL;
+    size_t n = value != NULL ? strlen(value) : 0;
+    return n > 0 && at != NULL && (at == list || at[-1] == '|') && (at[n] == '|' || at[n] == '\0');
+}
+
+static int check_choices(const struct cli_options *o)
+{
+    static const char formats[] = "json|csv|md|png|svg";
+    if (o->per != NULL && !is_one_of(o->per, "layer|model")) {
+        return bad("--per", o->per, "layer or model");
+    }
+    if (o->minimize != NULL && !is_one_of(o->minimize, "latency|bytes|drop")) {
+        return bad("--minimize", o->minimize, "latency, bytes or drop");
+    }
+    if (o->method != NULL && !is_one_of(o->method, "exact|glpk")) {
+        return bad("--method", o->method, "exact (more solvers come later)");
+    }
+    if (o->split != NULL && !is_one_of(o->split, "calibration|search|test")) {
+        return bad("--split", o->split, "calibration, search or test");
+    }
+    if (o->target != NULL && strcmp(o->target, "host") != 0) {
+        return bad("--target", o->target, "host");
+    }
+    if (o->baseline != NULL && strcmp(o->baseline, "fp32") != 0) {
+        return bad("--baseline", o->baseline, "fp32");
+    }
+    if (o->format != NULL && !is_one_of(o->format, formats)) {
+        return bad("--format", o->format, formats);
+    }
+    return 0;
+}
+
+int cli_parse(int argc, char **argv, struct cli_options *o)
+{
+    static const char *const verbs[] = {"new", "info", "eval", "sense", "bench", "solve", "pin", "runs", "compare", "export",
+                                        "script", "worker", "doctor", "paths", "session", "help", "version", "target"};
+    memset(o, 0, sizeof *o);
+    o->exe = "/proc/self/exe";
+    o->max_drop = o->max_latency = o->max_bytes = o->time_limit = NAN;
+    opterr = 1;
+    for (int c; (c = getopt_long(argc, argv, "hVv", long_options, NULL)) != -1;) {
+        int rc = take_option(o, c, optarg);
+        if (rc != 0) {
+            return rc;
+        }
+    }
+    o->args = argv + optind;
+    o->n_args = argc - optind;
+    for (size_t i = 0; o->n_args > 0 && o->verb == NULL && i < sizeof verbs / sizeof verbs[0]; i++) {
+        if (strcmp(o->args[0], verbs[i]) == 0) {
+            o->verb = verbs[i];
+            o->args++;
+            o->n_args--;
+            break;
+        }
+    }
+    return check_choices(o);
+}
+
+void cli_usage(const char *verb)
+{
+    static const struct {
+        const char *name, *line, *what;
+    } lines[] = {
+        {"", "pare PIPELINE", "the workbench: a folder with pipeline.lua, or a bare .onnx/.tflite"},
+        {"new", "pare new DIR MODEL ...", "write a pipeline.lua for these models, to be filled in"},
+        {"info", "pare info P", "stages, layers, shapes, parameters, MACs"},
+        {"eval", "pare eval P [--config F | --run R[:POINT] | --level L] [--split S] [--samples N]", "accuracy with interval, drop, bytes, BitOps"},
+        {"sense", "pare sense P [--levels L,L] [--samples N] [--explain LAYER]", "what every layer loses at every level"},
+        {"bench", "pare bench P [--config F | --run R | --level L]", "latency, per layer and end to end"},
+        {"solve", "pare solve P [--minimize latency|bytes|drop] [--max-drop X] [--max-latency MS] [--max-bytes N]", "the best configuration within budgets"},
+        {"solve", "           [--per layer|model] [--pin 'GLOB=LEVEL[..LEVEL]'] [--no-pins] [--front] [--name RUN] [--out F]", ""},
+        {"pin", "pare pin P ['GLOB=LEVEL[..LEVEL]' | --free GLOB | --list]", "hold layers at a level"},
+        {"runs", "pare runs P", "what was solved so far"},
+        {"compare", "pare compare P RUN[:POINT] RUN[:POINT] ...", "differences between answers"},
+        {"export", "pare export P (--config F | --run R[:POINT] | --front) --format json|csv|md|png|svg --out PATH", "take it away"},
+        {"script", "pare script F.lua [ARG ...]", "the same verbs from Lua"},
+        {"doctor", "pare doctor", "what this machine can do"},
+        {"paths", "pare paths", "where things are kept"},
+    };
+    printf("usage:\n");
+    for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++) {
+        if (verb == NULL || strcmp(lines[i].name, verb) == 0) {
+            printf("  %s\n%s%s%s", lines[i].line, lines[i].what[0] != '\0' ? "      " : "", lines[i].what,
+                   lines[i].what[0] != '\0' ? "\n" : "");
+        }
+    }
+    printf("everywhere: --json  --fresh (ignore cached results)  --session F  --models DIR  --levels L,L|paper|default\n"
+           "            --keep inputs=LEVEL --keep outputs=LEVEL  --jobs N  --quiet  --help  --version\n"
+           "levels: fp32 fp16 w<W>a<A> (W, A 1..8) w<W>a32; int8 = w8a8, int4 = w4a4, int2 = w2a2, bin1 = w1a1\n"
+           "exit:   0 ok, 1 failed, 2 usage, 3 infeasible, 4 partial, 65 bad data, 66 no input, 70 our bug,\n"
+           "        73/74 cannot write, 75 busy, 77 permission, 78 configuration, 128+n signal\n");
+}

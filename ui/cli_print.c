@@ -1,0 +1,242 @@
+#include "ui/cli.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "src/base/json.h"
+
+void cli_print_json(json_t *json)
+{
+    char *text = json_dumps(json, JSON_INDENT(1) | JSON_REAL_PRECISION(9));
+    if (text != NULL) {
+        puts(text);
+    }
+    free(text);
+}
+
+/* A number that may be unknown, right-aligned. */
+static const char *number(char buf[32], double value, int digits)
+{
+    if (isfinite(value)) {
+        snprintf(buf, 32, "%.*f", digits, value);
+    } else {
+        snprintf(buf, 32, "-");
+    }
+    return buf;
+}
+
+static const char *bytes_text(char buf[32], double bytes)
+{
+    if (!isfinite(bytes)) {
+        snprintf(buf, 32, "-");
+    } else if (bytes >= 1e6) {
+        snprintf(buf, 32, "%.2f MB", bytes / 1e6);
+    } else {
+        snprintf(buf, 32, "%.1f kB", bytes / 1e3);
+    }
+    return buf;
+}
+
+static const char *count_text(char buf[32], double n)
+{
+    const char *unit = n >= 1e9 ? "G" : n >= 1e6 ? "M" : n >= 1e3 ? "k" : "";
+    double scaled = n >= 1e9 ? n / 1e9 : n >= 1e6 ? n / 1e6 : n >= 1e3 ? n / 1e3 : n;
+    snprintf(buf, 32, *unit != '\0' ? "%.2f %s" : "%.0f%s", scaled, unit);
+    return buf;
+}
+
+static int widest_name(const json_t *layers)
+{
+    size_t i;
+    json_t *layer;
+    int width = 12;
+    json_array_foreach((json_t *)(uintptr_t)layers, i, layer) {
+        int n = (int)strlen(pare_json_get_string(layer, "name", ""));
+        width = n > width ? n : width;
+    }
+    return width > 56 ? 56 : width;
+}
+
+void cli_print_info(const json_t *json)
+{
+    const json_t *stages = json_object_get(json, "stages"), *layers = json_object_get(json, "layers");
+    double all_macs = 0, all_weights = 0;
+    char a[32], b[32];
+    size_t i, k;
+    json_t *stage, *item;
+    printf("%s: %zu models, %zu layers\n\n", pare_json_get_string(json, "name", ""), json_array_size(stages),
+           json_array_size(layers));
+    json_array_foreach((json_t *)(uintptr_t)stages, i, stage) {
+        printf("%s  %s, %s", pare_json_get_string(stage, "name", ""), pare_json_get_string(stage, "file", ""),
+               pare_json_get_string(stage, "format", ""));
+        if (strcmp(pare_json_get_string(stage, "format", ""), "onnx") == 0) {
+            printf(" opset %lld", (long long)pare_json_get_int(stage, "opset", 0));
+        }
+        printf(", %lld nodes\n", (long long)pare_json_get_int(stage, "nodes", 0));
+        static const char *const ends[2] = {"inputs", "outputs"};
+        for (int e = 0; e < 2; e++) {
+            printf("  %-7s", ends[e]);
+            json_array_foreach(json_object_get(stage, ends[e]), k, item) {
+                printf(" %s %s", pare_json_get_string(item, "name", ""), pare_json_get_string(item, "shape", ""));
+            }
+            printf("\n");
+        }
+        json_array_foreach(json_object_get(stage, "unknown"), k, item) {
+            printf("  unknown operator %s at node %s: the model can be listed, not run\n",
+                   pare_json_get_string(item, "operator", ""), pare_json_get_string(item, "node", ""));
+        }
+        json_array_foreach(json_object_get(stage, "warnings"), k, item) {
+            printf("  warning: %s\n", json_string_value(item));
+        }
+    }
+    int width = widest_name(layers);
+    printf("\n%-*s  %-5s  %-18s  %10s  %10s\n", width, "layer", "kind", "shape", "MACs", "weights");
+    json_array_foreach((json_t *)(uintptr_t)layers, i, item) {
+        double macs = (double)pare_json_get_int(item, "macs", 0), weights = (double)pare_json_get_int(item, "weights", 0);
+        all_macs += macs;
+        all_weights += weights;
+        printf("%-*s  %-5s  %-18s  %10s  %10s\n", width, pare_json_get_string(item, "name", ""),
+               pare_json_get_string(item, "kind", ""), pare_json_get_string(item, "shape", ""), count_text(a, macs),
+               count_text(b, weights));
+    }
+    printf("%-*s  %-5s  %-18s  %10s  %10s\n", width, "all", "", "", count_text(a, all_macs), count_text(b, all_weights));
+    const char *split;
+    json_object_foreach(json_object_get(json, "splits"), split, item) {
+        printf("%s%s: %lld samples", i == 0 ? "" : "\n", split, (long long)pare_json_get_int(item, "n", 0));
+    }
+    printf("\n");
+}
+
+void cli_print_eval(const json_t *json)
+{
+    char b[32];
+    double accuracy = pare_json_get_real(json, "accuracy"), drop = pare_json_get_real(json, "drop");
+    printf("split %s, %lld samples (measured, integer arithmetic at integer levels)\n", pare_json_get_string(json, "split", ""),
+           (long long)pare_json_get_int(json, "samples", 0));
+    printf("accuracy   %6.2f %%   [%.2f, %.2f]\n", 100 * accuracy, 100 * pare_json_get_real(json, "accuracy_low"),
+           100 * pare_json_get_real(json, "accuracy_high"));
+    printf("fp32       %6.2f %%   on the same samples\n", 100 * pare_json_get_real(json, "fp32_accuracy"));
+    printf("drop       %6.2f     [%.2f, %.2f] points, paired\n", 100 * drop, 100 * pare_json_get_real(json, "drop_low"),
+           100 * pare_json_get_real(json, "drop_high"));
+    printf("agreement  %6.2f %%   [%.2f, %.2f] with fp32\n", 100 * pare_json_get_real(json, "agreement"),
+           100 * pare_json_get_real(json, "agreement_low"), 100 * pare_json_get_real(json, "agreement_high"));
+    printf("bytes      %s\n", bytes_text(b, pare_json_get_real(json, "bytes")));
+    printf("BitOps     %s\n", count_text(b, pare_json_get_real(json, "bitops")));
+}
+
+void cli_print_sense(const json_t *json)
+{
+    const json_t *layers = json_object_get(json, "layers");
+    int width = widest_name(layers);
+    const char *last = "";
+    size_t i;
+    json_t *item;
+    printf("own errors, loss and drop of each layer alone at a level, the others at fp32; %lld samples of search\n",
+           (long long)pare_json_get_int(json, "samples", 0));
+    printf("%-*s  %-6s %10s %8s %8s %8s %8s %10s %7s  %s\n", width, "layer", "level", "RMSE", "RMSE/s", "RMSE/sig", "SQNR dB",
+           "clip %", "loss", "drop %", "95 %");
+    json_array_foreach((json_t *)(uintptr_t)layers, i, item) {
+        char a[32], b[32], c[32], d[32], e[32], g[32], h[32], interval[64] = "";
+        const char *name = pare_json_get_string(item, "name", "");
+        double low = 100 * pare_json_get_real(item, "drop_low"), scaled = pare_json_get_real(item, "rmse_over_scale");
+        if (isfinite(low)) {
+            snprintf(interval, sizeof interval, "[%.1f, %.1f]", low, 100 * pare_json_get_real(item, "drop_high"));
+        }
+        number(b, scaled, 2);
+        if (pare_json_get_bool(item, "suspected", false)) {
+            strcat(b, "!");
+        }
+        printf("%-*s  %-6s %10s %8s %8s %8s %8s %10s %7s  %s\n", width, strcmp(name, last) == 0 ? "" : name,
+               pare_json_get_string(item, "level", ""), number(a, pare_json_get_real(item, "rmse"), 5), b,
+               number(c, pare_json_get_real(item, "rmse_over_sigma"), 3), number(d, pare_json_get_real(item, "sqnr_db"), 1),
+               number(e, 100 * pare_json_get_real(item, "clipped"), 2), number(g, pare_json_get_real(item, "loss"), 6),
+               number(h, 100 * pare_json_get_real(item, "drop"), 1), interval);
+        last = name;
+    }
+    printf("! suspected: RMSE/s above 0.7 (0.29 is an unclipped, dense tensor of many levels)\n");
+}
+
+void cli_print_bench(const json_t *json)
+{
+    const json_t *layers = json_object_get(json, "layers"), *t = json_object_get(json, "latency_ms");
+    int width = widest_name(layers);
+    char a[32], b[32], c[32];
+    size_t i;
+    json_t *item;
+    printf("target host: %s, %s, 1 thread, pinned, interleaved with fp32 (measured)\n", pare_json_get_string(json, "cpu", ""),
+           pare_json_get_string(json, "isa", ""));
+    printf("end to end, ms per sample: min %.3f  median %.3f  p90 %.3f  p99 %.3f   fp32 median %.3f (%.2fx)\n",
+           pare_json_get_real(t, "min"), pare_json_get_real(t, "median"), pare_json_get_real(t, "p90"),
+           pare_json_get_real(t, "p99"), pare_json_get_real(json, "fp32_ms"),
+           pare_json_get_real(json, "fp32_ms") / pare_json_get_real(t, "median"));
+    printf("%-*s  %-6s %9s %9s %9s  %s\n", width, "layer (in place)", "level", "ms", "p10", "p90", "kernel");
+    json_array_foreach((json_t *)(uintptr_t)layers, i, item) {
+        printf("%-*s  %-6s %9s %9s %9s  %s\n", width, pare_json_get_string(item, "name", ""),
+               pare_json_get_string(item, "level", ""), number(a, pare_json_get_real(item, "ms"), 4),
+               number(b, pare_json_get_real(item, "p10"), 4), number(c, pare_json_get_real(item, "p90"), 4),
+               pare_json_get_string(item, "kernel", ""));
+    }
+    printf("%-*s  %-6s %9s\n", width, "glue", "", number(a, pare_json_get_real(json, "glue_ms"), 4));
+}
+
+void cli_print_solve(const json_t *json)
+{
+    const json_t *config = json_object_get(json, "config"), *p = json_object_get(json, "predicted");
+    const json_t *m = json_object_get(json, "measured");
+    char a[32], b[32];
+    const char *key;
+    json_t *value;
+    printf("run %s: %s, gap %.2g, solver %.1f ms, %lld configurations measured\n", pare_json_get_string(json, "run", ""),
+           pare_json_get_string(json, "status", ""), pare_json_get_real(json, "gap"), 1e3 * pare_json_get_real(json, "seconds"),
+           (long long)pare_json_get_int(json, "evaluations", 0));
+    printf("%-10s %10s %10s\n", "", "predicted", "measured");
+    printf("%-10s %10s %10s   [%.2f, %.2f] points on %s, %lld samples\n", "drop %", number(a, 100 * pare_json_get_real(p, "drop"), 2),
+           number(b, 100 * pare_json_get_real(m, "drop"), 2), 100 * pare_json_get_real(m, "drop_low"),
+           100 * pare_json_get_real(m, "drop_high"), pare_json_get_string(m, "split", "search"),
+           (long long)pare_json_get_int(m, "samples", 0));
+    printf("%-10s %10s %10s   fp32 %.3f ms\n", "latency ms", number(a, pare_json_get_real(p, "latency_ms"), 3),
+           number(b, pare_json_get_real(m, "latency_ms"), 3), pare_json_get_real(m, "fp32_latency_ms"));
+    printf("%-10s %10s %10s\n", "bytes", bytes_text(a, pare_json_get_real(p, "bytes")), bytes_text(b, pare_json_get_real(m, "bytes")));
+    printf("\n");
+    json_object_foreach((json_t *)(uintptr_t)config, key, value) {
+        printf("  %-40s %s\n", key, json_string_value(value));
+    }
+}
+
+static const char *figure(char buf[32], const struct pare_figure *f, double factor, int digits)
+{
+    if (f->kind == PARE_FIGURE_NONE || !isfinite(f->value)) {
+        snprintf(buf, 32, "-");
+    } else {
+        snprintf(buf, 32, "%s%.*f", f->kind == PARE_FIGURE_PREDICTED ? "~" : "", digits, factor * f->value);
+    }
+    return buf;
+}
+
+void cli_print_summary(const struct pare_state *s)
+{
+    char a[32], b[32], c[32];
+    int width = 14;
+    printf("%s: %d models, %d layers, target %s (%s), %d samples in %s\n", s->name, s->n_stages, s->n_layers, s->target,
+           s->cpu, s->n_samples, s->split);
+    printf("fp32: accuracy %s %%, latency %s ms, %s\n\n", figure(a, &s->fp32_accuracy, 100, 2), figure(b, &s->fp32_latency, 1, 3),
+           bytes_text(c, s->fp32_bytes));
+    for (int i = 0; i < s->n_stages; i++) {
+        printf("%-16s %3d layers  %10s MACs", s->stages[i].name, s->stages[i].n_layers, count_text(a, (double)s->stages[i].macs));
+        printf("  %10s weights  fp32 %s ms\n", count_text(b, (double)s->stages[i].weights), number(c, s->stages[i].ms_fp32, 3));
+    }
+    if (s->n_points > 0) {
+        printf("\n%-*s %12s %9s %12s %11s   (~ predicted)\n", width, "point", "accuracy %", "drop %", "latency ms", "bytes");
+    }
+    for (int i = 0; i < s->n_points; i++) {
+        const struct pare_point *p = &s->points[i];
+        if (strcmp(s->runs[p->run].method, "mixed") == 0) {
+            continue;
+        }
+        printf("%-*s %12s %9s", width, p->label, figure(a, &p->accuracy, 100, 2), figure(b, &p->drop, 100, 2));
+        printf(" %12s %11s%s\n", figure(a, &p->latency, 1, 3), bytes_text(b, p->bytes.value), p->front ? "  front" : "");
+    }
+    printf("\nopen it in a terminal for the workbench: pare %s\n", s->path);
+}

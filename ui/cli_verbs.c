@@ -1,0 +1,523 @@
+#include "ui/cli.h"
+
+#include <limits.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "src/base/file.h"
+#include "src/base/json.h"
+#include "src/base/strbuf.h"
+#include "src/export/export.h"
+#include "pk.h"
+
+static const char *pipeline_of(const struct cli_options *o)
+{
+    return o->n_args > 0 ? o->args[0] : NULL;
+}
+
+static int usage_error(const struct cli_options *o, const char *message)
+{
+    struct pare_error err = {.code = PARE_ERR_USAGE};
+    snprintf(err.message, sizeof err.message, "%s", message);
+    return cli_fail(o, &err);
+}
+
+/* Opens, runs one verb, prints, closes. */
+static int simple_verb(const struct cli_options *o, const char *verb, bool temporary, json_t *args_take,
+                       void (*print)(const json_t *json))
+{
+    struct cli_session s;
+    json_t *json = NULL;
+    int rc = cli_open(&s, o, pipeline_of(o), temporary, false);
+    if (rc != 0) {
+        json_decref(args_take);
+        return rc;
+    }
+    rc = cli_run(&s, verb, args_take, &json);
+    if (rc == 0 && o->json) {
+        cli_print_json(json);
+    } else if (rc == 0) {
+        print(json);
+    }
+    json_decref(json);
+    cli_close(&s);
+    return rc;
+}
+
+int cli_info(const struct cli_options *o)
+{
+    return simple_verb(o, "describe", true, json_object(), cli_print_info);
+}
+
+int cli_eval(const struct cli_options *o)
+{
+    json_t *args = json_object();
+    int rc = cli_config_args(o, args);
+    if (rc != 0) {
+        json_decref(args);
+        return rc;
+    }
+    json_object_set_new(args, "split", json_string(o->split != NULL ? o->split : "search"));
+    json_object_set_new(args, "samples", json_integer(o->samples));
+    return simple_verb(o, "eval", false, args, cli_print_eval);
+}
+
+int cli_sense(const struct cli_options *o)
+{
+    return simple_verb(o, "sense", false, json_object(), cli_print_sense);
+}
+
+int cli_bench(const struct cli_options *o)
+{
+    json_t *args = json_object();
+    if (o->kernels || o->table || o->peers || o->threads > 1) {
+        json_decref(args);
+        return usage_error(o, "bench --kernels, --table, --peers and --threads are not built yet: this Pare times whole pipelines and their layers");
+    }
+    int rc = cli_config_args(o, args);
+    if (rc != 0) {
+        json_decref(args);
+        return rc;
+    }
+    if (json_object_size(args) == 0) {
+        json_object_set_new(args, "level", json_string("int8"));
+    }
+    return simple_verb(o, "bench", false, args, cli_print_bench);
+}
+
+static int apply_pins(struct cli_session *s, const struct cli_options *o)
+{
+    for (int i = 0; i < o->n_pins; i++) {
+        struct pare_error err = {0};
+        char line[1024];
+        snprintf(line, sizeof line, "pin '%s'", o->pins[i]);
+        if (pare_front_command(s->front, line, -1, &err) != PARE_OK) {
+            return cli_fail(o, &err);
+        }
+    }
+    return 0;
+}
+
+/* Waits until the pipeline is described. */
+static int wait_open(struct cli_session *s)
+{
+    json_t *json = NULL;
+    int rc = cli_run(s, "describe", json_object(), &json);
+    json_decref(json);
+    return rc;
+}
+
+static int write_json(const struct cli_options *o, const char *path, const json_t *json)
+{
+    struct pare_error err = {0};
+    char *text = json_dumps(json, JSON_INDENT(1) | JSON_REAL_PRECISION(9));
+    int rc = 0;
+    if (text == NULL || pare_file_write(path, text, strlen(text), &err) != PARE_OK) {
+        rc = cli_fail(o, &err);
+    }
+    free(text);
+    return rc;
+}
+
+static void add_real(json_t *args, const char *key, double value)
+{
+    if (isfinite(value)) {
+        json_object_set_new(args, key, json_real(value));
+    }
+}
+
+int cli_solve(const struct cli_options *o)
+{
+    struct cli_session s;
+    json_t *args = json_object(), *json = NULL;
+    add_real(args, "max_drop", o->max_drop);
+    add_real(args, "max_latency", o->max_latency);
+    add_real(args, "max_bytes", o->max_bytes);
+    static const char *const names[] = {"minimize", "per", "name"};
+    const char *const values[] = {o->minimize, o->per, o->name};
+    for (int i = 0; i < 3; i++) {
+        if (values[i] != NULL) {
+            json_object_set_new(args, names[i], json_string(values[i]));
+        }
+    }
+    int rc = cli_open(&s, o, pipeline_of(o), false, false);
+    if (rc != 0) {
+        json_decref(args);
+        return rc;
+    }
+    rc = wait_open(&s);
+    if (rc == 0) {
+        rc = apply_pins(&s, o);
+    }
+    if (rc == 0) {
+        rc = cli_run(&s, o->front ? "front" : "solve", args, &json);
+    } else {
+        json_decref(args);
+    }
+    if (rc == 0 && o->out != NULL) {
+        rc = write_json(o, o->out, json);
+    }
+    if (rc == 0 && (o->json || o->front)) {
+        cli_print_json(json);
+    } else if (rc == 0) {
+        cli_print_solve(json);
+    }
+    json_decref(json);
+    cli_close(&s);
+    return rc;
+}
+
+int cli_pin(const struct cli_options *o)
+{
+    struct cli_session s;
+    int rc = cli_open(&s, o, pipeline_of(o), false, false);
+    if (rc != 0) {
+        return rc;
+    }
+    rc = wait_open(&s);
+    for (int i = 1; rc == 0 && i < o->n_args; i++) {
+        struct pare_error err = {0};
+        char line[1024];
+        snprintf(line, sizeof line, "pin '%s'", o->args[i]);
+        rc = pare_front_command(s.front, line, -1, &err) == PARE_OK ? 0 : cli_fail(o, &err);
+    }
+    if (rc == 0 && o->free_glob != NULL) {
+        struct pare_error err = {0};
+        char line[1024];
+        snprintf(line, sizeof line, "free '%s'", o->free_glob);
+        rc = pare_front_command(s.front, line, -1, &err) == PARE_OK ? 0 : cli_fail(o, &err);
+    }
+    const struct pare_state *state = rc == 0 ? pare_front_state(s.front) : NULL;
+    json_t *pins = json_array();
+    for (int i = 0; state != NULL && i < state->n_layers; i++) {
+        const struct pare_layer *l = &state->layers[i];
+        if (l->pin_lo < 0) {
+            continue;
+        }
+        json_array_append_new(pins, json_pack("{s:s, s:s, s:s}", "name", l->name, "from", state->level_names[l->pin_lo], "to",
+                                              state->level_names[l->pin_hi]));
+        if (!o->json) {
+            printf("%-40s %s%s%s\n", l->name, state->level_names[l->pin_lo], l->pin_hi != l->pin_lo ? ".." : "",
+                   l->pin_hi != l->pin_lo ? state->level_names[l->pin_hi] : "");
+        }
+    }
+    if (rc == 0 && o->json) {
+        json_t *json = json_pack("{s:i, s:O}", "schema", 1, "pins", pins);
+        cli_print_json(json);
+        json_decref(json);
+    }
+    json_decref(pins);
+    cli_close(&s);
+    return rc;
+}
+
+static double drop_of(const struct pare_point *p)
+{
+    return p->drop.value;
+}
+
+int cli_runs(const struct cli_options *o)
+{
+    struct cli_session s;
+    int rc = cli_open(&s, o, pipeline_of(o), false, true);
+    if (rc != 0) {
+        return rc;
+    }
+    rc = wait_open(&s);
+    const struct pare_state *state = rc == 0 ? pare_front_state(s.front) : NULL;
+    json_t *runs = json_array();
+    for (int r = 0; state != NULL && r < state->n_runs; r++) {
+        const struct pare_run *run = &state->runs[r];
+        json_array_append_new(runs, json_pack("{s:s, s:s, s:s, s:s, s:i}", "name", run->name, "method", run->method, "budget",
+                                              run->budget, "status", run->status, "points", run->n_points));
+        if (!o->json) {
+            printf("%2d  %-20s %-9s %-28s %-10s %4d points\n", r + 1, run->name, run->method, run->budget, run->status, run->n_points);
+        }
+    }
+    if (rc == 0 && o->json) {
+        json_t *json = json_pack("{s:i, s:O}", "schema", 1, "runs", runs);
+        cli_print_json(json);
+        json_decref(json);
+    }
+    json_decref(runs);
+    cli_close(&s);
+    return rc;
+}
+
+/* Index of the state's point named by RUN[:POINT], -1 when there is none. */
+static int state_point(const struct pare_state *s, const char *text)
+{
+    char name[256];
+    const char *colon = strrchr(text, ':');
+    int number = colon != NULL ? atoi(colon + 1) : 0, found = -1;
+    snprintf(name, sizeof name, "%.*s", number > 0 ? (int)(colon - text) : (int)strlen(text), text);
+    for (int i = 0; i < s->n_points; i++) {
+        const struct pare_point *p = &s->points[i];
+        if (strcmp(p->label, text) == 0) {
+            return i;
+        }
+        if ((strcmp(s->runs[p->run].name, name) == 0 || atoi(name) == p->run + 1) && (number == 0 || p->number == number)) {
+            found = i;
+        }
+    }
+    return found;
+}
+
+/* Area between a front of (latency, drop) and the corner (fp32 latency, drop 1), as a share of it; larger is better. */
+static double hypervolume(const struct pare_state *s, int run)
+{
+    double corner = s->fp32_latency.value, area = 0, left = corner;
+    bool *used = calloc((size_t)s->n_points + 1, sizeof *used);
+    if (used == NULL || !(corner > 0)) {
+        free(used);
+        return NAN;
+    }
+    double best = 1;
+    for (;;) { /* points by falling latency; the lowest drop among those not slower counts */
+        int next = -1;
+        for (int i = 0; i < s->n_points; i++) {
+            if (!used[i] && s->points[i].run == run && s->points[i].latency.value <= corner &&
+                (next < 0 || s->points[i].latency.value < s->points[next].latency.value)) {
+                next = i;
+            }
+        }
+        if (next < 0) {
+            break;
+        }
+        used[next] = true;
+        double drop = drop_of(&s->points[next]) > 0 ? drop_of(&s->points[next]) : 0;
+        if (drop < best) {
+            area += (best - drop) * (corner - s->points[next].latency.value);
+            best = drop;
+        }
+    }
+    (void)left;
+    free(used);
+    return area / corner;
+}
+
+int cli_compare(const struct cli_options *o)
+{
+    struct cli_session s;
+    int points[16], n = 0;
+    int rc = cli_open(&s, o, pipeline_of(o), false, true);
+    if (rc != 0) {
+        return rc;
+    }
+    rc = wait_open(&s);
+    const struct pare_state *state = rc == 0 ? pare_front_state(s.front) : NULL;
+    for (int i = 1; rc == 0 && i < o->n_args && n < 16; i++) {
+        points[n] = state_point(state, o->args[i]);
+        if (points[n++] < 0) {
+            struct pare_error err = {0};
+            pare_error(&err, PARE_ERR_NOINPUT, o->args[i], "no such run or point (see pare runs)");
+            rc = cli_fail(o, &err);
+        }
+    }
+    if (rc == 0 && n < 2) {
+        rc = usage_error(o, "expected two or more RUN[:POINT]");
+    }
+    if (rc == 0) {
+        json_t *runs = json_array(), *differences = json_array();
+        for (int i = 0; i < n; i++) {
+            const struct pare_point *p = &state->points[points[i]];
+            json_array_append_new(runs, json_pack("{s:s, s:{s:o, s:o, s:o, s:o}, s:o}", "name", p->label, "best", "accuracy",
+                                                  pare_json_real(p->accuracy.value), "drop", pare_json_real(p->drop.value),
+                                                  "latency_ms", pare_json_real(p->latency.value), "bytes",
+                                                  pare_json_real(p->bytes.value), "hypervolume",
+                                                  pare_json_real(hypervolume(state, p->run))));
+        }
+        for (int l = 0; l < state->n_layers; l++) {
+            bool differs = false;
+            json_t *levels = json_array();
+            for (int i = 0; i < n; i++) {
+                differs = differs || state->points[points[i]].levels[l] != state->points[points[0]].levels[l];
+                json_array_append_new(levels, json_string(state->level_names[state->points[points[i]].levels[l]]));
+            }
+            if (differs) {
+                json_array_append_new(differences, json_pack("{s:s, s:O}", "layer", state->layers[l].name, "levels", levels));
+            }
+            json_decref(levels);
+        }
+        json_t *json = json_pack("{s:i, s:o, s:o}", "schema", 1, "runs", runs, "differences", differences);
+        if (o->json) {
+            cli_print_json(json);
+        } else {
+            for (int i = 0; i < n; i++) {
+                const struct pare_point *p = &state->points[points[i]];
+                printf("%-20s accuracy %6.2f %%  drop %6.2f  latency %8.3f ms%s  %9.0f bytes\n", p->label, 100 * p->accuracy.value,
+                       100 * p->drop.value, p->latency.value, p->latency.kind == PARE_FIGURE_PREDICTED ? "~" : " ", p->bytes.value);
+            }
+            size_t k;
+            json_t *item, *level;
+            printf("%zu layers differ\n", json_array_size(differences));
+            json_array_foreach(differences, k, item) {
+                size_t j;
+                printf("  %-40s", pare_json_get_string(item, "layer", ""));
+                json_array_foreach(json_object_get(item, "levels"), j, level) {
+                    printf(" %-8s", json_string_value(level));
+                }
+                printf("\n");
+            }
+        }
+        json_decref(json);
+    }
+    cli_close(&s);
+    return rc;
+}
+
+int cli_export(const struct cli_options *o)
+{
+    struct cli_session s;
+    struct pare_error err = {0};
+    if (o->format == NULL || o->out == NULL) {
+        return usage_error(o, "expected --format json|csv|md|png|svg and --out PATH");
+    }
+    int rc = cli_open(&s, o, pipeline_of(o), false, true);
+    if (rc != 0) {
+        return rc;
+    }
+    rc = wait_open(&s);
+    if (rc == 0) {
+        const struct pare_state *state = pare_front_state(s.front);
+        int point = o->run != NULL ? state_point(state, o->run) : -1;
+        if (o->run != NULL && point < 0) {
+            pare_error(&err, PARE_ERR_NOINPUT, o->run, "no such run or point (see pare runs)");
+            rc = cli_fail(o, &err);
+        } else if (pare_export_state(state, o->format, point, o->out, &err) != PARE_OK) {
+            rc = cli_fail(o, &err);
+        }
+    }
+    cli_close(&s);
+    return rc;
+}
+
+int cli_summary(const struct cli_options *o)
+{
+    struct cli_session s;
+    int rc = cli_open(&s, o, pipeline_of(o), false, true);
+    if (rc != 0) {
+        return rc;
+    }
+    rc = wait_open(&s);
+    if (rc == 0) {
+        cli_print_summary(pare_front_state(s.front));
+    }
+    cli_close(&s);
+    return rc;
+}
+
+static void stage_name(const char *model, char *name, size_t size)
+{
+    const char *slash = strrchr(model, '/'), *base = slash != NULL ? slash + 1 : model;
+    size_t n = 0;
+    for (; base[n] != '\0' && base[n] != '.' && n + 1 < size; n++) {
+        char c = base[n];
+        bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || (n > 0 && c >= '0' && c <= '9');
+        name[n] = plain ? c : '_';
+    }
+    name[n] = '\0';
+}
+
+int cli_new(const struct cli_options *o)
+{
+    struct pare_error err = {0};
+    struct pare_strbuf text;
+    char path[PATH_MAX], real[PATH_MAX], name[64];
+    int rc = 0;
+    if (o->n_args < 2) {
+        return usage_error(o, "expected pare new DIR MODEL ...");
+    }
+    snprintf(path, sizeof path, "%s/pipeline.lua", o->args[0]);
+    if (access(path, F_OK) == 0) {
+        pare_error(&err, PARE_ERR_CANTCREATE, path, "is there already; it is not overwritten");
+        return cli_fail(o, &err);
+    }
+    pare_strbuf_init(&text);
+    const char *slash = strrchr(o->args[0], '/');
+    pare_strbuf_printf(&text, "-- A pipeline of %d models. Fill in data and infer; then: pare %s\nreturn {\n  name = \"%s\",\n  stages = {\n",
+                       o->n_args - 1, o->args[0], slash != NULL && slash[1] != '\0' ? slash + 1 : o->args[0]);
+    for (int i = 1; rc == 0 && i < o->n_args; i++) {
+        if (realpath(o->args[i], real) == NULL) {
+            pare_error(&err, PARE_ERR_NOINPUT, o->args[i], "no such file");
+            rc = cli_fail(o, &err);
+            break;
+        }
+        stage_name(real, name, sizeof name);
+        pare_strbuf_printf(&text, "    {\"%s\", \"%s\"},\n", name, real);
+    }
+    pare_strbuf_append(&text, "  },\n"
+                              "  -- arrays `image` (N,H,W,C) and `label` (N) in a .npz, or a folder of classes of pictures\n"
+                              "  data = { calibration = \"calibration\", search = \"search\", test = \"test\" },\n"
+                              "  -- classes = {\"first\", \"second\"},\n"
+                              "  infer = function(stage, sample, op)\n");
+    stage_name(o->args[1], name, sizeof name);
+    pare_strbuf_printf(&text, "    return op.argmax(stage.%s(sample.image))\n", name);
+    pare_strbuf_append(&text, "  end,\n  metric = \"top1\",\n}\n");
+    if (rc == 0 && (pare_make_dirs(o->args[0], &err) != PARE_OK || pare_file_write(path, text.text, text.length, &err) != PARE_OK)) {
+        rc = cli_fail(o, &err);
+    }
+    if (rc == 0) {
+        printf("wrote %s\n", path);
+    }
+    pare_strbuf_clear(&text);
+    return rc;
+}
+
+int cli_paths(const struct cli_options *o)
+{
+    const char *home = getenv("HOME");
+    static const struct {
+        const char *what, *variable, *under;
+    } places[] = {{"config", "XDG_CONFIG_HOME", ".config"}, {"sessions", "XDG_DATA_HOME", ".local/share"},
+                  {"state", "XDG_STATE_HOME", ".local/state"}, {"cache", "XDG_CACHE_HOME", ".cache"}};
+    json_t *json = json_object();
+    for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
+        char path[PATH_MAX];
+        const char *value = getenv(places[i].variable);
+        if (value != NULL && value[0] == '/') {
+            snprintf(path, sizeof path, "%s/pare", value);
+        } else {
+            snprintf(path, sizeof path, "%s/%s/pare", home != NULL ? home : "", places[i].under);
+        }
+        json_object_set_new(json, places[i].what, json_string(path));
+        if (!o->json) {
+            printf("%-9s %s\n", places[i].what, path);
+        }
+    }
+    if (o->json) {
+        cli_print_json(json);
+    }
+    json_decref(json);
+    return 0;
+}
+
+int cli_doctor(const struct cli_options *o)
+{
+    json_t *json = json_object(), *sets = json_array();
+    for (int i = 0; i < PK_ISA_COUNT; i++) {
+        if (pk_isa_supported((enum pk_isa)i)) {
+            json_array_append_new(sets, json_string(pk_isa_name((enum pk_isa)i)));
+        }
+        if (!o->json) {
+            printf("kernels %-11s %s\n", pk_isa_name((enum pk_isa)i), pk_isa_supported((enum pk_isa)i) ? "yes" : "no");
+        }
+    }
+    json_object_set_new(json, "isa", sets);
+    json_object_set_new(json, "best", json_string(pk_isa_name(pk_isa_best())));
+    json_object_set_new(json, "cores", json_integer(sysconf(_SC_NPROCESSORS_ONLN)));
+    if (o->json) {
+        cli_print_json(json);
+    } else {
+        const char *term = getenv("TERM"), *forced = getenv("PARE_ISA");
+        printf("chosen  %s%s\n", pk_isa_name(pk_isa_best()), forced != NULL ? " (PARE_ISA)" : "");
+        printf("cores   %ld\nterminal %s, %s\n", sysconf(_SC_NPROCESSORS_ONLN), term != NULL ? term : "(TERM unset)",
+               isatty(1) ? "stdout is one" : "stdout is none");
+    }
+    json_decref(json);
+    return 0;
+}
