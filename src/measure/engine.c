@@ -33,6 +33,7 @@ struct pare_engine {
     int n_plans;
     uint64_t clock;
     size_t plan_bytes;
+    struct pare_pack_cache *packs; /* packed weights, shared by all plans */
 };
 
 enum pare_status pare_engine_new(struct pare_pipeline *p_take, enum pk_isa isa, struct pare_engine **out,
@@ -53,7 +54,8 @@ enum pare_status pare_engine_new(struct pare_pipeline *p_take, enum pk_isa isa, 
         }
     }
     e->layers = pare_arena_array(&e->arena, (size_t)count + 1, sizeof *e->layers);
-    bool ok = e->layers != NULL;
+    e->packs = pare_pack_cache_new();
+    bool ok = e->layers != NULL && e->packs != NULL;
     for (int s = 0; ok && s < e->p->n_stages; s++) {
         const struct pare_graph *g = e->p->stages[s].graph;
         e->first_layer[s] = e->n_layers;
@@ -97,6 +99,7 @@ void pare_engine_free(struct pare_engine *e)
     for (int s = 0; s < e->p->n_stages; s++) {
         pare_calibration_clear(&e->calibration[s]);
     }
+    pare_pack_cache_free(e->packs);
     pare_pipeline_free(e->p);
     pare_arena_clear(&e->arena);
     free(e);
@@ -236,7 +239,8 @@ enum pare_status pare_engine_plan(struct pare_engine *e, int stage, const struct
     struct pare_plan_options options = {.levels = by_node,
                                         .calibration = pare_engine_calibration(e, stage),
                                         .isa = e->isa,
-                                        .keep_all = keep_all};
+                                        .keep_all = keep_all,
+                                        .cache = e->packs};
     struct cached_plan c = {.stage = stage, .keep_all = keep_all};
     enum pare_status status = pare_plan_new(g, &options, &c.plan, err);
     free(by_node);
@@ -245,7 +249,7 @@ enum pare_status pare_engine_plan(struct pare_engine *e, int stage, const struct
     }
     size_t activations, weights;
     pare_plan_memory(c.plan, &activations, &weights);
-    c.bytes = activations + weights;
+    c.bytes = activations; /* the packed weights are shared */
     c.used = ++e->clock;
     memcpy(c.key, key, sizeof key);
     while (e->n_plans > 4 && (e->n_plans == MAX_PLANS || e->plan_bytes + c.bytes > MAX_PLAN_BYTES)) {
