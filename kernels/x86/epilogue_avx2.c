@@ -1,7 +1,7 @@
 /* epilogue_avx2.c: the epilogue on eight lanes. */
 #include "vec_avx2.h"
 
-enum { ROWS = 4 };
+enum { ROWS = 4, ROWS_PART = 2 }; /* pixels at a time in whole and in partly used vectors */
 
 #include "epilogue_body.h"
 

@@ -1,7 +1,7 @@
 /* epilogue_avx512.c: the epilogue on sixteen lanes. */
 #include "vec_avx512.h"
 
-enum { ROWS = 8 };
+enum { ROWS = 8, ROWS_PART = 4 }; /* pixels at a time in whole and in partly used vectors */
 
 #include "epilogue_body.h"
 

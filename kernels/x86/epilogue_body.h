@@ -189,29 +189,55 @@ PK_INLINE struct column column_at(const struct pk_epilogue *e, const struct pk_t
     return c;
 }
 
-/* Calls f(column, row, ..., rows) with constants: ROWS at a time, then 4, 2, 1. */
-#define PK_ROWS(f, column, n, ...)                                                                 \
-    do {                                                                                           \
-        int row = 0;                                                                               \
-        for (; row + ROWS <= (n); row += ROWS) {                                                   \
-            f(column, row, __VA_ARGS__ ROWS);                                                      \
-        }                                                                                          \
-        for (; ROWS > 4 && row + 4 <= (n); row += 4) {                                             \
-            f(column, row, __VA_ARGS__ 4);                                                         \
-        }                                                                                          \
-        for (; row + 2 <= (n); row += 2) {                                                         \
-            f(column, row, __VA_ARGS__ 2);                                                         \
-        }                                                                                          \
-        for (; row < (n); row++) {                                                                 \
-            f(column, row, __VA_ARGS__ 1);                                                         \
-        }                                                                                          \
-    } while (0)
+/* Rows of one column in groups of constant size: at most `most` (a constant), then 4, 2, 1. */
+PK_INLINE void column_f32(const struct column *c, const int most)
+{
+    const int n = c->tile->rows;
+    int row = 0;
+    for (; most == 8 && row + 8 <= n; row += 8) {
+        rows_f32(c, row, 8);
+    }
+    for (; most >= 4 && row + 4 <= n; row += 4) {
+        rows_f32(c, row, 4);
+    }
+    for (; row + 2 <= n; row += 2) {
+        rows_f32(c, row, 2);
+    }
+    for (; row < n; row++) {
+        rows_f32(c, row, 1);
+    }
+}
+
+PK_INLINE void column_i32(const struct column *c, const int most)
+{
+    const int32_t *b = c->e->bias_i32;
+    const vi bias = b != NULL ? v_load_i(b + c->channel, c->lanes) : v_set_i(0);
+    const int n = c->tile->rows;
+    int row = 0;
+    for (; most == 8 && row + 8 <= n; row += 8) {
+        rows_i32(c, row, bias, 8);
+    }
+    for (; most >= 4 && row + 4 <= n; row += 4) {
+        rows_i32(c, row, bias, 4);
+    }
+    for (; row + 2 <= n; row += 2) {
+        rows_i32(c, row, bias, 2);
+    }
+    for (; row < n; row++) {
+        rows_i32(c, row, bias, 1);
+    }
+}
 
 static void epilogue_f32(const struct pk_epilogue *e, const struct pk_tile *t)
 {
     for (int at = 0; at < t->n; at += VL) {
-        const struct column c = column_at(e, t, at);
-        PK_ROWS(rows_f32, &c, t->rows, );
+        if (t->n - at >= VL) { /* that all lanes exist is a constant here, which spares the masks */
+            const struct column whole = {e, t, at, t->channel + at, v_lanes(VL)};
+            column_f32(&whole, ROWS);
+        } else {
+            const struct column part = column_at(e, t, at);
+            column_f32(&part, ROWS_PART);
+        }
     }
 }
 
@@ -234,9 +260,12 @@ static void epilogue_i32(const struct pk_epilogue *e, const struct pk_tile *t)
         subtract_weight_zero(e, t);
     }
     for (int at = 0; at < t->n; at += VL) {
-        const struct column c = column_at(e, t, at);
-        const vi bias =
-            e->bias_i32 != NULL ? v_load_i(e->bias_i32 + c.channel, c.lanes) : v_set_i(0);
-        PK_ROWS(rows_i32, &c, t->rows, bias, );
+        if (t->n - at >= VL) {
+            const struct column whole = {e, t, at, t->channel + at, v_lanes(VL)};
+            column_i32(&whole, ROWS);
+        } else {
+            const struct column part = column_at(e, t, at);
+            column_i32(&part, ROWS_PART);
+        }
     }
 }
