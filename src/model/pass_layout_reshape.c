@@ -10,52 +10,41 @@
 
 struct group {
     int n_in, n_out;
-    int in[PARE_MAX_RANK], out[PARE_MAX_RANK]; /* axes of the view; axes of the result, ones included */
+    int in[PARE_MAX_RANK], out[PARE_MAX_RANK]; /* axes of the view; axes of the result; none of size 1 */
 };
 
-/* Groups of the axes larger than 1; result axes of size 1 go with the axis before them, leading ones are
- * counted apart. Returns the number of groups, -1 when the products do not meet. */
-static int find_groups(const int64_t *in, int n_in, const int64_t *out, int n_out, struct group *groups, int *leading)
+/* The axes larger than 1 of dims; returns how many. */
+static int real_axes_of(const int64_t *dims, int rank, int *axes)
 {
-    int i = 0, o = 0, n = 0;
-    while (o < n_out && out[o] == 1) {
-        o++;
+    int n = 0;
+    for (int i = 0; i < rank; i++) {
+        if (dims[i] != 1) {
+            axes[n++] = i;
+        }
     }
-    *leading = o;
-    while (i < n_in || o < n_out) {
-        int64_t product_in = 1, product_out = 1;
-        struct group *g = &groups[n];
-        if (n == PARE_MAX_RANK) {
-            return -1;
-        }
-        g->n_in = g->n_out = 0;
-        do {
-            if (product_in <= product_out && i < n_in) {
-                product_in *= in[i];
-                if (in[i] != 1) {
-                    g->in[g->n_in++] = i;
-                }
-                i++;
-            } else if (o < n_out) {
-                product_out *= out[o];
-                g->out[g->n_out++] = o++;
+    return n;
+}
+
+/* Groups of the axes larger than 1. Both shapes have as many elements, at least 1. Returns the number of groups. */
+static int find_groups(const int64_t *in, int in_rank, const int64_t *out, int out_rank, struct group *groups)
+{
+    int in_axes[PARE_MAX_RANK], out_axes[PARE_MAX_RANK], i = 0, o = 0, n = 0;
+    int n_in = real_axes_of(in, in_rank, in_axes), n_out = real_axes_of(out, out_rank, out_axes);
+    while (i < n_in && o < n_out) {
+        struct group *g = &groups[n++];
+        int64_t product_in = in[in_axes[i]], product_out = out[out_axes[o]];
+        g->n_in = g->n_out = 1;
+        g->in[0] = in_axes[i++];
+        g->out[0] = out_axes[o++];
+        while (product_in != product_out) {
+            if (product_in < product_out) {
+                product_in *= in[in_axes[i]];
+                g->in[g->n_in++] = in_axes[i++];
             } else {
-                return -1;
+                product_out *= out[out_axes[o]];
+                g->out[g->n_out++] = out_axes[o++];
             }
-        } while (product_in != product_out || (g->n_in == 0 && i < n_in));
-        while (o < n_out && out[o] == 1) {
-            g->out[g->n_out++] = o++;
         }
-        while (i < n_in && in[i] == 1) {
-            i++;
-        }
-        if (g->n_in == 0) { /* only ones were left */
-            if (n > 0 && g->n_out > 0) {
-                return -1;
-            }
-            continue;
-        }
-        n++;
     }
     return n;
 }
@@ -101,40 +90,51 @@ static struct view arranged(const struct layout *l, const struct view *v, const 
     return w;
 }
 
-bool layout_reshape(struct layout *l, const struct pare_node *n)
+/* Where the result's axes lie in the new base: ones in front (a batch of one), then the groups in order. A
+ * result whose axes keep their order is no view at all. */
+static void place_axes(const struct pare_tensor *y, const struct group *groups, int n, const int *order,
+                       signed char *perm, int64_t *dims)
 {
-    struct pare_graph *g = l->g;
-    const struct pare_tensor *x = &g->tensors[n->in[0]], *y = &g->tensors[n->out[0]];
-    struct view v = layout_view(l, n->in[0]);
-    struct group groups[PARE_MAX_RANK];
-    int order[PARE_MAX_RANK], leading, rank = y->rank;
-    int64_t dims[PARE_MAX_RANK];
-    signed char perm[PARE_MAX_RANK];
-    if (v.rank < 0 || !pass_shape_known(x) || !pass_shape_known(y) || pare_tensor_elements(x) < 1 ||
-        pare_tensor_elements(x) != pare_tensor_elements(y) || x->quant != y->quant) {
-        return false;
+    bool sorted = true;
+    int at = 0;
+    for (int g = 0; g < n; g++) {
+        sorted = sorted && order[g] == g;
     }
-    int n_groups = find_groups(x->dims, x->rank, y->dims, rank, groups, &leading);
-    if (n_groups < 0) {
-        return false;
+    for (int i = 0; i < y->rank; i++) {
+        if (sorted || y->dims[i] == 1) {
+            perm[i] = (signed char)at;
+            dims[at++] = y->dims[i];
+        }
     }
-    sort_groups(&v, groups, n_groups, order);
-    struct view w = arranged(l, &v, groups, n_groups, order);
-    struct view plain = {v.base, v.rank, {0, 1, 2, 3, 4, 5, 6, 7}};
-    int from = layout_same(l, &w, &plain) ? v.base : layout_materialize(l, &w, -1);
-    int at = leading;
-    for (int i = 0; i < leading; i++) {
-        perm[i] = (signed char)i;
-        dims[i] = 1;
-    }
-    for (int i = 0; i < n_groups; i++) {
+    for (int i = 0; i < n && !sorted; i++) {
         const struct group *group = &groups[order[i]];
         for (int k = 0; k < group->n_out; k++) {
             perm[group->out[k]] = (signed char)at;
             dims[at++] = y->dims[group->out[k]];
         }
     }
-    int in[2] = {from, at == rank ? pass_new_ints(l->p, y->name, rank, dims) : -1};
+}
+
+bool layout_reshape(struct layout *l, const struct pare_node *n)
+{
+    struct pare_graph *g = l->g;
+    const struct pare_tensor *x = &g->tensors[n->in[0]], *y = &g->tensors[n->out[0]];
+    struct view v = layout_view(l, n->in[0]);
+    struct group groups[PARE_MAX_RANK];
+    int order[PARE_MAX_RANK], rank = y->rank;
+    int64_t dims[PARE_MAX_RANK];
+    signed char perm[PARE_MAX_RANK];
+    if (v.rank < 0 || !pass_shape_known(x) || !pass_shape_known(y) || pare_tensor_elements(x) < 1 ||
+        pare_tensor_elements(x) != pare_tensor_elements(y) || x->quant != y->quant) {
+        return false;
+    }
+    int n_groups = find_groups(x->dims, x->rank, y->dims, rank, groups);
+    sort_groups(&v, groups, n_groups, order);
+    struct view w = arranged(l, &v, groups, n_groups, order);
+    struct view plain = {v.base, v.rank, {0, 1, 2, 3, 4, 5, 6, 7}};
+    int from = layout_same(l, &w, &plain) ? v.base : layout_materialize(l, &w, -1);
+    place_axes(y, groups, n_groups, order, perm, dims);
+    int in[2] = {from, pass_new_ints(l->p, y->name, rank, dims)};
     if (in[0] < 0 || in[1] < 0) {
         l->failed = true;
         return true;

@@ -1,4 +1,4 @@
-/* pass_pad.c: padding with zeros along spatial axes goes into the convolution that alone reads it. */
+/* pass_pad.c: padding with zeros along spatial axes goes into the convolution or average that alone reads it. */
 #include "model/passes.h"
 
 /* Pads of spatial axis i (axis 1 + i of the tensor). False when another axis is padded, or by a negative number. */
@@ -22,6 +22,18 @@ static bool spatial_pads(const struct pare_node *pad, int n_spatial, int64_t *be
     return true;
 }
 
+/* A convolution; an average whose own pads, if it has any, count as zeros too. */
+static bool takes_pads(const struct pare_node *n)
+{
+    const struct pare_window *w = &n->attr.window;
+    bool padded = false;
+    for (int i = 0; i < w->n_spatial; i++) {
+        padded = padded || w->pad_before[i] != 0 || w->pad_after[i] != 0;
+    }
+    return n->op == PARE_OP_CONV || n->op == PARE_OP_DEPTHWISE ||
+           (n->op == PARE_OP_AVG_POOL && !n->attr.ceil_mode && (!padded || n->attr.count_include_pad));
+}
+
 static void try_pad(struct pass *p, int node)
 {
     struct pare_graph *g = p->g;
@@ -32,7 +44,7 @@ static void try_pad(struct pass *p, int node)
     }
     int user = pass_only_user(p, pad->out[0]);
     struct pare_node *conv = user >= 0 ? &g->nodes[user] : NULL;
-    if (conv == NULL || (conv->op != PARE_OP_CONV && conv->op != PARE_OP_DEPTHWISE) || conv->in[0] != pad->out[0] ||
+    if (conv == NULL || !takes_pads(conv) || conv->in[0] != pad->out[0] ||
         conv->attr.window.auto_pad != PARE_PAD_EXPLICIT ||
         g->tensors[pad->in[0]].rank != conv->attr.window.n_spatial + 2 ||
         !spatial_pads(pad, conv->attr.window.n_spatial, before, after)) {
@@ -48,6 +60,7 @@ static void try_pad(struct pass *p, int node)
         conv->attr.window.pad_before[i] += (int)before[i];
         conv->attr.window.pad_after[i] += (int)after[i];
     }
+    conv->attr.count_include_pad = true; /* of an average: the zeros count */
     conv->in[0] = pad->in[0];
     pass_kill(p, node);
 }

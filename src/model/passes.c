@@ -183,8 +183,9 @@ enum pare_status pare_passes_run(struct pare_graph *g, const char *where, struct
                                  struct pare_error *err)
 {
     static enum pare_status (*const passes[])(struct pass *) = {
-        pass_clean, pass_dead, pass_attributes, pass_fold,  pass_clean, pass_dense, pass_fold, pass_layout, pass_clean,
-        pass_flatten, pass_bn, pass_prelu,      pass_swish, pass_pad,   pass_clean, pass_dead,
+        pass_clean,   pass_dead,    pass_attributes, pass_fold,  pass_clean, pass_dense, pass_fold,  pass_layout,
+        pass_clean,   pass_reshape, pass_flatten,    pass_bn,    pass_prelu, pass_swish, pass_pad,   pass_clean,
+        pass_dead,
     };
     struct pare_pass_report none;
     struct pass p = {.g = g, .where = where, .report = report != NULL ? report : &none, .err = err};

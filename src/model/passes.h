@@ -76,6 +76,7 @@ enum pare_status pass_clean(struct pass *p);      /* nodes that change nothing *
 enum pare_status pass_dead(struct pass *p);       /* nodes that nothing reads, tensors that nothing names */
 enum pare_status pass_dense(struct pass *p);      /* matmul, gemm -> fully connected; conv -> depthwise */
 enum pare_status pass_layout(struct pass *p);     /* transposes moved and cancelled */
+enum pare_status pass_reshape(struct pass *p);    /* reshapes of reshapes; reductions that keep axes of size 1 */
 enum pare_status pass_flatten(struct pass *p);    /* transpose, reshape, fully connected: weights permuted */
 enum pare_status pass_bn(struct pass *p);         /* BatchNorm, per-channel add and mul into the layer before */
 enum pare_status pass_prelu(struct pass *p);      /* Relu/Neg/Mul/Add -> PRELU */
