@@ -360,40 +360,66 @@ void onnx_op_shape(struct onnx_node *n, enum pare_op op)
     onnx_set_rank(n->c, n->out[0], 1);
 }
 
+/* The fill value of CONSTANT_OF_SHAPE: as a one-element constant in input 1, and its type and
+ * value. */
+static int fill_value(struct onnx_node *n, enum pare_dtype *dtype, float *value)
+{
+    char what[192];
+    int t = onnx_fresh(n, "/value", PARE_F32);
+    snprintf(what, sizeof what, "the value of node '%.120s'", n->label);
+    onnx_read_tensor(n->c, onnx_proto(n, "value"), t, what);
+    const struct pare_tensor *tensor = &n->c->g->tensors[t];
+    int64_t integer = 0;
+    if (n->c->status != PARE_OK) {
+        return t;
+    }
+    if (pare_tensor_elements(tensor) != 1) {
+        onnx_node_fail(n, "its value has %lld elements, expected 1",
+                       (long long)pare_tensor_elements(tensor));
+        return t;
+    }
+    *dtype = tensor->dtype;
+    if (tensor->dtype == PARE_F32) {
+        memcpy(value, tensor->data, sizeof *value);
+    } else if (pare_tensor_const_ints(tensor, &integer, 1) == 1) {
+        *value = (float)integer;
+    }
+    return t;
+}
+
+static void emit_constant_of_shape(struct onnx_node *n)
+{
+    enum pare_dtype dtype = PARE_F32;
+    float value = 0.0f;
+    int in[2] = {n->in[0], -1};
+    bool given = onnx_has(n, "value");
+    if (given) {
+        in[1] = fill_value(n, &dtype, &value);
+    }
+    struct pare_attr *a = onnx_emit(n, PARE_OP_CONSTANT_OF_SHAPE, given ? 2 : 1, in, 1, n->out);
+    a->to = dtype;
+    a->value = value;
+    onnx_set_rank(n->c, n->out[0], list_length(n, in[0]));
+}
+
 /* EXPAND, TILE, RANGE, CONSTANT_OF_SHAPE */
 void onnx_op_fill(struct onnx_node *n, enum pare_op op)
 {
-    int rank = -1, n_in = n->n_in, in[3] = {onnx_input(n, 0), onnx_input(n, 1), onnx_input(n, 2)};
-    if (op == PARE_OP_TILE && n_in > 2) {
+    if (op == PARE_OP_CONSTANT_OF_SHAPE) {
+        emit_constant_of_shape(n);
+        return;
+    }
+    if (op == PARE_OP_TILE && n->n_in > 2) {
         n->unknown = "Tile of operator set 1 is not supported";
         return;
     }
-    if (op == PARE_OP_CONSTANT_OF_SHAPE && onnx_has(n, "value")) {
-        char what[192];
-        snprintf(what, sizeof what, "the value of node '%.120s'", n->label);
-        in[1] = onnx_fresh(n, "/value", PARE_F32);
-        onnx_read_tensor(n->c, onnx_proto(n, "value"), in[1], what);
-        n_in = 2;
-        if (n->c->status == PARE_OK && pare_tensor_elements(&n->c->g->tensors[in[1]]) != 1) {
-            onnx_node_fail(n, "its value has %lld elements, expected 1",
-                           (long long)pare_tensor_elements(&n->c->g->tensors[in[1]]));
-        }
-    }
-    onnx_emit(n, op, n_in, in, 1, n->out);
-    switch (op) {
-    case PARE_OP_RANGE:
+    onnx_emit(n, op, n->n_in, n->in, 1, n->out);
+    int rank = onnx_rank(n->c, n->in[0]);
+    if (op == PARE_OP_RANGE) {
         rank = 1;
-        break;
-    case PARE_OP_TILE:
-        rank = onnx_rank(n->c, in[0]);
-        break;
-    case PARE_OP_CONSTANT_OF_SHAPE:
-        rank = list_length(n, in[0]);
-        break;
-    default: {
-        int a = list_length(n, in[1]), b = onnx_rank(n->c, in[0]);
-        rank = a < 0 || b < 0 ? -1 : a > b ? a : b;
-    }
+    } else if (op == PARE_OP_EXPAND) {
+        int wanted = list_length(n, n->in[1]);
+        rank = rank < 0 || wanted < 0 ? -1 : rank > wanted ? rank : wanted;
     }
     onnx_set_rank(n->c, n->out[0], rank);
 }
