@@ -176,7 +176,9 @@ static enum pare_status open_npy(struct pare_dataset *d, struct pare_error *err)
     if (copy == NULL) {
         status = pare_error_nomem(err);
     } else {
-        memcpy(copy, file.data, file.size);
+        if (file.size > 0) {
+            memcpy(copy, file.data, file.size);
+        }
         d->bytes[PARE_NPZ_IMAGE] = copy;
         status = pare_npy_parse(copy, file.size, d->root, &d->arrays[PARE_NPZ_IMAGE], err);
     }
