@@ -165,15 +165,15 @@ static enum pare_status add_splits(struct pare_pipeline *p, json_t *splits, stru
 {
     for (int s = 0; s < PARE_SPLIT_COUNT && !p->bare; s++) {
         char hash[33];
+        if (p->data_as_written[s] == NULL) {
+            continue;
+        }
         enum pare_status status = pare_pipeline_open_split(p, (enum pare_split)s, err);
-        if (status == PARE_OK && p->data[s] != NULL) {
+        if (status == PARE_OK) {
             status = pare_dataset_hash(p->data[s], hash, err);
         }
         if (status != PARE_OK) {
             return status;
-        }
-        if (p->data[s] == NULL) {
-            continue;
         }
         pare_hash_add_string(content, pare_split_name((enum pare_split)s));
         pare_hash_add_string(content, hash);

@@ -16,6 +16,7 @@ while IFS=: read -r file _ line; do
     job | session)
         [ "$used" = base ] || [ "$used" = "$room" ] || complain "$file includes $used/: $room uses only base"
         ;;
+    work) [ "$used" = ui ] || [ "$used" = lua ] || [ "$used" = session ] || [ "$used" = command ] && complain "$file includes $used/" ;;
     command) [ "$used" = ui ] || [ "$used" = lua ] && complain "$file includes upward: $used/" ;;
     *)
         mine=$(rank "$room") theirs=$(rank "$used")
@@ -33,7 +34,7 @@ for header in glpk.h sqlite3.h png.h jpeglib.h cairo.h hiredis.h; do
     n=$(grep -rlE --include='*.[ch]' "#include <(.*/)?$header>" src lua ui kernels | wc -l)
     [ "$n" -le 1 ] || complain "$header is included by $n files"
 done
-grep -rlE --include='*.[ch]' '#include <uv.h>' src lua ui kernels | grep -vE '^src/job/|^ui/loop\.|^ui/ui\.h' |
+grep -rlE --include='*.[ch]' '#include <uv.h>' src lua ui kernels | grep -vE '^src/job/|^ui/loop\.|^ui/ui\.h|^ui/cli\.h' |
     while read -r f; do echo "rooms: $f includes uv.h"; done | grep . && bad=1
 grep -rlE --include='*.[ch]' '#include <(lua|lauxlib|lualib)\.h>' src ui kernels && complain "lua.h outside lua/"
 grep -rlE --include='*.[ch]' '#include <(ncursesw/)?(curses|ncurses)\.h>' src lua kernels && complain "curses outside ui/"
