@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "lua/lua_glue.h"
+#include "lua/script.h"
 #include "pk.h"
 #include "src/pipeline/pipeline.h"
 #include "src/work/work.h"
@@ -76,6 +77,7 @@ int main(int argc, char **argv)
     signal(SIGPIPE, SIG_DFL); /* `| head` ends us quietly */
     setlocale(LC_CTYPE, ""); /* numbers stay in the C locale: files, Lua and GLPK read them */
     pare_pipeline_set_loader(pare_lua_pipeline_loader());
+    pare_work_set_script(pare_lua_run_script);
     int rc = cli_parse(argc, argv, &options);
     if (rc == 0) {
         rc = run(&options);

@@ -1,6 +1,69 @@
 #include "ui/workbench.h"
 
+#include <signal.h>
+#include <stdlib.h>
+
+#include "ui/ui.h"
+
+static const struct pare_state *get_state(void *user)
+{
+    return pare_front_state(user);
+}
+
+static enum pare_status run_command(void *user, const char *line, int point, struct pare_error *err)
+{
+    return pare_front_command(user, line, point, err);
+}
+
+static bool preview(void *user, int layer, int level_lo, int level_hi, char *text, size_t size)
+{
+    return pare_front_preview(user, layer, level_lo, level_hi, text, size);
+}
+
+static int complete(void *user, const char *line, const char **words, int max)
+{
+    return pare_front_complete(user, line, words, max);
+}
+
+static void explain_cell(void *user, int layer, int level, char *text, size_t size)
+{
+    pare_front_explain_cell(user, layer, level, text, size);
+}
+
+static void explain_point(void *user, int point, char *text, size_t size)
+{
+    pare_front_explain_point(user, point, text, size);
+}
+
 int workbench_run(const struct cli_options *o)
 {
-    return cli_summary(o);
+    struct cli_session s;
+    struct pare_error err = {0};
+    int rc = cli_open(&s, o, o->args[0], false, true);
+    if (rc != 0) {
+        return rc;
+    }
+    struct pare_ui_host host = {.user = s.front,
+                                .state = get_state,
+                                .command = run_command,
+                                .preview = preview,
+                                .complete = complete,
+                                .explain_cell = explain_cell,
+                                .explain_point = explain_point};
+    struct pare_ui_options options = {.key_script = o->keys};
+    switch (pare_ui_run(&s.loop, &host, &options, &err)) {
+    case PARE_UI_QUIT:
+        break;
+    case PARE_UI_LOST:
+        rc = 128 + SIGHUP;
+        break;
+    case PARE_UI_SIGNAL:
+        rc = 128 + SIGTERM;
+        break;
+    case PARE_UI_FAILED:
+        rc = cli_fail(o, &err);
+        break;
+    }
+    cli_close(&s);
+    return rc;
 }

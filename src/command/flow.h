@@ -6,7 +6,7 @@
 
 #include "command/front.h"
 
-enum flow_verb { FLOW_DESCRIBE, FLOW_SENSE, FLOW_BENCH, FLOW_EVAL, FLOW_SOLVE, FLOW_FRONT, FLOW_MEASURE, FLOW_TEST, FLOW_VERB_COUNT };
+enum flow_verb { FLOW_DESCRIBE, FLOW_SENSE, FLOW_BENCH, FLOW_EVAL, FLOW_SOLVE, FLOW_FRONT, FLOW_MEASURE, FLOW_TEST, FLOW_PROBLEM, FLOW_PROPOSE, FLOW_VERB_COUNT };
 
 struct front_flow {
     uint64_t id;
@@ -32,6 +32,9 @@ bool flow_config(struct pare_front *f, struct front_flow *flow);
 /* flow_solve.c */
 void flow_advance_solve(struct pare_front *f, struct front_flow *flow);
 void flow_advance_front(struct pare_front *f, struct front_flow *flow);
+/* The problem with its costs, for policies in Lua; and an answer of theirs, taken as a run and measured. */
+void flow_advance_problem(struct pare_front *f, struct front_flow *flow);
+void flow_advance_propose(struct pare_front *f, struct front_flow *flow);
 /* The budget of a solve from its args, else from the front's choices. */
 struct front_budget flow_budget(const struct pare_front *f, const json_t *args);
 

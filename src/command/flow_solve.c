@@ -408,3 +408,58 @@ void flow_advance_front(struct pare_front *f, struct front_flow *flow)
         (void)ends_badly(f, flow, failed);
     }
 }
+
+/* ---- policies written in Lua ---- */
+
+void flow_advance_problem(struct pare_front *f, struct front_flow *flow)
+{
+    struct front_budget b = flow_budget(f, flow->args);
+    struct pare_problem *p = NULL;
+    if (!costs_ready(f, flow, &b)) {
+        return;
+    }
+    enum pare_status status = front_problem(f, &b, &p, &flow->err);
+    if (status == PARE_OK) {
+        status = pare_problem_check(p, &flow->err);
+    }
+    flow_end(f, flow, status, status == PARE_OK ? pare_problem_to_json(p) : NULL);
+    pare_problem_free(p);
+}
+
+void flow_advance_propose(struct pare_front *f, struct front_flow *flow)
+{
+    const char *method = pare_json_get_string(flow->args, "method", "policy");
+    struct front_budget b = flow_budget(f, flow->args);
+    bool failed = false;
+    struct front_eval eval;
+    if (!flow_config(f, flow)) {
+        return;
+    }
+    if (flow->run < 0) {
+        make_run(f, flow, &b, method);
+        flow->answer = json_pack("{s:s}", "status", "proposed");
+    }
+    if (flow->run < 0) {
+        flow_end(f, flow, flow->err.code, NULL);
+        return;
+    }
+    json_t *facts = json_object();
+    int point = front_add_point(f, flow->run, flow->levels, facts, &flow->err);
+    json_decref(facts);
+    flow->best = point;
+    bool bare = pare_json_get_bool(f->description, "bare", false), have = point >= 0;
+    if (have && pare_json_get_bool(flow->args, "measure", true)) {
+        json_t *config = json_incref(f->points[point].config);
+        double latency[6], fp32_ms;
+        have = bare || front_ensure_eval(f, config, "search", 0, 80, "accuracy of a proposal", &eval, &failed, &flow->err);
+        have = front_ensure_latency(f, config, 75, latency, &fp32_ms, &failed, &flow->err) && have;
+        json_decref(config);
+    }
+    if (ends_badly(f, flow, failed) || !have) {
+        return;
+    }
+    front_load_point(f, &f->points[point]);
+    flow->evaluations = 1;
+    front_fit(f);
+    end_solve(f, flow);
+}
