@@ -3,6 +3,7 @@
 #include <signal.h>
 #include <stdlib.h>
 
+#if __has_include("ui/ui.h")
 #include "ui/ui.h"
 
 static const struct pare_state *get_state(void *user)
@@ -67,3 +68,10 @@ int workbench_run(const struct cli_options *o)
     cli_close(&s);
     return rc;
 }
+
+#else
+int workbench_run(const struct cli_options *o)
+{
+    return cli_summary(o);
+}
+#endif
