@@ -1,5 +1,7 @@
 """Float outputs of Pare against onnxruntime (ONNX) and LiteRT (TFLite): |difference| <= 1e-4 of the output tensor's
-largest magnitude. Arguments: the pare_run_model executable, the folder of models, a folder for temporary files."""
+largest magnitude. Networks that are int8 in their file: our codes against LiteRT's reference kernels, in steps of
+the output's grid (the two round differently, so a few steps are right).
+Arguments: the pare_run_model executable, the folder of models, the source tree, a folder for temporary files."""
 import glob
 import os
 import subprocess
@@ -11,6 +13,9 @@ TOLERANCE = 1e-4
 PHOTOS = 3
 RANDOM = 3
 ONNX = ["mediapipe/palm_detection_lite.onnx", "mediapipe/hand_landmark_lite.onnx", "detectors/FastestDet.onnx"]
+SAMPLES = ["detector.onnx", "keypoints.onnx", "classifier.onnx"]  # of sample_pipelines/hand_gesture
+INT8 = {"mlperf_tiny/pretrainedResnet_quant.tflite": 40, "mlperf_tiny/kws_ref_model.tflite": 40,
+        "mlperf_tiny/ad01_int8.tflite": 1}  # most steps apart; softmax magnifies a step of its input
 TFLITE = ["mediapipe/palm_detection_lite.tflite", "mediapipe/palm_detection_full.tflite",
           "mediapipe/hand_landmark_lite.tflite", "mediapipe/gesture_embedder.tflite",
           "mediapipe/canned_gesture_classifier.tflite", "keypoints/keypoint_classifier.tflite",
@@ -66,11 +71,11 @@ class Tflite:
         return [self.net.get_tensor(d["index"]) for d in self.net.get_output_details()]
 
 
-def ours(tool, model, xs, folder):
+def ours(tool, model, xs, folder, level="fp32"):
     """Runs pare_run_model; the outputs as flat arrays."""
     given, got = os.path.join(folder, "in.f32"), os.path.join(folder, "out.f32")
     np.concatenate([x.ravel() for x in xs]).astype(np.float32).tofile(given)
-    done = subprocess.run([tool, model, given, got], capture_output=True, text=True)
+    done = subprocess.run([tool, "--level", level, model, given, got], capture_output=True, text=True)
     if done.returncode != 0:
         raise RuntimeError(done.stderr.strip())
     flat, outputs, at = np.fromfile(got, dtype=np.float32), [], 0
@@ -102,32 +107,56 @@ def compare(tool, model, peer, cases, folder):
     return worst
 
 
+def compare_floats(tool, kind, path, models, random, folder):
+    peer = kind(path)
+    worst = compare(tool, path, peer, inputs_for(peer.shapes, models, random), folder)
+    return worst <= TOLERANCE, f"largest difference {worst:.2e} of the largest magnitude"
+
+
+def compare_codes(tool, path, limit, random, folder):
+    from ai_edge_litert.interpreter import Interpreter, OpResolverType
+    net = Interpreter(path, experimental_op_resolver_type=OpResolverType.BUILTIN_REF)
+    net.allocate_tensors()
+    given, result = net.get_input_details()[0], net.get_output_details()[0]
+    (s_in, z_in), (s_out, z_out) = given["quantization"], result["quantization"]
+    apart = 0
+    for _ in range(2 * RANDOM):
+        steps = np.cumsum(random.integers(-9, 10, given["shape"]), axis=1)
+        codes = (np.abs((steps + 256) % 512 - 256) - 128).clip(-128, 127).astype(given["dtype"])  # smooth, in range
+        net.set_tensor(given["index"], codes)
+        net.invoke()
+        want = net.get_tensor(result["index"]).astype(np.int64).ravel()
+        got = ours(tool, path, [((codes.astype(np.float32) - z_in) * s_in).astype(np.float32)], folder, "int8")[0]
+        apart = max(apart, int(np.max(np.abs(np.rint(got / s_out + z_out).astype(np.int64) - want))))
+    return apart <= limit, f"int8 codes at most {apart} steps apart"
+
+
 def main():
-    tool, models, folder = sys.argv[1:4]
+    tool, models, source, folder = sys.argv[1:5]
     random = np.random.default_rng(20240611)
+    samples = os.path.join(source, "sample_pipelines", "hand_gesture")
+    work = [(os.path.join(models, n), lambda p: compare_floats(tool, Onnx, p, models, random, folder)) for n in ONNX]
+    work += [(os.path.join(samples, n), lambda p: compare_floats(tool, Onnx, p, models, random, folder)) for n in SAMPLES]
+    work += [(os.path.join(models, n), lambda p: compare_floats(tool, Tflite, p, models, random, folder)) for n in TFLITE]
+    work += [(os.path.join(models, n), lambda p, most=most: compare_codes(tool, p, most, random, folder))
+             for n, most in INT8.items()]
     failed = ran = 0
-    for kind, names in ((Onnx, ONNX), (Tflite, TFLITE)):
-        for name in names:
-            path = os.path.join(models, name)
-            if not os.path.exists(path):
-                print(f"SKIP {name}: not in the folder of models")
-                continue
-            try:
-                peer = kind(path)
-            except ImportError as problem:
-                print(f"SKIP {name}: {problem}")
-                continue
-            try:
-                worst = compare(tool, path, peer, inputs_for(peer.shapes, models, random), folder)
-            except RuntimeError as problem:
-                print(f"FAIL {name}: {problem}")
-                failed += 1
-                continue
-            ran += 1
-            failed += worst > TOLERANCE
-            print(f"{'ok  ' if worst <= TOLERANCE else 'FAIL'} {name}: largest difference {worst:.2e} of the largest"
-                  " magnitude", flush=True)
-    if ran == 0 and failed == 0:
+    for path, check in work:
+        name = "/".join(path.split(os.sep)[-2:])
+        if not os.path.exists(path):
+            print(f"SKIP {name}: no such file")
+            continue
+        try:
+            good, text = check(path)
+        except ImportError as problem:
+            print(f"SKIP {name}: {problem}")
+            continue
+        except RuntimeError as problem:
+            good, text = False, str(problem)
+        ran += 1
+        failed += not good
+        print(f"{'ok  ' if good else 'FAIL'} {name}: {text}", flush=True)
+    if ran == 0:
         print("SKIP: nothing could be compared")
         return 77
     return 1 if failed else 0

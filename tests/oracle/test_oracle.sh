@@ -13,4 +13,4 @@ if [ ! -d "$models" ]; then
 fi
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
-"$python" "$PARE_SOURCE/tests/oracle/compare.py" "${PARE_RUN_MODEL:?}" "$models" "$folder"
+"$python" "$PARE_SOURCE/tests/oracle/compare.py" "${PARE_RUN_MODEL:?}" "$models" "$PARE_SOURCE" "$folder"
