@@ -10,44 +10,86 @@ void pare_range_init(struct pare_range *r)
     memset(r, 0, sizeof *r);
 }
 
+enum { LANES = 4 }; /* independent sums, so that an addition need not wait for the one before it */
+
+struct lane {
+    float min, max;
+    double sum, squares;
+};
+
+/* Adds n values, all finite. */
+static void add_finite(struct lane lane[LANES], const float *x, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        struct lane *l = &lane[i % LANES];
+        const float v = x[i];
+        l->min = v < l->min ? v : l->min;
+        l->max = v > l->max ? v : l->max;
+        l->sum += (double)v;
+        l->squares += (double)v * (double)v;
+    }
+}
+
+static bool all_finite(const float *x, size_t n)
+{
+    float sum[LANES] = {0.0f};
+    for (size_t i = 0; i < n; i++) {
+        sum[i % LANES] += x[i] * 0.0f; /* NaN from an infinity or a NaN */
+    }
+    return sum[0] + sum[1] + sum[2] + sum[3] == 0.0f;
+}
+
 void pare_range_add(struct pare_range *r, const float *x, size_t n)
 {
-    float min = r->n > 0 ? r->min : INFINITY, max = r->n > 0 ? r->max : -INFINITY;
-    double sum = 0.0, squares = 0.0;
+    struct lane lane[LANES];
+    for (int i = 0; i < LANES; i++) {
+        lane[i] = (struct lane){r->n > 0 ? r->min : INFINITY, r->n > 0 ? r->max : -INFINITY, 0.0, 0.0};
+    }
     int64_t bad = 0;
-    for (size_t i = 0; i < n; i++) {
-        const float v = x[i];
-        if (!isfinite(v)) {
-            bad++;
+    for (size_t at = 0; at < n; at += 256) {
+        const size_t count = n - at < 256 ? n - at : 256;
+        if (all_finite(x + at, count)) {
+            add_finite(lane, x + at, count);
             continue;
         }
-        min = v < min ? v : min;
-        max = v > max ? v : max;
-        sum += (double)v;
-        squares += (double)v * (double)v;
+        for (size_t i = at; i < at + count; i++) {
+            if (isfinite(x[i])) {
+                add_finite(lane, x + i, 1);
+            } else {
+                bad++;
+            }
+        }
     }
     r->n += (int64_t)n - bad;
     r->n_nonfinite += bad;
-    if (r->n > 0) {
-        r->min = min;
-        r->max = max;
-        r->sum += sum;
-        r->sum_squares += squares;
+    for (int i = 0; r->n > 0 && i < LANES; i++) {
+        r->min = i == 0 || lane[i].min < r->min ? lane[i].min : r->min;
+        r->max = i == 0 || lane[i].max > r->max ? lane[i].max : r->max;
+        r->sum += lane[i].sum;
+        r->sum_squares += lane[i].squares;
     }
 }
 
 void pare_range_add_histogram(struct pare_range *r, const float *x, size_t n)
 {
+    uint32_t bins[LANES][PARE_HISTOGRAM_BINS] = {{0}}; /* several: many values are the same zero */
     const double span = (double)r->max - (double)r->min;
-    const double per_unit = span > 0.0 ? PARE_HISTOGRAM_BINS / span : 0.0;
+    const float per_unit = span > 0.0 ? (float)(PARE_HISTOGRAM_BINS / span) : 0.0f;
+    if (n > UINT32_MAX / 2) {
+        pare_range_add_histogram(r, x + UINT32_MAX / 2, n - UINT32_MAX / 2);
+        n = UINT32_MAX / 2;
+    }
     for (size_t i = 0; i < n; i++) {
-        if (!isfinite(x[i])) {
-            continue;
+        const float at = (x[i] - r->min) * per_unit;
+        if (at > -1.0f && at < 2.0f * PARE_HISTOGRAM_BINS) { /* neither infinite nor NaN */
+            const int bin = (int)at;
+            bins[i % LANES][bin < PARE_HISTOGRAM_BINS ? bin : PARE_HISTOGRAM_BINS - 1]++;
         }
-        const double at = ((double)x[i] - (double)r->min) * per_unit;
-        int bin = at > 0.0 ? (at < PARE_HISTOGRAM_BINS ? (int)at : PARE_HISTOGRAM_BINS - 1) : 0;
-        if (r->bins[bin] < UINT32_MAX) {
-            r->bins[bin]++;
+    }
+    for (int i = 0; i < PARE_HISTOGRAM_BINS; i++) {
+        for (int l = 0; l < LANES; l++) {
+            const uint32_t room = UINT32_MAX - r->bins[i];
+            r->bins[i] += bins[l][i] < room ? bins[l][i] : room;
         }
     }
 }
