@@ -1,0 +1,229 @@
+/* The multiple-choice program: against everything tried, and against the published HAWQ-v3 problems. */
+#include "support.h"
+
+#include <math.h>
+#include <stdio.h>
+
+#include "base/json.h"
+#include "search/problem.h"
+
+static struct pare_problem *random_problem(uint32_t *seed, int groups, int levels, int borders)
+{
+    struct pare_problem *p = NULL;
+    assert_int_equal(pare_problem_new(groups, levels, &p, NULL), PARE_OK);
+    for (int g = 0; g < groups; g++) {
+        char name[32];
+        snprintf(name, sizeof name, "g%d", g);
+        p->group_names[g] = strdup(name);
+        for (int l = 0; l < levels; l++) {
+            p->allowed[g * levels + l] = l == 0 || test_random(seed) % 5 != 0;
+            for (int c = 0; c < PARE_COST_COUNT; c++) {
+                double t = (double)(test_random(seed) % 1000) / 1000;
+                p->cost[c][g * levels + l] = c == PARE_COST_LOSS ? t * (l + 1) : t / (l + 1);
+            }
+        }
+    }
+    for (int l = 0; l < levels; l++) {
+        char name[32];
+        snprintf(name, sizeof name, "l%d", l);
+        p->level_names[l] = strdup(name);
+        p->form[l] = l / 2;
+    }
+    p->borders = calloc((size_t)borders + 1, sizeof *p->borders);
+    p->n_borders = borders;
+    for (int b = 0; b < borders; b++) {
+        p->borders[b] = (struct pare_border){b % groups, (b + 1) % groups, 0.1 + 0.01 * b};
+    }
+    return p;
+}
+
+static void glpk_equals_exhaustive(void **state)
+{
+    uint32_t seed = 12345;
+    int infeasible = 0;
+    (void)state;
+    for (int round = 0; round < 120; round++) {
+        struct pare_problem *p = random_problem(&seed, 2 + (int)(test_random(&seed) % 5), 2 + (int)(test_random(&seed) % 4),
+                                                (int)(test_random(&seed) % 3));
+        struct pare_answer a, e;
+        p->objective = (enum pare_figure_id)(test_random(&seed) % PARE_COST_COUNT);
+        for (int c = 0; c < PARE_COST_COUNT; c++) {
+            if (c != (int)p->objective && test_random(&seed) % 2 == 0) {
+                p->limit[c] = 0.35 * p->n_groups * (0.5 + (double)(test_random(&seed) % 100) / 100);
+            }
+        }
+        assert_int_equal(pare_solve_glpk(p, &a, NULL), PARE_OK);
+        assert_int_equal(pare_solve_exhaustive(p, &e, NULL), PARE_OK);
+        assert_int_equal(a.status == PARE_SOLVE_INFEASIBLE, e.status == PARE_SOLVE_INFEASIBLE);
+        if (e.status == PARE_SOLVE_INFEASIBLE) {
+            infeasible++;
+            assert_true(isfinite(p->limit[a.violated]));
+            assert_true(a.least > p->limit[a.violated]);
+        } else {
+            assert_int_equal(a.status, PARE_SOLVE_OPTIMAL);
+            /* the tie-break may cost a trace of the objective */
+            assert_true(fabs(a.total[p->objective] - e.total[p->objective]) < 1e-4);
+            for (int c = 0; c < PARE_COST_COUNT; c++) {
+                assert_false(a.total[c] > p->limit[c] + 1e-9);
+            }
+            for (int g = 0; g < p->n_groups; g++) {
+                assert_true(p->allowed[g * p->n_levels + a.levels[g]]);
+            }
+        }
+        pare_answer_clear(&a);
+        pare_answer_clear(&e);
+        pare_problem_free(p);
+    }
+    assert_true(infeasible > 5 && infeasible < 100);
+}
+
+static void json_round_trip_keeps_the_answer(void **state)
+{
+    uint32_t seed = 99;
+    (void)state;
+    for (int round = 0; round < 20; round++) {
+        struct pare_problem *p = random_problem(&seed, 6, 4, 2), *q = NULL;
+        struct pare_answer a, b;
+        p->limit[PARE_COST_LOSS] = 2.5;
+        p->objective = PARE_COST_LATENCY;
+        json_t *json = pare_problem_to_json(p);
+        assert_int_equal(pare_problem_from_json(json, &q, NULL), PARE_OK);
+        json_decref(json);
+        assert_int_equal(pare_solve_glpk(p, &a, NULL), PARE_OK);
+        assert_int_equal(pare_solve_glpk(q, &b, NULL), PARE_OK);
+        assert_int_equal(a.status, b.status);
+        if (a.levels != NULL) {
+            assert_memory_equal(a.levels, b.levels, sizeof *a.levels * 6);
+        }
+        pare_answer_clear(&a);
+        pare_answer_clear(&b);
+        pare_problem_free(p);
+        pare_problem_free(q);
+    }
+}
+
+static void numbers_that_are_not_finite_are_named(void **state)
+{
+    uint32_t seed = 7;
+    struct pare_error err = {0};
+    struct pare_answer a;
+    (void)state;
+    struct pare_problem *p = random_problem(&seed, 3, 3, 0);
+    p->cost[PARE_COST_LOSS][4] = NAN;
+    p->allowed[4] = true;
+    assert_int_equal(pare_solve_glpk(p, &a, &err), PARE_ERR_FORMAT);
+    assert_string_equal(err.where, "g1");
+    assert_non_null(strstr(err.message, "l1"));
+    pare_problem_free(p);
+}
+
+static void a_layer_without_levels_is_infeasible(void **state)
+{
+    uint32_t seed = 7;
+    struct pare_error err = {0};
+    struct pare_answer a;
+    (void)state;
+    struct pare_problem *p = random_problem(&seed, 3, 3, 0);
+    p->allowed[3] = p->allowed[4] = p->allowed[5] = false;
+    assert_int_equal(pare_solve_glpk(p, &a, &err), PARE_ERR_INFEASIBLE);
+    assert_string_equal(err.where, "g1");
+    pare_problem_free(p);
+}
+
+/* Tied layers are one group: the released assignments must come out. Level 0 = 8 bits, level 1 = 4 bits. */
+static void hawq(const json_t *net, const char *resource)
+{
+    int n = (int)pare_json_get_int(net, "n", 0), group_of[64], groups = 0;
+    const json_t *tied = json_object_get(net, "tied");
+    const char *expected = pare_json_get_string(json_object_get(net, "expected"), resource, "");
+    for (int i = 0; i < n; i++) {
+        group_of[i] = -1;
+    }
+    size_t k, m;
+    json_t *set, *item;
+    json_array_foreach(tied, k, set) {
+        json_array_foreach(set, m, item) {
+            group_of[json_integer_value(item)] = groups;
+        }
+        groups++;
+    }
+    for (int i = 0; i < n; i++) {
+        group_of[i] = group_of[i] < 0 ? groups++ : group_of[i];
+    }
+    struct pare_problem *p = NULL;
+    assert_int_equal(pare_problem_new(groups, 2, &p, NULL), PARE_OK);
+    double cost4 = 0, cost8 = 0, least = 0;
+    for (int g = 0; g < groups; g++) {
+        p->group_names[g] = strdup("layer");
+        p->allowed[2 * g] = p->allowed[2 * g + 1] = true;
+    }
+    p->level_names[0] = strdup("8");
+    p->level_names[1] = strdup("4");
+    for (int i = 0; i < n; i++) {
+        size_t at = (size_t)i;
+        double trace = pare_json_at_real(json_object_get(net, "trace"), at);
+        double d8 = pare_json_at_real(json_object_get(net, "delta8"), at), d4 = pare_json_at_real(json_object_get(net, "delta4"), at);
+        double params = pare_json_at_real(json_object_get(net, "mparams"), at), macs = pare_json_at_real(json_object_get(net, "mmacs"), at);
+        double c8 = strcmp(resource, "size") == 0 ? params : strcmp(resource, "bops") == 0 ? macs / 16
+                                                            : pare_json_at_real(json_object_get(net, "latency8_ms"), at);
+        double c4 = strcmp(resource, "size") == 0 ? params / 2 : strcmp(resource, "bops") == 0 ? macs / 64
+                                                                : pare_json_at_real(json_object_get(net, "latency4_ms"), at);
+        int g = group_of[i];
+        p->cost[PARE_COST_LOSS][2 * g] += trace * (d8 - d4);
+        p->cost[PARE_COST_LATENCY][2 * g] += c8;
+        p->cost[PARE_COST_LATENCY][2 * g + 1] += c4;
+        cost8 += c8;
+        cost4 += c4;
+    }
+    p->objective = PARE_COST_LOSS;
+    p->limit[PARE_COST_LATENCY] = cost4 + pare_json_get_real(net, "lam") * (cost8 - cost4);
+    struct pare_answer a;
+    assert_int_equal(pare_solve_glpk(p, &a, NULL), PARE_OK);
+    assert_int_equal(a.status, PARE_SOLVE_OPTIMAL);
+    char text[80] = "";
+    for (int i = 0; i < n; i++) {
+        text[i] = a.levels[group_of[i]] == 0 ? '8' : '4';
+    }
+    (void)least;
+    print_message("%s %s: %s\n", pare_json_get_string(net, "name", ""), resource, text);
+    double objective = pare_json_get_real(json_object_get(net, "objective"), resource);
+    assert_true(fabs(a.total[PARE_COST_LOSS] - objective) < 1e-6);
+    assert_string_equal(text, expected);
+    pare_answer_clear(&a);
+    pare_problem_free(p);
+}
+
+static void hawq_problems_have_their_published_answers(void **state)
+{
+    char path[4096];
+    json_t *nets = NULL, *net;
+    size_t i;
+    (void)state;
+    if (test_models_dir() == NULL) {
+        test_skip("no folder of models, so no oracles beside it");
+        return;
+    }
+    snprintf(path, sizeof path, "%s/../oracles/hawq.json", test_models_dir());
+    if (pare_json_load(path, &nets, NULL) != PARE_OK) {
+        test_skip("oracles/hawq.json is not there");
+        return;
+    }
+    json_array_foreach(nets, i, net) {
+        hawq(net, "size");
+        hawq(net, "bops");
+        hawq(net, "latency");
+    }
+    json_decref(nets);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(glpk_equals_exhaustive),
+        cmocka_unit_test(json_round_trip_keeps_the_answer),
+        cmocka_unit_test(numbers_that_are_not_finite_are_named),
+        cmocka_unit_test(a_layer_without_levels_is_infeasible),
+        cmocka_unit_test(hawq_problems_have_their_published_answers),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
