@@ -47,6 +47,37 @@ static void skip_texts(png_structp png)
     png_set_keep_unknown_chunks(png, PNG_HANDLE_CHUNK_NEVER, NULL, 0);
 }
 
+static void read_rows(struct reader *r, unsigned char *to, size_t rows, size_t row_bytes)
+{
+    const int passes = png_set_interlace_handling(r->png);
+    png_read_update_info(r->png, r->info);
+    if (png_get_rowbytes(r->png, r->info) != row_bytes) {
+        png_error(r->png, "unexpected pixel format");
+    }
+    for (int pass = 0; pass < passes; pass++) {
+        for (size_t y = 0; y < rows; y++) {
+            png_read_row(r->png, to + y * row_bytes, NULL);
+        }
+    }
+}
+
+static void look_up(struct reader *r, const unsigned char *indices, size_t n)
+{
+    png_colorp palette;
+    int size;
+    if (png_get_PLTE(r->png, r->info, &palette, &size) == 0) {
+        png_error(r->png, "the palette is missing");
+    }
+    for (size_t i = 0; i < n; i++) {
+        if (indices[i] >= size) {
+            png_error(r->png, "an index is beyond the palette");
+        }
+        r->picture->rgb[3 * i] = palette[indices[i]].red;
+        r->picture->rgb[3 * i + 1] = palette[indices[i]].green;
+        r->picture->rgb[3 * i + 2] = palette[indices[i]].blue;
+    }
+}
+
 /* Runs below setjmp; everything lives in *r. */
 static void decode(struct reader *r)
 {
@@ -54,6 +85,7 @@ static void decode(struct reader *r)
     png_set_user_limits(png, PARE_PICTURE_MAX_SIDE, PARE_PICTURE_MAX_SIDE);
     png_set_chunk_malloc_max(png, 1u << 20);
     png_set_crc_action(png, PNG_CRC_ERROR_QUIT, PNG_CRC_ERROR_QUIT);
+    png_set_benign_errors(png, 0); /* what libpng would forgive is damage too */
     skip_texts(png);
     png_set_read_fn(png, r, read_bytes);
     png_read_info(png, r->info);
@@ -62,16 +94,15 @@ static void decode(struct reader *r)
         png_error(png, "the picture is too large");
     }
     const int type = png_get_color_type(png, r->info);
-    png_set_expand(png);
-    png_set_scale_16(png);
-    png_set_strip_alpha(png);
-    if ((type & PNG_COLOR_MASK_COLOR) == 0) {
-        png_set_gray_to_rgb(png);
-    }
-    const int passes = png_set_interlace_handling(png);
-    png_read_update_info(png, r->info);
-    if (png_get_rowbytes(png, r->info) != 3 * w) {
-        png_error(png, "unexpected pixel format");
+    if (type == PNG_COLOR_TYPE_PALETTE) {
+        png_set_packing(png); /* indices stay: libpng would take one beyond the palette as black */
+    } else {
+        png_set_expand(png);
+        png_set_scale_16(png);
+        png_set_strip_alpha(png);
+        if ((type & PNG_COLOR_MASK_COLOR) == 0) {
+            png_set_gray_to_rgb(png);
+        }
     }
     r->picture->rgb = pare_arena_array(r->arena, h, 3 * w);
     if (r->picture->rgb == NULL) {
@@ -79,10 +110,15 @@ static void decode(struct reader *r)
     }
     r->picture->width = (int)w;
     r->picture->height = (int)h;
-    for (int pass = 0; pass < passes; pass++) {
-        for (size_t y = 0; y < h; y++) {
-            png_read_row(png, r->picture->rgb + y * 3 * w, NULL);
+    if (type == PNG_COLOR_TYPE_PALETTE) {
+        unsigned char *indices = pare_arena_array(r->arena, h, w);
+        if (indices == NULL) {
+            png_error(png, "out of memory");
         }
+        read_rows(r, indices, h, w);
+        look_up(r, indices, h * w);
+    } else {
+        read_rows(r, r->picture->rgb, h, 3 * w);
     }
     png_read_end(png, NULL);
 }
