@@ -180,7 +180,8 @@ enum pare_status tfl_op_conv(const struct tfl_op *o)
         return tfl_unknown(o, "has weights of unknown shape");
     }
     if (xt->rank == 4 && wt->dims[3] != xt->dims[3]) { /* grouped */
-        if (wt->dims[3] < 1 || xt->dims[3] % wt->dims[3] != 0 || wt->dims[0] % (xt->dims[3] / wt->dims[3]) != 0) {
+        if (wt->dims[3] < 1 || xt->dims[3] < 1 || xt->dims[3] % wt->dims[3] != 0 ||
+            wt->dims[0] % (xt->dims[3] / wt->dims[3]) != 0) {
             return tfl_op_fail(o, "weights for %lld channels meet an input of %lld", (long long)wt->dims[3],
                                (long long)xt->dims[3]);
         }

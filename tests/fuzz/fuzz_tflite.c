@@ -1,0 +1,14 @@
+/* The TFLite reader and the steps behind it, on any bytes. */
+#include "fuzz.h"
+#include "model/graph.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct pare_graph *g = NULL;
+    struct pare_error err;
+    if (pare_tflite_parse(data, size, "fuzz.tflite", &g, &err) == PARE_OK) {
+        pare_graph_finish(g, "fuzz.tflite", &err);
+    }
+    pare_graph_free(g);
+    return 0;
+}
