@@ -572,6 +572,100 @@ static void test_float_levels(void **state)
     }
 }
 
+/* The carrier of an output: codes, or by pin the unrounded value; both round to the same code. */
+static void test_carriers(void **state)
+{
+    (void)state;
+    struct pare_error err = {0};
+    struct pare_graph *g = pare_graph_new();
+    const int x = add_input(g, 1, 5, 5, 3);
+    const int y = add_conv(g, "conv", x, (struct conv_spec){.out_c = 6, .kernel = 3, .pad = 1});
+    add_output(g, add_unary(g, PARE_OP_RELU, "relu", y));
+    finish_graph(g);
+    struct pare_calibration c;
+    calibrate(g, &c);
+    struct pare_level *levels = levels_all(g, "int8");
+    float out[4][150], input[75];
+    for (int i = 0; i < 75; i++) {
+        input[i] = random_real(-1, 1);
+    }
+    static const enum pare_form forms[4] = {PARE_FORM_CODES, PARE_FORM_CODES, PARE_FORM_F16, PARE_FORM_F32};
+    struct pare_grid grid, codes = {0};
+    for (int i = 0; i < 4; i++) {
+        const struct pare_plan_options options = {
+            .levels = levels, .calibration = &c, .isa = PK_REF, .carrier = (enum pare_carrier)i};
+        struct pare_plan *plan;
+        MUST(pare_plan_new(g, &options, &plan, &err));
+        MUST(pare_plan_set_input(plan, 0, input, 75, &err));
+        MUST(pare_plan_run(plan, &err));
+        MUST(pare_plan_get_output(plan, 0, out[i], 150, &err));
+        assert_non_null(pare_plan_raw_tensor(plan, g->outputs[0], &grid));
+        assert_int_equal(grid.form, forms[i]);
+        codes = i == 0 ? grid : codes;
+        pare_plan_free(plan);
+    }
+    for (int i = 0; i < 150; i++) {
+        assert_true(out[0][i] == out[1][i]);
+        assert_true(fabsf(out[2][i] - out[3][i]) <= fabsf(out[3][i]) / 1024);
+        assert_true(fabsf(out[0][i] - fminf(out[3][i], pare_grid_real(&codes, 255))) <= 0.501f * codes.scale);
+    }
+    pare_calibration_clear(&c);
+    pare_graph_free(g);
+    free(levels);
+}
+
+/* A 1-D convolution is the 2-D one over one row. */
+static void test_one_dimension(void **state)
+{
+    (void)state;
+    struct pare_error err = {0};
+    static const char *const names[] = {"fp32", "fp16", "int8", "bin1"};
+    struct pare_graph *graphs[2];
+    const uint32_t start = seed;
+    for (int i = 0; i < 2; i++) {
+        seed = start;
+        struct pare_graph *g = graphs[i] = pare_graph_new();
+        const int x = i ? add_tensor(g, "x", 4, 2, 1, 11, 6) : add_tensor(g, "x", 3, 2, 11, 6, 0);
+        g->inputs = malloc(sizeof(int));
+        g->inputs[g->n_inputs++] = x;
+        const int64_t wd[4] = {8, 1, 3, 3}, w1[3] = {8, 3, 3}, bd[1] = {8};
+        const int in[3] = {x, i ? add_floats(g, "w", 4, wd, -1, 1) : add_floats(g, "w", 3, w1, -1, 1),
+                           add_floats(g, "b", 1, bd, -1, 1)};
+        const int y = i ? add_tensor(g, "y", 4, 2, 1, 6, 8) : add_tensor(g, "y", 3, 2, 6, 8, 0);
+        const int node = pare_graph_add_node(g, PARE_OP_CONV, "conv", 3, in, 1, &y);
+        struct pare_attr *attr = &g->nodes[node].attr;
+        attr->groups = 2;
+        attr->window.n_spatial = i ? 2 : 1;
+        attr->window.kernel[0] = 1;
+        attr->window.kernel[i] = 3;
+        attr->window.stride[i] = 2;
+        attr->window.pad_before[i] = attr->window.pad_after[i] = 1;
+        add_output(g, y);
+        finish_graph(g);
+    }
+    struct pare_calibration c;
+    calibrate(graphs[1], &c);
+    for (int i = 0; i < 4; i++) {
+        float x[2 * 11 * 6], y[2][2 * 6 * 8];
+        for (int k = 0; k < 132; k++) {
+            x[k] = random_real(-1, 1);
+        }
+        for (int k = 0; k < 2; k++) {
+            struct pare_level *levels = levels_all(graphs[k], names[i]);
+            struct pare_plan *plan = new_plan(graphs[k], levels, &c, pk_isa_best(), false, NULL);
+            MUST(pare_plan_set_input(plan, 0, x, 132, &err));
+            MUST(pare_plan_run(plan, &err));
+            MUST(pare_plan_get_output(plan, 0, y[k], 96, &err));
+            pare_plan_free(plan);
+            free(levels);
+        }
+        assert_memory_equal(y[0], y[1], sizeof y[0]);
+    }
+    pare_calibration_clear(&c);
+    pare_graph_free(graphs[0]);
+    pare_graph_free(graphs[1]);
+}
+
 static void test_usage(void **state)
 {
     (void)state;
@@ -606,6 +700,8 @@ int main(void)
         cmocka_unit_test(test_transposed),
         cmocka_unit_test(test_rows),
         cmocka_unit_test(test_float_levels),
+        cmocka_unit_test(test_carriers),
+        cmocka_unit_test(test_one_dimension),
         cmocka_unit_test(test_usage),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
