@@ -1,0 +1,175 @@
+/*
+ * app.h: the inside of the workbench, shared by the files of ui/. Everything that the screen remembers hangs on
+ * struct pare_ui; there are no globals.
+ */
+#ifndef PARE_APP_H
+#define PARE_APP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "pare.h"
+#include "ui/axis.h"
+#include "ui/format.h"
+#include "ui/glyph.h"
+#include "ui/keys.h"
+#include "ui/layout.h"
+#include "ui/surface.h"
+#include "ui/table.h"
+#include "ui/theme.h"
+#include "ui/ui.h"
+
+enum pare_view {
+    PARE_VIEW_SCATTER,
+    PARE_VIEW_LAYERS,
+    PARE_VIEW_MATRIX,
+    PARE_VIEW_STAGES,
+    PARE_VIEW_RUNS,
+    PARE_VIEW_COMPARE,
+    PARE_VIEW_JOBS,
+    PARE_VIEW_LOG,
+    PARE_VIEW_COUNT
+};
+
+enum pare_quantity {
+    PARE_Q_ACCURACY,
+    PARE_Q_DROP,
+    PARE_Q_LATENCY,
+    PARE_Q_BYTES,
+    PARE_Q_BITOPS,
+    PARE_Q_COUNT
+};
+
+/* What stays the same while points are added: run and number. */
+struct pare_point_id {
+    int run, number;
+};
+
+#define PARE_MARKS 6
+
+struct pare_prompt {
+    bool open;
+    char sign;                 /* ':' '/' '&' */
+    char text[512];
+    int length, cursor;        /* bytes */
+    char history[32][512];
+    int n_history, at;         /* at == n_history: the line being typed */
+    char kept[512];
+    char stem[512];            /* while completing: the text before the word */
+    char words[16][96];
+    int n_words, word;         /* word -1 = not chosen yet */
+};
+
+struct pare_popup {
+    bool open;
+    char title[96];
+    char *text;                /* lines */
+    int top;
+};
+
+struct pare_scatter_state {
+    enum pare_quantity quantity[2]; /* x, y */
+    bool log[2];
+    bool zoomed;
+    struct pare_axis window[2];     /* while zoomed */
+    struct pare_rect plot;          /* of the last draw: where the dots are */
+    struct pare_axis axis[2];       /* of the last draw */
+};
+
+struct pare_ui {
+    struct pare_ui_host host;
+    const struct pare_state *st;
+    struct pare_surface surface;
+    struct pare_layout layout;
+    const struct pare_glyphs *g;
+    enum pare_theme_kind theme;
+    enum pare_view view;
+    int focus;
+    bool dirty, quit, suspend, redraw, mouse;
+    uint64_t drawn_version;
+    int n_runs_seen;
+
+    int point;                      /* index of the point under the cursor, -1 = none */
+    struct pare_point_id point_id;
+    struct pare_point_id marks[PARE_MARKS];
+    int n_marks;
+
+    struct pare_scatter_state scatter;
+    struct pare_table tables[PARE_VIEW_COUNT]; /* [LAYERS] serves the main screen too */
+    int layer;                      /* under the cursor in layers and matrix */
+    int level;                      /* column under the cursor in the matrix */
+    int figure;                     /* what the matrix shows */
+    int level_first, level_shown;   /* of the last draw */
+
+    struct pare_prompt prompt;
+    struct pare_popup popup;
+    char message[512];              /* our own answer; "" = the state's */
+    bool message_is_error;
+    char search[64];
+    FILE *save;                     /* reserved for key scripts */
+};
+
+/* One view. */
+struct pare_view_ops {
+    const char *name;
+    void (*draw)(struct pare_ui *ui, struct pare_rect r, bool focused, int panel);
+    bool (*move)(struct pare_ui *ui, enum pare_motion motion); /* false = not mine */
+    const struct pare_table_model *(*model)(struct pare_ui *ui); /* NULL = no table */
+    const char *keys; /* what the key line says: "p pin|f free|..." */
+};
+
+extern const struct pare_view_ops pare_view_scatter, pare_view_layers, pare_view_matrix, pare_view_stages,
+    pare_view_runs, pare_view_compare, pare_view_jobs, pare_view_log;
+const struct pare_view_ops *pare_view_ops(enum pare_view view);
+/* The view that has the keyboard: on the main screen the focused panel's. */
+enum pare_view pare_ui_active(const struct pare_ui *ui);
+
+/* app.c */
+void pare_ui_say(struct pare_ui *ui, bool error, const char *format, ...) __attribute__((format(printf, 3, 4)));
+void pare_ui_set_point(struct pare_ui *ui, int point);
+void pare_ui_refresh_state(struct pare_ui *ui); /* asks the host again */
+int pare_ui_find_point(const struct pare_ui *ui, struct pare_point_id id);
+int pare_ui_mark_of(const struct pare_ui *ui, int point); /* 1-based mark number, 0 = none */
+void pare_ui_toggle_mark(struct pare_ui *ui, int point);
+/* Level index of a layer in a point; -1 when unknown. */
+int pare_ui_level_of(const struct pare_ui *ui, int point, int layer);
+/* "int8" and its ink. */
+const char *pare_ui_level_name(const struct pare_ui *ui, int level);
+enum pare_ink pare_ui_level_ink(const struct pare_ui *ui, int level);
+/* "a:12" */
+const char *pare_ui_point_name(const struct pare_ui *ui, int point, char *out, size_t size);
+const struct pare_figure *pare_ui_figure(const struct pare_point *p, enum pare_quantity q);
+
+/* frame.c: what surrounds views */
+void pare_ui_draw_box(struct pare_ui *ui, struct pare_rect r, bool focused, const char *title, const char *right);
+void pare_ui_draw_note(struct pare_ui *ui, struct pare_rect r, const char *text);
+/* A progress bar of w cells. */
+void pare_ui_draw_bar(struct pare_ui *ui, int x, int y, int w, double part);
+
+/* status.c */
+void pare_status_draw(struct pare_ui *ui);
+void pare_status_draw_point(struct pare_ui *ui, struct pare_rect r, bool boxed);
+
+/* command.c: UI commands and keys that start commands */
+void pare_ui_run_key(struct pare_ui *ui, int command, int which);
+void pare_ui_show_help(struct pare_ui *ui, const char *command);
+void pare_ui_search(struct pare_ui *ui, const char *text, int step, bool stay);
+
+/* prompt.c */
+void pare_prompt_open(struct pare_ui *ui, char sign, const char *text);
+bool pare_prompt_key(struct pare_ui *ui, int key);
+void pare_prompt_draw(struct pare_ui *ui, struct pare_rect r);
+void pare_popup_show(struct pare_ui *ui, const char *title, const char *text);
+void pare_popup_close(struct pare_ui *ui);
+bool pare_popup_key(struct pare_ui *ui, int key);
+void pare_popup_draw(struct pare_ui *ui);
+
+/* view_scatter.c */
+void pare_scatter_zoom(struct pare_ui *ui, double factor); /* 0 = fit */
+const char *pare_quantity_name(enum pare_quantity q);
+int pare_quantity_parse(const char *name);
+/* Value in the unit that is shown (percent, ms, MB, G). */
+double pare_quantity_shown(enum pare_quantity q, double value);
+const char *pare_quantity_unit(enum pare_quantity q);
+
+#endif

@@ -1,0 +1,396 @@
+/* prompt.c: the one-line prompt (':' '/' '&') with history and completion, and the page of text over the views. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "ui/app.h"
+
+void pare_prompt_open(struct pare_ui *ui, char sign, const char *text)
+{
+    struct pare_prompt *p = &ui->prompt;
+    p->open = true;
+    p->sign = sign;
+    snprintf(p->text, sizeof p->text, "%s", text);
+    p->length = p->cursor = (int)strlen(p->text);
+    p->at = p->n_history;
+    p->n_words = 0;
+    ui->message[0] = '\0';
+    ui->dirty = true;
+}
+
+static void insert(struct pare_prompt *p, const char *bytes, int n)
+{
+    if (p->length + n >= (int)sizeof p->text) {
+        return;
+    }
+    memmove(p->text + p->cursor + n, p->text + p->cursor, (size_t)(p->length - p->cursor + 1));
+    memcpy(p->text + p->cursor, bytes, (size_t)n);
+    p->length += n;
+    p->cursor += n;
+}
+
+/* Bytes of the character before the cursor. */
+static int before(const struct pare_prompt *p)
+{
+    int n = p->cursor > 0 ? 1 : 0;
+    while (n < p->cursor && ((unsigned char)p->text[p->cursor - n] & 0xC0) == 0x80) {
+        n++;
+    }
+    return n;
+}
+
+static int after(const struct pare_prompt *p)
+{
+    int n = p->cursor < p->length ? 1 : 0;
+    while (p->cursor + n < p->length && ((unsigned char)p->text[p->cursor + n] & 0xC0) == 0x80) {
+        n++;
+    }
+    return n;
+}
+
+static void remove_bytes(struct pare_prompt *p, int from, int n)
+{
+    memmove(p->text + from, p->text + from + n, (size_t)(p->length - from - n + 1));
+    p->length -= n;
+    p->cursor = from;
+}
+
+static void history_add(struct pare_prompt *p)
+{
+    const int n = (int)(sizeof p->history / sizeof p->history[0]);
+    if (p->length == 0 || p->sign != ':' ||
+        (p->n_history > 0 && strcmp(p->history[p->n_history - 1], p->text) == 0)) {
+        return;
+    }
+    if (p->n_history == n) {
+        memmove(p->history[0], p->history[1], sizeof p->history - sizeof p->history[0]);
+        p->n_history--;
+    }
+    snprintf(p->history[p->n_history++], sizeof p->history[0], "%s", p->text);
+}
+
+static void history_go(struct pare_prompt *p, int step)
+{
+    if (p->sign != ':' || p->at + step < 0 || p->at + step > p->n_history) {
+        return;
+    }
+    if (p->at == p->n_history) {
+        snprintf(p->kept, sizeof p->kept, "%s", p->text);
+    }
+    p->at += step;
+    snprintf(p->text, sizeof p->text, "%s", p->at == p->n_history ? p->kept : p->history[p->at]);
+    p->length = p->cursor = (int)strlen(p->text);
+}
+
+/* Words that the last word of the line can become: our own for UI commands, the host's for the others. */
+static void collect_words(struct pare_ui *ui, const char *line)
+{
+    struct pare_prompt *p = &ui->prompt;
+    const char *space = strrchr(line, ' ');
+    const size_t stem = space != NULL ? (size_t)(space - line) + 1 : 0;
+    const int max = (int)(sizeof p->words / sizeof p->words[0]);
+    snprintf(p->stem, sizeof p->stem, "%.*s", (int)stem, line);
+    p->n_words = 0;
+    p->word = -1;
+    char first[32] = "", arguments[160] = "";
+    sscanf(line, "%31s", first);
+    const int command = stem > 0 ? pare_command_find(first) : -1;
+    if (stem == 0) {
+        for (int i = 0; i < pare_command_count() && p->n_words < max; i++) {
+            if (strncmp(pare_command_info(i)->name, line, strlen(line)) == 0) {
+                snprintf(p->words[p->n_words++], sizeof p->words[0], "%s", pare_command_info(i)->name);
+            }
+        }
+    } else if (command >= 0 && pare_command_info(command)->core && ui->host.complete != NULL) {
+        const char *words[16];
+        const int n = ui->host.complete(ui->host.user, line, words, max);
+        for (int i = 0; i < n && p->n_words < max; i++) {
+            snprintf(p->words[p->n_words++], sizeof p->words[0], "%s", words[i]);
+        }
+    } else if (command >= 0) {
+        snprintf(arguments, sizeof arguments, "%s", pare_command_info(command)->arguments);
+        char *rest = NULL;
+        for (char *w = strtok_r(arguments, " |[]", &rest); w != NULL && p->n_words < max;
+             w = strtok_r(NULL, " |[]", &rest)) {
+            if (strncmp(w, line + stem, strlen(line + stem)) == 0 && w[0] >= 'a' && w[0] <= 'z') {
+                snprintf(p->words[p->n_words++], sizeof p->words[0], "%s", w);
+            }
+        }
+    }
+}
+
+static void complete(struct pare_ui *ui, int step)
+{
+    struct pare_prompt *p = &ui->prompt;
+    if (p->sign != ':') {
+        return;
+    }
+    if (p->n_words == 0) {
+        p->text[p->cursor] = '\0';
+        p->length = p->cursor;
+        collect_words(ui, p->text);
+        if (p->n_words == 0) {
+            return;
+        }
+    }
+    p->word = ((p->word + step) % p->n_words + p->n_words) % p->n_words;
+    char line[640];
+    snprintf(line, sizeof line, "%s%s", p->stem, p->words[p->word]);
+    snprintf(p->text, sizeof p->text, "%.500s", line);
+    if (p->n_words == 1 && strchr(p->text, '=') == NULL && strlen(p->text) + 2 < sizeof p->text) {
+        strcat(p->text, " ");
+        p->n_words = 0;
+    }
+    p->length = p->cursor = (int)strlen(p->text);
+}
+
+static void finish(struct pare_ui *ui)
+{
+    struct pare_prompt *p = &ui->prompt;
+    char text[sizeof p->text];
+    history_add(p);
+    snprintf(text, sizeof text, "%s", p->text);
+    p->open = false;
+    if (p->sign == ':') {
+        pare_ui_execute(ui, text);
+    } else if (p->sign == '&') {
+        struct pare_table *t = &ui->tables[pare_ui_active(ui)];
+        snprintf(t->filter, sizeof t->filter, "%.63s", text);
+    } else {
+        snprintf(ui->search, sizeof ui->search, "%.63s", text);
+        pare_ui_search(ui, ui->search, 1, true);
+    }
+}
+
+/* What changes at once while typing: the filter and the search. */
+static void typed(struct pare_ui *ui)
+{
+    struct pare_prompt *p = &ui->prompt;
+    p->n_words = 0;
+    if (p->sign == '&') {
+        snprintf(ui->tables[pare_ui_active(ui)].filter, sizeof ui->tables[0].filter, "%.63s", p->text);
+    }
+}
+
+bool pare_prompt_key(struct pare_ui *ui, int key)
+{
+    struct pare_prompt *p = &ui->prompt;
+    ui->dirty = true;
+    switch (key) {
+    case PARE_KEY_ESC:
+    case 3: /* C-c */
+    case 7: /* C-g */
+        p->open = false;
+        if (p->sign == '&') {
+            ui->tables[pare_ui_active(ui)].filter[0] = '\0';
+        }
+        return true;
+    case PARE_KEY_ENTER:
+    case '\n':
+        finish(ui);
+        return true;
+    case PARE_KEY_TAB:
+        complete(ui, 1);
+        return true;
+    case PARE_KEY_BACKTAB:
+        complete(ui, -1);
+        return true;
+    case PARE_KEY_UP:
+    case 'p' - 'a' + 1:
+        history_go(p, -1);
+        return true;
+    case PARE_KEY_DOWN:
+    case 'n' - 'a' + 1:
+        history_go(p, 1);
+        return true;
+    case PARE_KEY_LEFT:
+    case 'b' - 'a' + 1:
+        p->cursor -= before(p);
+        return true;
+    case PARE_KEY_RIGHT:
+    case 'f' - 'a' + 1:
+        p->cursor += after(p);
+        return true;
+    case PARE_KEY_HOME:
+    case 'a' - 'a' + 1:
+        p->cursor = 0;
+        return true;
+    case PARE_KEY_END:
+    case 'e' - 'a' + 1:
+        p->cursor = p->length;
+        return true;
+    case PARE_KEY_BACKSPACE:
+    case 127:
+    case 'h' - 'a' + 1:
+        if (p->length == 0) {
+            p->open = false;
+        } else {
+            const int n = before(p);
+            remove_bytes(p, p->cursor - n, n);
+            typed(ui);
+        }
+        return true;
+    case PARE_KEY_DELETE:
+    case 'd' - 'a' + 1:
+        remove_bytes(p, p->cursor, after(p));
+        typed(ui);
+        return true;
+    case 'u' - 'a' + 1:
+        remove_bytes(p, 0, p->cursor);
+        typed(ui);
+        return true;
+    case 'k' - 'a' + 1:
+        remove_bytes(p, p->cursor, p->length - p->cursor);
+        typed(ui);
+        return true;
+    case 'w' - 'a' + 1: {
+        int from = p->cursor;
+        for (; from > 0 && p->text[from - 1] == ' '; from--) {
+        }
+        for (; from > 0 && p->text[from - 1] != ' '; from--) {
+        }
+        remove_bytes(p, from, p->cursor - from);
+        typed(ui);
+        return true;
+    }
+    default:
+        break;
+    }
+    if (key >= 32 && key < PARE_KEY_UP) {
+        char bytes[8];
+        insert(p, bytes, (int)pare_text_encode((uint32_t)key, bytes));
+        typed(ui);
+    }
+    return true;
+}
+
+void pare_prompt_draw(struct pare_ui *ui, struct pare_rect r)
+{
+    const struct pare_prompt *p = &ui->prompt;
+    struct pare_surface *s = &ui->surface;
+    char head[sizeof p->text];
+    snprintf(head, sizeof head, "%.*s", p->cursor, p->text);
+    pare_draw_char(s, r.x + 1, r.y, (uint32_t)p->sign, PARE_INK_KEY);
+    const int room = r.w - 4;
+    int skip = 0, width = 0, at = pare_text_width(head);
+    uint32_t ch = 0;
+    while (at >= room && p->text[skip] != '\0') { /* a long line scrolls so that the cursor stays visible */
+        skip += (int)pare_text_next(p->text + skip, &ch, &width);
+        at -= width;
+    }
+    const int used = pare_draw_text(s, r.x + 2, r.y, room, PARE_INK_TEXT, p->text + skip);
+    uint32_t under = ' ';
+    if (p->cursor < p->length) {
+        pare_text_next(p->text + p->cursor, &under, &width);
+    }
+    pare_draw_char(s, r.x + 2 + at, r.y, under, PARE_INK_TEXT | PARE_REVERSE);
+    struct pare_pen pen = pare_pen(s, r.x + 5 + used, r.y, r.w - 6 - used);
+    if (p->n_words > 0) {
+        for (int i = 0; i < p->n_words; i++) {
+            pare_pen_put(&pen, i == p->word ? PARE_INK_TITLE | PARE_UNDERLINE : PARE_INK_DIM, "%s", p->words[i]);
+            pare_pen_put(&pen, 0, "  ");
+        }
+        return;
+    }
+    char first[32] = "";
+    sscanf(p->text, "%31s", first);
+    const int command = p->sign == ':' ? pare_command_find(first) : -1;
+    if (command >= 0) {
+        const struct pare_command_info *info = pare_command_info(command);
+        pare_pen_put(&pen, PARE_INK_DIM, "%s%s%s", info->arguments, info->arguments[0] != '\0' ? "   " : "", info->help);
+    }
+}
+
+void pare_popup_show(struct pare_ui *ui, const char *title, const char *text)
+{
+    char *copy = strdup(text);
+    if (copy == NULL) {
+        return;
+    }
+    pare_popup_close(ui);
+    ui->popup.text = copy;
+    ui->popup.open = true;
+    snprintf(ui->popup.title, sizeof ui->popup.title, "%s", title);
+    ui->dirty = true;
+}
+
+void pare_popup_close(struct pare_ui *ui)
+{
+    free(ui->popup.text);
+    ui->popup = (struct pare_popup){0};
+    ui->dirty = true;
+}
+
+static int count_lines(const char *text)
+{
+    int n = *text != '\0';
+    for (; *text != '\0'; text++) {
+        n += text[0] == '\n' && text[1] != '\0';
+    }
+    return n;
+}
+
+bool pare_popup_key(struct pare_ui *ui, int key)
+{
+    struct pare_popup *p = &ui->popup;
+    const int lines = count_lines(p->text), page = ui->surface.height > 10 ? ui->surface.height - 8 : 2;
+    ui->dirty = true;
+    switch (pare_key_motion(key)) {
+    case PARE_MOVE_UP:
+        p->top--;
+        break;
+    case PARE_MOVE_DOWN:
+        p->top++;
+        break;
+    case PARE_MOVE_PAGE_UP:
+    case PARE_MOVE_HALF_UP:
+        p->top -= page;
+        break;
+    case PARE_MOVE_PAGE_DOWN:
+    case PARE_MOVE_HALF_DOWN:
+        p->top += page;
+        break;
+    case PARE_MOVE_FIRST:
+        p->top = 0;
+        break;
+    case PARE_MOVE_LAST:
+        p->top = lines;
+        break;
+    default:
+        pare_popup_close(ui);
+        return true;
+    }
+    p->top = p->top > lines - page ? lines - page : p->top;
+    p->top = p->top < 0 ? 0 : p->top;
+    return true;
+}
+
+void pare_popup_draw(struct pare_ui *ui)
+{
+    struct pare_popup *p = &ui->popup;
+    struct pare_surface *s = &ui->surface;
+    const int lines = count_lines(p->text);
+    int widest = pare_text_width(p->title) + 8, w = 0;
+    char line[512];
+    for (const char *q = p->text; *q != '\0'; q += strcspn(q, "\n"), q += *q == '\n') {
+        snprintf(line, sizeof line, "%.*s", (int)strcspn(q, "\n"), q);
+        w = pare_text_width(line);
+        widest = w > widest ? w : widest;
+    }
+    w = widest + 4 > s->width - 2 ? s->width - 2 : widest + 4;
+    const int h = lines + 2 > s->height - 4 ? s->height - 4 : lines + 2;
+    const struct pare_rect r = {(s->width - w) / 2, (s->height - h) / 2, w, h};
+    pare_draw_fill(s, r, ' ', 0);
+    char place[32] = "";
+    if (lines > h - 2) {
+        snprintf(place, sizeof place, "%d/%d", p->top + h - 2 > lines ? lines : p->top + h - 2, lines);
+    }
+    pare_ui_draw_box(ui, r, true, p->title, place);
+    int y = -p->top;
+    for (const char *q = p->text; *q != '\0' && y < h - 2; q += strcspn(q, "\n"), q += *q == '\n', y++) {
+        snprintf(line, sizeof line, "%.*s", (int)strcspn(q, "\n"), q);
+        const bool heading = line[0] != '\0' && line[0] != ' ' && line[strlen(line) - 1] == ':';
+        if (y >= 0) {
+            pare_draw_text(s, r.x + 2, r.y + 1 + y, w - 4, heading ? PARE_INK_TITLE : PARE_INK_TEXT, line);
+        }
+    }
+}

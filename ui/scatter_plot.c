@@ -1,0 +1,314 @@
+/* scatter_plot.c: drawing the plot. Dots for hundreds of points, signs for those that matter. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ui/canvas.h"
+#include "ui/scatter.h"
+
+/* Layers of the canvas: the greater one gives a cell its colour. */
+enum { DOT_PREDICTED = 1, DOT_GHOST, DOT_FRONT_PREDICTED, DOT_FRONT, DOT_RUN, DOT_RUN_LAST = DOT_RUN + 5, DOT_MARK, DOT_HERE };
+
+struct plot {
+    struct pare_ui *ui;
+    struct pare_rect area; /* cells of the canvas */
+    struct pare_canvas canvas;
+};
+
+static bool measured(const struct pare_ui *ui, const struct pare_point *p)
+{
+    return pare_ui_figure(p, ui->scatter.quantity[0])->kind == PARE_FIGURE_MEASURED &&
+           pare_ui_figure(p, ui->scatter.quantity[1])->kind == PARE_FIGURE_MEASURED;
+}
+
+/* Dot of a value on an axis; false when it is unknown or outside. */
+static bool dot_of(const struct plot *p, int axis, double value, int *dot)
+{
+    const double f = pare_axis_place(&p->ui->scatter.axis[axis], value);
+    const int span = axis == 0 ? p->canvas.width : p->canvas.height;
+    if (!isfinite(f) || f < -1e-9 || f > 1 + 1e-9) {
+        return false;
+    }
+    *dot = (int)lround((axis == 0 ? f : 1 - f) * (span - 1));
+    return true;
+}
+
+/* The same, with values outside put just beyond the edge, for lines. */
+static int dot_beyond(const struct plot *p, int axis, double value)
+{
+    double f = pare_axis_place(&p->ui->scatter.axis[axis], value);
+    const int span = axis == 0 ? p->canvas.width : p->canvas.height;
+    f = isnan(f) ? -0.5 : f < -0.5 ? -0.5 : f > 1.5 ? 1.5 : f;
+    return (int)lround((axis == 0 ? f : 1 - f) * (span - 1));
+}
+
+static bool cell_of(const struct plot *p, int point, int *x, int *y)
+{
+    int dx = 0, dy = 0;
+    if (!dot_of(p, 0, pare_scatter_value(p->ui, point, 0), &dx) ||
+        !dot_of(p, 1, pare_scatter_value(p->ui, point, 1), &dy)) {
+        return false;
+    }
+    *x = p->area.x + dx * p->canvas.cols / p->canvas.width;
+    *y = p->area.y + dy * p->canvas.rows / p->canvas.height;
+    return true;
+}
+
+static void plot_dots(struct plot *p)
+{
+    for (int i = 0; i < p->ui->st->n_points; i++) {
+        const struct pare_point *point = &p->ui->st->points[i];
+        int x = 0, y = 0;
+        if (!dot_of(p, 0, pare_scatter_value(p->ui, i, 0), &x) ||
+            !dot_of(p, 1, pare_scatter_value(p->ui, i, 1), &y)) {
+            continue;
+        }
+        if (!measured(p->ui, point)) {
+            pare_canvas_dot(&p->canvas, x, y, DOT_PREDICTED, '.');
+            continue;
+        }
+        const int layer = DOT_RUN + (point->run < 0 ? 0 : point->run % 6);
+        pare_canvas_dot(&p->canvas, x, y, layer, 'o');
+        if (p->canvas.kind == PARE_GLYPHS_BRAILLE) { /* measured points are twice as heavy */
+            pare_canvas_dot(&p->canvas, x, y + (y % 4 == 3 ? -1 : 1), layer, 'o');
+        }
+    }
+}
+
+/* Steps through the points that `wanted` accepts: the best y that is reached at every x. */
+static void plot_steps(struct plot *p, const int *order, int n, int kind, int layer, int gap)
+{
+    const struct pare_ui *ui = p->ui;
+    const bool x_small = pare_quantity_small_is_better(ui->scatter.quantity[0]);
+    const bool y_small = pare_quantity_small_is_better(ui->scatter.quantity[1]);
+    bool started = false;
+    double best = 0;
+    int last_x = 0, last_y = 0;
+    for (int k = 0; k < n; k++) {
+        const int i = order[x_small ? k : n - 1 - k];
+        const struct pare_point *point = &ui->st->points[i];
+        const bool fits = kind == 2 ? point->ghost : point->front && measured(ui, point) == (kind == 1);
+        const double y = pare_scatter_value(ui, i, 1);
+        if (!fits || (started && (y_small ? y >= best : y <= best))) {
+            continue;
+        }
+        const int dx = dot_beyond(p, 0, pare_scatter_value(ui, i, 0)), dy = dot_beyond(p, 1, y);
+        if (started) {
+            pare_canvas_horizontal(&p->canvas, last_x, dx, last_y, layer, gap);
+            pare_canvas_vertical(&p->canvas, dx, last_y, dy, layer, gap);
+        }
+        started = true;
+        best = y;
+        last_x = dx;
+        last_y = dy;
+    }
+    if (started) {
+        pare_canvas_horizontal(&p->canvas, last_x, x_small ? p->canvas.width : 0, last_y, layer, gap);
+    }
+}
+
+static void plot_interval(struct plot *p, int i, int layer)
+{
+    const struct pare_ui *ui = p->ui;
+    int x = 0, y = 0;
+    if (i < 0 || !dot_of(p, 0, pare_scatter_value(ui, i, 0), &x) ||
+        !dot_of(p, 1, pare_scatter_value(ui, i, 1), &y)) {
+        return;
+    }
+    for (int axis = 0; axis < 2; axis++) {
+        const enum pare_quantity q = ui->scatter.quantity[axis];
+        const struct pare_figure *f = pare_ui_figure(&ui->st->points[i], q);
+        if (isfinite(f->low) && isfinite(f->high) && f->high > f->low) {
+            const int a = dot_beyond(p, axis, pare_quantity_shown(q, f->low));
+            const int b = dot_beyond(p, axis, pare_quantity_shown(q, f->high));
+            if (axis == 0) {
+                pare_canvas_horizontal(&p->canvas, a, b, y, layer, 1);
+            } else {
+                pare_canvas_vertical(&p->canvas, x, a, b, layer, 1);
+            }
+        }
+    }
+}
+
+/* A point's label to the right of it, else to the left, where nothing else stands. */
+static void draw_label(struct plot *p, int x, int y, const char *label, uint32_t style)
+{
+    struct pare_surface *s = &p->ui->surface;
+    const int w = pare_text_width(label);
+    for (int side = 0; side < 2; side++) {
+        const int from = side == 0 ? x + 1 : x - w - 1;
+        bool is_free = from >= p->area.x && from + w + 1 <= p->area.x + p->area.w;
+        for (int i = from; is_free && i < from + w + 1; i++) {
+            is_free = s->cells[y * s->width + i].ch == ' ';
+        }
+        if (is_free) {
+            pare_draw_text(s, side == 0 ? from + 1 : from, y, w, style, label);
+            return;
+        }
+    }
+}
+
+static void draw_signs(struct plot *p)
+{
+    struct pare_ui *ui = p->ui;
+    struct pare_surface *s = &ui->surface;
+    int x = 0, y = 0;
+    for (int i = 0; i < ui->st->n_points; i++) {
+        const struct pare_point *point = &ui->st->points[i];
+        if (point->front && cell_of(p, i, &x, &y)) {
+            const int run = point->run < 0 ? 0 : point->run % 6;
+            const bool real = measured(ui, point);
+            pare_draw_char(s, x, y, real ? ui->g->measured[run] : ui->g->predicted[run],
+                           pare_theme_run(point->run) | (real ? PARE_BOLD : 0));
+        }
+    }
+    for (int m = 0; m < ui->n_marks; m++) {
+        if (cell_of(p, pare_ui_find_point(ui, ui->marks[m]), &x, &y)) {
+            pare_draw_char(s, x, y, (uint32_t)('1' + m), PARE_INK_MARK | PARE_REVERSE);
+        }
+    }
+    if (ui->point >= 0 && cell_of(p, ui->point, &x, &y)) {
+        pare_draw_char(s, x, y, ui->g->here, PARE_INK_HERE);
+    }
+    for (int i = 0; i < ui->st->n_points; i++) {
+        const struct pare_point *point = &ui->st->points[i];
+        if (point->label != NULL && point->label[0] != '\0' && strlen(point->label) <= 8 && cell_of(p, i, &x, &y)) {
+            draw_label(p, x, y, point->label, i == ui->point ? PARE_INK_HERE : PARE_INK_DIM);
+        }
+    }
+}
+
+/* The y axis: ticks at the left of the plot, labels right-aligned. label_w = cells of the widest label. */
+static int draw_axis_y(struct pare_ui *ui, struct pare_rect r, int bottom)
+{
+    double ticks[PARE_AXIS_TICKS];
+    int decimals = 0, widest = 0;
+    const int rows = bottom - r.y;
+    const int n = pare_axis_ticks(&ui->scatter.axis[1], rows / 2 < 2 ? 2 : rows / 2 > 8 ? 8 : rows / 2, ticks, &decimals);
+    char label[PARE_AXIS_TICKS][24];
+    for (int i = 0; i < n; i++) {
+        pare_format_number(label[i], sizeof label[i], ticks[i], decimals, ui->g);
+        const int w = pare_text_width(label[i]);
+        widest = w > widest ? w : widest;
+    }
+    const int x = r.x + widest + 2;
+    for (int y = r.y; y < bottom; y++) {
+        pare_draw_char(&ui->surface, x, y, ui->g->vertical, PARE_INK_AXIS);
+    }
+    for (int i = 0; i < n; i++) {
+        const double f = pare_axis_place(&ui->scatter.axis[1], ticks[i]);
+        const int y = r.y + (int)lround((1 - f) * (rows - 1));
+        if (y >= r.y && y < bottom) {
+            pare_draw_right(&ui->surface, r.x + 1, y, widest, PARE_INK_DIM, label[i]);
+            pare_draw_char(&ui->surface, x, y, ui->g->tick_left, PARE_INK_AXIS);
+        }
+    }
+    pare_draw_char(&ui->surface, x, bottom, ui->g->axis_corner, PARE_INK_AXIS);
+    return x + 1;
+}
+
+static void draw_axis_x(struct pare_ui *ui, int x0, int x1, int y)
+{
+    double ticks[PARE_AXIS_TICKS];
+    int decimals = 0, free_from = x0;
+    const int span = x1 - x0;
+    for (int x = x0; x < x1; x++) {
+        pare_draw_char(&ui->surface, x, y, ui->g->horizontal, PARE_INK_AXIS);
+    }
+    const int n = pare_axis_ticks(&ui->scatter.axis[0], span / 6 < 2 ? 2 : span / 6, ticks, &decimals);
+    for (int i = 0; i < n; i++) {
+        char label[24];
+        const double f = pare_axis_place(&ui->scatter.axis[0], ticks[i]);
+        int own = decimals;
+        if (ui->scatter.axis[0].log && ui->scatter.axis[0].high / ui->scatter.axis[0].low >= 3) {
+            own = ticks[i] < 1 ? (int)ceil(-log10(ticks[i]) - 1e-9) : 0;
+        }
+        pare_format_number(label, sizeof label, ticks[i], own, ui->g);
+        const int w = pare_text_width(label), at = x0 + (int)lround(f * (span - 1));
+        int from = at - w / 2;
+        from = from + w > x1 ? x1 - w : from;
+        if (at >= x0 && at < x1) {
+            pare_draw_char(&ui->surface, at, y, ui->g->axis_down, PARE_INK_AXIS);
+        }
+        if (at >= x0 && at < x1 && from >= free_from) {
+            pare_draw_text(&ui->surface, from, y + 1, w, PARE_INK_DIM, label);
+            free_from = from + w + 1;
+        }
+    }
+}
+
+/* What the signs mean, in the line under the x axis. */
+static void draw_legend(struct pare_ui *ui, int x, int y, int w)
+{
+    char sign[8];
+    struct pare_pen pen = pare_pen(&ui->surface, x, y, w);
+    pare_text_encode(ui->g->here, sign);
+    pare_pen_put(&pen, PARE_INK_HERE, "%s", sign);
+    pare_pen_put(&pen, PARE_INK_DIM, " here  ");
+    for (int run = 0; run < ui->st->n_runs && run < 6; run++) {
+        const char *name = ui->st->runs[run].name;
+        if (pen.x + 3 + pare_text_width(name) > pen.end) {
+            break;
+        }
+        pare_text_encode(ui->g->measured[run], sign);
+        pare_pen_put(&pen, pare_theme_run(run) | PARE_BOLD, "%s", sign);
+        pare_pen_put(&pen, PARE_INK_DIM, " %s  ", name);
+    }
+    if (pen.x + 12 <= pen.end) {
+        pare_text_encode(ui->g->predicted[0], sign);
+        pare_pen_put(&pen, PARE_INK_PREDICTED, "%s", sign);
+        pare_pen_put(&pen, PARE_INK_DIM, " predicted  ");
+    }
+    bool ghost = false;
+    for (int i = 0; i < ui->st->n_points && !ghost; i++) {
+        ghost = ui->st->points[i].ghost;
+    }
+    if (ghost && pen.x + 12 <= pen.end) {
+        pare_text_encode(ui->g->dot, sign);
+        pare_pen_put(&pen, PARE_INK_GHOST, "%s%s%s", sign, sign, sign);
+        pare_pen_put(&pen, PARE_INK_DIM, " before");
+    }
+}
+
+void pare_scatter_plot(struct pare_ui *ui, struct pare_rect r)
+{
+    if (r.w < 20 || r.h < 5) {
+        return;
+    }
+    const bool legend = r.h >= 10;
+    const int bottom = r.y + r.h - 2 - (legend ? 1 : 0);
+    const int left = draw_axis_y(ui, r, bottom), right = r.x + r.w - 1;
+    draw_axis_x(ui, left, right, bottom);
+    if (legend) {
+        draw_legend(ui, left, bottom + 2, right - left);
+    }
+    struct plot p = {.ui = ui, .area = {left, r.y, right - left, bottom - r.y}};
+    ui->scatter.plot = p.area;
+    int *order = malloc((size_t)(ui->st->n_points + 1) * sizeof *order);
+    if (order == NULL || !pare_canvas_init(&p.canvas, ui->g->kind, p.area.w, p.area.h)) {
+        free(order);
+        return;
+    }
+    const int n = pare_scatter_order(ui, order, false);
+    p.canvas.styles[DOT_PREDICTED] = PARE_INK_PREDICTED;
+    p.canvas.styles[DOT_GHOST] = PARE_INK_GHOST;
+    p.canvas.styles[DOT_FRONT_PREDICTED] = PARE_INK_PREDICTED;
+    p.canvas.styles[DOT_FRONT] = PARE_INK_FRONT;
+    p.canvas.styles[DOT_MARK] = PARE_INK_MARK;
+    p.canvas.styles[DOT_HERE] = PARE_INK_HERE;
+    for (int run = 0; run < 6; run++) {
+        p.canvas.styles[DOT_RUN + run] = (uint32_t)pare_theme_run(run);
+    }
+    plot_dots(&p);
+    plot_steps(&p, order, n, 2, DOT_GHOST, 3);
+    plot_steps(&p, order, n, 0, DOT_FRONT_PREDICTED, 2);
+    plot_steps(&p, order, n, 1, DOT_FRONT, 1);
+    for (int m = 0; m < ui->n_marks; m++) {
+        plot_interval(&p, pare_ui_find_point(ui, ui->marks[m]), DOT_MARK);
+    }
+    plot_interval(&p, ui->point, DOT_HERE);
+    pare_canvas_draw(&p.canvas, &ui->surface, p.area.x, p.area.y);
+    draw_signs(&p);
+    pare_canvas_clear(&p.canvas);
+    free(order);
+}

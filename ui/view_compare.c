@@ -1,0 +1,156 @@
+/* view_compare.c: marked points beside the one under the cursor: their figures, then the layers that differ. */
+#include <math.h>
+#include <string.h>
+
+#include "ui/app.h"
+
+enum { ROW_ACCURACY, ROW_DROP, ROW_LATENCY, ROW_BYTES, ROW_BITOPS, ROW_TEST, N_FIGURE_ROWS };
+#define HEADING_FIGURES (-1)
+#define HEADING_LAYERS (-2)
+
+/* Points that are compared: the marked ones, and the one under the cursor when it is not marked. */
+static int compared(const struct pare_ui *ui, int points[PARE_MARKS + 1])
+{
+    int n = 0;
+    for (int i = 0; i < ui->n_marks; i++) {
+        const int p = pare_ui_find_point(ui, ui->marks[i]);
+        if (p >= 0) {
+            points[n++] = p;
+        }
+    }
+    if (ui->point >= 0 && pare_ui_mark_of(ui, ui->point) == 0) {
+        points[n++] = ui->point;
+    }
+    return n;
+}
+
+static bool differs(const struct pare_ui *ui, int layer)
+{
+    int points[PARE_MARKS + 1];
+    const int n = compared(ui, points);
+    for (int i = 1; i < n; i++) {
+        if (pare_ui_level_of(ui, points[i], layer) != pare_ui_level_of(ui, points[0], layer)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Rows: heading, figures, heading, layers. Ids of layers follow those of the figures. */
+static int id_of_row(const struct pare_ui *ui, int row)
+{
+    (void)ui;
+    return row == 0                   ? HEADING_FIGURES
+           : row <= N_FIGURE_ROWS     ? row - 1
+           : row == N_FIGURE_ROWS + 1 ? HEADING_LAYERS
+                                      : row - 2;
+}
+
+static void figure_cell(const struct pare_ui *ui, int id, int column, char *text, size_t size, uint32_t *style)
+{
+    static const char *const names[N_FIGURE_ROWS] = {"accuracy, %", "drop, %",  "latency, ms",
+                                                     "bytes",       "BitOps", "test accuracy, %"};
+    int points[PARE_MARKS + 1];
+    const int n = compared(ui, points);
+    if (column == 0 || column - 2 >= n) {
+        return;
+    }
+    if (column == 1) {
+        snprintf(text, size, "%s", names[id]);
+        *style = PARE_INK_DIM;
+        return;
+    }
+    const struct pare_point *p = &ui->st->points[points[column - 2]];
+    const struct pare_figure *all[N_FIGURE_ROWS] = {&p->accuracy, &p->drop, &p->latency, &p->bytes, &p->bitops,
+                                                    &p->test_accuracy};
+    const struct pare_figure *f = all[id];
+    const double v = f->kind == PARE_FIGURE_NONE ? NAN : f->value;
+    if (id == ROW_ACCURACY || id == ROW_DROP || id == ROW_TEST) {
+        pare_format_percent(text, size, v, ui->g);
+    } else if (id == ROW_LATENCY) {
+        pare_format_ms(text, size, v, ui->g);
+    } else if (id == ROW_BYTES) {
+        pare_format_bytes(text, size, v, ui->g);
+    } else {
+        pare_format_count(text, size, v, ui->g);
+    }
+    *style = f->kind == PARE_FIGURE_PREDICTED || isnan(v) ? PARE_INK_PREDICTED : PARE_INK_TITLE;
+    if (f->kind == PARE_FIGURE_PREDICTED && id < ROW_BYTES && !isnan(v)) {
+        strncat(text, " p", size - strlen(text) - 1); /* predicted: not by colour alone */
+    }
+}
+
+static void cell_text(const struct pare_ui *ui, int id, int column, char *text, size_t size, uint32_t *style)
+{
+    int points[PARE_MARKS + 1], n_differing = 0;
+    const int n = compared(ui, points);
+    if (id == HEADING_FIGURES || id == HEADING_LAYERS) {
+        *style = PARE_INK_NAME;
+        for (int i = 0; id == HEADING_LAYERS && i < ui->st->n_layers; i++) {
+            n_differing += differs(ui, i);
+        }
+        if (column == 1 && id == HEADING_FIGURES) {
+            snprintf(text, size, "figures");
+        } else if (column == 1) {
+            snprintf(text, size, "%d of %d differ", n_differing, ui->st->n_layers);
+        }
+        return;
+    }
+    if (id < N_FIGURE_ROWS) {
+        figure_cell(ui, id, column, text, size, style);
+        return;
+    }
+    const int layer = id - N_FIGURE_ROWS;
+    const bool other = differs(ui, layer);
+    if (column == 0) {
+        if (other) {
+            pare_text_encode(ui->g->differs, text);
+            *style = PARE_INK_MARK;
+        }
+    } else if (column == 1) {
+        snprintf(text, size, "%s", ui->st->layers[layer].name);
+        *style = other ? PARE_INK_TEXT : PARE_INK_DIM;
+    } else if (column - 2 < n) {
+        const int level = pare_ui_level_of(ui, points[column - 2], layer);
+        snprintf(text, size, "%s", pare_ui_level_name(ui, level));
+        *style = other ? (uint32_t)pare_ui_level_ink(ui, level) | PARE_BOLD : PARE_INK_DIM;
+    }
+}
+
+static const struct pare_table_model *model(struct pare_ui *ui)
+{
+    static struct pare_column columns[2 + PARE_MARKS + 1];
+    static char titles[PARE_MARKS + 1][64];
+    static struct pare_table_model m = {.columns = columns, .id = id_of_row, .cell = cell_text};
+    int points[PARE_MARKS + 1];
+    const int n = compared(ui, points);
+    columns[0] = (struct pare_column){"", 1, 1, 0, false, false};
+    columns[1] = (struct pare_column){"layer", 14, 24, 0, false, true};
+    for (int i = 0; i < n; i++) {
+        char name[48], sign[8];
+        const int mark = pare_ui_mark_of(ui, points[i]);
+        pare_text_encode(mark > 0 ? (uint32_t)('0' + mark) : ui->g->here, sign);
+        pare_ui_point_name(ui, points[i], name, sizeof name);
+        snprintf(titles[i], sizeof titles[i], "%s %s", sign, name);
+        columns[2 + i] = (struct pare_column){titles[i], 9, 14, 0, true, false};
+    }
+    m.n_columns = 2 + n;
+    m.n_rows = n >= 2 ? 2 + N_FIGURE_ROWS + ui->st->n_layers : 0;
+    m.empty = ui->st->n_points == 0 ? "nothing to compare yet: points come from solving and measuring"
+                                    : "Space marks a point or run; two or more stand here side by side, "
+                                      "the one under the cursor included";
+    return &m;
+}
+
+static void draw(struct pare_ui *ui, struct pare_rect r, bool focused, int panel)
+{
+    struct pare_table *t = &ui->tables[PARE_VIEW_COMPARE];
+    const struct pare_table_model *m = model(ui);
+    char title[96];
+    snprintf(title, sizeof title, "compare%s%s", t->filter[0] != '\0' ? "  & " : "", t->filter);
+    pare_ui_draw_box(ui, r, focused, title, panel < 0 ? "p predicted" : NULL);
+    pare_table_draw(ui, t, m, pare_rect_inside(r), focused);
+}
+
+const struct pare_view_ops pare_view_compare = {"compare", draw, NULL, model,
+                                                "SPACE mark|ESC unmark|& filter|/ search|x export|[ ] front"};
