@@ -330,6 +330,9 @@ enum pare_status pare_lua_run_script(struct pare_worker *w, const json_t *params
         status = pare_lua_call(lua, 0, 0, err);
     }
     pare_lua_free(lua);
+    if (status == PARE_ERR_CONFIG) {
+        status = err->code = PARE_ERR_FAIL; /* a script that fails is no bad configuration */
+    }
     if (status == PARE_OK) {
         *result = json_object();
     }

@@ -163,8 +163,11 @@ void front_fit(struct pare_front *f)
     pare_isotonic(x, y, NULL, n, f->fit_y);
     memcpy(f->fit_x, x, (size_t)n * sizeof *x);
     f->n_fit = n;
+    /* A prediction is what was said before the point was measured: the fit that knows its own answer is none. */
     for (int i = 0; i < f->n_points; i++) {
-        f->points[i].drop_predicted = front_drop_of_loss(f, f->points[i].loss_sum);
+        struct front_point *p = &f->points[i];
+        double said = pare_json_get_real(p->facts, "drop_predicted");
+        p->drop_predicted = isfinite(said) ? said : p->search.samples > 0 ? NAN : front_drop_of_loss(f, p->loss_sum);
     }
 }
 

@@ -208,6 +208,7 @@ int front_add_point(struct pare_front *f, int run, const unsigned char *levels, 
         }
     }
     json_t *config = front_config_json(f, levels);
+    json_object_set_new(facts, "drop_predicted", pare_json_real(front_drop_of_loss(f, front_loss_sum(f, levels))));
     if (pare_session_add_point(f->session, f->runs[run].id, number, config, facts, &id, err) == PARE_OK) {
         take_point(f, id, f->runs[run].id, number, config, facts);
     }
@@ -216,7 +217,7 @@ int front_add_point(struct pare_front *f, int run, const unsigned char *levels, 
         return -1;
     }
     f->points[n].loss_sum = front_loss_sum(f, levels);
-    f->points[n].drop_predicted = front_drop_of_loss(f, f->points[n].loss_sum);
+    f->points[n].drop_predicted = pare_json_get_real(f->points[n].facts, "drop_predicted");
     f->points[n].latency_predicted = front_latency_sum(f, levels);
     front_changed(f);
     return n;

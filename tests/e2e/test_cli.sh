@@ -1,0 +1,129 @@
+#!/usr/bin/env bash
+# The command line on the sample pipeline: verbs, JSON fields, exit codes, cached results, a killed front.
+set -u
+pare=${PARE_BIN:?}
+cd "${PARE_SOURCE:?}"
+work=$(mktemp -d /tmp/pare-e2e-XXXXXX)
+trap 'rm -rf "$work"' EXIT
+export XDG_DATA_HOME=$work/data XDG_RUNTIME_DIR=$work HOME=$work
+p=sample_pipelines/hand_gesture
+failures=0
+fail() { echo "FAIL: $*"; failures=$((failures + 1)); }
+code() { # expected exit code, command
+    local want=$1
+    shift
+    "$@" >"$work/out" 2>"$work/err"
+    local got=$?
+    [ $got -eq "$want" ] || { fail "exit $got instead of $want: $*"; head -5 "$work/out" "$work/err"; }
+}
+field() { python3 -c "import json,sys; d=json.load(open(sys.argv[1])); print(eval(sys.argv[2], {'d': d}))" "$work/out" "$1"; }
+
+# usage and bad input: one line, documented code
+code 2 "$pare"
+code 2 "$pare" eval
+code 2 "$pare" solve $p --max-drop nonsense
+code 2 "$pare" solve $p --pin 'nothing*=int8'
+grep -q "matches no layer" "$work/err" || fail "the pin's message"
+code 66 "$pare" info /nonexistent
+[ "$(wc -l <"$work/err")" -eq 1 ] || fail "more than one line of error"
+printf 'not a model' >"$work/bad.onnx"
+code 65 "$pare" info "$work/bad.onnx"
+code 65 "$pare" --json info "$work/bad.onnx"
+[ "$(field "d['error']['code']")" = 65 ] || fail "JSON error"
+code 66 "$pare" export $p --format csv --out "$work/x.csv"
+code 0 "$pare" --version
+code 0 "$pare" --help
+code 0 "$pare" doctor --json
+code 0 "$pare" paths
+code 0 "$pare" info $p --json
+[ "$(field "len(d['layers'])")" -ge 20 ] || fail "layers"
+
+# the summary without a terminal
+code 0 "$pare" $p </dev/null
+grep -q "hand_gesture" "$work/out" || fail "summary"
+
+# accuracy, paired with fp32
+code 0 "$pare" eval $p --level int8 --split test --samples 200 --json
+for f in split samples accuracy accuracy_low accuracy_high drop drop_low drop_high bytes bitops; do
+    field "d['$f']" >/dev/null || fail "eval lacks $f"
+done
+[ "$(field "d['accuracy_low'] <= d['accuracy'] <= d['accuracy_high']")" = True ] || fail "interval"
+[ "$(field "abs(d['drop']) < 0.03")" = True ] || fail "int8 drop $(field "d['drop']")"
+
+# a killed front: what was finished is kept, the same command goes on
+"$pare" sense $p --samples 50 --jobs 2 --json >"$work/out" 2>/dev/null &
+front=$!
+for _ in $(seq 200); do
+    sleep 0.2
+    rows=$(sqlite_rows() { python3 -c "
+import sqlite3,glob,sys
+try:
+    c=sqlite3.connect('file:'+glob.glob('$work/data/pare/*.pare')[0]+'?mode=ro',uri=True)
+    print(c.execute(\"select count(*) from row where kind='sense'\").fetchone()[0])
+except Exception: print(0)"; }; sqlite_rows)
+    [ "$rows" -ge 2 ] && break
+    kill -0 $front 2>/dev/null || break
+done
+kill -9 $front 2>/dev/null
+wait $front 2>/dev/null
+sleep 1.5
+[ "$(pgrep -f "$pare worker" | wc -l)" -eq 0 ] || fail "workers outlive a killed front"
+[ "$rows" -ge 2 ] || fail "no sense row before the kill"
+code 0 "$pare" sense $p --samples 50 --json
+[ "$(field "all(x['samples'] == 50 for x in d['layers'])")" = True ] || fail "sense after the kill"
+[ "$(field "d['layers'][0].keys() >= {'name','level','rmse','rmse_over_scale','rmse_over_sigma','sqnr_db','clipped','loss','drop','suspected'}")" = True ] || fail "sense fields"
+start=$(date +%s%N)
+code 0 "$pare" sense $p --samples 50 --json
+took=$((($(date +%s%N) - start) / 1000000))
+[ $took -lt 20000 ] || fail "cached sense took $took ms"
+
+# solve, then measure the answer on the test split
+code 0 "$pare" solve $p --samples 50 --max-drop 0.02 --json --out "$work/c.json"
+for f in status method config predicted measured gap seconds evaluations; do
+    field "d['$f']" >/dev/null || fail "solve lacks $f"
+done
+[ "$(field "d['measured']['drop'] <= 0.02")" = True ] || fail "measured drop over budget: $(field "d['measured']['drop']")"
+code 0 "$pare" eval $p --samples 200 --config "$work/c.json" --split test --json
+code 3 "$pare" solve $p --samples 50 --minimize drop --max-bytes 10kB
+grep -q "over by" "$work/err" || fail "an infeasible budget says by how much"
+code 0 "$pare" solve $p --samples 50 --pin 'classifier/*=int8' --minimize bytes --max-drop 0.02 --json
+[ "$(field "all(v == 'w8a8' for k, v in d['config'].items() if k.startswith('classifier/'))")" = True ] || fail "a pin was not kept"
+code 0 "$pare" pin $p --list
+grep -q classifier "$work/out" || fail "pins are kept"
+code 0 "$pare" runs $p --json
+code 0 "$pare" compare $p --samples 50 int8 int4 --json
+[ "$(field "len(d['differences']) > 5")" = True ] || fail "compare"
+for format in json csv md png svg; do
+    code 0 "$pare" export $p --samples 50 --format $format --out "$work/x.$format"
+    [ -s "$work/x.$format" ] || fail "export $format is empty"
+done
+code 74 "$pare" export $p --samples 50 --format csv --out /dev/full
+code 73 "$pare" export $p --samples 50 --format csv --out /nonexistent/x.csv
+
+# a bare model: everything but accuracy
+code 0 "$pare" info $p/classifier.onnx
+code 2 "$pare" eval $p/classifier.onnx
+code 0 "$pare" sense $p/classifier.onnx --samples 8 --json
+code 0 "$pare" new "$work/fresh" $p/classifier.onnx
+code 73 "$pare" new "$work/fresh" $p/classifier.onnx
+grep -q infer "$work/fresh/pipeline.lua" || fail "pare new"
+
+# scripts
+cat >"$work/s.lua" <<'L'
+local p, about = assert(pare.open(arg[1], {samples = 50}))
+print(about.name, #about.layers)
+local e = assert(p:eval{level = "int8", split = "search", samples = 100})
+local none, why, code = p:solve{minimize = "drop", max_bytes = 10000}
+print(e.samples, none, code)
+assert(pare.write(arg[2], ("%.4f\n"):format(e.accuracy)))
+L
+code 0 "$pare" script "$work/s.lua" $p "$work/table.txt"
+grep -qE "^100[[:space:]]nil[[:space:]]3" "$work/out" || { fail "script output"; cat "$work/out" "$work/err"; }
+[ -s "$work/table.txt" ] || fail "script wrote nothing"
+printf 'error("\\27[31mred")' >"$work/err.lua"
+code 1 "$pare" script "$work/err.lua"
+grep -q $'\033' "$work/err" && fail "an escape sequence reached the terminal"
+
+# a session that is held
+code 0 "$pare" runs $p --json
+exit $((failures > 0))
