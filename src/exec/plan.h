@@ -11,10 +11,11 @@
  *  - the rest (averaging, elementwise that could not fuse, sigmoid, softmax, box decoding ...) read the carrier
  *    (dequantized), compute in float32 and write any form, one rounding;
  *  - elementwise successors with one consumer fuse into the producing layer's epilogue (kernels/pk.h);
- *  - carrier of a tensor that no layer reads: fp32 when everything before it ran in fp32, fp16 likewise,
- *    else an 8-bit grid (the file's own where it has one). What sigmoid, tanh, softmax, exp, division and the like
- *    write stays fp32 unless a layer reads it; a concat takes the widest carrier of its inputs. A tensor without a
- *    range stays fp32. `carrier` in the options overrides all of it.
+ *  - a tensor that no layer reads (residuals, outputs) uses its carrier, by the level of the layer that makes it: fp32
+ *    (weight-only too), fp16, or for an integer level an 8-bit grid (the file's own where it has one). Other operators
+ *    follow their inputs: codes when any input has codes, a concat the widest of its inputs; what sigmoid, tanh,
+ *    softmax, exp, division and the like write stays fp32. A tensor without a range stays fp32. `carrier` in the
+ *    options overrides all of it (never the form that a layer reads);
  *  - one-bit grids have real zero off the grid: padding takes the nearest code; offset folds into the bias.
  */
 #ifndef PARE_PLAN_H

@@ -200,9 +200,13 @@ static enum plan_class level_class(struct pare_level level)
                                            : PLAN_CLASS_F32;
 }
 
+/* A layer's level decides for itself and for what runs in its epilogue; other operators follow their inputs. */
 static enum plan_class node_class(const struct pare_plan *p, int node)
 {
     const struct pare_node *n = &p->graph->nodes[node];
+    if (p->group_of[node] >= 0) {
+        return level_class(p->levels[p->groups[p->group_of[node]].node]);
+    }
     const bool concat = n->op == PARE_OP_CONCAT || n->op == PARE_OP_PACK;
     int widest = PLAN_CLASS_CODES, narrowest = PLAN_CLASS_F32, n_real = 0;
     for (int k = 0; k < n->n_in; k++) {
@@ -213,10 +217,6 @@ static enum plan_class node_class(const struct pare_plan *p, int node)
         widest = c < widest ? c : widest;
         narrowest = c > narrowest ? c : narrowest;
         n_real++;
-    }
-    if (plan_is_kernel_layer(p->graph, node)) {
-        const int own = (int)level_class(p->levels[node]);
-        return (enum plan_class)(own > narrowest ? own : narrowest);
     }
     return (enum plan_class)(n_real == 0 ? PLAN_CLASS_F32 : concat ? widest : narrowest);
 }

@@ -158,7 +158,7 @@ struct pare_plan {
     unsigned char *needed;
 };
 
-/* What ran before a tensor: its carrier follows from it. */
+/* What made a tensor: its carrier follows from it. */
 enum plan_class { PLAN_CLASS_F32, PLAN_CLASS_F16, PLAN_CLASS_CODES };
 
 /* ---- plan_groups.c ---- */
