@@ -21,9 +21,9 @@ enum {
     WIDE = NV * VL, /* channels of a full panel */
     STRIP = 24,     /* rows that go to the epilogue at once; a multiple of every tile's rows */
     /* Bytes of activations over which all panels run before the next ones: as many as the weights
-     * have, so that both are read equally often; from a third of an L1 to a tenth of a 2 MiB L2. */
+     * have, so that both are read equally often; from a third of an L1 to a quarter of a 2 MiB L2. */
     MIN_BLOCK = 16 << 10,
-    MAX_BLOCK = 192 << 10,
+    MAX_BLOCK = 512 << 10,
     DIRECT = sizeof(T_X) == sizeof(T_A)
 };
 
