@@ -14,7 +14,7 @@
 #ifdef __SANITIZE_ADDRESS__
 enum { CASES = 220 };
 #else
-enum { CASES = 1200 };
+enum { CASES = 600 };
 #endif
 
 struct entry {
