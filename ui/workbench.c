@@ -3,7 +3,6 @@
 #include <signal.h>
 #include <stdlib.h>
 
-#if __has_include("ui/ui.h")
 #include "ui/ui.h"
 
 static const struct pare_state *get_state(void *user)
@@ -68,10 +67,3 @@ int workbench_run(const struct cli_options *o)
     cli_close(&s);
     return rc;
 }
-
-#else
-int workbench_run(const struct cli_options *o)
-{
-    return cli_summary(o);
-}
-#endif
