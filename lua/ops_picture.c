@@ -15,19 +15,31 @@ static int size_argument(lua_State *L, int i)
 int pare_lua_op_crop(lua_State *L)
 {
     const struct pare_value *image = pare_check_tensor(L, 1, NULL);
-    struct pare_box box, frame;
+    struct pare_box box;
     pare_check_box(L, 2, &box);
     const int w = size_argument(L, 3), h = size_argument(L, 4);
     const double scale = luaL_optnumber(L, 5, 1);
     struct pare_arena *arena = pare_check_arena(L);
     struct pare_value *out;
     struct pare_error err;
-    if (pare_op_crop(image, &box, w, h, scale, arena, &out, &frame, &err) != PARE_OK) {
+    if (pare_op_crop(image, &box, w, h, scale, arena, &out, &err) != PARE_OK) {
         return pare_raise(L, &err);
     }
     pare_push_tensor(L, out, false);
+    return 1;
+}
+
+int pare_lua_op_frame(lua_State *L)
+{
+    const struct pare_value *image = pare_check_tensor(L, 1, NULL);
+    struct pare_box box, frame;
+    struct pare_error err;
+    pare_check_box(L, 2, &box);
+    if (pare_op_crop_frame(image, &box, luaL_optnumber(L, 3, 1), &frame, &err) != PARE_OK) {
+        return pare_raise(L, &err);
+    }
     pare_push_box(L, &frame);
-    return 2;
+    return 1;
 }
 
 int pare_lua_op_resize(lua_State *L)
@@ -51,14 +63,25 @@ int pare_lua_op_letterbox(lua_State *L)
     const double fill = luaL_optnumber(L, 4, 0);
     struct pare_arena *arena = pare_check_arena(L);
     struct pare_value *out;
-    struct pare_box frame;
     struct pare_error err;
-    if (pare_op_letterbox(image, w, h, fill, arena, &out, &frame, &err) != PARE_OK) {
+    if (pare_op_letterbox(image, w, h, fill, arena, &out, &err) != PARE_OK) {
         return pare_raise(L, &err);
     }
     pare_push_tensor(L, out, false);
+    return 1;
+}
+
+int pare_lua_op_letterbox_frame(lua_State *L)
+{
+    const struct pare_value *image = pare_check_tensor(L, 1, NULL);
+    const int w = size_argument(L, 2), h = size_argument(L, 3);
+    struct pare_box frame;
+    struct pare_error err;
+    if (pare_op_letterbox_frame(image, w, h, &frame, &err) != PARE_OK) {
+        return pare_raise(L, &err);
+    }
     pare_push_box(L, &frame);
-    return 2;
+    return 1;
 }
 
 int pare_lua_op_border(lua_State *L)

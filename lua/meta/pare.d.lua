@@ -45,14 +45,21 @@ function op.points(points) end
 ---@return outcome
 function op.score(score) end
 
----A square part of the picture, scale times the box's longer side, turned by the box's angle; outside is 0. Also where it lies.
+---A square part of the picture, scale times the box's longer side, turned by the box's angle; outside is 0.
 ---@param image tensor
 ---@param box box
 ---@param width integer
 ---@param height integer
 ---@param scale? number
----@return tensor, box
+---@return tensor
 function op.crop(image, box, width, height, scale) end
+
+---The square that crop cuts out, for place and place_box.
+---@param image tensor
+---@param box box
+---@param scale? number
+---@return box
+function op.frame(image, box, scale) end
 
 ---The whole picture at another size, bilinear.
 ---@param image tensor
@@ -61,13 +68,20 @@ function op.crop(image, box, width, height, scale) end
 ---@return tensor
 function op.resize(image, width, height) end
 
----The whole picture with its aspect kept, in the middle. Also where it lies.
+---The whole picture with its aspect kept, in the middle.
 ---@param image tensor
 ---@param width integer
 ---@param height integer
 ---@param fill? number
----@return tensor, box
+---@return tensor
 function op.letterbox(image, width, height, fill) end
+
+---The rectangle that letterbox shows, for place and place_box.
+---@param image tensor
+---@param width integer
+---@param height integer
+---@return box
+function op.letterbox_frame(image, width, height) end
 
 ---A border on every side.
 ---@param image tensor
@@ -97,7 +111,7 @@ function op.ssd_boxes(raw, scores, options) end
 ---@return box
 function op.turn_box(image, box, options) end
 
----Points of a crop as points of the picture; frame is the second result of crop; numbers of each point (2).
+---Points of a crop as points of the picture; numbers of each point (2).
 ---@param points tensor
 ---@param frame box
 ---@param image tensor
@@ -105,7 +119,7 @@ function op.turn_box(image, box, options) end
 ---@return tensor
 function op.place(points, frame, image, numbers) end
 
----A box found in a crop as a box of the picture; frame is the second result of crop or letterbox.
+---A box found in a crop as a box of the picture.
 ---@param box box
 ---@param frame box
 ---@param image tensor

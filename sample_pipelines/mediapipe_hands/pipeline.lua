@@ -43,13 +43,13 @@ return {
     },
     infer = function(stage, sample, op)
         local image = sample.image
-        local small, frame = op.letterbox(image, 192, 192)
-        local raw, scores = stage.palm(small)
+        local raw, scores = stage.palm(op.letterbox(image, 192, 192))
         local palm = op.ssd_boxes(raw, scores, anchors)[1]
         if not palm then
             return op.none()
         end
-        local hand = op.turn_box(image, op.place_box(palm, frame, image), turn)
+        palm = op.place_box(palm, op.letterbox_frame(image, 192, 192), image)
+        local hand = op.turn_box(image, palm, turn)
         local points, presence, right, world = stage.landmark(op.crop(image, hand, 224, 224))
         if presence[1] < 0.5 then
             return op.none()

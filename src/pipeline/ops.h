@@ -37,18 +37,22 @@ double pare_sigmoid(double x);
  * as [1,out_h,out_w,C]. Output pixel (i, j) samples the source bilinearly at
  *   x = cx*W + dx*cos - dy*sin - 0.5, y = cy*H + dx*sin + dy*cos - 0.5,
  *   dx = ((j+0.5)/out_w - 0.5) * side, dy = ((i+0.5)/out_h - 0.5) * side;
- * outside the picture is 0. A box that is not finite gives a black picture. `frame` (may be NULL) receives
- * where the crop lies, for pare_op_place. */
+ * outside the picture is 0. A box that is not finite gives a black picture. */
 enum pare_status pare_op_crop(const struct pare_value *image, const struct pare_box *box, int out_w, int out_h,
                               double scale, struct pare_arena *arena, struct pare_value **out,
-                              struct pare_box *frame, struct pare_error *err);
+                              struct pare_error *err);
+/* The square that pare_op_crop cuts out, for pare_op_place. */
+enum pare_status pare_op_crop_frame(const struct pare_value *image, const struct pare_box *box, double scale,
+                                    struct pare_box *frame, struct pare_error *err);
 /* The whole picture at another size, bilinear, half-pixel centres, edges repeated. */
 enum pare_status pare_op_resize(const struct pare_value *image, int out_w, int out_h,
                                 struct pare_arena *arena, struct pare_value **out, struct pare_error *err);
-/* The whole picture with its aspect kept, in the middle, the rest `fill`. frame as in pare_op_crop. */
+/* The whole picture with its aspect kept, in the middle, the rest `fill`. */
 enum pare_status pare_op_letterbox(const struct pare_value *image, int out_w, int out_h, double fill,
-                                   struct pare_arena *arena, struct pare_value **out,
-                                   struct pare_box *frame, struct pare_error *err);
+                                   struct pare_arena *arena, struct pare_value **out, struct pare_error *err);
+/* The rectangle that pare_op_letterbox shows (larger than the picture), for pare_op_place. */
+enum pare_status pare_op_letterbox_frame(const struct pare_value *image, int out_w, int out_h,
+                                         struct pare_box *frame, struct pare_error *err);
 /* A border of `pixels` on every side. */
 enum pare_status pare_op_border(const struct pare_value *image, int pixels, double fill,
                                 struct pare_arena *arena, struct pare_value **out, struct pare_error *err);

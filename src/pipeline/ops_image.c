@@ -62,7 +62,7 @@ static void sample_zero(const float *pixels, int64_t h, int64_t w, int64_t c, do
 
 enum pare_status pare_op_crop(const struct pare_value *image, const struct pare_box *box, int out_w,
                               int out_h, double scale, struct pare_arena *arena,
-                              struct pare_value **out, struct pare_box *frame, struct pare_error *err)
+                              struct pare_value **out, struct pare_error *err)
 {
     int64_t h, w, c;
     enum pare_status status = picture(image, &h, &w, &c, err);
@@ -74,10 +74,6 @@ enum pare_status pare_op_crop(const struct pare_value *image, const struct pare_
     const double cosine = cos(box->angle), sine = sin(box->angle);
     const bool good = isfinite(side) && isfinite(x0) && isfinite(y0) && isfinite(cosine) &&
                       isfinite(box->w) && isfinite(box->h);
-    if (frame != NULL) {
-        *frame = (struct pare_box){.cx = box->cx, .cy = box->cy, .w = side / (double)w,
-                                   .h = side / (double)h, .angle = box->angle, .score = box->score};
-    }
     for (int i = 0; i < out_h && good; i++) {
         const double dy = ((i + 0.5) / out_h - 0.5) * side;
         for (int j = 0; j < out_w; j++) {
@@ -87,6 +83,19 @@ enum pare_status pare_op_crop(const struct pare_value *image, const struct pare_
         }
     }
     return PARE_OK;
+}
+
+enum pare_status pare_op_crop_frame(const struct pare_value *image, const struct pare_box *box, double scale,
+                                    struct pare_box *frame, struct pare_error *err)
+{
+    int64_t h, w, c;
+    const enum pare_status status = picture(image, &h, &w, &c, err);
+    if (status == PARE_OK) {
+        const double side = scale * fmax(box->w * (double)w, box->h * (double)h);
+        *frame = (struct pare_box){.cx = box->cx, .cy = box->cy, .w = side / (double)w,
+                                   .h = side / (double)h, .angle = box->angle, .score = box->score};
+    }
+    return status;
 }
 
 /* Bilinear, half-pixel centres, edges repeated: source rows/columns and weight of one output index. */
@@ -141,26 +150,48 @@ static void fill_with(struct pare_value *v, double fill)
     }
 }
 
+/* Where the scaled picture lies in the output. */
+static void inner_rectangle(int64_t w, int64_t h, int out_w, int out_h, int *left, int *top, int *rw, int *rh)
+{
+    const double scale = fmin((double)out_w / (double)w, (double)out_h / (double)h);
+    *rw = (int)((double)w * scale + 0.5);
+    *rh = (int)((double)h * scale + 0.5);
+    *rw = *rw < 1 ? 1 : *rw > out_w ? out_w : *rw;
+    *rh = *rh < 1 ? 1 : *rh > out_h ? out_h : *rh;
+    *left = (out_w - *rw) / 2;
+    *top = (out_h - *rh) / 2;
+}
+
 enum pare_status pare_op_letterbox(const struct pare_value *image, int out_w, int out_h, double fill,
-                                   struct pare_arena *arena, struct pare_value **out,
-                                   struct pare_box *frame, struct pare_error *err)
+                                   struct pare_arena *arena, struct pare_value **out, struct pare_error *err)
 {
     int64_t h, w, c;
+    int left, top, rw, rh;
     enum pare_status status = picture(image, &h, &w, &c, err);
     if (status != PARE_OK || (status = new_picture(out_h, out_w, c, arena, out, err)) != PARE_OK) {
         return status;
     }
     fill_with(*out, fill);
-    const double scale = fmin((double)out_w / (double)w, (double)out_h / (double)h);
-    int rw = (int)((double)w * scale + 0.5), rh = (int)((double)h * scale + 0.5);
-    rw = rw < 1 ? 1 : rw > out_w ? out_w : rw;
-    rh = rh < 1 ? 1 : rh > out_h ? out_h : rh;
-    const int left = (out_w - rw) / 2, top = (out_h - rh) / 2;
+    inner_rectangle(w, h, out_w, out_h, &left, &top, &rw, &rh);
     paint(image, h, w, c, *out, left, top, rw, rh);
-    if (frame != NULL) {
-        *frame = (struct pare_box){.cx = (out_w * 0.5 - left) / rw, .cy = (out_h * 0.5 - top) / rh,
-                                   .w = (double)out_w / rw, .h = (double)out_h / rh, .score = 1};
+    return PARE_OK;
+}
+
+enum pare_status pare_op_letterbox_frame(const struct pare_value *image, int out_w, int out_h,
+                                         struct pare_box *frame, struct pare_error *err)
+{
+    int64_t h, w, c;
+    int left, top, rw, rh;
+    const enum pare_status status = picture(image, &h, &w, &c, err);
+    if (status != PARE_OK) {
+        return status;
     }
+    if (out_w < 1 || out_h < 1 || out_w > PARE_OP_MAX_SIDE || out_h > PARE_OP_MAX_SIDE) {
+        return pare_error(err, PARE_ERR_USAGE, NULL, "sides must be 1 to %d", PARE_OP_MAX_SIDE);
+    }
+    inner_rectangle(w, h, out_w, out_h, &left, &top, &rw, &rh);
+    *frame = (struct pare_box){.cx = (out_w * 0.5 - left) / rw, .cy = (out_h * 0.5 - top) / rh,
+                               .w = (double)out_w / rw, .h = (double)out_h / rh, .score = 1};
     return PARE_OK;
 }
 

@@ -172,8 +172,8 @@ static void glue_computes(void **state)
         "local a, b = stage.m(sample.image) assert(#a == 12 and b[2] == 2) return op.argmax(b)",
         "local s = { sample.image:shape() } assert(#s == 4 and s[2] == 2 and s[4] == 3) return op.class(2)",
         "assert(tostring(sample.image) == 'tensor 1x2x2x3') assert(sample.index == 5) return op.class 'b'",
-        "local c, f = op.crop(sample.image, { cx = 0.5, cy = 0.5, w = 1, h = 1 }, 2, 2, 1) "
-        "assert(#c == 12 and c[1] == 1 and f.w == 1) return op.class(2)",
+        "local box = { cx = 0.5, cy = 0.5, w = 1, h = 1 } local c = op.crop(sample.image, box, 2, 2) "
+        "assert(#c == 12 and c[1] == 1 and op.frame(sample.image, box, 2).w == 2) return op.class(2)",
         "local t = op.tensor({ 1, 2, 3, 4, 5, 6 }, 2, 3) assert(op.transpose(t, 2, 1)[2] == 4) "
         "assert(op.slice(t, 1, 2)[1] == 4) assert(#op.concat(1, t, t) == 12) "
         "assert(op.reshape(t, 3, -1)[6] == 6) return op.class(2)",

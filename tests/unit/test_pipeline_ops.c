@@ -56,7 +56,8 @@ static void crop_of_everything_is_the_picture(void **state)
     const struct pare_box box = {.cx = 0.5, .cy = 0.5, .w = 1, .h = 1};
     struct pare_box frame;
     struct pare_error err;
-    assert_int_equal(pare_op_crop(image, &box, 6, 6, 1, &arena, &out, &frame, &err), PARE_OK);
+    assert_int_equal(pare_op_crop(image, &box, 6, 6, 1, &arena, &out, &err), PARE_OK);
+    assert_int_equal(pare_op_crop_frame(image, &box, 1, &frame, &err), PARE_OK);
     for (int i = 0; i < 6 * 6 * 3; i++) {
         near((double)out->data[i], (double)image->data[i]);
     }
@@ -89,7 +90,7 @@ static void crop_turns_and_is_black_outside(void **state)
     struct pare_value *image = noise(4, (int64_t[]){1, 9, 14, 1}, &seed), *out;
     const struct pare_box box = {.cx = 0.3, .cy = 0.7, .w = 0.5, .h = 0.9, .angle = 0.6};
     struct pare_error err;
-    assert_int_equal(pare_op_crop(image, &box, 11, 11, 1.2, &arena, &out, NULL, &err), PARE_OK);
+    assert_int_equal(pare_op_crop(image, &box, 11, 11, 1.2, &arena, &out, &err), PARE_OK);
     for (int i = 0; i < 11; i++) {
         for (int j = 0; j < 11; j++) {
             near((double)out->data[i * 11 + j], expected_pixel(image, &box, 11, 1.2, i, j));
@@ -109,15 +110,15 @@ static void crop_of_a_strange_box_is_black(void **state)
             double f[5] = {0.5, 0.5, 1, 1, 0};
             f[field] = bad[k];
             const struct pare_box box = {.cx = f[0], .cy = f[1], .w = f[2], .h = f[3], .angle = f[4]};
-            assert_int_equal(pare_op_crop(image, &box, 4, 4, 1, &arena, &out, NULL, &err), PARE_OK);
+            assert_int_equal(pare_op_crop(image, &box, 4, 4, 1, &arena, &out, &err), PARE_OK);
             for (int i = 0; i < 16; i++) {
                 assert_true(isfinite(out->data[i]));
             }
         }
     }
     const struct pare_box box = {.cx = 0.5};
-    assert_int_equal(pare_op_crop(image, &box, 0, 4, 1, &arena, &out, NULL, &err), PARE_ERR_USAGE);
-    assert_int_equal(pare_op_crop(image, &box, 4, 100000, 1, &arena, &out, NULL, &err), PARE_ERR_USAGE);
+    assert_int_equal(pare_op_crop(image, &box, 0, 4, 1, &arena, &out, &err), PARE_ERR_USAGE);
+    assert_int_equal(pare_op_crop(image, &box, 4, 100000, 1, &arena, &out, &err), PARE_ERR_USAGE);
 }
 
 static void resize_interpolates(void **state)
@@ -142,7 +143,8 @@ static void letterbox_and_place_are_inverse(void **state)
     struct pare_value *image = noise(4, (int64_t[]){1, 20, 40, 1}, &seed), *out, *placed;
     struct pare_box frame;
     struct pare_error err;
-    assert_int_equal(pare_op_letterbox(image, 32, 32, 0.5, &arena, &out, &frame, &err), PARE_OK);
+    assert_int_equal(pare_op_letterbox(image, 32, 32, 0.5, &arena, &out, &err), PARE_OK);
+    assert_int_equal(pare_op_letterbox_frame(image, 32, 32, &frame, &err), PARE_OK);
     near((double)out->data[0], 0.5);
     const float points[6] = {0.5f, 0.5f, 0, 0.25f, 1, 0.75f}; /* centre, corners of the picture inside */
     struct pare_value *p = value(3, (int64_t[]){1, 3, 2}, points);
@@ -388,9 +390,11 @@ static void no_shape_and_no_number_breaks_an_operation(void **state)
         int n;
         bool found;
         const int perm[5] = {1, 0, 2, 3, 4};
-        pare_op_crop(v[0], &box, 3, 4, (double)strange[test_random(&seed) % 10], &arena, &out, &other, &err);
+        pare_op_crop(v[0], &box, 3, 4, (double)strange[test_random(&seed) % 10], &arena, &out, &err);
+        pare_op_crop_frame(v[0], &box, 2, &other, &err);
         pare_op_resize(v[0], 3, 2, &arena, &out, &err);
-        pare_op_letterbox(v[0], 3, 2, 0, &arena, &out, &other, &err);
+        pare_op_letterbox(v[0], 3, 2, 0, &arena, &out, &err);
+        pare_op_letterbox_frame(v[0], 3, 2, &other, &err);
         pare_op_border(v[0], 1, 0, &arena, &out, &err);
         pare_op_best_box(v[0], NULL, 0.5, &found, &other, &err);
         pare_op_best_box(v[0], v[1], 0.5, &found, &other, &err);
