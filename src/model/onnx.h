@@ -4,8 +4,11 @@
  * onnx.c        file, model, graph: in what order things are read
  * onnx_schema.c the messages of onnx.proto, as a table for pare_pb_check
  * onnx_names.c  hash map from names to tensor indices
- * onnx_tensor.c TensorProto to constant tensors, ValueInfoProto to declared shapes
- * onnx_node.c   NodeProto: inputs, outputs, attributes; emitting nodes; layout transposes
+ * onnx_base.c   failures, tensors by name
+ * onnx_tensor.c TensorProto to constant tensors
+ * onnx_value.c  ValueInfoProto to declared shapes; constants that the reader makes
+ * onnx_node.c   NodeProto: from name to reader; onnx_attr.c: its attributes
+ * onnx_emit.c   adding nodes, layout transposes
  * onnx_ops.c    one entry per operator; onnx_ops_*.c: what they do
  *
  * Decoders run on a file that pare_pb_check has accepted, so they need not look for damage again.
@@ -101,7 +104,7 @@ struct onnx_node {
     const char *unknown; /* why it cannot be translated, or NULL */
 };
 
-/* ---- onnx.c ---- */
+/* ---- onnx_base.c ---- */
 
 /* Records a failure (the first one counts). `at` is a place in the file, or NULL. */
 void onnx_fail(struct onnx_importer *c, const uint8_t *at, const char *format, ...)
@@ -120,8 +123,10 @@ const char *onnx_keep_name(struct onnx_importer *c, struct pare_pb_span name);
 /* Printable copy of a name into buf. */
 const char *onnx_text(struct pare_pb_span name, char *buf, size_t size);
 
-/* ---- onnx_tensor.c ---- */
+/* ---- onnx_tensor.c, onnx_value.c ---- */
 
+/* "what has the type ..., which is not supported" */
+void onnx_fail_type(struct onnx_importer *c, const uint8_t *at, const char *what, int64_t type);
 /* ONNX type number to ours; -1 when there is none. */
 int onnx_dtype(int64_t type);
 /* Fills tensor t from a TensorProto: type, shape, data (zero-copy where aligned). `what` names it
@@ -137,7 +142,7 @@ int onnx_const_floats(struct onnx_node *n, const char *suffix, const float *valu
                       int count);                                           /* [count] */
 int onnx_const_float(struct onnx_node *n, const char *suffix, float value); /* a scalar */
 
-/* ---- onnx_node.c ---- */
+/* ---- onnx_node.c, onnx_attr.c, onnx_emit.c ---- */
 
 void onnx_read_node(struct onnx_importer *c, struct pare_pb_span proto, const uint8_t *at);
 
