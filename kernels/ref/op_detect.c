@@ -188,6 +188,9 @@ static int suppress(const struct pk_detection *p, struct work *w, int most)
 {
     int64_t n = 0;
     int kept = 0;
+    if (p->n <= 0) {
+        return 0;
+    }
     for (int64_t i = 0; i < p->n; i++) {
         if (w->best[i] >= p->score) {
             w->order[n++] = (int32_t)i;
