@@ -272,6 +272,7 @@ static void read_model(struct onnx_importer *c)
         onnx_fail_nomem(c);
         return;
     }
+    onnx_check_functions(c);
     onnx_ops_init(c);
     read_graph(c, m.graph);
 }

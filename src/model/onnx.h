@@ -9,6 +9,7 @@
  * onnx_value.c  ValueInfoProto to declared shapes; constants that the reader makes
  * onnx_node.c   NodeProto: from name to reader; onnx_attr.c: its attributes
  * onnx_emit.c   adding nodes, layout transposes
+ * onnx_functions.c local functions may not call themselves
  * onnx_ops.c    one entry per operator; onnx_ops_*.c: what they do
  *
  * Decoders run on a file that pare_pb_check has accepted, so they need not look for damage again.
@@ -194,6 +195,10 @@ int onnx_to_nhwc(struct onnx_node *n, int x, int rank, const char *suffix);
 int onnx_nhwc_of(struct onnx_node *n, int y,
                  int rank); /* the channels-last tensor that y will be made from */
 void onnx_from_nhwc(struct onnx_node *n, int yt, int y, int rank, const char *suffix);
+
+/* ---- onnx_functions.c ---- */
+
+void onnx_check_functions(struct onnx_importer *c);
 
 /* ---- onnx_ops.c ---- */
 

@@ -518,6 +518,48 @@ static void unknown_operators_are_listed(void **state)
     free(m.data);
 }
 
+/* A local function f of the domain "d" whose body calls `callee`, behind `ifs` subgraphs. */
+static struct bytes local_function(const char *name, const char *callee, int ifs)
+{
+    struct bytes f = {0}, n = onnx_node(callee, "", "x", "y");
+    onnx_put_text(&n, 7, "d");
+    for (int i = 0; i < ifs; i++) {
+        struct bytes outer = onnx_node("If", "", "x", "y"), a = onnx_attr("else_branch", 5),
+                     g = {0};
+        onnx_put_message(&g, 1, n);
+        onnx_put_message(&a, 6, g);
+        onnx_put_message(&outer, 5, a);
+        n = outer;
+    }
+    onnx_put_text(&f, 1, name);
+    onnx_put_message(&f, 7, n);
+    onnx_put_text(&f, 10, "d");
+    return f;
+}
+
+static void recursive_functions_are_refused(void **state)
+{
+    (void)state;
+    for (int ifs = 0; ifs < 3; ifs++) {
+        struct bytes m = onnx_model(13, onnx_small_graph());
+        onnx_put_message(&m, 25, local_function("f", "f", ifs));
+        refuse(m, "'f' calls itself");
+        m = onnx_model(13, onnx_small_graph());
+        onnx_put_message(&m, 25, local_function("f", "g", 0));
+        onnx_put_message(&m, 25, local_function("g", "h", ifs));
+        onnx_put_message(&m, 25, local_function("h", "g", 0));
+        refuse(m, "calls itself");
+    }
+    struct bytes m = onnx_model(13, onnx_small_graph());
+    onnx_put_message(&m, 25, local_function("f", "g", 1));
+    onnx_put_message(&m, 25, local_function("g", "elsewhere", 1));
+    accept(m, 1);
+    m = onnx_model(13, onnx_small_graph());
+    onnx_put_message(&m, 25, local_function("f", "g", 1));
+    onnx_put_message(&m, 25, local_function("f", "h", 1));
+    refuse(m, "two local functions");
+}
+
 static void conv_with(const char *attr, int count, const int64_t *values, const char *text)
 {
     struct bytes g = {0}, n = onnx_node("Conv", "conv", "x,w", "y");
@@ -761,6 +803,7 @@ int main(void)
         cmocka_unit_test(missing_ends_are_refused),
         cmocka_unit_test(bad_versions_are_refused),
         cmocka_unit_test(unknown_operators_are_listed),
+        cmocka_unit_test(recursive_functions_are_refused),
         cmocka_unit_test(bad_windows_are_refused),
         cmocka_unit_test(repeated_and_mistyped_attributes_are_refused),
         cmocka_unit_test(bad_grids_are_refused),
