@@ -176,7 +176,7 @@ class Pipeline:
         return int(total)
 
 
-MIXED = [("*", "w8a8"), ("keypoints/conv6", "w4a8"), ("keypoints/fc1", "w4a8"), ("*/pw[456]", "w4a8")]
+MIXED = [("*", "w8a8"), ("keypoints/conv6", "w4a8"), ("keypoints/fc1", "w4a8")]
 TABLE = [("fp32", []), ("int8", [("*", "int8")]), ("w4a8", [("*", "w4a8")]), ("mixed", MIXED),
          ("w8a4", [("*", "w8a4")]), ("int4", [("*", "int4")]), ("w2a8", [("*", "w2a8")]), ("int2", [("*", "int2")]),
          ("bin1", [("*", "bin1")])]

@@ -134,6 +134,16 @@ def crop_batch(images, boxes, points):
     return recolour(out), p.reshape(n, 42)
 
 
+def disturb(layers):
+    """Adds noise of half a 4-bit step to the weights of these layers; returns what they were."""
+    kept = [layer.weight.data for layer in layers]
+    for layer in layers:
+        w = layer.weight.data
+        step = w.abs().reshape(len(w), -1).amax(1).reshape(-1, *[1] * (w.dim() - 1)) / 7
+        layer.weight.data = w + step * (torch.rand_like(w) - 0.5)
+    return kept
+
+
 def train_keypoints(args, images, labels, boxes, points):
     net, head = nets.keypoints().to(memory_format=torch.channels_last), nets.classifier()
     if args.resume:
@@ -149,12 +159,16 @@ def train_keypoints(args, images, labels, boxes, points):
         total, hits, start = 0.0, 0, time.time()
         for rows in batches(rng, len(images), size):
             x, p = crop_batch(images[rows], boxes[rows], points[rows])
+            heavy = [net.conv6, net.fc1] if args.weight_noise else []
+            kept = disturb(heavy)
             out = net(x.contiguous(memory_format=torch.channels_last))
             place = F.smooth_l1_loss(out, p, beta=0.02) * 42
             logits = head(nets.normalise(out))
             loss = place + args.label_weight * F.cross_entropy(logits, labels[rows])
             opt.zero_grad()
             loss.backward()
+            for layer, w in zip(heavy, kept):
+                layer.weight.data = w
             torch.nn.utils.clip_grad_norm_(params, 5.0)
             opt.step()
             plan.step()
@@ -263,6 +277,7 @@ def main():
     parser.add_argument("--lr", type=float)
     parser.add_argument("--label-weight", type=float, default=0.5)
     parser.add_argument("--views", type=int, default=3)
+    parser.add_argument("--weight-noise", action="store_true", help="keypoints: make the two heavy layers robust")
     parser.add_argument("--resume", action="store_true", help="start from the checkpoint in CACHE")
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
