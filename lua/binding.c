@@ -8,7 +8,7 @@
 
 #define TENSOR "tensor"
 #define OUTCOME "outcome"
-#define MAX_VALUES 1000000
+#define MAX_VALUES 100000
 
 struct handle {
     uint64_t generation;
