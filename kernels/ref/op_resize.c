@@ -294,7 +294,7 @@ bool pk_resize(const struct pk_resize *r, enum pk_dtype t, const void *x, void *
     op_dense_steps(r->rank, r->in, in_step);
     int n = make_tables(r, tables, scratch), last = n > 0 ? tables[n - 1].axis : -1;
     struct position p = {
-        .tables = tables, .n_tables = n, .inner = op_product(r->rank - last - 1, r->in + last + 1)};
+        .tables = tables, .n_tables = n, .inner = op_product(r->rank - last - 1, r->in + (last + 1))};
     int64_t rows = op_product(last + 1, r->out);
     for (int64_t row = 0; row < rows; row++) {
         p.base = 0;
