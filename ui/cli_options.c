@@ -153,8 +153,8 @@ static int check_choices(const struct cli_options *o)
     if (o->method != NULL && !is_one_of(o->method, "exact|glpk")) {
         return bad("--method", o->method, "exact (more solvers come later)");
     }
-    if (o->split != NULL && !is_one_of(o->split, "calibration|search|test")) {
-        return bad("--split", o->split, "calibration, search or test");
+    if (o->split != NULL && !is_one_of(o->split, "calibration|search|test|all")) {
+        return bad("--split", o->split, "calibration, search, test or all");
     }
     if (o->target != NULL && strcmp(o->target, "host") != 0) {
         return bad("--target", o->target, "host");

@@ -115,6 +115,10 @@ void cli_print_eval(const json_t *json)
     double accuracy = pare_json_get_real(json, "accuracy"), drop = pare_json_get_real(json, "drop");
     printf("split %s, %lld samples (measured, integer arithmetic at integer levels)\n", pare_json_get_string(json, "split", ""),
            (long long)pare_json_get_int(json, "samples", 0));
+    printf("decided    %6lld     of them (fp32 %lld); %lld have a label\n",
+           (long long)(pare_json_get_int(json, "samples", 0) - pare_json_get_int(json, "without_decision", 0)),
+           (long long)(pare_json_get_int(json, "samples", 0) - pare_json_get_int(json, "fp32_without_decision", 0)),
+           (long long)pare_json_get_int(json, "labelled", 0));
     printf("accuracy   %6.2f %%   [%.2f, %.2f]\n", 100 * accuracy, 100 * pare_json_get_real(json, "accuracy_low"),
            100 * pare_json_get_real(json, "accuracy_high"));
     printf("fp32       %6.2f %%   on the same samples\n", 100 * pare_json_get_real(json, "fp32_accuracy"));

@@ -62,15 +62,16 @@ json_t *flow_bench_json(const struct pare_front *f, const unsigned char *levels,
 json_t *flow_eval_json(const struct pare_front *f, const unsigned char *levels, const char *split,
                        const struct front_eval *eval)
 {
-    double low, high, drop, drop_low, drop_high, agree_low, agree_high, n = eval->samples;
-    pare_interval_proportion(eval->right, eval->samples, &low, &high);
+    double low, high, drop, drop_low, drop_high, agree_low, agree_high, n = eval->samples, labelled = eval->labelled;
+    pare_interval_proportion(eval->right, eval->labelled, &low, &high);
     pare_interval_proportion(eval->agree, eval->samples, &agree_low, &agree_high);
-    pare_interval_paired(eval->lost, eval->won, eval->samples, &drop, &drop_low, &drop_high);
-    return json_pack("{s:i, s:s, s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "schema", 1, "split",
-                     split, "samples", eval->samples, "accuracy", pare_json_real(eval->right / n), "accuracy_low",
+    pare_interval_paired(eval->lost, eval->won, eval->labelled, &drop, &drop_low, &drop_high);
+    return json_pack("{s:i, s:s, s:i, s:i, s:i, s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "schema",
+                     1, "split", split, "samples", eval->samples, "labelled", eval->labelled, "without_decision", eval->none,
+                     "fp32_without_decision", eval->reference_none, "accuracy", pare_json_real(eval->right / labelled), "accuracy_low",
                      pare_json_real(low), "accuracy_high", pare_json_real(high), "drop", pare_json_real(drop), "drop_low",
                      pare_json_real(drop_low), "drop_high", pare_json_real(drop_high), "fp32_accuracy",
-                     pare_json_real(eval->reference_right / n), "agreement", pare_json_real(eval->agree / n),
+                     pare_json_real(eval->reference_right / labelled), "agreement", pare_json_real(eval->agree / n),
                      "agreement_low", pare_json_real(agree_low), "agreement_high", pare_json_real(agree_high), "loss",
                      pare_json_real(eval->loss / n), "bytes", pare_json_real(front_bytes(f, levels)), "bitops",
                      pare_json_real(front_bitops(f, levels)));

@@ -228,13 +228,13 @@ int front_add_point(struct pare_front *f, int run, const unsigned char *levels, 
 static void take_description(struct pare_front *f, const json_t *result)
 {
     const json_t *splits = json_object_get(result, "splits");
-    static const char *const names[3] = {"calibration", "search", "test"};
+    static const char *const names[4] = {"calibration", "search", "test", "all"};
     f->description = json_incref((json_t *)(uintptr_t)result);
     snprintf(f->content, sizeof f->content, "%s", pare_json_get_string(result, "content", ""));
     snprintf(f->isa, sizeof f->isa, "%s", pare_json_get_string(result, "isa", ""));
     take_layers(f, json_object_get(result, "layers"), json_object_get(result, "stages"));
     bool bare = pare_json_get_bool(result, "bare", false);
-    for (int s = 0; s < 3; s++) {
+    for (int s = 0; s < 4; s++) {
         f->split_samples[s] = bare ? 64 : (int)pare_json_get_int(json_object_get(splits, names[s]), "n", 0);
     }
     f->sense_samples = f->options.samples > 0 ? f->options.samples : 200;

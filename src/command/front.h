@@ -56,7 +56,7 @@ struct front_cell {
 
 /* Accuracy of a config on a split, summed over chunks. */
 struct front_eval {
-    int samples, right, reference_right, lost, won, agree;
+    int samples, labelled, right, reference_right, lost, won, agree, none, reference_none;
     double loss;
     int chunks;
 };
@@ -102,7 +102,7 @@ struct pare_front {
     struct front_stage *stages;
     struct front_layer *layers;
     struct front_cell *cells; /* [n_layers * n_levels] */
-    int split_samples[3];
+    int split_samples[4];     /* calibration, search, test, all */
     int sense_samples, eval_samples;
     bool *sense_chunk;        /* [n_levels * chunks] integrated */
     int n_chunks;

@@ -307,6 +307,7 @@ void front_add_eval(struct front_eval *eval, const json_t *row)
     for (size_t i = 0; right[i] != '\0' && reference[i] != '\0'; i++) {
         double value = pare_json_at_real(loss, i);
         eval->samples++;
+        eval->labelled += right[i] != '-';
         eval->right += right[i] == '1';
         eval->reference_right += reference[i] == '1';
         eval->lost += reference[i] == '1' && right[i] == '0';
@@ -314,12 +315,14 @@ void front_add_eval(struct front_eval *eval, const json_t *row)
         eval->agree += json_integer_value(json_array_get(prediction, i)) == json_integer_value(json_array_get(expected, i));
         eval->loss += isfinite(value) ? value : 0;
     }
+    eval->none += (int)pare_json_get_int(row, "none", 0);
+    eval->reference_none += (int)pare_json_get_int(row, "reference_none", 0);
     eval->chunks++;
 }
 
 static int split_index(const char *split)
 {
-    return strcmp(split, "test") == 0 ? 2 : strcmp(split, "calibration") == 0 ? 0 : 1;
+    return strcmp(split, "all") == 0 ? 3 : strcmp(split, "test") == 0 ? 2 : strcmp(split, "calibration") == 0 ? 0 : 1;
 }
 
 bool front_ensure_eval(struct pare_front *f, json_t *config, const char *split, int samples, int priority,

@@ -1,7 +1,7 @@
 /*
  * accuracy.c: samples [first, first + n) of a split at a config. Every sample's outcome and loss is kept, so that
  * metrics, pairing and intervals are computed from rows, and more samples extend them.
- * {"right": "110-...", "prediction": [...], "loss": [...], "reference_right": "...", "reference": [...]}
+ * {"none": samples without a decision, "right": "110-..." (- = no label), "prediction": [...], "loss": [...], "reference_right": "...", "reference": [...]}
  */
 #include <math.h>
 #include <stdlib.h>
@@ -39,6 +39,7 @@ enum pare_status pare_work_accuracy(struct pare_worker *w, const json_t *params,
     } else {
         status = pare_engine_parse_config(e, json_object_get(params, "config"), levels, err);
     }
+    int none = 0, reference_none = 0;
     struct pare_arena arena = {0};
     for (int i = 0; status == PARE_OK && i < n; i++) {
         struct pare_sample sample;
@@ -52,6 +53,8 @@ enum pare_status pare_work_accuracy(struct pare_worker *w, const json_t *params,
             status = pare_work_reference(w, split, &sample, &known, err);
         }
         if (status == PARE_OK) {
+            none += outcome.kind == PARE_OUTCOME_NONE;
+            reference_none += known->kind == PARE_OUTCOME_NONE;
             right[i] = right_letter(&sample, &outcome);
             reference_right[i] = right_letter(&sample, known);
             json_array_append_new(prediction, json_integer(outcome.kind == PARE_OUTCOME_CLASS ? outcome.prediction : -1));
@@ -62,8 +65,8 @@ enum pare_status pare_work_accuracy(struct pare_worker *w, const json_t *params,
         pare_worker_progress(w, i + 1, n);
     }
     if (status == PARE_OK) {
-        *result = json_pack("{s:s, s:s, s:O, s:O, s:O}", "right", right, "reference_right", reference_right,
-                            "prediction", prediction, "reference", reference, "loss", loss);
+        *result = json_pack("{s:s, s:s, s:O, s:O, s:O, s:i, s:i}", "right", right, "reference_right", reference_right,
+                            "prediction", prediction, "reference", reference, "loss", loss, "none", none, "reference_none", reference_none);
     }
     json_decref(prediction);
     json_decref(reference);
