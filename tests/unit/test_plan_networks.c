@@ -58,7 +58,7 @@ static uint8_t *gunzip(const char *name, size_t skip, size_t n)
 static void image(const struct mnist *m, int i, float *x)
 {
     for (int k = 0; k < MNIST_PIXELS; k++) {
-        x[k] = (float)m->pixels[(size_t)i * MNIST_PIXELS + (size_t)k] / 255.0f;
+        x[k] = (float)m->pixels[(size_t)i * MNIST_PIXELS + (size_t)k];
     }
 }
 
