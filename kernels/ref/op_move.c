@@ -95,6 +95,14 @@ static void copy_row(size_t elem, int64_t n, const void *src, int64_t src_step, 
     do {                                                                                           \
         const type *s = (const type *)src;                                                         \
         type *d = (type *)dst;                                                                     \
+        if (columns == 3) { /* pictures: planes of colours to pixels */                            \
+            for (int64_t i = 0; i < rows; i++) {                                                   \
+                d[i * dst_row] = s[i];                                                             \
+                d[i * dst_row + 1] = s[i + src_column];                                            \
+                d[i * dst_row + 2] = s[i + 2 * src_column];                                        \
+            }                                                                                      \
+            break;                                                                                 \
+        }                                                                                          \
         for (int64_t i0 = 0; i0 < rows; i0 += TILE) {                                              \
             int64_t i1 = i0 + TILE < rows ? i0 + TILE : rows;                                      \
             for (int64_t j0 = 0; j0 < columns; j0 += TILE) {                                       \
@@ -235,6 +243,17 @@ static int64_t index_at(enum pk_dtype type, const void *index, size_t i, int64_t
     return at >= 0 && at < size ? at : -1;
 }
 
+/* dst[o * to] = src[o * from] for n elements of 1 or 4 bytes. */
+static void pick(size_t elem, size_t n, const char *src, size_t from, char *dst, size_t to)
+{
+    for (size_t o = 0; o < n && elem == 1; o++) {
+        dst[o * to] = src[o * from];
+    }
+    for (size_t o = 0; o < n && elem == 4; o++) {
+        memcpy(dst + o * to * 4, src + o * from * 4, 4);
+    }
+}
+
 bool pk_gather(size_t elem, size_t outer, size_t axis, size_t inner, const void *src,
                enum pk_dtype index_type, const void *index, size_t n, void *dst)
 {
@@ -244,6 +263,13 @@ bool pk_gather(size_t elem, size_t outer, size_t axis, size_t inner, const void 
         }
     }
     size_t block = inner * elem;
+    if ((block == 1 || block == 4) && n <= 4) { /* a strided pick: channels of a shuffle */
+        for (size_t i = 0; i < n; i++) {
+            size_t at = (size_t)index_at(index_type, index, i, (int64_t)axis);
+            pick(block, outer, (const char *)src + at * block, axis, (char *)dst + i * block, n);
+        }
+        return true;
+    }
     for (size_t o = 0; o < outer; o++) {
         for (size_t i = 0; i < n; i++) {
             size_t at = (size_t)index_at(index_type, index, i, (int64_t)axis);

@@ -81,6 +81,9 @@ static enum pare_status make(struct pare_plan *p, const struct pare_plan_options
         status = plan_make_groups(p, err);
     }
     if (status == PARE_OK) {
+        status = plan_share_ranges(p, err);
+    }
+    if (status == PARE_OK) {
         plan_classify(p);
         status = plan_make_slots(p, err);
     }

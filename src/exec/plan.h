@@ -8,6 +8,8 @@
  *    own grid when A == 8 and the tensor has `quant`); fp32/weight-only layers read fp32, fp16 layers fp16;
  *  - moving operators (max pool, pad, concat, reshape, transpose, slice, split, gather, nearest resize ...) are
  *    transparent: the form asked of their output is asked of their inputs, on the output tensor's grid;
+ *  - concats that reach each other through moving operators alone (ShuffleNet, DenseNet) share one range, the union of
+ *    all of them: values pass through many concats and are rounded once;
  *  - the rest (averaging, elementwise that could not fuse, sigmoid, softmax, box decoding ...) read the carrier
  *    (dequantized), compute in float32 and write any form, one rounding;
  *  - elementwise successors with one consumer fuse into the producing layer's epilogue (kernels/pk.h);

@@ -137,6 +137,9 @@ bool plan_file_grid(const struct pare_graph *g, int tensor, struct pare_grid *gr
 static const struct pare_range *range_of(const struct pare_plan *p, int tensor)
 {
     const struct pare_calibration *c = p->calibration;
+    if (p->shared_range[tensor] != NULL) {
+        return p->shared_range[tensor];
+    }
     return c != NULL && tensor < c->n_tensors && c->ranges[tensor].n > 0 ? &c->ranges[tensor] : NULL;
 }
 

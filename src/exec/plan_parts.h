@@ -3,6 +3,7 @@
  *
  * How a plan is made, one file each:
  *   plan_groups.c   which elementwise nodes run in which layer's epilogue
+ *   plan_ranges.c   tensors that share one range
  *   plan_forms.c    who asks for which form of which tensor: slots
  *   plan_alias.c    slots that lie in another slot's memory (reshape, concat in place)
  *   plan_steps.c    the list of steps, in the order of the graph
@@ -145,6 +146,7 @@ struct pare_plan {
     int *group_of;              /* [n_nodes], -1 = none */
     int *consumers;             /* [n_tensors] reads, + 1 for graph outputs */
     unsigned char *float_class; /* [n_tensors] enum plan_class */
+    const struct pare_range **shared_range; /* [n_tensors] of the tensor's chain of concats, or NULL */
     int n_slots, cap_slots;
     struct plan_slot *slots;
     int *first_slot;            /* [n_tensors], -1 = none */
@@ -174,6 +176,9 @@ struct plan_chain_step {
     bool negate;
 };
 bool plan_chain_step(const struct pare_graph *g, int node, int value, struct plan_chain_step *s);
+
+/* ---- plan_ranges.c ---- */
+enum pare_status plan_share_ranges(struct pare_plan *p, struct pare_error *err);
 
 /* ---- plan_forms.c ---- */
 /* Adds a slot, with its size from the tensor; -1 when memory is out. */

