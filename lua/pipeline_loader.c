@@ -9,7 +9,8 @@
  *   infer    function(stage, sample, op); a pipeline of one stage may leave it out
  *   metric   "top1", "map", "pck", "auc", or function(outcomes, labels) -> number
  *   metrics  per stage, for later use
- *   keep     list of patterns (held at int8 at least) or { [pattern] = level }
+ *   keep     layers held at a level at least, besides first and last ones at int8: list of patterns (int8), or
+ *            { [pattern] = level }
  * Any other field is an error: a misspelt one must not be ignored.
  */
 #include "lua/lua_glue.h"
@@ -20,6 +21,7 @@
 #include <lauxlib.h>
 
 #include "lua/glue.h"
+#include "quant/level.h"
 
 #define MAX_NAMES 100000
 #define MAX_LABELS 4096
@@ -345,7 +347,6 @@ static void read_keep(lua_State *L, struct pare_pipeline *p, int table)
     }
     const int t = lua_gettop(L);
     int n = 0;
-    p->has_keep = true;
     p->keep = room(L, p, MAX_LABELS, sizeof *p->keep);
     lua_pushnil(L);
     while (lua_next(L, t) != 0) {
@@ -360,6 +361,10 @@ static void read_keep(lua_State *L, struct pare_pipeline *p, int table)
             k->level = value;
             lua_pushvalue(L, -1);
             k->pattern = take_string(L, p, "keep");
+            struct pare_level level;
+            if (pare_level_parse(k->level, &level, NULL) != PARE_OK) {
+                luaL_error(L, "keep: '%s' is no level", k->level);
+            }
         }
     }
     p->n_keep = n;

@@ -119,8 +119,10 @@ static void take_layers(struct pare_front *f, const json_t *layers, const json_t
     }
     for (int i = 0; i < f->n_layers; i++) {
         struct front_layer *l = &f->layers[i];
-        take_layer(f, l, json_array_get(layers, (size_t)i));
-        l->keep = f->n_levels - 1;
+        const json_t *layer = json_array_get(layers, (size_t)i);
+        take_layer(f, l, layer);
+        const char *kept = pare_json_get_string(layer, "keep", NULL); /* pipeline.lua's `keep` */
+        l->keep = kept != NULL ? keep_level(f, kept) : f->n_levels - 1;
         l->keep = l->first && first < l->keep ? first : l->keep;
         l->keep = l->last && last < l->keep ? last : l->keep;
         struct front_stage *stage = &f->stages[l->stage];

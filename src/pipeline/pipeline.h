@@ -101,9 +101,8 @@ struct pare_pipeline {
     struct pare_dataset *data[PARE_SPLIT_COUNT];   /* NULL = not opened */
     struct pare_glue glue;
     const char *lua_hash;          /* xxh of all Lua files that took part, 32 hex digits; "" when bare */
-    /* `keep`: layers that are held at least at a level. Absent (has_keep false): the first and last layers of
-     * each stage at least at int8. */
-    bool has_keep;
+    /* `keep`: layers that are held at least at a level, besides the first and last layers of each stage, which
+     * are held at int8 at least. */
     int n_keep;
     struct pare_keep {
         const char *pattern, *level; /* "detector/conv*", "fp32" */

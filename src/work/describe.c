@@ -48,6 +48,21 @@ static void shape_text(const struct pare_graph *g, int node, char *text, size_t 
     snprintf(text + used, size - (size_t)used, "%lld>%lld", channels, out);
 }
 
+/* What pipeline.lua's `keep` asks of a layer: the widest level of all patterns that match, "" when none does. */
+static const char *kept_level(const struct pare_pipeline *p, const char *layer)
+{
+    const char *widest = "";
+    struct pare_level best = {0}, level;
+    for (int i = 0; i < p->n_keep; i++) {
+        if (pare_glob_match(p->keep[i].pattern, layer) && pare_level_parse(p->keep[i].level, &level, NULL) == PARE_OK &&
+            (widest[0] == '\0' || pare_level_compare(level, best) < 0)) {
+            best = level;
+            widest = p->keep[i].level;
+        }
+    }
+    return widest;
+}
+
 static json_t *layer_json(const struct pare_engine *e, int layer, const struct pare_graph *g, const bool *first,
                           const bool *last, int first_layer_of_stage)
 {
@@ -154,7 +169,12 @@ static enum pare_status add_stage(struct pare_engine *e, int s, json_t *stages, 
     json_array_append_new(stages, stage_json(stage, hash));
     pare_engine_stage_layers(e, s, &first_layer, &count);
     for (int l = first_layer; status == PARE_OK && l < first_layer + count; l++) {
-        json_array_append_new(layers, layer_json(e, l, g, sets, sets + g->n_nodes, first_layer));
+        json_t *layer = layer_json(e, l, g, sets, sets + g->n_nodes, first_layer);
+        const char *kept = kept_level(pare_engine_pipeline(e), pare_engine_layer(e, l)->name);
+        if (kept[0] != '\0') {
+            json_object_set_new(layer, "keep", json_string(kept));
+        }
+        json_array_append_new(layers, layer);
     }
     free(sets);
     return status;

@@ -63,6 +63,7 @@ static void wrong_descriptions_are_refused(void **state)
     refused("return { " ONE ", data = { test = { path = 'x', labels = { a = 'b' } } } }", "'b' is not in classes");
     refused("return { " ONE ", name = 'a\\0b' }", "bytes of text");
     refused("return { " ONE ", keep = 'x' }", "keep: expected");
+    refused("return { " ONE ", keep = { ['m/*'] = 'int9000' } }", "no level");
     refused("return setmetatable({}, { __index = function() while true do end end })", "stages: expected");
     refused("while true do end", "time limit");
     refused("return {", "expected");
@@ -86,7 +87,6 @@ static void a_whole_description_is_read(void **state)
     assert_null(p->stages[1].path);
     assert_string_equal(p->classes[1], "y");
     assert_string_equal(p->metric, "auc");
-    assert_true(p->has_keep);
     assert_int_equal(p->n_keep, 2);
     assert_string_equal(p->keep[0].level, "int8");
     assert_string_equal(p->keep[1].pattern, "b/head");
