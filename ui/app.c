@@ -171,6 +171,15 @@ const char *pare_ui_point_name(const struct pare_ui *ui, int point, char *out, s
     return out;
 }
 
+void pare_ui_shape(const struct pare_ui *ui, const char *shape, char *out, size_t size)
+{
+    size_t used = 0;
+    out[0] = '\0';
+    for (const char *p = shape; *p != '\0' && used + 4 < size; p++) {
+        used += (size_t)snprintf(out + used, size - used, "%s", *p == '>' ? ui->g->arrow : (char[2]){*p, '\0'});
+    }
+}
+
 const struct pare_figure *pare_ui_figure(const struct pare_point *p, enum pare_quantity q)
 {
     switch (q) {

@@ -106,7 +106,6 @@ struct pare_ui {
     char message[512];              /* our own answer; "" = the state's */
     bool message_is_error;
     char search[64];
-    FILE *save;                     /* reserved for key scripts */
 };
 
 /* One view. */
@@ -138,6 +137,8 @@ const char *pare_ui_level_name(const struct pare_ui *ui, int level);
 enum pare_ink pare_ui_level_ink(const struct pare_ui *ui, int level);
 /* "a:12" */
 const char *pare_ui_point_name(const struct pare_ui *ui, int point, char *out, size_t size);
+/* "3x3/2 3>16" with the arrow of the signs in use. */
+void pare_ui_shape(const struct pare_ui *ui, const char *shape, char *out, size_t size);
 const struct pare_figure *pare_ui_figure(const struct pare_point *p, enum pare_quantity q);
 
 /* frame.c: what surrounds views */

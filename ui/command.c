@@ -253,32 +253,64 @@ static void do_yank(struct pare_ui *ui)
     pare_strbuf_clear(&b);
 }
 
+/* Appends text broken at blanks; further lines start at `indent`. */
+static void append_wrapped(struct pare_strbuf *b, const char *text, int indent, int width)
+{
+    int at = indent;
+    while (*text != '\0') {
+        const int n = (int)strcspn(text, " ");
+        if (at > indent && at + n > width) {
+            pare_strbuf_printf(b, "\n%*s", indent, "");
+            at = indent;
+        }
+        pare_strbuf_printf(b, "%.*s", n, text);
+        at += n + 1;
+        text += n;
+        for (; *text == ' '; text++) {
+            pare_strbuf_append(b, at < width ? " " : "");
+        }
+    }
+    pare_strbuf_append(b, "\n");
+}
+
+/* "1 2 3 4 5 6 7 8" as "1..8". */
+static void short_keys(const char *keys, char *out, size_t size)
+{
+    const char *last = strrchr(keys, ' ');
+    snprintf(out, size, strlen(keys) > 8 && last != NULL ? "%.*s..%s" : "%.*s",
+             strlen(keys) > 8 && last != NULL ? (int)strcspn(keys, " ") : 60, keys, last != NULL ? last + 1 : "");
+}
+
 void pare_ui_show_help(struct pare_ui *ui, const char *command)
 {
     struct pare_strbuf b;
     pare_strbuf_init(&b);
+    const int width = ui->surface.width > 110 ? 100 : ui->surface.width - 8;
     const int only = command[0] != '\0' ? pare_command_find(command) : -1;
+    const char *keys = NULL, *help = NULL;
+    char text[64];
     if (command[0] != '\0' && only < 0) {
         pare_ui_say(ui, true, "no command \"%s\"", command);
-        pare_strbuf_clear(&b);
-        return;
-    }
-    const char *keys = NULL, *help = NULL;
-    if (only < 0) {
+    } else if (only >= 0) {
+        const struct pare_command_info *c = pare_command_info(only);
+        pare_strbuf_printf(&b, "usage:\n  :%s %s\n", c->name, c->arguments);
+        pare_strbuf_printf(&b, "keys:\n  %s\n\n", c->keys[0] != '\0' ? c->keys : "none");
+        append_wrapped(&b, c->help, 0, width);
+        pare_popup_show(ui, command, b.text);
+    } else {
         pare_strbuf_append(&b, "moving:\n");
         for (int i = 0; pare_key_motion_help(i, &keys, &help); i++) {
-            pare_strbuf_printf(&b, "  %-16s %s\n", keys, help);
+            pare_strbuf_printf(&b, "  %-10s ", keys);
+            append_wrapped(&b, help, 13, width);
         }
-        pare_strbuf_append(&b, "\nkeys and commands (type : and the command):\n");
-    }
-    for (int i = only < 0 ? 0 : only; i < (only < 0 ? pare_command_count() : only + 1); i++) {
-        const struct pare_command_info *c = pare_command_info(i);
-        char line[96];
-        snprintf(line, sizeof line, "%s%s%s", c->name, c->arguments[0] != '\0' ? " " : "", c->arguments);
-        pare_strbuf_printf(&b, "  %-16s :%s\n%*s%s\n", c->keys, line, 21, "", c->help);
-    }
-    if (!b.failed) {
-        pare_popup_show(ui, only < 0 ? "help" : command, b.text);
+        pare_strbuf_append(&b, "\nkeys and commands; : types one, :help COMMAND tells its arguments:\n");
+        for (int i = 0; i < pare_command_count(); i++) {
+            const struct pare_command_info *c = pare_command_info(i);
+            short_keys(c->keys, text, sizeof text);
+            pare_strbuf_printf(&b, "  %-8s %-9s ", text, c->name);
+            append_wrapped(&b, c->help, 21, width);
+        }
+        pare_popup_show(ui, "help", b.text);
     }
     pare_strbuf_clear(&b);
 }

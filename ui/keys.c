@@ -101,11 +101,11 @@ int pare_key_command(int key, int *which)
 bool pare_key_motion_help(int i, const char **keys, const char **help)
 {
     static const char *const lines[][2] = {
-        {"arrows hjkl", "move; in the plot from point to point"},
+        {"arrows", "move (also h j k l); in the plot from point to point"},
         {"g G", "first, last"},
         {"C-d C-u", "half a page down, up"},
-        {"PGDN PGUP", "a page down, up"},
-        {"[ ]", "previous, next point of the front"},
+        {"PGDN PGUP", "a page down, up (also C-f C-b)"},
+        {"[ ]", "previous, next point of the front (matrix: another figure)"},
         {"ENTER", "open what is under the cursor (matrix: pin the layer at this level)"},
         {"n N", "next, previous row found"},
         {"ESC", "leave a prompt or page, clear filter, search, marks and zoom"},

@@ -19,7 +19,7 @@ static int clamp(int v, int low, int high)
 /* Width of the layer table beside the plot: what its columns can use, at most about half. */
 static int table_width(int width)
 {
-    return clamp(width * 46 / 100, 38, 66);
+    return clamp(width * 46 / 100, 38, 72);
 }
 
 static void place_panels(struct pare_layout *l, struct pare_rect body, bool split, int focus)

@@ -263,6 +263,23 @@ bool pare_prompt_key(struct pare_ui *ui, int key)
     return true;
 }
 
+/* While "pin LAYER=LEVEL" is being typed: what it would change, from cached costs. */
+static bool preview_of_line(const struct pare_ui *ui, const char *line, char *text, size_t size)
+{
+    char name[128] = "", level[32] = "";
+    if (ui->host.preview == NULL || sscanf(line, "pin %127[^= ]=%31s", name, level) != 2) {
+        return false;
+    }
+    for (int i = 0; i < ui->st->n_layers; i++) {
+        for (int l = 0; strcmp(ui->st->layers[i].name, name) == 0 && l < ui->st->n_levels; l++) {
+            if (strcmp(ui->st->level_names[l], level) == 0) {
+                return ui->host.preview(ui->host.user, i, l, l, text, size);
+            }
+        }
+    }
+    return false;
+}
+
 void pare_prompt_draw(struct pare_ui *ui, struct pare_rect r)
 {
     const struct pare_prompt *p = &ui->prompt;
@@ -291,10 +308,12 @@ void pare_prompt_draw(struct pare_ui *ui, struct pare_rect r)
         }
         return;
     }
-    char first[32] = "";
+    char first[32] = "", preview[256] = "";
     sscanf(p->text, "%31s", first);
     const int command = p->sign == ':' ? pare_command_find(first) : -1;
-    if (command >= 0) {
+    if (p->sign == ':' && preview_of_line(ui, p->text, preview, sizeof preview)) {
+        pare_pen_put(&pen, PARE_INK_GOOD, "%s", preview);
+    } else if (command >= 0) {
         const struct pare_command_info *info = pare_command_info(command);
         pare_pen_put(&pen, PARE_INK_DIM, "%s%s%s", info->arguments, info->arguments[0] != '\0' ? "   " : "", info->help);
     }

@@ -130,19 +130,23 @@ static void plot_interval(struct plot *p, int i, int layer)
     }
 }
 
-/* A point's label to the right of it, else to the left, where nothing else stands. */
+/* A point's label beside it where nothing else stands: right, left, below, above. */
 static void draw_label(struct plot *p, int x, int y, const char *label, uint32_t style)
 {
     struct pare_surface *s = &p->ui->surface;
     const int w = pare_text_width(label);
-    for (int side = 0; side < 2; side++) {
-        const int from = side == 0 ? x + 1 : x - w - 1;
-        bool is_free = from >= p->area.x && from + w + 1 <= p->area.x + p->area.w;
-        for (int i = from; is_free && i < from + w + 1; i++) {
-            is_free = s->cells[y * s->width + i].ch == ' ';
+    const int places[6][2] = {{x + 2, y}, {x - w - 1, y}, {x + 1, y + 1}, {x - w, y + 1}, {x + 1, y - 1}, {x - w, y - 1}};
+    for (int i = 0; i < 6; i++) {
+        const int from = places[i][0], row = places[i][1];
+        bool is_free = from >= p->area.x && from + w <= p->area.x + p->area.w && row >= p->area.y &&
+                       row < p->area.y + p->area.h;
+        for (int c = from - 1; is_free && c <= from + w && c < s->width; c++) {
+            const bool beside = c < from || c == from + w;
+            const uint32_t ch = s->cells[row * s->width + c].ch;
+            is_free = ch == ' ' || (beside && (row == y || ch > 127 || ch == '|' || ch == '.'));
         }
         if (is_free) {
-            pare_draw_text(s, side == 0 ? from + 1 : from, y, w, style, label);
+            pare_draw_text(s, from, row, w, style, label);
             return;
         }
     }
@@ -184,7 +188,7 @@ static int draw_axis_y(struct pare_ui *ui, struct pare_rect r, int bottom)
     double ticks[PARE_AXIS_TICKS];
     int decimals = 0, widest = 0;
     const int rows = bottom - r.y;
-    const int n = pare_axis_ticks(&ui->scatter.axis[1], rows / 2 < 2 ? 2 : rows / 2 > 8 ? 8 : rows / 2, ticks, &decimals);
+    const int n = pare_axis_ticks(&ui->scatter.axis[1], rows / 2 < 2 ? 2 : rows / 2 > 10 ? 10 : rows / 2, ticks, &decimals);
     char label[PARE_AXIS_TICKS][24];
     for (int i = 0; i < n; i++) {
         pare_format_number(label[i], sizeof label[i], ticks[i], decimals, ui->g);
@@ -207,32 +211,50 @@ static int draw_axis_y(struct pare_ui *ui, struct pare_rect r, int bottom)
     return x + 1;
 }
 
+/* Digits that a tick of the x axis needs on its own (a log axis mixes 0.5 and 20). */
+static int tick_decimals(const struct pare_axis *axis, double tick, int decimals)
+{
+    if (axis->log && axis->high / axis->low >= 3) {
+        return tick < 1 ? (int)ceil(-log10(tick) - 1e-9) : 0;
+    }
+    return decimals;
+}
+
+/* 1, 2 and 5 times a power of ten are labelled before the others. */
+static bool is_major(const struct pare_axis *axis, double tick)
+{
+    const double first = tick / pow(10, floor(log10(tick) + 1e-9));
+    return !axis->log || fabs(first - 1) < 0.01 || fabs(first - 2) < 0.01 || fabs(first - 5) < 0.01;
+}
+
 static void draw_axis_x(struct pare_ui *ui, int x0, int x1, int y)
 {
+    const struct pare_axis *axis = &ui->scatter.axis[0];
+    struct pare_surface *s = &ui->surface;
     double ticks[PARE_AXIS_TICKS];
-    int decimals = 0, free_from = x0;
+    int decimals = 0;
     const int span = x1 - x0;
     for (int x = x0; x < x1; x++) {
-        pare_draw_char(&ui->surface, x, y, ui->g->horizontal, PARE_INK_AXIS);
+        pare_draw_char(s, x, y, ui->g->horizontal, PARE_INK_AXIS);
     }
-    const int n = pare_axis_ticks(&ui->scatter.axis[0], span / 6 < 2 ? 2 : span / 6, ticks, &decimals);
-    for (int i = 0; i < n; i++) {
+    const int n = pare_axis_ticks(axis, span / 4 < 2 ? 2 : span / 4, ticks, &decimals);
+    for (int k = 0; k < 2 * n; k++) {
         char label[24];
-        const double f = pare_axis_place(&ui->scatter.axis[0], ticks[i]);
-        int own = decimals;
-        if (ui->scatter.axis[0].log && ui->scatter.axis[0].high / ui->scatter.axis[0].low >= 3) {
-            own = ticks[i] < 1 ? (int)ceil(-log10(ticks[i]) - 1e-9) : 0;
+        const int i = k % n;
+        const int at = x0 + (int)lround(pare_axis_place(axis, ticks[i]) * (span - 1));
+        if (is_major(axis, ticks[i]) != (k < n) || at < x0 || at >= x1) {
+            continue;
         }
-        pare_format_number(label, sizeof label, ticks[i], own, ui->g);
-        const int w = pare_text_width(label), at = x0 + (int)lround(f * (span - 1));
-        int from = at - w / 2;
-        from = from + w > x1 ? x1 - w : from;
-        if (at >= x0 && at < x1) {
-            pare_draw_char(&ui->surface, at, y, ui->g->axis_down, PARE_INK_AXIS);
+        pare_format_number(label, sizeof label, ticks[i], tick_decimals(axis, ticks[i], decimals), ui->g);
+        const int w = pare_text_width(label);
+        const int from = at - w / 2 + w > x1 ? x1 - w : at - w / 2;
+        bool is_free = true;
+        pare_draw_char(s, at, y, ui->g->axis_down, PARE_INK_AXIS);
+        for (int x = from - 1; x <= from + w && x < s->width; x++) {
+            is_free = is_free && (x < x0 || x >= x1 || s->cells[(y + 1) * s->width + x].ch == ' ');
         }
-        if (at >= x0 && at < x1 && from >= free_from) {
-            pare_draw_text(&ui->surface, from, y + 1, w, PARE_INK_DIM, label);
-            free_from = from + w + 1;
+        if (is_free) {
+            pare_draw_text(s, from, y + 1, w, PARE_INK_DIM, label);
         }
     }
 }

@@ -32,7 +32,7 @@ static void draw_header(struct pare_ui *ui, struct pare_rect r)
     if (st->follower) {
         pare_pen_put(&pen, PARE_INK_WARN, "  following");
     }
-    if (st->n_stages > 0) {
+    if (st->n_stages > 0 && pen.x + 24 <= pen.end) {
         pare_pen_put(&pen, PARE_INK_DIM, "  %d model%s, %d layers", st->n_stages, st->n_stages == 1 ? "" : "s",
                      st->n_layers);
     }
@@ -59,14 +59,12 @@ static void draw_tabs(struct pare_ui *ui, struct pare_rect r)
         if (x + w > r.x + r.w) {
             break;
         }
-        pare_draw_text(&ui->surface, x + (tight ? 1 : 0), r.y, w,
-                       here ? PARE_INK_TITLE | PARE_UNDERLINE : PARE_INK_DIM, text);
-        if (here && !tight) {
-            pare_draw_text(&ui->surface, x, r.y, 1, 0, " ");
-            pare_draw_text(&ui->surface, x + w - 1, r.y, 1, 0, " ");
+        pare_draw_text(&ui->surface, x + (tight ? 1 : 0), r.y, w, PARE_INK_DIM, text);
+        pare_draw_char(&ui->surface, x + 1, r.y, (uint32_t)('1' + i), PARE_INK_KEY);
+        if (here) {
+            pare_draw_text(&ui->surface, x + 3, r.y, (int)strlen(name), PARE_INK_TITLE | PARE_UNDERLINE, name);
         }
-        pare_draw_char(&ui->surface, x + 1, r.y, (uint32_t)('1' + i), here ? PARE_INK_TITLE : PARE_INK_KEY);
-        x += w + (tight ? 1 : 1);
+        x += w + 1;
     }
 }
 
@@ -124,7 +122,7 @@ static void put_rest(struct pare_ui *ui, struct pare_pen *pen, const struct pare
     char value[32];
     pare_pen_put(pen, PARE_INK_DIM, full ? "   bytes " : "  ");
     pare_pen_put(pen, PARE_INK_TITLE, "%s", pare_format_bytes(value, sizeof value, p->bytes.value, ui->g));
-    if (full && isfinite(p->bitops.value)) {
+    if (full && isfinite(p->bitops.value) && pen->x + 18 <= pen->end) {
         pare_pen_put(pen, PARE_INK_DIM, "   BitOps ");
         pare_pen_put(pen, PARE_INK_TITLE, "%s", pare_format_count(value, sizeof value, p->bitops.value, ui->g));
     }
@@ -180,8 +178,9 @@ void pare_status_draw_point(struct pare_ui *ui, struct pare_rect r, bool boxed)
     pare_ui_point_name(ui, ui->point, name, sizeof name);
     if (p != NULL && p->run >= 0 && p->run < ui->st->n_runs) {
         const struct pare_run *run = &ui->st->runs[p->run];
-        snprintf(title, sizeof title, "point %s   run %s, %s, %d of %d%s%s", sign, run->name, run->method, p->number,
-                 run->n_points, p->label != NULL && p->label[0] != '\0' ? "   " : "",
+        const bool same = strcmp(run->name, run->method) == 0;
+        snprintf(title, sizeof title, "point %s   run %s%s%s, %d of %d%s%s", sign, run->name, same ? "" : ", ",
+                 same ? "" : run->method, p->number, run->n_points, p->label != NULL && p->label[0] != '\0' ? "   " : "",
                  p->label != NULL ? p->label : "");
     }
     if (boxed) {
@@ -222,7 +221,7 @@ static void put_limit(struct pare_ui *ui, struct pare_pen *pen, const char *what
     char number[32];
     pare_pen_put(pen, PARE_INK_DIM, "%s ", what);
     if (isnan(value)) {
-        pare_pen_put(pen, PARE_INK_DIM, "%s   ", ui->g->none);
+        pare_pen_put(pen, PARE_INK_DIM, ui->surface.width >= 100 ? "%s   " : "%s  ", ui->g->none);
         return;
     }
     if (kind == 0) {
@@ -244,12 +243,16 @@ static void draw_budget(struct pare_ui *ui, struct pare_rect r)
         pare_pen_put(&pen, PARE_INK_HEAD, "budget  ");
     }
     put_limit(ui, &pen, "drop", st->max_drop, 0);
-    put_limit(ui, &pen, "latency", st->max_latency_ms, 1);
-    put_limit(ui, &pen, "bytes", st->max_bytes, 2);
+    if (r.w >= 100 || !isnan(st->max_latency_ms)) { /* a narrow screen keeps the room for the solver's answer */
+        put_limit(ui, &pen, "latency", st->max_latency_ms, 1);
+    }
+    if (r.w >= 100 || !isnan(st->max_bytes)) {
+        put_limit(ui, &pen, "bytes", st->max_bytes, 2);
+    }
     if (st->n_pins > 0) {
         pare_pen_put(&pen, PARE_INK_MARK, "%d pin%s   ", st->n_pins, st->n_pins == 1 ? "" : "s");
     }
-    if (r.w >= 100 && st->minimize != NULL) {
+    if (r.w >= 130 && st->minimize != NULL) {
         pare_pen_put(&pen, PARE_INK_HEAD, "minimize ");
         pare_pen_put(&pen, PARE_INK_TITLE, "%s   ", st->minimize);
     }
@@ -299,7 +302,7 @@ static void draw_message(struct pare_ui *ui, struct pare_rect r)
         return;
     }
     const struct pare_state *st = ui->st;
-    char preview[256] = "";
+    char preview[400] = "";
     const bool own = ui->message[0] != '\0';
     const char *text = own ? ui->message : st->message != NULL ? st->message : "";
     bool error = own ? ui->message_is_error : st->message_is_error;
@@ -307,7 +310,8 @@ static void draw_message(struct pare_ui *ui, struct pare_rect r)
     if (!own && pare_ui_active(ui) == PARE_VIEW_MATRIX && ui->host.preview != NULL && st->n_layers > 0) {
         char line[200] = "";
         if (ui->host.preview(ui->host.user, ui->layer, ui->level, ui->level, line, sizeof line)) {
-            snprintf(preview, sizeof preview, "Enter: %s", line);
+            snprintf(preview, sizeof preview, "Enter pins %s at %s: %s", st->layers[ui->layer].name,
+                     pare_ui_level_name(ui, ui->level), line);
             text = preview;
             style = PARE_INK_TEXT;
         }

@@ -290,7 +290,7 @@ void pare_table_draw(struct pare_ui *ui, struct pare_table *t, const struct pare
         pare_ui_draw_note(ui, r, m->empty != NULL ? m->empty : "nothing here yet");
         return;
     }
-    place_columns(t, m, r);
+    place_columns(t, m, (struct pare_rect){r.x, r.y, r.w - 1, r.h});
     draw_head(ui, t, m, r.y);
     t->page = r.h - 1;
     const int at = index_of(t, t->cursor);

@@ -134,6 +134,9 @@ enum pare_ink pare_theme_level(struct pare_level level)
     while (step < 7 && product < limits[step]) {
         step++;
     }
+    if (step == 4 && level.w_bits <= 2) { /* w2a8 multiplies like w4a4, but its weights are narrower */
+        step = 5;
+    }
     return (enum pare_ink)(PARE_INK_LEVEL + step);
 }
 

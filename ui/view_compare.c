@@ -7,6 +7,7 @@
 enum { ROW_ACCURACY, ROW_DROP, ROW_LATENCY, ROW_BYTES, ROW_BITOPS, ROW_TEST, N_FIGURE_ROWS };
 #define HEADING_FIGURES (-1)
 #define HEADING_LAYERS (-2)
+#define HEADING_SAME (-3)
 
 /* Points that are compared: the marked ones, and the one under the cursor when it is not marked. */
 static int compared(const struct pare_ui *ui, int points[PARE_MARKS + 1])
@@ -16,6 +17,16 @@ static int compared(const struct pare_ui *ui, int points[PARE_MARKS + 1])
         const int p = pare_ui_find_point(ui, ui->marks[i]);
         if (p >= 0) {
             points[n++] = p;
+        }
+    }
+    if (n == 0) { /* nothing marked: against uniform int8, else fp32 */
+        for (int pass = 0; pass < 2 && n == 0; pass++) {
+            for (int i = 0; i < ui->st->n_points && n == 0; i++) {
+                const char *label = ui->st->points[i].label;
+                if (i != ui->point && label != NULL && strcmp(label, pass == 0 ? "int8" : "fp32") == 0) {
+                    points[n++] = i;
+                }
+            }
         }
     }
     if (ui->point >= 0 && pare_ui_mark_of(ui, ui->point) == 0) {
@@ -36,14 +47,36 @@ static bool differs(const struct pare_ui *ui, int layer)
     return false;
 }
 
-/* Rows: heading, figures, heading, layers. Ids of layers follow those of the figures. */
+static int count_differing(const struct pare_ui *ui)
+{
+    int n = 0;
+    for (int i = 0; i < ui->st->n_layers; i++) {
+        n += differs(ui, i);
+    }
+    return n;
+}
+
+/* Rows: heading, figures, heading, layers that differ, heading, the others. Ids of layers follow those of the
+ * figures. */
 static int id_of_row(const struct pare_ui *ui, int row)
 {
-    (void)ui;
-    return row == 0                   ? HEADING_FIGURES
-           : row <= N_FIGURE_ROWS     ? row - 1
-           : row == N_FIGURE_ROWS + 1 ? HEADING_LAYERS
-                                      : row - 2;
+    if (row <= N_FIGURE_ROWS) {
+        return row == 0 ? HEADING_FIGURES : row - 1;
+    }
+    row -= N_FIGURE_ROWS + 1;
+    const int n = count_differing(ui);
+    if (row == 0 || row == n + 1) {
+        return row == 0 ? HEADING_LAYERS : HEADING_SAME;
+    }
+    const bool wanted = row <= n;
+    int left = wanted ? row : row - n - 1;
+    for (int i = 0; i < ui->st->n_layers; i++) {
+        left -= differs(ui, i) == wanted;
+        if (left == 0) {
+            return N_FIGURE_ROWS + i;
+        }
+    }
+    return HEADING_SAME;
 }
 
 static void figure_cell(const struct pare_ui *ui, int id, int column, char *text, size_t size, uint32_t *style)
@@ -82,17 +115,14 @@ static void figure_cell(const struct pare_ui *ui, int id, int column, char *text
 
 static void cell_text(const struct pare_ui *ui, int id, int column, char *text, size_t size, uint32_t *style)
 {
-    int points[PARE_MARKS + 1], n_differing = 0;
+    int points[PARE_MARKS + 1];
     const int n = compared(ui, points);
-    if (id == HEADING_FIGURES || id == HEADING_LAYERS) {
+    if (id < 0) {
         *style = PARE_INK_NAME;
-        for (int i = 0; id == HEADING_LAYERS && i < ui->st->n_layers; i++) {
-            n_differing += differs(ui, i);
-        }
-        if (column == 1 && id == HEADING_FIGURES) {
-            snprintf(text, size, "figures");
+        if (column == 1 && id == HEADING_LAYERS) {
+            snprintf(text, size, "%d of %d differ", count_differing(ui), ui->st->n_layers);
         } else if (column == 1) {
-            snprintf(text, size, "%d of %d differ", n_differing, ui->st->n_layers);
+            snprintf(text, size, "%s", id == HEADING_FIGURES ? "figures" : "the same");
         }
         return;
     }
@@ -129,13 +159,18 @@ static const struct pare_table_model *model(struct pare_ui *ui)
     for (int i = 0; i < n; i++) {
         char name[48], sign[8];
         const int mark = pare_ui_mark_of(ui, points[i]);
-        pare_text_encode(mark > 0 ? (uint32_t)('0' + mark) : ui->g->here, sign);
-        pare_ui_point_name(ui, points[i], name, sizeof name);
+        pare_text_encode(mark > 0 ? (uint32_t)('0' + mark) : points[i] == ui->point ? ui->g->here : ' ', sign);
+        const char *label = ui->st->points[points[i]].label;
+        if (label != NULL && label[0] != '\0' && strlen(label) < 8) {
+            snprintf(name, sizeof name, "%s", label);
+        } else {
+            pare_ui_point_name(ui, points[i], name, sizeof name);
+        }
         snprintf(titles[i], sizeof titles[i], "%s %s", sign, name);
         columns[2 + i] = (struct pare_column){titles[i], 9, 14, 0, true, false};
     }
     m.n_columns = 2 + n;
-    m.n_rows = n >= 2 ? 2 + N_FIGURE_ROWS + ui->st->n_layers : 0;
+    m.n_rows = n >= 2 ? 3 + N_FIGURE_ROWS + ui->st->n_layers : 0;
     m.empty = ui->st->n_points == 0 ? "nothing to compare yet: points come from solving and measuring"
                                     : "Space marks a point or run; two or more stand here side by side, "
                                       "the one under the cursor included";

@@ -7,7 +7,7 @@
 enum { NAME, SHAPE, LEVEL, PIN, ERROR, DROP, LOSS, MS, BYTES, MACS, KIND, N_COLUMNS };
 
 static const struct pare_column columns_main[N_COLUMNS] = {
-    [NAME] = {"layer", 11, 24, 0, false, true}, [SHAPE] = {"shape", 11, 14, 5, false, false},
+    [NAME] = {"layer", 10, 26, 0, false, true}, [SHAPE] = {"shape", 11, 14, 5, false, false},
     [LEVEL] = {"level", 5, 5, 0, false, false}, [PIN] = {"pin", 3, 3, 0, false, false},
     [ERROR] = {"RMSE/s", 6, 6, 1, true, false}, [DROP] = {"drop %", 6, 6, 3, true, false},
     [LOSS] = {"loss", 6, 6, 8, true, false},    [MS] = {"ms", 6, 6, 2, true, false},
@@ -169,9 +169,7 @@ static void cell_text(const struct pare_ui *ui, int id, int column, char *text, 
         }
         break;
     case SHAPE:
-        for (const char *p = layer->shape; *p != '\0' && strlen(text) + 8 < size; p++) {
-            strncat(text, *p == '>' ? ui->g->arrow : (char[2]){*p, '\0'}, size - strlen(text) - 1);
-        }
+        pare_ui_shape(ui, layer->shape, text, size);
         *style = PARE_INK_DIM;
         break;
     case LEVEL:

@@ -114,7 +114,7 @@ static void cell_text(const struct pare_ui *ui, int id, int column, char *text, 
         const bool flat = t->sort >= 0 || t->filter[0] != '\0';
         snprintf(text, size, flat ? "%s" : " %s", flat ? layer->name : layer->short_name);
     } else if (column == SHAPE) {
-        snprintf(text, size, "%s", layer->shape);
+        pare_ui_shape(ui, layer->shape, text, size);
         *style = PARE_INK_DIM;
     } else if (column == PIN) {
         if (layer->pin_lo >= 0) {

@@ -19,7 +19,7 @@ struct fake {
     struct pare_state st;
     struct pare_level levels[N_LEVELS];
     const char *level_names[N_LEVELS];
-    char name_text[N_LEVELS][16];
+    char word[N_LEVELS][128];
     struct pare_stage_state stages[N_STAGES];
     struct pare_layer layers[N_LAYERS];
     struct pare_cell cells[N_LAYERS][N_LEVELS];
@@ -68,7 +68,7 @@ static const struct {
                      {2, "classifier/fc4", "fc4", "fc", "32>8", 0.3, 0.3, 0.4}};
 
 static const double level_error[N_LEVELS] = {0, 0.0004, 0.016, 0.09, 0.16, 0.33, 0.5, 0.62};
-static const double level_speed[N_LEVELS] = {1, 0.62, 0.24, 0.235, 0.235, 0.23, 0.23, 0.12};
+static const double level_speed[N_LEVELS] = {1, 0.58, 0.27, 0.23, 0.17, 0.15, 0.115, 0.07};
 
 static void make_layers(struct fake *f)
 {
@@ -375,6 +375,9 @@ static enum pare_status pin(struct fake *f, const char *argument, bool free_it, 
     char glob[128] = "", level[64] = "";
     sscanf(argument, "%127[^=]=%63s", glob, level);
     int at = -1, n = 0;
+    if (f->st.n_layers == 0) {
+        return pare_error(err, PARE_ERR_USAGE, NULL, "no layer matches \"%s\"", glob);
+    }
     for (int l = 0; l < N_LEVELS && !free_it; l++) {
         at = strcmp(level, f->level_names[l]) == 0 ? l : at;
     }
@@ -428,8 +431,7 @@ static bool host_preview(void *user, int layer, int lo, int hi, char *text, size
     if (f->cells[layer][lo].state != PARE_CELL_DONE) {
         return false;
     }
-    snprintf(text, size, "pin %s at %s: drop 1.4 -> %.1f, latency 0.94 -> %.2f ms", f->layers[layer].name,
-             f->level_names[lo], 0.9 + 100 * f->cells[layer][lo].drop, 0.9 + f->cells[layer][lo].ms);
+    snprintf(text, size, "drop 1.4 -> %.1f, latency 0.94 -> %.2f ms", 0.9 + 100 * f->cells[layer][lo].drop, 0.9 + f->cells[layer][lo].ms);
     return true;
 }
 
@@ -438,8 +440,19 @@ static int host_complete(void *user, const char *line, const char **words, int m
     struct fake *f = user;
     const char *space = strrchr(line, ' ');
     const char *stem = space != NULL ? space + 1 : line;
+    const char *equals = strchr(stem, '=');
     int n = 0;
-    for (int i = 0; i < N_LAYERS && n < max; i++) {
+    if (f->st.n_layers == 0) {
+        return 0;
+    }
+    for (int l = 0; l < N_LEVELS && n < max && equals != NULL; l++) {
+        if (strncmp(f->level_names[l], equals + 1, strlen(equals + 1)) == 0) {
+            snprintf(f->word[n], sizeof f->word[n], "%.*s%s", (int)(equals - stem + 1), stem, f->level_names[l]);
+            words[n] = f->word[n];
+            n++;
+        }
+    }
+    for (int i = 0; i < N_LAYERS && n < max && equals == NULL; i++) {
         if (strncmp(f->layers[i].name, stem, strlen(stem)) == 0) {
             words[n++] = f->layers[i].name;
         }
