@@ -56,8 +56,7 @@ static void on_changed(void *self)
 static void on_signal(uv_signal_t *handle, int number)
 {
     struct cli_session *s = handle->data;
-    (void)number;
-    s->interrupted = true;
+    s->interrupted = number;
     uv_stop(&s->loop);
 }
 
@@ -85,7 +84,11 @@ int cli_open(struct cli_session *s, const struct cli_options *o, const char *pat
         return cli_fail(o, &err);
     }
     exe[n > 0 ? n : 0] = '\0';
-    uv_loop_init(&s->loop);
+    int rc = uv_loop_init(&s->loop);
+    if (rc != 0) {
+        pare_error(&err, PARE_ERR_FAIL, NULL, "cannot start: %s", uv_strerror(rc));
+        return cli_fail(o, &err);
+    }
     struct pare_front_options options = {.path = path,
                                          .models_dir = o->models != NULL ? o->models : getenv("PARE_MODELS"),
                                          .session = o->session,
@@ -103,6 +106,7 @@ int cli_open(struct cli_session *s, const struct cli_options *o, const char *pat
                                          .changed = on_changed};
     if (pare_front_open(&s->loop, &options, &s->front, &err) != PARE_OK) {
         uv_run(&s->loop, UV_RUN_NOWAIT);
+        uv_loop_close(&s->loop);
         return cli_fail(o, &err);
     }
     return 0;
@@ -136,7 +140,7 @@ int cli_run(struct cli_session *s, const char *verb, json_t *args_take, json_t *
     uv_run(&s->loop, UV_RUN_NOWAIT);
     if (s->interrupted) {
         fprintf(stderr, "pare: interrupted; finished results are kept, the same command goes on from there\n");
-        return 128 + SIGINT;
+        return 128 + s->interrupted;
     }
     if (answer != NULL) {
         *json = json_incref((json_t *)(uintptr_t)answer);

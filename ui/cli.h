@@ -33,7 +33,7 @@ struct cli_session {
     struct pare_front *front;
     const struct cli_options *options;
     double last_shown;
-    bool interrupted;
+    int interrupted; /* the signal; 0 = none */
 };
 int cli_open(struct cli_session *s, const struct cli_options *o, const char *path, bool temporary, bool follow);
 /* Starts a verb and runs the loop until it ends. json is a new reference (NULL on errors). Returns an exit code and

@@ -86,7 +86,7 @@ static double others_ms(const struct pare_front *f, int stage, const unsigned ch
     for (int l = 1; l < f->n_levels; l++) {
         best = count[l] > count[best] ? l : best;
     }
-    double ms = stage < 16 ? f->stage_other[stage][best] : 0;
+    double ms = f->stages[stage].other_ms[best];
     return isfinite(ms) ? ms * f->stages[stage].calls : 0;
 }
 
@@ -143,11 +143,20 @@ static int compare_pairs(const void *a, const void *b)
 
 void front_fit(struct pare_front *f)
 {
-    double pairs[512][2], x[512], y[512];
+    size_t room = (size_t)f->n_points + 1;
+    double(*pairs)[2] = calloc(room, sizeof *pairs), *x = calloc(room, sizeof *x), *y = calloc(room, sizeof *y);
+    double *fit_y = calloc(room, sizeof *fit_y);
     int n = 0;
+    if (pairs == NULL || x == NULL || y == NULL || fit_y == NULL) {
+        free(pairs);
+        free(x);
+        free(y);
+        free(fit_y);
+        return; /* the fit before stands */
+    }
     pairs[n][0] = 0;
     pairs[n++][1] = 0;
-    for (int i = 0; i < f->n_points && n < 512; i++) {
+    for (int i = 0; i < f->n_points; i++) {
         struct front_point *p = &f->points[i];
         p->loss_sum = front_loss_sum(f, p->levels);
         if (p->search.samples > 0 && isfinite(p->loss_sum)) {
@@ -160,8 +169,13 @@ void front_fit(struct pare_front *f)
         x[i] = pairs[i][0];
         y[i] = pairs[i][1] > 0 ? pairs[i][1] : 0;
     }
-    pare_isotonic(x, y, NULL, n, f->fit_y);
-    memcpy(f->fit_x, x, (size_t)n * sizeof *x);
+    pare_isotonic(x, y, NULL, n, fit_y);
+    free(pairs);
+    free(y);
+    free(f->fit_x);
+    free(f->fit_y);
+    f->fit_x = x;
+    f->fit_y = fit_y;
     f->n_fit = n;
     /* A prediction is what was said before the point was measured: the fit that knows its own answer is none. */
     for (int i = 0; i < f->n_points; i++) {
@@ -215,9 +229,9 @@ static uint32_t next_random(uint32_t *state)
  * spread evenly in the logarithm between the losses of the int8 and of the narrowest uniform config. */
 void front_mixed(const struct pare_front *f, int i, unsigned char *levels)
 {
-    unsigned char low[4096];
+    unsigned char *low = malloc((size_t)f->n_layers + 1);
     uint32_t state = 0x9e3779b9u + 7919u * (uint32_t)(i + 1);
-    if (f->n_layers > (int)sizeof low) {
+    if (low == NULL) {
         memset(levels, 0, (size_t)f->n_layers);
         return;
     }
@@ -238,6 +252,7 @@ void front_mixed(const struct pare_front *f, int i, unsigned char *levels)
             levels[layer] = (unsigned char)level; /* too far: another one */
         }
     }
+    free(low);
 }
 
 /* ---- the problem ---- */
@@ -312,7 +327,7 @@ enum pare_status front_problem(struct pare_front *f, const struct front_budget *
         }
     }
     for (int s = 0; s < f->n_stages; s++) {
-        double other = s < 16 ? f->stage_other[s][f->int8_level] : 0;
+        double other = f->stages[s].other_ms[f->int8_level];
         p->fixed[PARE_COST_BYTES] += f->stages[s].other_bytes;
         p->fixed[PARE_COST_LATENCY] += isfinite(other) ? other * f->stages[s].calls : 0;
     }

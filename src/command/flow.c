@@ -207,6 +207,7 @@ void front_advance(struct pare_front *f)
             flow->err = f->failure;
             flow_end(f, flow, f->failure.code, NULL);
         } else if (f->described) {
+            f->failures_after = flow->since;
             verbs[flow->verb].advance(f, flow);
         }
     }
@@ -229,12 +230,14 @@ uint64_t pare_front_start(struct pare_front *f, const char *verb, const void *js
         pare_error(err, PARE_ERR_USAGE, verb, "unknown verb");
         return 0;
     }
-    if (f->follower) {
+    if (f->follower && flow->verb != FLOW_DESCRIBE) {
         free(flow);
         pare_error(err, PARE_ERR_BUSY, NULL, "another pare holds this session");
         return 0;
     }
     flow->id = ++f->last_flow;
+    flow->since = pare_sched_last_id(f->sched);
+    pare_sched_forgive(f->sched);
     flow->args = json_args != NULL ? json_deep_copy(json_args) : json_object();
     flow->run = flow->best = -1;
     flow->max_loss = NAN;
@@ -278,6 +281,29 @@ void pare_front_stop(struct pare_front *f, uint64_t id)
     if (!others) {
         pare_sched_cancel_all(f->sched);
     }
+}
+
+void front_drop_flow(struct pare_front *f, uint64_t id)
+{
+    struct front_flow *flow = find_flow(f, id);
+    const struct pare_task *t = flow != NULL && !flow->ended ? pare_sched_find(f->sched, flow->task) : NULL;
+    if (flow == NULL || flow->ended) {
+        return;
+    }
+    flow_end(f, flow, pare_error(&flow->err, PARE_ERR_FAIL, NULL, "replaced"), NULL);
+    if (t != NULL && t->state == PARE_TASK_QUEUED) {
+        (void)pare_sched_cancel(f->sched, t->id);
+    }
+}
+
+enum pare_status front_retry(struct pare_front *f, struct pare_error *err)
+{
+    for (struct front_flow *flow = f->flows; flow != NULL; flow = flow->next) {
+        if (flow->ended && flow->status != PARE_OK && flow->status != PARE_ERR_INFEASIBLE && flow->id != f->resolve) {
+            return pare_front_start(f, verbs[flow->verb].name, flow->args, err) != 0 ? PARE_OK : PARE_ERR_FAIL;
+        }
+    }
+    return pare_error(err, PARE_ERR_USAGE, "retry", "nothing has failed");
 }
 
 bool front_busy(const struct pare_front *f)

@@ -18,6 +18,7 @@ struct front_flow {
     unsigned char *levels;    /* the config that this verb is about */
     /* solve */
     int run, round, best;     /* index of the run; rounds of solving; point chosen so far */
+    uint64_t since;           /* the newest job when the verb began: older failures do not count */
     uint64_t task;            /* the solve job under way */
     json_t *answer;           /* its answer */
     double max_loss;          /* tightened after a measured drop over budget */

@@ -47,7 +47,7 @@ json_t *flow_bench_json(const struct pare_front *f, const unsigned char *levels,
     for (int s = 0; s < f->n_stages; s++) {
         json_t *total = json_object();
         for (int l = 0; l < f->n_levels && s < 16; l++) {
-            json_object_set_new(total, f->level_names[l], pare_json_real(f->stage_total[s][l]));
+            json_object_set_new(total, f->level_names[l], pare_json_real(f->stages[s].total_ms[l]));
         }
         json_array_append_new(stages, json_pack("{s:s, s:f, s:o}", "name", f->stages[s].name, "calls", f->stages[s].calls,
                                                 "uniform_ms", total));

@@ -74,7 +74,8 @@ static bool ensure_probes(struct pare_front *f, struct front_flow *flow, bool *f
     for (int i = 0; i < f->n_levels + FRONT_MIXED && !*failed; i++) {
         struct front_eval eval;
         char title[64];
-        if (f->probe_done[i]) {
+        bool more = all || !f->looking;
+        if (f->probe_done[i] || !more) {
             continue;
         }
         if (i < f->n_levels) {
@@ -90,7 +91,12 @@ static bool ensure_probes(struct pare_front *f, struct front_flow *flow, bool *f
             json_t *facts = json_object();
             int point = front_add_point(f, i < f->n_levels ? uniform : probes, levels, facts, &flow->err);
             json_decref(facts);
-            if (point >= 0 && point < n && f->points[point].search.samples < eval.samples) {
+            if (point < 0) { /* the session cannot be written */
+                *failed = true;
+                json_decref(config);
+                break;
+            }
+            if (point < n && f->points[point].search.samples < eval.samples) {
                 front_load_point(f, &f->points[point]);
             }
             f->probe_done[i] = true;
@@ -101,6 +107,16 @@ static bool ensure_probes(struct pare_front *f, struct front_flow *flow, bool *f
     }
     free(levels);
     return all && !*failed;
+}
+
+bool front_probes_known(struct pare_front *f)
+{
+    struct front_flow flow = {0};
+    bool failed = false;
+    f->looking = true;
+    bool known = ensure_probes(f, &flow, &failed);
+    f->looking = false;
+    return known;
 }
 
 static bool costs_ready(struct pare_front *f, struct front_flow *flow, const struct front_budget *b)
@@ -262,7 +278,11 @@ void flow_advance_solve(struct pare_front *f, struct front_flow *flow)
         if (flow->run < 0) {
             make_run(f, flow, &b, "solve");
         }
-        if (flow->run < 0 || !start_solver(f, flow, &b, NULL)) {
+        if (flow->run < 0) {
+            flow_end(f, flow, flow->err.code != PARE_OK ? flow->err.code : PARE_ERR_IO, NULL);
+            return;
+        }
+        if (!start_solver(f, flow, &b, NULL)) {
             return;
         }
     }
@@ -291,7 +311,11 @@ void flow_advance_solve(struct pare_front *f, struct front_flow *flow)
     json_t *facts = json_pack("{s:o}", "loss", pare_json_real(front_loss_sum(f, flow->levels)));
     int point = front_add_point(f, flow->run, flow->levels, facts, &flow->err);
     json_decref(facts);
-    if (point < 0 || !measure) {
+    if (point < 0) {
+        flow_end(f, flow, flow->err.code != PARE_OK ? flow->err.code : PARE_ERR_IO, NULL);
+        return;
+    }
+    if (!measure) {
         flow->best = point;
         end_solve(f, flow);
         return;
@@ -382,8 +406,12 @@ void flow_advance_front(struct pare_front *f, struct front_flow *flow)
             return;
         }
         make_run(f, flow, &b, "front");
+        if (flow->run < 0) {
+            flow_end(f, flow, flow->err.code != PARE_OK ? flow->err.code : PARE_ERR_IO, NULL);
+            return;
+        }
         json_t *sweep = json_pack("{s:i, s:o}", "figure", (int)PARE_COST_LOSS, "limits", sweep_limits(f));
-        if (flow->run < 0 || !start_solver(f, flow, &b, sweep)) {
+        if (!start_solver(f, flow, &b, sweep)) {
             return;
         }
     }
@@ -446,8 +474,12 @@ void flow_advance_propose(struct pare_front *f, struct front_flow *flow)
     json_t *facts = json_object();
     int point = front_add_point(f, flow->run, flow->levels, facts, &flow->err);
     json_decref(facts);
+    if (point < 0) {
+        flow_end(f, flow, flow->err.code != PARE_OK ? flow->err.code : PARE_ERR_IO, NULL);
+        return;
+    }
     flow->best = point;
-    bool bare = pare_json_get_bool(f->description, "bare", false), have = point >= 0;
+    bool bare = pare_json_get_bool(f->description, "bare", false), have = true;
     if (have && pare_json_get_bool(flow->args, "measure", true)) {
         json_t *config = json_incref(f->points[point].config);
         double latency[6], fp32_ms;

@@ -80,9 +80,12 @@ static void take_layer(struct pare_front *f, struct front_layer *l, const json_t
     }
     l->n_from = (int)json_array_size(from);
     l->from = pare_arena_array(&f->arena, (size_t)l->n_from + 1, sizeof *l->from);
-    for (int i = 0; l->from != NULL && i < l->n_from; i++) {
-        l->from[i] = (int)json_integer_value(json_array_get(from, (size_t)i));
+    l->n_from = l->from != NULL ? l->n_from : 0;
+    for (int i = 0; i < l->n_from; i++) {
+        json_int_t at = json_integer_value(json_array_get(from, (size_t)i));
+        l->from[i] = at >= 0 && at < f->n_layers ? (int)at : 0;
     }
+    l->stage = l->stage >= 0 && l->stage < f->n_stages ? l->stage : 0;
     l->pin_lo = l->pin_hi = -1;
 }
 
@@ -100,7 +103,7 @@ static int keep_level(const struct pare_front *f, const char *text)
     return f->int8_level;
 }
 
-static void take_layers(struct pare_front *f, const json_t *layers, const json_t *stages)
+static bool take_layers(struct pare_front *f, const json_t *layers, const json_t *stages)
 {
     int first = keep_level(f, f->options.keep_first), last = keep_level(f, f->options.keep_last);
     f->n_layers = (int)json_array_size(layers);
@@ -108,6 +111,9 @@ static void take_layers(struct pare_front *f, const json_t *layers, const json_t
     f->n_stages = (int)json_array_size(stages);
     f->stages = pare_arena_array(&f->arena, (size_t)f->n_stages + 1, sizeof *f->stages);
     f->cells = pare_arena_array(&f->arena, (size_t)(f->n_layers * f->n_levels) + 1, sizeof *f->cells);
+    if (f->layers == NULL || f->stages == NULL || f->cells == NULL || (f->n_layers > 0 && f->n_stages == 0)) {
+        return false;
+    }
     for (int s = 0; s < f->n_stages; s++) {
         const json_t *stage = json_array_get(stages, (size_t)s);
         double other = pare_json_get_real(stage, "other_bytes");
@@ -116,6 +122,9 @@ static void take_layers(struct pare_front *f, const json_t *layers, const json_t
         f->stages[s].other_bytes = isfinite(other) ? other : 0;
         f->stages[s].calls = 1;
         f->stages[s].first_layer = f->n_layers;
+        for (int l = 0; l < PARE_MAX_LEVELS; l++) {
+            f->stages[s].other_ms[l] = f->stages[s].total_ms[l] = NAN;
+        }
     }
     for (int i = 0; i < f->n_layers; i++) {
         struct front_layer *l = &f->layers[i];
@@ -133,6 +142,7 @@ static void take_layers(struct pare_front *f, const json_t *layers, const json_t
             f->cells[i * f->n_levels + k].ms_p10 = f->cells[i * f->n_levels + k].ms_p90 = NAN;
         }
     }
+    return true;
 }
 
 /* ---- runs and points of the session ---- */
@@ -227,14 +237,16 @@ int front_add_point(struct pare_front *f, int run, const unsigned char *levels, 
 
 /* ---- jobs come back ---- */
 
-static void take_description(struct pare_front *f, const json_t *result)
+static bool take_description(struct pare_front *f, const json_t *result)
 {
     const json_t *splits = json_object_get(result, "splits");
     static const char *const names[4] = {"calibration", "search", "test", "all"};
     f->description = json_incref((json_t *)(uintptr_t)result);
     snprintf(f->content, sizeof f->content, "%s", pare_json_get_string(result, "content", ""));
     snprintf(f->isa, sizeof f->isa, "%s", pare_json_get_string(result, "isa", ""));
-    take_layers(f, json_object_get(result, "layers"), json_object_get(result, "stages"));
+    if (!take_layers(f, json_object_get(result, "layers"), json_object_get(result, "stages"))) {
+        return false;
+    }
     bool bare = pare_json_get_bool(result, "bare", false);
     for (int s = 0; s < 4; s++) {
         f->split_samples[s] = bare ? 64 : (int)pare_json_get_int(json_object_get(splits, names[s]), "n", 0);
@@ -244,6 +256,9 @@ static void take_description(struct pare_front *f, const json_t *result)
     f->eval_samples = f->options.eval_samples > 0 ? f->options.eval_samples : 2000;
     f->n_chunks = (f->sense_samples + FRONT_CHUNK - 1) / FRONT_CHUNK;
     f->sense_chunk = pare_arena_array(&f->arena, (size_t)(f->n_levels * f->n_chunks) + 1, sizeof *f->sense_chunk);
+    if (f->sense_chunk == NULL) {
+        return false;
+    }
     f->described = true;
     f->glue_ms = NAN;
     if (f->session != NULL) {
@@ -258,6 +273,7 @@ static void take_description(struct pare_front *f, const json_t *result)
         front_apply_actions(f);
     }
     front_log(f, "%s: %d models, %d layers", pare_json_get_string(result, "name", "?"), f->n_stages, f->n_layers);
+    return true;
 }
 
 static const json_t *find_row(void *self, const char *key)
@@ -280,9 +296,14 @@ static enum pare_status job_finished(void *self, const struct pare_task *task, c
     }
     if (task->key[0] != '\0' && status == PARE_OK) {
         json_object_set(f->recent, task->key, (json_t *)(uintptr_t)result);
+        json_object_del(f->absent, task->key);
     }
     if (strcmp(task->kind, "describe") == 0) {
-        take_description(f, result);
+        if (!take_description(f, result)) {
+            status = pare_error(err, PARE_ERR_INTERNAL, f->path, "the description has no layers, or memory is out");
+            f->failed = true;
+            f->failure = *err;
+        }
     } else if (task->tag != NULL) {
         json_decref(*(json_t **)task->tag);
         *(json_t **)task->tag = json_incref((json_t *)(uintptr_t)result);
@@ -323,10 +344,8 @@ static void jobs_changed(void *self)
 
 static void read_cpu(char *text, size_t size)
 {
-    struct pare_file file;
     char line[256] = "unknown CPU";
     FILE *in = fopen("/proc/cpuinfo", "re");
-    (void)file;
     while (in != NULL && fgets(line, sizeof line, in) != NULL) {
         char *colon = strchr(line, ':');
         if (strncmp(line, "model name", 10) == 0 && colon != NULL) {
@@ -424,6 +443,7 @@ enum pare_status pare_front_open(struct uv_loop_s *loop, const struct pare_front
     f->options = *options;
     f->loop = loop;
     f->recent = json_object();
+    f->absent = json_object();
     f->minimize = PARE_COST_LATENCY;
     f->max_drop = 0.01;
     f->max_latency_ms = f->max_bytes = NAN;
@@ -451,6 +471,7 @@ enum pare_status pare_front_open(struct uv_loop_s *loop, const struct pare_front
     }
     if (status != PARE_OK) {
         pare_front_close(f);
+        uv_run(loop, UV_RUN_NOWAIT); /* its handles close before their memory goes */
         pare_front_free(f);
         return status;
     }
@@ -490,6 +511,9 @@ void pare_front_free(struct pare_front *f)
     }
     free(f->points);
     free(f->runs);
+    free(f->fit_x);
+    free(f->fit_y);
+    json_decref(f->absent);
     json_decref(f->recent);
     json_decref(f->description);
     json_decref(f->calibration);

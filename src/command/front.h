@@ -42,6 +42,7 @@ struct front_stage {
     const char *name, *file;
     int first_layer, n_layers;
     double other_bytes, calls;
+    double other_ms[PARE_MAX_LEVELS], total_ms[PARE_MAX_LEVELS]; /* per call, by level */
 };
 
 /* Sums over the samples seen, of one layer at one level. */
@@ -109,7 +110,7 @@ struct pare_front {
     char calibration_key[40];
     json_t *calibration;      /* the row */
     bool profiled;
-    double stage_other[16][PARE_MAX_LEVELS], stage_total[16][PARE_MAX_LEVELS], glue_ms;
+    double glue_ms;
 
     int n_points, cap_points;
     struct front_point *points;
@@ -117,7 +118,7 @@ struct pare_front {
     int n_runs, cap_runs;
     struct front_run *runs;
     int n_fit;                /* measured (loss sum, drop) pairs, sorted by loss */
-    double fit_x[512], fit_y[512];
+    double *fit_x, *fit_y;    /* malloc'ed */
 
     double max_drop, max_latency_ms, max_bytes;
     enum pare_figure_id minimize;
@@ -126,11 +127,14 @@ struct pare_front {
     char message[512];
     bool message_is_error;
     char solver[800];
+    json_t *absent;           /* keys that the session was asked for in vain: only we write it */
+    uint64_t failures_after;  /* jobs up to this one may be tried again by the flow that is asking */
     json_t *recent;           /* rows of this process that are not to be read again from the session (fresh) */
 
-    uint64_t last_flow;
+    uint64_t last_flow, resolve; /* resolve: the solve that the last pin started */
     struct front_flow *flows; /* newest first */
     uint64_t version;
+    bool looking;             /* rows are only looked up: nothing is queued */
     bool dirty, advance_wanted, can_undo, can_redo;
     double idle_since;
     struct pare_state state;
@@ -202,6 +206,12 @@ int front_add_run(struct pare_front *f, const char *name, const char *method, js
 int front_add_point(struct pare_front *f, int run, const unsigned char *levels, json_t *facts, struct pare_error *err);
 int front_find_point(const struct pare_front *f, const char *run_and_point);
 bool front_busy(const struct pare_front *f);
+/* Ends a flow without cancelling jobs that others may want; its own queued solve is cancelled. */
+void front_drop_flow(struct pare_front *f, uint64_t id);
+/* The newest verb that failed, once more. */
+enum pare_status front_retry(struct pare_front *f, struct pare_error *err);
+/* Are the configs behind the fit all measured (in this session or before)? Takes them as points. */
+bool front_probes_known(struct pare_front *f);
 
 /* ---- state.c ---- */
 void front_build_state(struct pare_front *f);

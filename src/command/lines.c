@@ -224,12 +224,10 @@ static void solve_again(struct pare_front *f)
     for (int i = 0; sensed && i < f->n_levels * f->n_chunks; i++) {
         sensed = f->sense_chunk[i] || i < f->n_chunks;
     }
-    for (int i = 0; sensed && !pare_json_get_bool(f->description, "bare", false) && i < f->n_levels + FRONT_MIXED; i++) {
-        sensed = f->probe_done[i];
-    }
-    if (sensed) {
+    if (sensed && (pare_json_get_bool(f->description, "bare", false) || front_probes_known(f))) {
         json_t *args = json_pack("{s:b}", "measure", 0);
-        (void)pare_front_start(f, "solve", args, NULL);
+        front_drop_flow(f, f->resolve); /* of the pins before: nobody waits for it any more */
+        f->resolve = pare_front_start(f, "solve", args, NULL);
         json_decref(args);
     }
 }
@@ -350,6 +348,9 @@ static enum pare_status run_words(struct pare_front *f, const char *line, const 
         }
         return start_verb(f, name, args, err);
     }
+    if (strcmp(name, "retry") == 0) {
+        return front_retry(f, err);
+    }
     if (strcmp(name, "cancel") == 0) {
         return run_cancel(f, w, err);
     }
@@ -414,9 +415,10 @@ enum pare_status pare_front_command(struct pare_front *f, const char *line, int 
 
 bool pare_front_preview(struct pare_front *f, int layer, int level_lo, int level_hi, char *text, size_t size)
 {
-    unsigned char levels[4096];
     (void)level_lo;
-    if (!f->described || layer < 0 || layer >= f->n_layers || f->n_layers > (int)sizeof levels) {
+    unsigned char *levels = f->described && layer >= 0 && layer < f->n_layers && level_hi >= 0 && level_hi < f->n_levels
+                                ? malloc((size_t)f->n_layers + 1) : NULL;
+    if (levels == NULL) {
         return false;
     }
     /* against the newest solved point, else uniform int8 */
@@ -431,6 +433,7 @@ bool pare_front_preview(struct pare_front *f, int layer, int level_lo, int level
     int before = levels[layer];
     levels[layer] = (unsigned char)level_hi;
     double loss2 = front_loss_sum(f, levels), ms2 = front_latency_sum(f, levels), bytes2 = front_bytes(f, levels);
+    free(levels);
     if (!isfinite(loss) || !isfinite(loss2)) {
         return false;
     }

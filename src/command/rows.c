@@ -30,21 +30,26 @@ const json_t *front_find_row(struct pare_front *f, const char *key)
     if (row != NULL) {
         return row;
     }
-    if (f->options.fresh || f->session == NULL) {
+    if (f->options.fresh || f->session == NULL || json_object_get(f->absent, key) != NULL) {
         return NULL;
     }
     row = pare_session_get_row(f->session, key);
     if (row != NULL) {
         json_object_set_new(f->recent, key, row);
+    } else {
+        json_object_set_new(f->absent, key, json_true());
     }
     return row;
 }
 
-/* A job with this key that failed in this process: it is not tried again by itself. */
+/* A job with this key that failed since the verb began: it is not tried again by itself, only by a new verb. */
 static const struct pare_task *failed_task(const struct pare_front *f, const char *key)
 {
     for (int i = pare_sched_count(f->sched) - 1; i >= 0; i--) {
         const struct pare_task *t = pare_sched_task(f->sched, i);
+        if (t->id <= f->failures_after) {
+            break;
+        }
         if (strcmp(t->key, key) == 0) {
             return t->state == PARE_TASK_FAILED || t->state == PARE_TASK_CANCELLED ? t : NULL;
         }
@@ -56,6 +61,12 @@ const json_t *front_row(struct pare_front *f, struct front_job *job, bool *faile
 {
     char key[40];
     front_job_key(f, job->kind, job->params, key);
+    if (key[0] == '\0') {
+        json_decref(job->params);
+        *failed = true;
+        pare_error_nomem(err);
+        return NULL;
+    }
     const json_t *row = front_find_row(f, key);
     const struct pare_task *lost = row == NULL ? failed_task(f, key) : NULL;
     if (lost != NULL && lost->state == PARE_TASK_FAILED) {
@@ -64,7 +75,7 @@ const json_t *front_row(struct pare_front *f, struct front_job *job, bool *faile
             *err = lost->error;
         }
     }
-    if (row != NULL || lost != NULL || f->follower) {
+    if (row != NULL || lost != NULL || f->follower || f->looking) {
         if (lost != NULL && lost->state == PARE_TASK_CANCELLED) {
             *failed = true;
             pare_error(err, PARE_ERR_FAIL, job->title, "cancelled");
@@ -226,14 +237,14 @@ static void take_profile(struct pare_front *f, const json_t *row)
             cell->kernel = json_string_value(json_array_get(times, 3));
         }
     }
-    for (int s = 0; s < f->n_stages && s < 16; s++) {
+    for (int s = 0; s < f->n_stages; s++) {
         const json_t *stage = json_object_get(stages, f->stages[s].name);
         double calls = pare_json_get_real(stage, "calls");
         f->stages[s].calls = isfinite(calls) ? calls : 0;
         for (int l = 0; l < f->n_levels; l++) {
-            f->stage_other[s][l] = pare_json_get_real(json_object_get(stage, "other"), f->level_names[l]);
+            f->stages[s].other_ms[l] = pare_json_get_real(json_object_get(stage, "other"), f->level_names[l]);
             const json_t *total = json_object_get(json_object_get(stage, "total"), f->level_names[l]);
-            f->stage_total[s][l] = total != NULL ? pare_json_at_real(total, 1) : NAN;
+            f->stages[s].total_ms[l] = total != NULL ? pare_json_at_real(total, 1) : NAN;
         }
     }
     f->glue_ms = pare_json_get_real(row, "glue");

@@ -114,6 +114,14 @@ static enum pare_status open_front(struct pare_script *s, const json_t *args, st
     options.samples = samples > 0 && samples < 1000000 ? (int)samples : options.samples;
     options.changed = NULL;
     struct pare_front *f = NULL;
+    for (int i = 0; i < s->n_fronts; i++) { /* opened before by this script: a session is held once */
+        if (realpath(pare_front_state(s->fronts[i])->path, own) != NULL && strcmp(own, wanted) == 0) {
+            s->waiting_front = i;
+            s->waits_for_open = true;
+            s->flow = pare_front_start(s->fronts[i], "describe", NULL, err);
+            return s->flow != 0 ? PARE_ERR_BUSY : err->code;
+        }
+    }
     if (s->options.reuse != NULL && realpath(pare_front_state(s->options.reuse)->path, own) != NULL && strcmp(own, wanted) == 0) {
         f = s->options.reuse;
         s->borrowed[s->n_fronts] = true;
@@ -247,7 +255,8 @@ enum pare_status pare_script_start(struct uv_loop_s *loop, const struct pare_scr
     struct pare_task_spec spec = {.kind = "script",
                                   .title = options->path,
                                   .params_take = json_pack("{s:s, s:o}", "path", real, "args", args),
-                                  .limit_seconds = 60};
+                                  .limit_seconds = 60,
+                                  .max_attempts = 1}; /* half a script is not run twice */
     if (s->sched == NULL || pare_sched_add(s->sched, &spec) == 0) {
         pare_sched_free(s->sched);
         free(s);

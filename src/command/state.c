@@ -84,7 +84,7 @@ static void build_layers(struct pare_front *f, struct pare_state *s)
                                               .file = f->stages[i].file,
                                               .n_layers = f->stages[i].n_layers,
                                               .first_layer = f->stages[i].first_layer,
-                                              .ms_fp32 = f->profiled && i < 16 ? f->stage_total[i][0] : NAN,
+                                              .ms_fp32 = f->profiled ? f->stages[i].total_ms[0] : NAN,
                                               .calls_per_sample = f->profiled ? f->stages[i].calls : NAN};
         for (int k = 0; k < f->stages[i].n_layers; k++) {
             stages[i].macs += f->layers[f->stages[i].first_layer + k].macs;
@@ -198,10 +198,10 @@ static void build_points(struct pare_front *f, struct pare_state *s)
 
 static void build_reference(struct pare_front *f, struct pare_state *s)
 {
-    unsigned char levels[4096] = {0};
+    unsigned char *levels = pare_arena_array(&f->state_arena, (size_t)f->n_layers + 1, 1);
     double low, high;
     s->fp32_accuracy = s->fp32_latency = no_figure();
-    s->fp32_bytes = f->n_layers <= (int)sizeof levels ? front_bytes(f, levels) : NAN;
+    s->fp32_bytes = levels != NULL ? front_bytes(f, levels) : NAN;
     const struct front_point *most = NULL;
     for (int i = 0; i < f->n_points; i++) {
         const struct front_point *p = &f->points[i];
@@ -216,7 +216,7 @@ static void build_reference(struct pare_front *f, struct pare_state *s)
         pare_interval_proportion(most->search.reference_right, most->search.samples, &low, &high);
         s->fp32_accuracy = measured((double)most->search.reference_right / most->search.samples, low, high);
     }
-    if (s->fp32_latency.kind == PARE_FIGURE_NONE && f->profiled) {
+    if (s->fp32_latency.kind == PARE_FIGURE_NONE && f->profiled && levels != NULL) {
         s->fp32_latency = (struct pare_figure){PARE_FIGURE_PREDICTED, front_latency_sum(f, levels), NAN, NAN};
     }
 }

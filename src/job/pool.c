@@ -6,7 +6,6 @@
 #include <string.h>
 
 #define BEAT_LIMIT_SECONDS 10.0
-#define MAX_ATTEMPTS 2
 #define MAX_FAILED_STARTS 5
 
 struct write_request {
@@ -45,12 +44,13 @@ static void job_lost(struct pare_sched *s, struct pare_task *t, const char *why)
 {
     t->worker = -1;
     t->attempts++;
-    if (t->attempts < MAX_ATTEMPTS && !s->stopping) {
+    if (t->attempts < t->max_attempts && !s->stopping) {
         t->state = PARE_TASK_QUEUED;
         t->done = 0;
         return;
     }
-    pare_error(&t->error, PARE_ERR_FAIL, t->title, "%s (%d attempts)", why, t->attempts);
+    pare_error(&t->error, PARE_ERR_FAIL, t->title, "%s (%d %s)", why, t->attempts,
+               t->attempts == 1 ? "attempt" : "attempts");
     pare_sched_end_task(s, t, PARE_TASK_FAILED);
 }
 
@@ -219,9 +219,10 @@ static void frame_arrived(struct pare_pool_worker *w, const struct pare_frame *f
     case PARE_FRAME_PROGRESS:
         w->last_progress = now > w->last_progress ? now : w->last_progress;
         if (w->task != NULL) {
-            w->task->done = json_number_value(json_object_get(frame->body, "done"));
+            double done = json_number_value(json_object_get(frame->body, "done"));
             double total = json_number_value(json_object_get(frame->body, "total"));
             w->task->total = total > 0 ? total : w->task->total;
+            w->task->done = done < 0 ? 0 : done < w->task->total ? done : w->task->total;
         }
         s->owner.changed(s->owner.self);
         break;
@@ -239,7 +240,7 @@ static void frame_arrived(struct pare_pool_worker *w, const struct pare_frame *f
         script_called(w, frame);
         break;
     case PARE_FRAME_PRINT:
-        if (s->owner.print != NULL && json_object_get(frame->body, "text") != NULL) {
+        if (s->owner.print != NULL && json_is_string(json_object_get(frame->body, "text"))) {
             s->owner.print(s->owner.self, frame->job, json_string_value(json_object_get(frame->body, "text")));
         }
         break;
@@ -318,6 +319,7 @@ static struct pare_pool_worker *start_worker(struct pare_sched *s, enum pare_wor
     if (rc != 0) {
         w->state = PARE_WORKER_DYING;
         s->failed_starts++;
+        snprintf(s->start_error, sizeof s->start_error, ": %.80s", uv_strerror(rc));
         close_handles(w);
         return NULL;
     }
@@ -352,7 +354,9 @@ static void give_job(struct pare_pool_worker *w, struct pare_task *t)
         if (row != NULL && json_object_get(w->sent_rows, t->needs[i]) == NULL) {
             json_t *body = json_pack("{s:s, s:O}", "key", t->needs[i], "value", row);
             ok = body != NULL && send_frame(w, PARE_FRAME_ROW, 0, body, &t->error);
-            json_object_set_new(w->sent_rows, t->needs[i], json_true());
+            if (ok) {
+                json_object_set_new(w->sent_rows, t->needs[i], json_true());
+            }
             json_decref(body);
         }
     }
@@ -363,6 +367,9 @@ static void give_job(struct pare_pool_worker *w, struct pare_task *t)
     t->started = w->last_progress = w->last_beat = pare_sched_now(s);
     t->worker = w->index;
     if (!ok) {
+        if (t->error.code == PARE_OK) {
+            pare_error(&t->error, PARE_ERR_FAIL, t->title, "the job could not be given to a worker");
+        }
         pare_sched_end_task(s, t, PARE_TASK_FAILED);
         return;
     }
@@ -393,7 +400,7 @@ static void fail_all(struct pare_sched *s)
     for (int i = s->first_pending; i < s->n_tasks; i++) {
         struct pare_task *t = s->tasks[i];
         if (t->state == PARE_TASK_QUEUED) {
-            pare_error(&t->error, PARE_ERR_FAIL, t->title, "no worker can be started");
+            pare_error(&t->error, PARE_ERR_FAIL, t->title, "no worker can be started%s", s->start_error);
             pare_sched_end_task(s, t, PARE_TASK_FAILED);
         }
     }
@@ -421,9 +428,13 @@ static void look_for_work(struct pare_sched *s)
         if (w != NULL && is_quiet(s)) {
             s->quiet_running = true;
             give_job(w, timing);
+            if (w->task == NULL) {
+                resume_all(s);
+            }
         }
         return;
     }
+    resume_all(s); /* the timing job that asked for quiet was cancelled, or has become less urgent */
     while (work != NULL && (w = idle_worker(s, PARE_ROLE_COMPUTE)) != NULL) {
         give_job(w, work);
         work = pare_sched_pick(s, false, false);
@@ -452,15 +463,20 @@ void pare_pool_kick(struct pare_sched *s)
 static void on_tick(uv_timer_t *timer)
 {
     struct pare_sched *s = timer->data;
-    double now = pare_sched_now(s);
+    double now = pare_sched_now(s), slept = now - s->last_tick - 1;
+    s->last_tick = now;
     for (int i = 0; i < PARE_MAX_WORKERS; i++) {
         struct pare_pool_worker *w = s->workers[i];
         if (w == NULL || w->state == PARE_WORKER_DYING || w->state == PARE_WORKER_NONE) {
             continue;
         }
+        if (slept > 1) { /* it was us who were stopped (^Z): the beats lie in the pipe */
+            w->last_beat += slept;
+            w->last_progress += slept;
+        }
         if (now - w->last_beat > BEAT_LIMIT_SECONDS) {
             kill_worker(w, "the worker hangs: no heartbeat for 10 s");
-        } else if (w->state == PARE_WORKER_BUSY && w->task != NULL &&
+        } else if ((w->state == PARE_WORKER_BUSY || w->state == PARE_WORKER_PAUSING) && w->task != NULL &&
                    now - w->last_progress > w->task->limit_seconds) {
             char why[sizeof w->why];
             snprintf(why, sizeof why, "no progress for %.0f s", w->task->limit_seconds);

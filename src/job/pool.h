@@ -41,6 +41,8 @@ struct pare_sched {
     uv_idle_t kick;
     bool kicked, stopping, quiet_running;
     int failed_starts;
+    char start_error[96];   /* why the last worker could not be started */
+    double last_tick;
 };
 
 /* Looks for work soon (from the loop, never from inside the caller). */

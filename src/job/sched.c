@@ -36,6 +36,16 @@ const struct pare_task *pare_sched_find(const struct pare_sched *s, uint64_t id)
     return NULL;
 }
 
+uint64_t pare_sched_last_id(const struct pare_sched *s)
+{
+    return s->last_id;
+}
+
+void pare_sched_forgive(struct pare_sched *s)
+{
+    s->failed_starts = 0;
+}
+
 int pare_sched_pending(const struct pare_sched *s)
 {
     return s->n_pending;
@@ -71,6 +81,7 @@ static struct pare_task *new_task(const struct pare_task_spec *spec)
         t->n_needs = i + 1;
         ok = t->needs[i] != NULL;
     }
+    t->max_attempts = spec->max_attempts > 0 ? spec->max_attempts : 2;
     t->quiet = spec->quiet;
     t->interactive = spec->interactive;
     t->priority = spec->priority;

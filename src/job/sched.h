@@ -32,6 +32,7 @@ struct pare_task {
     double done, total;
     double started, finished;         /* loop seconds */
     int attempts, worker;             /* worker -1 = none */
+    int max_attempts;
     struct pare_error error;
     void *tag;                        /* the owner's */
 };
@@ -72,10 +73,14 @@ struct pare_task_spec {
     int priority;
     double limit_seconds;
     double total;                     /* expected units of progress; 0 = 1 */
+    int max_attempts;                 /* workers that it may cost; 0 = 2 */
     void *tag;
 };
 /* Queues a job; 0 when memory is out. A job with the key of one that is queued or running is that one. */
 uint64_t pare_sched_add(struct pare_sched *s, const struct pare_task_spec *spec);
+/* The id of the newest job; 0 when there was none. Forgets that workers could not be started, so that new jobs try. */
+uint64_t pare_sched_last_id(const struct pare_sched *s);
+void pare_sched_forgive(struct pare_sched *s);
 bool pare_sched_cancel(struct pare_sched *s, uint64_t id);
 void pare_sched_cancel_all(struct pare_sched *s);
 /* Answers a script's call that was put off. error code 0 = ok. */

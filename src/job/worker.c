@@ -141,7 +141,9 @@ void pare_worker_progress(struct pare_worker *w, double done, double total)
     }
     while (frame_waiting(w)) {
         struct pare_frame frame;
-        (void)between_samples(w, &frame);
+        if (between_samples(w, &frame)) {
+            json_decref(frame.body); /* an answer that nobody waits for */
+        }
     }
 }
 
@@ -215,6 +217,14 @@ static enum pare_status run_kind(struct pare_worker *w, const struct pare_worker
     return pare_error(err, PARE_ERR_INTERNAL, "worker", "unknown kind of job: %s", kind != NULL ? kind : "?");
 }
 
+static const char *ascii_only(char *text)
+{
+    for (char *p = text; *p != '\0'; p++) {
+        *p = *p >= ' ' && *p < 127 ? *p : '?';
+    }
+    return text;
+}
+
 static void run_job(struct pare_worker *w, const struct pare_worker_kind *kinds, int n_kinds,
                     const json_t *body)
 {
@@ -231,10 +241,11 @@ static void run_job(struct pare_worker *w, const struct pare_worker_kind *kinds,
     } else {
         json_decref(result);
     }
-    (void)send_frame(w, PARE_FRAME_ERROR,
-                     json_pack("{s:i, s:s, s:s}", "code", (int)status, "where", err.where, "message",
-                               err.message),
-                     NULL);
+    json_t *told = json_pack("{s:i, s:s, s:s}", "code", (int)status, "where", err.where, "message", err.message);
+    if (told == NULL) { /* names that are not UTF-8 */
+        told = json_pack("{s:i, s:s}", "code", (int)status, "message", ascii_only(err.message));
+    }
+    (void)send_frame(w, PARE_FRAME_ERROR, told, NULL);
 }
 
 static void *beat(void *argument)
@@ -276,6 +287,8 @@ static void set_limits(void)
     limit(RLIMIT_NOFILE, 256);
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
     limit(RLIMIT_AS, (rlim_t)8 << 30);
+    limit(RLIMIT_FSIZE, 0); /* results travel as frames; a worker writes no file */
+    signal(SIGXFSZ, SIG_IGN);
 #endif
     signal(SIGPIPE, SIG_IGN);
     signal(SIGINT, SIG_IGN); /* ^C at the terminal is the front's business */

@@ -43,7 +43,9 @@ static enum pare_status db_error(struct pare_session *s, struct pare_error *err)
     int code = sqlite3_errcode(s->db) & 0xff;
     enum pare_status status = code == SQLITE_FULL || code == SQLITE_IOERR ? PARE_ERR_IO
                               : code == SQLITE_BUSY || code == SQLITE_LOCKED ? PARE_ERR_BUSY
-                              : code == SQLITE_READONLY                      ? PARE_ERR_PERMISSION
+                              : code == SQLITE_READONLY || code == SQLITE_PERM || code == SQLITE_AUTH ? PARE_ERR_PERMISSION
+                              : code == SQLITE_CANTOPEN                      ? PARE_ERR_CANTCREATE
+                              : code == SQLITE_NOMEM                         ? PARE_ERR_NOMEM
                                                                              : PARE_ERR_FORMAT;
     return pare_error(err, status, s->path, "session: %s", sqlite3_errmsg(s->db));
 }
@@ -160,6 +162,19 @@ static enum pare_status check_schema(struct pare_session *s, struct pare_error *
     return status;
 }
 
+/* The folder's own name: SQLite refuses a link anywhere in the path, and homes are often behind one. The file itself may
+ * be none. */
+static void real_folder(const char *path, char out[PATH_MAX])
+{
+    char folder[PATH_MAX], real[PATH_MAX];
+    const char *slash = strrchr(path, '/'), *file = slash != NULL ? slash + 1 : path;
+    snprintf(folder, sizeof folder, "%.*s", slash == NULL || slash == path ? 1 : (int)(slash - path), slash == NULL ? "." : path);
+    if (strcmp(path, ":memory:") == 0 || realpath(folder, real) == NULL ||
+        snprintf(out, PATH_MAX, "%s%s%s", strcmp(real, "/") == 0 ? "" : real, "/", file) >= PATH_MAX) {
+        snprintf(out, PATH_MAX, "%s", path);
+    }
+}
+
 enum pare_status pare_session_open(const char *path, bool follow, struct pare_session **session,
                                    bool *follower, struct pare_error *err)
 {
@@ -169,16 +184,16 @@ enum pare_status pare_session_open(const char *path, bool follow, struct pare_se
         return pare_error_nomem(err);
     }
     s->lock_fd = -1;
-    snprintf(s->path, sizeof s->path, "%s", path);
+    real_folder(path, s->path);
     enum pare_status status = open_lock(s, follow, follower, err);
     if (status == PARE_OK) {
         int flags = s->read_only ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE;
-        if (sqlite3_open_v2(path, &s->db, flags | SQLITE_OPEN_NOFOLLOW, NULL) != SQLITE_OK) {
+        if (sqlite3_open_v2(s->path, &s->db, flags | SQLITE_OPEN_NOFOLLOW, NULL) != SQLITE_OK) {
             status = s->db != NULL ? db_error(s, err) : pare_error_nomem(err);
         }
     }
     if (status == PARE_OK) {
-        sqlite3_busy_timeout(s->db, 2000);
+        sqlite3_busy_timeout(s->db, s->read_only ? 500 : 5000); /* a follower's reading must not cost us a row */
         sqlite3_db_config(s->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
         sqlite3_db_config(s->db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
         status = s->read_only ? PARE_OK

@@ -96,6 +96,8 @@ static enum pare_status use_calibration(struct pare_worker *w, struct cache *c, 
     }
     const json_t *row = pare_worker_row(w, key);
     struct pare_pipeline *p = pare_engine_pipeline(c->engine);
+    free(c->calibration);
+    c->calibration = NULL; /* half set is not set */
     for (int s = 0; s < p->n_stages; s++) {
         const json_t *stage = json_object_get(json_object_get(row, "stages"), p->stages[s].name);
         if (stage == NULL) {
@@ -106,7 +108,6 @@ static enum pare_status use_calibration(struct pare_worker *w, struct cache *c, 
             return status;
         }
     }
-    free(c->calibration);
     c->calibration = strdup(key);
     return PARE_OK;
 }
