@@ -5,6 +5,7 @@
  */
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "work/work.h"
 
@@ -26,7 +27,11 @@ enum pare_status pare_work_accuracy(struct pare_worker *w, const json_t *params,
         status = pare_work_split(params, &split, err);
     }
     if (status == PARE_OK && !pare_engine_pipeline(e)->bare) {
-        status = pare_pipeline_open_split(pare_engine_pipeline(e), split, err);
+        const struct pare_pipeline *p = pare_engine_pipeline(e);
+        status = p->metric == NULL || strcmp(p->metric, "top1") == 0
+                     ? pare_pipeline_open_split(pare_engine_pipeline(e), split, err)
+                     : pare_error(err, PARE_ERR_CONFIG, p->path, "metric '%s' is not measured yet, only top1",
+                                  p->metric);
     }
     if (status != PARE_OK) {
         return status;
