@@ -1,6 +1,7 @@
 /* op_pool.c: max and average pools, NHWC with three spatial axes (unused ones have size 1). */
 #include <string.h>
 
+#include "op_math.h"
 #include "op_types.h"
 
 /* Taps of one output position along one axis that lie in [0, size): from, to, and the first one's
@@ -217,15 +218,14 @@ static void avg_f32(const struct pk_window *w, const struct pixel *p, const void
     }
 }
 
-static int32_t divide_even(int32_t sum, int32_t count)
+/* sum / count, half to even: exact while a float's quotient is nearer than any tie, count <= 4096.
+ */
+static inline int divide_even(int32_t sum, float count)
 {
-    int32_t q = sum / count, r = sum % count; /* toward zero */
-    int32_t twice = 2 * (r < 0 ? -r : r);
-    if (twice > count || (twice == count && (q & 1) != 0)) {
-        q += sum < 0 ? -1 : 1;
-    }
-    return q;
+    return (int)op_rint((float)sum / count);
 }
+
+#define MOST_TAPS 4096
 
 #define BYTE_LANES 256
 
@@ -233,6 +233,7 @@ static int32_t divide_even(int32_t sum, int32_t count)
     static void name(const struct pk_window *w, const struct pixel *p, const void *x, type *out,   \
                      int64_t count)                                                                \
     {                                                                                              \
+        const float divisor = (float)(count > 0 ? count : 1);                                      \
         int32_t y[BYTE_LANES];                                                                     \
         for (int64_t begin = 0; begin < w->in_c; begin += BYTE_LANES) {                            \
             const int64_t here = w->in_c - begin < BYTE_LANES ? w->in_c - begin : BYTE_LANES;      \
@@ -254,7 +255,7 @@ static int32_t divide_even(int32_t sum, int32_t count)
                 }                                                                                  \
             }                                                                                      \
             for (int64_t c = 0; c < here; c++) {                                                   \
-                out[begin + c] = (type)(any ? divide_even(y[c], (int32_t)count) : 0);              \
+                out[begin + c] = (type)(any ? divide_even(y[c], divisor) : 0);                     \
             }                                                                                      \
         }                                                                                          \
     }
@@ -301,9 +302,9 @@ bool pk_avg_pool(const struct pk_window *w, enum pk_dtype t, bool count_pad, con
             }
             if (t == PK_DT_F32) {
                 avg_f32(w, &p, x, (float *)to, count);
-            } else if (t == PK_DT_U8 && count <= 1 << 22) {
+            } else if (t == PK_DT_U8 && count <= MOST_TAPS) {
                 avg_u8(w, &p, x, (uint8_t *)to, count);
-            } else if (t == PK_DT_I8 && count <= 1 << 22) {
+            } else if (t == PK_DT_I8 && count <= MOST_TAPS) {
                 avg_i8(w, &p, x, (int8_t *)to, count);
             } else {
                 avg_any(w, t, &p, x, to, count);

@@ -6,6 +6,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "op_math.h"
 #include "op_types.h"
 
 /* One resized axis. */
@@ -256,6 +257,32 @@ static void row_any(const struct position *p, enum pk_dtype t, const void *x, vo
     }
 }
 
+/* Bytes: sums in float32, rounded half to even. */
+#define ROW_BYTES(name, type, lo, hi)                                                              \
+    static void name(const struct position *p, const type *x, type *y)                             \
+    {                                                                                              \
+        float sum[OP_CHUNK];                                                                       \
+        for (int64_t first = 0; first < p->inner; first += OP_CHUNK) {                             \
+            int64_t n = p->inner - first < OP_CHUNK ? p->inner - first : OP_CHUNK, at = 0;         \
+            int tap[PK_OPS_MAX_RANK] = {0};                                                        \
+            float weight = 0.0f;                                                                   \
+            memset(sum, 0, sizeof sum);                                                            \
+            for (bool begin = true; next_taps(p, tap, &weight, &at, begin); begin = false) {       \
+                const type *row = x + at + first;                                                  \
+                for (int64_t c = 0; c < n; c++) {                                                  \
+                    sum[c] += weight * (float)row[c];                                              \
+                }                                                                                  \
+            }                                                                                      \
+            for (int64_t c = 0; c < n; c++) {                                                      \
+                float v = sum[c] > (lo) ? sum[c] : (lo);                                           \
+                y[first + c] = (type)(int)op_rint(v < (hi) ? v : (hi));                            \
+            }                                                                                      \
+        }                                                                                          \
+    }
+
+ROW_BYTES(row_u8, uint8_t, 0.0f, 255.0f)
+ROW_BYTES(row_i8, int8_t, -128.0f, 127.0f)
+
 static void write_position(const struct pk_resize *r, const struct position *p, enum pk_dtype t,
                            size_t elem, const void *x, void *y, int64_t to)
 {
@@ -275,7 +302,9 @@ static void write_position(const struct pk_resize *r, const struct position *p, 
     } else if (t == PK_DT_F32) {
         row_f32(p, x, (float *)y + to);
     } else {
-        row_any(p, t, x, y, to);
+        t == PK_DT_U8   ? row_u8(p, x, (uint8_t *)y + to)
+        : t == PK_DT_I8 ? row_i8(p, x, (int8_t *)y + to)
+                        : row_any(p, t, x, y, to);
     }
 }
 
@@ -293,8 +322,9 @@ bool pk_resize(const struct pk_resize *r, enum pk_dtype t, const void *x, void *
     }
     op_dense_steps(r->rank, r->in, in_step);
     int n = make_tables(r, tables, scratch), last = n > 0 ? tables[n - 1].axis : -1;
-    struct position p = {
-        .tables = tables, .n_tables = n, .inner = op_product(r->rank - last - 1, r->in + (last + 1))};
+    struct position p = {.tables = tables,
+                         .n_tables = n,
+                         .inner = op_product(r->rank - last - 1, r->in + (last + 1))};
     int64_t rows = op_product(last + 1, r->out);
     for (int64_t row = 0; row < rows; row++) {
         p.base = 0;

@@ -268,7 +268,8 @@ static bool can_fold(const struct infer *s, int index)
     bool wanted = false;
     for (int k = 0; k < node->n_out; k++) {
         const struct pare_tensor *t = node->out[k] >= 0 ? &g->tensors[node->out[k]] : NULL;
-        if (t != NULL && (t->quant != NULL || pare_tensor_elements(t) > MAX_FOLDED)) {
+        int64_t elements = t != NULL ? pare_tensor_elements(t) : 0;
+        if (elements < 0 || elements > MAX_FOLDED || (t != NULL && t->quant != NULL)) {
             return false;
         }
         wanted = wanted || (t != NULL && (!t->is_output || s->consumers[node->out[k]] > 0));
