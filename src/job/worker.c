@@ -270,7 +270,7 @@ static void *beat(void *argument)
     return NULL;
 }
 
-static void limit(int resource, rlim_t value)
+static void limit(unsigned resource, rlim_t value)
 {
     struct rlimit r;
     if (getrlimit(resource, &r) == 0 && (r.rlim_max == RLIM_INFINITY || r.rlim_max > value)) {

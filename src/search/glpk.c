@@ -257,7 +257,7 @@ static int build_and_solve(struct program *m, struct pare_answer *a)
             add_budget(m, c, p->limit[c]);
         }
     }
-    set_objective(m, p->objective);
+    set_objective(m, (int)p->objective);
     int rc = solve_program(m, a);
     if (rc == 0 && a->status == PARE_SOLVE_INFEASIBLE) {
         rc = explain(m, a);
