@@ -109,7 +109,9 @@ static void figure_cell(const struct pare_ui *ui, int id, int column, char *text
     }
     *style = f->kind == PARE_FIGURE_PREDICTED || isnan(v) ? PARE_INK_PREDICTED : PARE_INK_TITLE;
     if (f->kind == PARE_FIGURE_PREDICTED && id < ROW_BYTES && !isnan(v)) {
-        strncat(text, " p", size - strlen(text) - 1); /* predicted: not by colour alone */
+        char digits[64];
+        snprintf(digits, sizeof digits, "%.60s", text);
+        snprintf(text, size, "p %s", digits); /* predicted: not by colour alone */
     }
 }
 
