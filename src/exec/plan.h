@@ -18,6 +18,8 @@
  *    follow their inputs: codes when any input has codes, a concat the widest of its inputs; what sigmoid, tanh,
  *    softmax, exp, division and the like write stays fp32. A tensor without a range stays fp32. `carrier` in the
  *    options overrides all of it (never the form that a layer reads);
+ *  - a tensor that the file itself holds in 8 bits never leaves the range of the file's grid, at any level: such files
+ *    leave a relu6 to that range;
  *  - one-bit grids have real zero off the grid: padding takes the nearest code; offset folds into the bias.
  */
 #ifndef PARE_PLAN_H

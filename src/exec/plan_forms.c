@@ -196,6 +196,20 @@ static bool is_float_function(enum pare_op op)
     }
 }
 
+bool plan_file_limits(const struct pare_graph *g, int tensor, float *lo, float *hi)
+{
+    struct pare_grid grid;
+    int n_data;
+    const int producer = g->tensors[tensor].producer;
+    if (producer < 0 || !plan_file_grid(g, tensor, &grid) || is_float_function(g->nodes[producer].op) ||
+        plan_is_mover(g, producer, &n_data)) {
+        return false;
+    }
+    *lo = pare_grid_real(&grid, 0);
+    *hi = pare_grid_real(&grid, 255);
+    return true;
+}
+
 static enum plan_class level_class(struct pare_level level)
 {
     return level.kind == PARE_LEVEL_INT    ? PLAN_CLASS_CODES

@@ -97,43 +97,75 @@ struct successors {
     float lo, hi;               /* of the clamps, when there is nothing else */
 };
 
+static void add_clamp(struct successors *s, float lo, float hi)
+{
+    s->steps[s->n_steps++] = (struct pk_step){.op = PK_STEP_CLAMP, .a = lo, .b = hi};
+    merge_clamp(lo, hi, &s->lo, &s->hi);
+}
+
+/* Clamps to the range of the file's grid, where the tensor has one. */
+static void add_limits(const struct pare_graph *g, int tensor, struct successors *s)
+{
+    float lo, hi;
+    if (plan_file_limits(g, tensor, &lo, &hi)) {
+        add_clamp(s, lo, hi);
+    }
+}
+
+/* One fused node. */
+static enum pare_status add_successor(struct pare_plan *p, const struct plan_chain_step *chain, int operand,
+                                      int channels, struct plan_layer *layer, struct successors *s,
+                                      struct pare_error *err)
+{
+    if (chain->step.op == PK_STEP_CLAMP) {
+        add_clamp(s, chain->step.a, chain->step.b);
+        return PARE_OK;
+    }
+    s->only_clamps = false;
+    layer->operand[s->n_steps] = operand;
+    struct pk_step *to = &s->steps[s->n_steps++];
+    *to = chain->step;
+    if (operand >= 0) {
+        const struct plan_slot *from = &p->slots[operand];
+        to->type = from->dtype == PARE_U8 ? PK_U8 : from->dtype == PARE_F16 ? PK_F16 : PK_F32;
+        to->scale = from->grid.scale;
+        to->offset = from->grid.offset;
+        to->zero = from->grid.zero;
+    }
+    return chain->constant >= 0 ? step_vec(p, chain, channels, &to->vec, err) : PARE_OK;
+}
+
 static enum pare_status make_successors(struct pare_plan *p, struct plan_step *step, const struct plan_group *group,
                                         struct successors *s, struct pare_error *err)
 {
     const struct pare_graph *g = p->graph;
+    struct plan_layer *layer = step->layer;
     const int channels = (int)pare_node_out_channels(g, group->node);
     int value = g->nodes[group->node].out[0];
-    s->steps = pare_arena_array(&p->arena, (size_t)group->n_chain + 1, sizeof *s->steps);
+    s->steps = pare_arena_array(&p->arena, PLAN_MAX_STEPS, sizeof *s->steps);
     if (s->steps == NULL) {
         return pare_error_nomem(err);
+    }
+    for (int i = 0; i < PLAN_MAX_STEPS; i++) {
+        layer->operand[i] = -1;
     }
     s->only_clamps = true;
     s->lo = -INFINITY;
     s->hi = INFINITY;
+    add_limits(g, value, s);
     for (int i = 0; i < group->n_chain; i++) {
         struct plan_chain_step chain;
         if (!plan_chain_step(g, group->chain[i], value, &chain)) {
             return pare_error(err, PARE_ERR_INTERNAL, g->nodes[group->chain[i]].name, "cannot be fused");
         }
-        struct pk_step *to = &s->steps[s->n_steps++];
-        *to = chain.step;
-        if (chain.constant >= 0 && step_vec(p, &chain, channels, &to->vec, err) != PARE_OK) {
-            return PARE_ERR_FORMAT;
-        }
-        if (chain.operand >= 0) {
-            const struct plan_slot *from = &p->slots[step->layer->operand[i]];
-            to->type = from->dtype == PARE_U8 ? PK_U8 : from->dtype == PARE_F16 ? PK_F16 : PK_F32;
-            to->scale = from->grid.scale;
-            to->offset = from->grid.offset;
-            to->zero = from->grid.zero;
-        }
-        if (to->op == PK_STEP_CLAMP) {
-            merge_clamp(to->a, to->b, &s->lo, &s->hi);
-        } else {
-            s->only_clamps = false;
+        enum pare_status status = add_successor(p, &chain, layer->chain_operand[i], channels, layer, s, err);
+        if (status != PARE_OK) {
+            return status;
         }
         value = g->nodes[group->chain[i]].out[0];
+        add_limits(g, value, s);
     }
+    layer->n_steps = s->n_steps;
     return PARE_OK;
 }
 
@@ -357,7 +389,6 @@ enum pare_status plan_layer_make(struct pare_plan *p, struct plan_step *step, st
     layer->pad_code = pare_grid_pad_code(&p->slots[step->in[0]].grid);
     layer->in_image = (int64_t)conv.in_h * conv.in_w * conv.in_c;
     layer->out_image = (int64_t)conv.out_h * conv.out_w; /* pixels */
-    layer->n_steps = group->n_chain;
     layer->transposed = p->graph->nodes[step->node].op == PARE_OP_CONV_TRANSPOSE;
     layer->out_h = conv.out_h;
     layer->out_w = conv.out_w;

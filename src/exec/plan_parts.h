@@ -21,6 +21,7 @@
 #include "quant/weights.h"
 
 #define PLAN_MAX_CHAIN 12 /* elementwise nodes in one epilogue */
+#define PLAN_MAX_STEPS (2 * PLAN_MAX_CHAIN + 1) /* each may be followed by the clamp of a file's grid */
 
 /* A layer and the elementwise successors that run in its epilogue. */
 struct plan_group {
@@ -93,8 +94,9 @@ struct plan_layer {
     int pad_code;
     int64_t batch, in_image;    /* images, input elements per image */
     int64_t out_image;          /* output pixels per image */
+    int chain_operand[PLAN_MAX_CHAIN]; /* slot of each fused node's operand, -1 = none */
     int n_steps;
-    int operand[PLAN_MAX_CHAIN + 1]; /* slot of each step's operand, -1 = none */
+    int operand[PLAN_MAX_STEPS]; /* slot of each step's operand, -1 = none */
     int n_calls;
     struct plan_call *calls;
     bool transposed;
@@ -106,6 +108,8 @@ struct plan_layer {
 struct plan_operand {
     int slot;                   /* -1: constant view, or absent */
     int64_t scratch;            /* offset of a float copy in the step's scratch, -1 = the slot itself */
+    bool limited;               /* outputs: clamped to the range of the file's grid */
+    float lo, hi;
 };
 
 struct plan_eval {
@@ -196,6 +200,9 @@ enum pare_status plan_layer_input_grid(const struct pare_plan *p, int node, stru
                                        struct pare_error *err);
 /* The grid of the file for this tensor as unsigned codes; false when it has none of 8 bits. */
 bool plan_file_grid(const struct pare_graph *g, int tensor, struct pare_grid *grid);
+/* The range of that grid: a tensor that the file holds in 8 bits never leaves it, at any level (the file may have left
+ * a relu6 to it). false when there is none, or for what only moves values or computes a float function. */
+bool plan_file_limits(const struct pare_graph *g, int tensor, float *lo, float *hi);
 void plan_classify(struct pare_plan *p);
 enum pare_status plan_make_slots(struct pare_plan *p, struct pare_error *err);
 /* The slot of an operand read by an operator or an epilogue: constants become constant slots. */

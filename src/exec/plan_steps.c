@@ -102,14 +102,14 @@ static enum pare_status layer_step(struct pare_plan *p, const struct plan_group 
     int value = g->nodes[group->node].out[0];
     for (int i = 0; i < group->n_chain; i++) {
         struct plan_chain_step s;
-        layer->operand[i] = -1;
+        layer->chain_operand[i] = -1;
         if (plan_chain_step(g, group->chain[i], value, &s) && s.operand >= 0) {
             const struct pare_grid carrier = plan_carrier(p, s.operand);
-            layer->operand[i] = plan_operand_slot(p, s.operand, &carrier, err);
-            if (layer->operand[i] < 0) {
+            layer->chain_operand[i] = plan_operand_slot(p, s.operand, &carrier, err);
+            if (layer->chain_operand[i] < 0) {
                 return PARE_ERR_INTERNAL;
             }
-            reads(p, step, layer->operand[i]);
+            reads(p, step, layer->chain_operand[i]);
         }
         value = g->nodes[group->chain[i]].out[0];
     }
@@ -311,6 +311,8 @@ static enum pare_status operator_step(struct pare_plan *p, int node, struct pare
             continue;
         }
         const bool real = plan_is_real(p->graph, n->out[k]);
+        struct plan_operand *out = &step->eval->out[k];
+        out->limited = real && plan_file_limits(p->graph, n->out[k], &out->lo, &out->hi);
         view_of(p->graph, n->out[k], real ? PARE_F32 : p->graph->tensors[n->out[k]].dtype,
                 &step->eval->out_view[k]);
         for (int s = p->first_slot[n->out[k]]; s >= 0; s = p->slots[s].next) {

@@ -135,7 +135,7 @@ static void run_call(const struct pare_plan *p, const struct plan_step *step, co
     const struct plan_layer *layer = step->layer;
     const struct plan_slot *x = &p->slots[step->in[0]];
     struct pk_epilogue e = call->epilogue;
-    struct pk_step steps[PLAN_MAX_CHAIN + 1];
+    struct pk_step steps[PLAN_MAX_STEPS];
     struct pk_out outs[PK_MAX_OUTS];
     const int64_t pixels = image * layer->out_image;
     if (image > 0) {
@@ -187,6 +187,15 @@ static int output_of(const struct pare_node *n, int tensor)
     return 0;
 }
 
+/* Keeps n float values inside [lo, hi]. */
+static void limit(float *x, int64_t n, float lo, float hi)
+{
+    for (int64_t i = 0; i < n; i++) {
+        const float v = x[i] > lo ? x[i] : lo;
+        x[i] = v < hi ? v : hi;
+    }
+}
+
 static enum pare_status run_eval(struct pare_plan *p, const struct plan_step *step, struct pare_error *err)
 {
     const struct pare_node *n = &p->graph->nodes[step->node];
@@ -209,6 +218,12 @@ static enum pare_status run_eval(struct pare_plan *p, const struct plan_step *st
     enum pare_status status =
         pare_op_eval(p->graph, step->node, e->in_view, e->out_view,
                      scratch != NULL ? scratch + e->op_scratch : NULL, err);
+    for (int k = 0; status == PARE_OK && k < n->n_out; k++) {
+        if (e->out[k].limited && e->out_view[k].data != NULL) {
+            limit(e->out_view[k].data, pare_tensor_elements(&p->graph->tensors[n->out[k]]), e->out[k].lo,
+                  e->out[k].hi);
+        }
+    }
     for (int i = 0; status == PARE_OK && i < step->n_out; i++) {
         const struct plan_slot *s = &p->slots[step->out[i]];
         const int k = output_of(n, s->tensor);

@@ -131,6 +131,26 @@ def compare_codes(tool, path, limit, random, folder):
     return apart <= limit, f"int8 codes at most {apart} steps apart"
 
 
+def compare_detections(tool, path, models, folder):
+    """SSD: the best detection of each photo, our int8 and float runs against LiteRT."""
+    from ai_edge_litert.interpreter import Interpreter, OpResolverType
+    net = Interpreter(path, experimental_op_resolver_type=OpResolverType.BUILTIN_REF)
+    net.allocate_tensors()
+    given = net.get_input_details()[0]
+    (scale, zero), (_, h, w, _) = given["quantization"], given["shape"]
+    photos = sorted(glob.glob(os.path.join(models, "sign_digits", "**", "*.JPG"), recursive=True))
+    apart = 0.0
+    for file in photos[:: max(1, len(photos) // PHOTOS)][:PHOTOS]:
+        codes = np.rint(photo(file, h, w, False) * 255).astype(np.uint8)
+        net.set_tensor(given["index"], codes)
+        net.invoke()
+        boxes, _, scores, _ = [net.get_tensor(o["index"]).ravel() for o in net.get_output_details()]
+        for level in ("int8", "fp32"):
+            got = ours(tool, path, [((codes.astype(np.float32) - zero) * scale).astype(np.float32)], folder, level)
+            apart = max(apart, abs(float(got[2][0] - scores[0])), float(np.max(np.abs(got[0][:4] - boxes[:4]))))
+    return apart <= 0.05, f"best score and box at most {apart:.3f} apart (int8 and fp32)"
+
+
 def main():
     tool, models, source, folder = sys.argv[1:5]
     random = np.random.default_rng(20240611)
@@ -140,6 +160,8 @@ def main():
     work += [(os.path.join(models, n), lambda p: compare_floats(tool, Tflite, p, models, random, folder)) for n in TFLITE]
     work += [(os.path.join(models, n), lambda p, most=most: compare_codes(tool, p, most, random, folder))
              for n, most in INT8.items()]
+    work.append((os.path.join(models, "detectors", "ssd_mobilenet_v1_coco_quant_detect.tflite"),
+                 lambda p: compare_detections(tool, p, models, folder)))
     failed = ran = 0
     for path, check in work:
         name = "/".join(path.split(os.sep)[-2:])

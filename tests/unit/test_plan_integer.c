@@ -467,6 +467,51 @@ static void test_imported(void **state)
     }
 }
 
+/* A file may leave its relu6 to the range of the grid: float runs stay inside that range too, also in front of a
+ * residual add. */
+static void test_grid_is_a_clamp(void **state)
+{
+    (void)state;
+    struct pare_error err = {0};
+    static const float scale = 0.002f;
+    static const int32_t zero = 0;
+    static const struct pare_quant quant = {1, -1, &scale, &zero, PARE_U8};
+    static const char *const names[] = {"fp32", "fp16", "int8", "w4a4"};
+    for (int i = 0; i < 8; i++) {
+        struct pare_graph *g = pare_graph_new();
+        const int x = add_input(g, 1, 5, 5, 6);
+        g->tensors[x].quant = &quant;
+        const int y = add_conv(g, "conv", x, (struct conv_spec){.out_c = 6, .kernel = 3, .pad = 1});
+        g->tensors[y].quant = &quant;
+        const int sum = add_binary(g, PARE_OP_ADD, "add", y, x);
+        add_output(g, sum);
+        if (i >= 4) { /* not fused: the conv's own value is an output as well */
+            add_output(g, y);
+        }
+        finish_graph(g);
+        struct pare_level *levels = levels_all(g, names[i % 4]);
+        const struct pare_plan_options options = {
+            .levels = levels, .isa = pk_isa_best(), .carrier = PARE_CARRIER_F32};
+        struct pare_plan *plan;
+        MUST(pare_plan_new(g, &options, &plan, &err));
+        feed(g, plan, NULL);
+        MUST(pare_plan_run(plan, &err));
+        float in[150], out[150];
+        int ends = 0;
+        MUST(pare_plan_read_tensor(plan, x, in, 150, &err));
+        MUST(pare_plan_get_output(plan, 0, out, 150, &err));
+        for (int k = 0; k < 150; k++) {
+            const float own = out[k] - in[k];
+            assert_true(own >= -1e-3f && own <= 255 * scale + 1e-3f);
+            ends += own < 1e-3f || own > 255 * scale - 1e-3f;
+        }
+        assert_true(ends > 50);
+        pare_plan_free(plan);
+        pare_graph_free(g);
+        free(levels);
+    }
+}
+
 static void test_refusals(void **state)
 {
     (void)state;
@@ -530,6 +575,7 @@ int main(void)
         cmocka_unit_test(test_concat),
         cmocka_unit_test(test_mixed_borders),
         cmocka_unit_test(test_imported),
+        cmocka_unit_test(test_grid_is_a_clamp),
         cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_overflow_refused),
     };
