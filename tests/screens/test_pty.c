@@ -120,6 +120,9 @@ static bool output(struct session *s, const char *text, double seconds)
     const double until = now() + seconds;
     while (now() < until) {
         struct pollfd p = {s->master, POLLIN, 0};
+        if (text != NULL && strstr(s->text, text) != NULL) {
+            return true;
+        }
         if (poll(&p, 1, 20) > 0) {
             if (s->n > sizeof s->text / 2) {
                 memmove(s->text, s->text + s->n / 2, s->n - s->n / 2);
