@@ -44,7 +44,7 @@ static bool lacks_input(const struct tfl_op *o)
 
 enum pare_status tfl_op_concat(const struct tfl_op *o)
 {
-    int axis, activation = pare_fb_i8(&o->options, 1, 0);
+    int axis = 0, activation = pare_fb_i8(&o->options, 1, 0);
     if (lacks_input(o)) {
         return tfl_op_fail(o, "lacks an input");
     }
@@ -82,7 +82,7 @@ static int many_outputs(const struct tfl_op *o, enum pare_op op, int x)
 enum pare_status tfl_op_split(const struct tfl_op *o)
 {
     bool given = o->code == 102; /* SPLIT_V x, sizes, axis; SPLIT axis, x */
-    int x = tfl_input(o, given ? 0 : 1), axis, n_sizes = -1;
+    int x = tfl_input(o, given ? 0 : 1), axis = 0, n_sizes = -1;
     int64_t axis64;
     int64_t *sizes = NULL;
     if (tfl_ints(o, given ? 2 : 0, &axis64, 1) != 1) {
@@ -136,7 +136,7 @@ enum pare_status tfl_op_split(const struct tfl_op *o)
 
 enum pare_status tfl_op_pack(const struct tfl_op *o)
 {
-    int axis;
+    int axis = 0;
     if (lacks_input(o)) {
         return tfl_op_fail(o, "lacks an input");
     }
@@ -163,7 +163,7 @@ enum pare_status tfl_op_pack(const struct tfl_op *o)
 
 enum pare_status tfl_op_unpack(const struct tfl_op *o)
 {
-    int axis, x = tfl_input(o, 0);
+    int axis = 0, x = tfl_input(o, 0);
     if (x < 0) {
         return tfl_no_memory(o);
     }
@@ -498,7 +498,7 @@ enum pare_status tfl_op_strided_slice(const struct tfl_op *o)
 
 enum pare_status tfl_op_gather(const struct tfl_op *o)
 {
-    int axis, in[2] = {tfl_input(o, 0), o->in[1]};
+    int axis = 0, in[2] = {tfl_input(o, 0), o->in[1]};
     if (in[0] < 0) {
         return tfl_no_memory(o);
     }
