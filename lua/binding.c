@@ -148,7 +148,8 @@ bool pare_get_outcome(lua_State *L, int i, struct pare_outcome *outcome)
     return true;
 }
 
-/* outcome.class: its number from 1, nil when there is none; outcome.score: the score of that class. */
+/* outcome.class: its number from 1, nil when there is none; outcome.score: the score of that class.
+ */
 static int outcome_index(lua_State *L)
 {
     struct pare_outcome o;
@@ -273,11 +274,15 @@ static void new_type(lua_State *L, const char *name, const luaL_Reg *methods)
 
 void pare_binding_register(lua_State *L)
 {
-    static const luaL_Reg tensor[] = {{"__index", tensor_index}, {"__newindex", tensor_newindex},
-                                      {"__len", tensor_len}, {"__tostring", tensor_tostring},
+    static const luaL_Reg tensor[] = {{"__index", tensor_index},
+                                      {"__newindex", tensor_newindex},
+                                      {"__len", tensor_len},
+                                      {"__tostring", tensor_tostring},
                                       {NULL, NULL}};
-    static const luaL_Reg outcome[] = {{"__index", outcome_index}, {"__newindex", tensor_newindex},
-                                       {"__tostring", outcome_tostring}, {NULL, NULL}};
+    static const luaL_Reg outcome[] = {{"__index", outcome_index},
+                                       {"__newindex", tensor_newindex},
+                                       {"__tostring", outcome_tostring},
+                                       {NULL, NULL}};
     new_type(L, TENSOR, tensor);
     new_type(L, OUTCOME, outcome);
 }

@@ -1,11 +1,12 @@
 /*
  * binding.h: tensors, boxes and outcomes as a glue script sees them. Private to lua/.
  *
- * A tensor in Lua is a handle {generation, index} into the values of the sample that runs now. When the sample
- * ends, the generation grows and every handle of it is stale: using one is an error, never a read of
- * freed memory. No pointer is kept in Lua.
+ * A tensor in Lua is a handle {generation, index} into the values of the sample that runs now. When
+ * the sample ends, the generation grows and every handle of it is stale: using one is an error,
+ * never a read of freed memory. No pointer is kept in Lua.
  *
- * Every function here checks all arguments first, then calls one core function (which never raises), then pushes.
+ * Every function here checks all arguments first, then calls one core function (which never
+ * raises), then pushes.
  */
 #ifndef PARE_LUA_BINDING_H
 #define PARE_LUA_BINDING_H

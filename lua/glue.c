@@ -62,7 +62,8 @@ static int call_stage(lua_State *L)
     const int n_in = lua_gettop(L);
     struct pare_arena *arena = pare_check_arena(L);
     if (n_in < 1 || n_in > MAX_STAGE_INPUTS) {
-        return luaL_error(L, "stage '%s' is called with 1 to %d tensors", s->name, MAX_STAGE_INPUTS);
+        return luaL_error(L, "stage '%s' is called with 1 to %d tensors", s->name,
+                          MAX_STAGE_INPUTS);
     }
     for (int i = 0; i < n_in; i++) {
         in[i] = stage_input(L, i + 1);
@@ -133,16 +134,18 @@ static int infer_body(lua_State *L)
     lua_rawgeti(L, LUA_REGISTRYINDEX, b->op_ref);
     lua_call(L, 3, 1);
     if (!pare_get_outcome(L, 1, outcome)) {
-        return bad_return(L, b->infer_ref,
-                          "infer must return an outcome of this sample: op.argmax, op.class, op.points, "
-                          "op.score or op.none");
+        return bad_return(
+            L, b->infer_ref,
+            "infer must return an outcome of this sample: op.argmax, op.class, op.points, "
+            "op.score or op.none");
     }
     return 0;
 }
 
-static enum pare_status infer(void *self, const struct pare_pipeline *p, const struct pare_sample *sample,
-                              const struct pare_runner *runner, struct pare_arena *arena,
-                              struct pare_outcome *outcome, struct pare_error *err)
+static enum pare_status infer(void *self, const struct pare_pipeline *p,
+                              const struct pare_sample *sample, const struct pare_runner *runner,
+                              struct pare_arena *arena, struct pare_outcome *outcome,
+                              struct pare_error *err)
 {
     struct pare_binding *b = self;
     b->pipeline = p;
@@ -206,8 +209,8 @@ static int metric_body(lua_State *L)
     return 0;
 }
 
-static enum pare_status metric(void *self, int n, const int *predictions, const int *labels, double *value,
-                               struct pare_error *err)
+static enum pare_status metric(void *self, int n, const int *predictions, const int *labels,
+                               double *value, struct pare_error *err)
 {
     struct pare_binding *b = self;
     struct metric_args args = {n, predictions, labels, 0};

@@ -1,5 +1,6 @@
 /*
- * lua_glue.h: what the rest of the program knows of lua/: the loader of pipeline.lua and the table of operations.
+ * lua_glue.h: what the rest of the program knows of lua/: the loader of pipeline.lua and the table
+ * of operations.
  */
 #ifndef PARE_LUA_GLUE_H
 #define PARE_LUA_GLUE_H
@@ -8,10 +9,12 @@
 #include "base/strbuf.h"
 #include "pipeline/pipeline.h"
 
-/* Give it to pare_pipeline_set_loader at start. A pipeline that it loads is used from one thread at a time. */
+/* Give it to pare_pipeline_set_loader at start. A pipeline that it loads is used from one thread at
+ * a time. */
 const struct pare_pipeline_loader *pare_lua_pipeline_loader(void);
 
-/* Where print in scripts goes (control bytes escaped); NULL = nowhere. For pipelines loaded afterwards. */
+/* Where print in scripts goes (control bytes escaped); NULL = nowhere. For pipelines loaded
+ * afterwards. */
 void pare_lua_set_print(void (*print)(void *self, const char *line), void *self);
 
 /* Operations of `op` for help: NULL behind the last. */

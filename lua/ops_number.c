@@ -9,8 +9,8 @@
 
 /* ---- outcomes ---- */
 
-static int push_kind(lua_State *L, enum pare_outcome_kind kind, int prediction, const struct pare_value *v,
-                     bool probabilities)
+static int push_kind(lua_State *L, enum pare_outcome_kind kind, int prediction,
+                     const struct pare_value *v, bool probabilities)
 {
     const struct pare_outcome o = {.kind = kind,
                                    .prediction = prediction,
@@ -38,7 +38,8 @@ int pare_lua_op_class(lua_State *L)
 {
     const struct pare_pipeline *p = pare_binding_of(L)->pipeline;
     bool probabilities = false;
-    const struct pare_value *v = lua_isnoneornil(L, 2) ? NULL : pare_check_tensor(L, 2, &probabilities);
+    const struct pare_value *v =
+        lua_isnoneornil(L, 2) ? NULL : pare_check_tensor(L, 2, &probabilities);
     int index = -1;
     if (lua_type(L, 1) == LUA_TSTRING) {
         const char *name = lua_tostring(L, 1);
@@ -156,7 +157,8 @@ int pare_lua_op_affine(lua_State *L)
     const double *offset = check_numbers(L, 3, 0, &n_offset);
     struct pare_value *out;
     struct pare_error err;
-    if (pare_op_affine(v, factor, n_factor, offset, n_offset, pare_check_arena(L), &out, &err) != PARE_OK) {
+    if (pare_op_affine(v, factor, n_factor, offset, n_offset, pare_check_arena(L), &out, &err) !=
+        PARE_OK) {
         return pare_raise(L, &err);
     }
     pare_push_tensor(L, out, false);

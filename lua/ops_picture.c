@@ -248,8 +248,9 @@ int pare_lua_op_place_box(lua_State *L)
     return 1;
 }
 
-static int normalised(lua_State *L, enum pare_status (*f)(const struct pare_value *, int, struct pare_arena *,
-                                                          struct pare_value **, struct pare_error *))
+static int normalised(lua_State *L,
+                      enum pare_status (*f)(const struct pare_value *, int, struct pare_arena *,
+                                            struct pare_value **, struct pare_error *))
 {
     const struct pare_value *points = pare_check_tensor(L, 1, NULL);
     const int k = numbers_argument(L, 2);

@@ -3,15 +3,12 @@
  *   name     text; the folder's name when left out
  *   stages   list of { name, file, sha256 = "..." }
  *   data     { calibration = D, search = D, test = D, all = D }, D = a path or
- *            { path =, border =, classes = {names}, labels = { folder = class name | false }, seed =,
- *              part = { from, to }, limit =, keep_float = }
- *   classes  list of names
- *   infer    function(stage, sample, op); a pipeline of one stage may leave it out
- *   metric   "top1", "map", "pck", "auc", or function(outcomes, labels) -> number
- *   metrics  per stage, for later use
- *   keep     layers held at a level at least, besides first and last ones at int8: list of patterns (int8), or
- *            { [pattern] = level }
- * Any other field is an error: a misspelt one must not be ignored.
+ *            { path =, border =, classes = {names}, labels = { folder = class name | false }, seed
+ * =, part = { from, to }, limit =, keep_float = } classes  list of names infer    function(stage,
+ * sample, op); a pipeline of one stage may leave it out metric   "top1", "map", "pck", "auc", or
+ * function(outcomes, labels) -> number metrics  per stage, for later use keep     layers held at a
+ * level at least, besides first and last ones at int8: list of patterns (int8), or { [pattern] =
+ * level } Any other field is an error: a misspelt one must not be ignored.
  */
 #include "lua/lua_glue.h"
 
@@ -63,7 +60,8 @@ static const char *take_string(lua_State *L, struct pare_pipeline *p, const char
     return copy;
 }
 
-static const char *optional_string(lua_State *L, struct pare_pipeline *p, int table, const char *key)
+static const char *optional_string(lua_State *L, struct pare_pipeline *p, int table,
+                                   const char *key)
 {
     lua_pushstring(L, key);
     if (lua_rawget(L, table) == LUA_TNIL) {
@@ -91,7 +89,8 @@ static double optional_number(lua_State *L, int table, const char *key, double o
 }
 
 /* Only these keys (a list ended by NULL) may be in the table; numbers too when `list`. */
-static void check_keys(lua_State *L, int table, const char *what, const char *const *known, bool list)
+static void check_keys(lua_State *L, int table, const char *what, const char *const *known,
+                       bool list)
 {
     lua_pushnil(L);
     while (lua_next(L, table) != 0) {
@@ -152,7 +151,8 @@ static void read_stage(lua_State *L, struct pare_pipeline *p, int i)
     if (!good_stage_name(s->name)) {
         luaL_error(L, "stage '%s': a name is a word of letters, digits and _", s->name);
     }
-    if (s->sha256 != NULL && (strlen(s->sha256) != 64 || strspn(s->sha256, "0123456789abcdef") != 64)) {
+    if (s->sha256 != NULL &&
+        (strlen(s->sha256) != 64 || strspn(s->sha256, "0123456789abcdef") != 64)) {
         luaL_error(L, "stage '%s': sha256 is 64 hexadecimal digits in lower case", s->name);
     }
     for (int k = 0; k < i; k++) {
@@ -203,7 +203,8 @@ static int class_index(lua_State *L, struct pare_pipeline *p, const char *name)
 }
 
 /* labels = { folder = "class" or false }: sorted by folder, since Lua's order is not fixed. */
-static void read_labels(lua_State *L, struct pare_pipeline *p, struct pare_data_spec *spec, int table)
+static void read_labels(lua_State *L, struct pare_pipeline *p, struct pare_data_spec *spec,
+                        int table)
 {
     lua_pushliteral(L, "labels");
     if (lua_rawget(L, table) == LUA_TNIL) {
@@ -265,12 +266,12 @@ static void read_part(lua_State *L, struct pare_data_spec *spec, int table)
 
 static void read_split(lua_State *L, struct pare_pipeline *p, enum pare_split split)
 {
-    static const char *const known[] = {"path", "border", "classes", "labels", "seed",
-                                        "part", "limit", "keep_float", NULL};
+    static const char *const known[] = {"path", "border", "classes",    "labels", "seed",
+                                        "part", "limit",  "keep_float", NULL};
     struct pare_data_spec *spec = &p->specs[split];
     const int t = lua_gettop(L);
-    *spec = (struct pare_data_spec){.part_end = 1, .n_classes = p->n_classes,
-                                    .classes = (const char *const *)p->classes};
+    *spec = (struct pare_data_spec){
+        .part_end = 1, .n_classes = p->n_classes, .classes = (const char *const *)p->classes};
     if (lua_type(L, t) == LUA_TSTRING) {
         lua_pushvalue(L, t);
         p->data_as_written[split] = take_string(L, p, "data");
@@ -411,7 +412,7 @@ static void read_metric(lua_State *L, struct pare_pipeline *p, struct pare_bindi
 /* (table, pipeline): the table is what the script returned. */
 static int read_pipeline(lua_State *L)
 {
-    static const char *const known[] = {"name", "stages", "data", "classes", "infer",
+    static const char *const known[] = {"name",   "stages",  "data", "classes", "infer",
                                         "metric", "metrics", "keep", NULL};
     struct pare_pipeline *p = lua_touserdata(L, 2);
     struct pare_binding *b = pare_binding_of(L);
@@ -445,8 +446,8 @@ static int read_pipeline(lua_State *L)
     return 0;
 }
 
-static enum pare_status run_script(struct pare_pipeline *p, struct pare_binding *b, const char *path,
-                                   struct pare_error *err)
+static enum pare_status run_script(struct pare_pipeline *p, struct pare_binding *b,
+                                   const char *path, struct pare_error *err)
 {
     struct pare_lua *lua = b->lua;
     struct pare_hash hash;

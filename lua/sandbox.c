@@ -77,7 +77,8 @@ enum pare_status pare_lua_new(const struct pare_lua_limits *limits, struct pare_
         return pare_error_nomem(err);
     }
     lua->limits.time_ms = limits != NULL ? limits->time_ms : DEFAULT_TIME_MS;
-    lua->limits.mem_bytes = limits != NULL && limits->mem_bytes > 0 ? limits->mem_bytes : DEFAULT_MEMORY;
+    lua->limits.mem_bytes =
+        limits != NULL && limits->mem_bytes > 0 ? limits->mem_bytes : DEFAULT_MEMORY;
     strcpy(lua->dir, ".");
     lua->L = lua_newstate(allocate, lua);
     if (lua->L == NULL) {
@@ -108,21 +109,23 @@ static enum pare_status lua_error_of(struct pare_lua *lua, const char *text, str
 {
     const char *colon = strstr(text, ".lua:");
     char where[sizeof err->where];
-    if (colon != NULL && memchr(text, ' ', (size_t)(colon - text)) == NULL && isdigit((unsigned char)colon[5])) {
+    if (colon != NULL && memchr(text, ' ', (size_t)(colon - text)) == NULL &&
+        isdigit((unsigned char)colon[5])) {
         const char *end = colon + 5;
         while (isdigit((unsigned char)*end)) {
             end++;
         }
         if (end[0] == ':' && end[1] == ' ') {
-            snprintf(where, sizeof where, "%.400s/%.*s", lua->dir, (int)(end - text < 100 ? end - text : 100),
-                     text);
+            snprintf(where, sizeof where, "%.400s/%.*s", lua->dir,
+                     (int)(end - text < 100 ? end - text : 100), text);
             return pare_error(err, PARE_ERR_CONFIG, where, "%s", end + 2);
         }
     }
     return pare_error(err, PARE_ERR_CONFIG, lua->dir, "%s", text);
 }
 
-/* The message handler: strings and numbers stay, other error values become words. Calls no metamethod. */
+/* The message handler: strings and numbers stay, other error values become words. Calls no
+ * metamethod. */
 static int to_message(lua_State *L)
 {
     if (lua_type(L, 1) != LUA_TSTRING && lua_type(L, 1) != LUA_TNUMBER) {
@@ -270,8 +273,8 @@ static int locked_newindex(lua_State *L)
 void pare_lua_lock_table(lua_State *L, const char *what)
 {
     luaL_checkstack(L, 6, NULL);
-    lua_newtable(L);                       /* table proxy */
-    lua_createtable(L, 0, 3);              /* table proxy meta */
+    lua_newtable(L);          /* table proxy */
+    lua_createtable(L, 0, 3); /* table proxy meta */
     lua_pushvalue(L, -3);
     lua_pushstring(L, what);
     lua_pushcclosure(L, locked_index, 2);

@@ -1,16 +1,19 @@
 /*
- * sandbox.h: one Lua state with nothing dangerous in it and with limits. One state per script; no globals.
+ * sandbox.h: one Lua state with nothing dangerous in it and with limits. One state per script; no
+ * globals.
  *
- * Inside: base (without dofile, loadfile, collectgarbage, xpcall; `load` takes text only), string (without
- * dump), table, math (random is seeded), utf8, coroutine, and os.clock, os.time, os.date. `require` finds
- * NAME.lua beside the script while the script is loaded. Reading or writing an undeclared global is an error.
- * Addresses never show. print goes to a function of the host.
+ * Inside: base (without dofile, loadfile, collectgarbage, xpcall; `load` takes text only), string
+ * (without dump), table, math (random is seeded), utf8, coroutine, and os.clock, os.time, os.date.
+ * `require` finds NAME.lua beside the script while the script is loaded. Reading or writing an
+ * undeclared global is an error. Addresses never show. print goes to a function of the host.
  *
- * Limits: memory by the allocator, time (of this thread's processor) by a count hook that fires at every line
- * once the limit has passed, so that pcall cannot swallow it. A C function such as string.find cannot be
- * interrupted: whoever runs foreign scripts does so in a worker that can be killed.
+ * Limits: memory by the allocator, time (of this thread's processor) by a count hook that fires at
+ * every line once the limit has passed, so that pcall cannot swallow it. A C function such as
+ * string.find cannot be interrupted: whoever runs foreign scripts does so in a worker that can be
+ * killed.
  *
- * xpcall is absent because a message handler called for an error that a hook raised runs without hooks.
+ * xpcall is absent because a message handler called for an error that a hook raised runs without
+ * hooks.
  * `__gc`, `__close` and `__mode` are refused in setmetatable.
  */
 #ifndef PARE_LUA_SANDBOX_H
@@ -25,26 +28,27 @@
 #include "base/status.h"
 
 struct pare_lua_limits {
-    double time_ms;    /* of one pare_lua_call, without time between pause and resume; 0 = none */
-    size_t mem_bytes;  /* of the whole state; 0 = 64 MiB */
+    double time_ms;   /* of one pare_lua_call, without time between pause and resume; 0 = none */
+    size_t mem_bytes; /* of the whole state; 0 = 64 MiB */
 };
 
 struct pare_lua {
     lua_State *L;
     struct pare_lua_limits limits;
     size_t mem_used;
-    long fail_at;      /* tests: from this allocation on all fail (1 = the next; Lua tries again after collecting); 0 = none */
+    long fail_at; /* tests: from this allocation on all fail (1 = the next; Lua tries again after
+                     collecting); 0 = none */
     bool mem_refused;
-    double deadline;   /* processor seconds of this thread */
+    double deadline; /* processor seconds of this thread */
     double paused_at;
     bool expired;
-    bool loading;      /* require works */
+    bool loading; /* require works */
     int require_depth;
-    char dir[1024];    /* of the script */
+    char dir[1024];         /* of the script */
     struct pare_hash *hash; /* while loading: every Lua file that takes part is added; or NULL */
     void (*print)(void *self, const char *line);
     void *print_self;
-    void *user;        /* of the binding */
+    void *user; /* of the binding */
 };
 
 /* Opens the libraries. limits may be NULL (64 MiB, 5 s). */
@@ -53,12 +57,14 @@ enum pare_status pare_lua_new(const struct pare_lua_limits *limits, struct pare_
 void pare_lua_free(struct pare_lua *lua);
 struct pare_lua *pare_lua_of(lua_State *L);
 
-/* Loads a text file (at most 1 MiB, regular, no byte code, no NUL) and leaves its function on the stack. */
+/* Loads a text file (at most 1 MiB, regular, no byte code, no NUL) and leaves its function on the
+ * stack. */
 enum pare_status pare_lua_load_file(struct pare_lua *lua, const char *path, struct pare_error *err);
-/* Calls the function below n_in arguments under the limits; n_out results stay on the stack (none on error).
- * Errors: where = "DIR/FILE.lua:LINE" when the message names one. */
+/* Calls the function below n_in arguments under the limits; n_out results stay on the stack (none
+ * on error). Errors: where = "DIR/FILE.lua:LINE" when the message names one. */
 enum pare_status pare_lua_call(struct pare_lua *lua, int n_in, int n_out, struct pare_error *err);
-/* Runs f(lua, data) protected, without results: for host code that may raise (allocations, argument checks). */
+/* Runs f(lua, data) protected, without results: for host code that may raise (allocations, argument
+ * checks). */
 enum pare_status pare_lua_protect(struct pare_lua *lua, lua_CFunction f, void *data,
                                   struct pare_error *err);
 
@@ -66,8 +72,8 @@ enum pare_status pare_lua_protect(struct pare_lua *lua, lua_CFunction f, void *d
 void pare_lua_pause(struct pare_lua *lua);
 void pare_lua_resume(struct pare_lua *lua);
 
-/* A proxy of the table on top of the stack that can be read but not changed; reading a name that is not there
- * raises "there is no WHAT 'NAME'". Replaces the table. May raise. */
+/* A proxy of the table on top of the stack that can be read but not changed; reading a name that is
+ * not there raises "there is no WHAT 'NAME'". Replaces the table. May raise. */
 void pare_lua_lock_table(lua_State *L, const char *what);
 
 /* sandbox_libs.c: fills the globals. Runs protected. */

@@ -251,10 +251,13 @@ static void forget(lua_State *L, const char *const *names)
 
 static void open_base(lua_State *L)
 {
-    static const luaL_Reg own[] = {{"tostring", safe_tostring}, {"print", safe_print},
-                                   {"load", safe_load}, {"setmetatable", safe_setmetatable},
+    static const luaL_Reg own[] = {{"tostring", safe_tostring},
+                                   {"print", safe_print},
+                                   {"load", safe_load},
+                                   {"setmetatable", safe_setmetatable},
                                    {NULL, NULL}};
-    static const char *const gone[] = {"dofile", "loadfile", "collectgarbage", "xpcall", "warn", NULL};
+    static const char *const gone[] = {"dofile", "loadfile", "collectgarbage",
+                                       "xpcall", "warn",     NULL};
     luaL_requiref(L, LUA_GNAME, luaopen_base, 1);
     forget(L, gone);
     luaL_setfuncs(L, own, 0);
@@ -295,8 +298,8 @@ static void open_os(lua_State *L)
 
 int pare_lua_open_libs(lua_State *L)
 {
-    static const luaL_Reg strict[] = {{"__index", undeclared_read}, {"__newindex", undeclared_write},
-                                      {NULL, NULL}};
+    static const luaL_Reg strict[] = {
+        {"__index", undeclared_read}, {"__newindex", undeclared_write}, {NULL, NULL}};
     static const char *const registry[] = {LUA_LOADED_TABLE, LUA_PRELOAD_TABLE, NULL};
     lua_settop(L, 0);
     open_base(L);

@@ -70,7 +70,8 @@ static enum pare_status check_arrays(struct pare_dataset *d, struct pare_error *
     for (int k = PARE_NPZ_LABEL; k < PARE_NPZ_COUNT; k++) {
         const struct pare_npy *a = &d->arrays[k];
         if (d->bytes[k] != NULL && (a->rank < 1 || a->dims[0] != image->dims[0])) {
-            return pare_error(err, PARE_ERR_FORMAT, d->root, "array '%s' has %lld items, 'image' %lld",
+            return pare_error(err, PARE_ERR_FORMAT, d->root,
+                              "array '%s' has %lld items, 'image' %lld",
                               k == PARE_NPZ_LABEL ? "label" : "target",
                               a->rank < 1 ? 1LL : (long long)a->dims[0], (long long)image->dims[0]);
         }
@@ -78,7 +79,8 @@ static enum pare_status check_arrays(struct pare_dataset *d, struct pare_error *
     const struct pare_npy *label = &d->arrays[PARE_NPZ_LABEL];
     if (d->bytes[PARE_NPZ_LABEL] != NULL &&
         (label->kind == 'f' || label->elements != image->dims[0])) {
-        return pare_error(err, PARE_ERR_FORMAT, d->root, "array 'label' must hold one integer per item");
+        return pare_error(err, PARE_ERR_FORMAT, d->root,
+                          "array 'label' must hold one integer per item");
     }
     if (image->dims[0] > 1 << 24) {
         return pare_error(err, PARE_ERR_FORMAT, d->root, "more than 2^24 items");
@@ -95,7 +97,8 @@ static void count_nonfinite(struct pare_dataset *d)
         n += !isfinite(pare_npy_element(a, i));
     }
     if (n > 0) {
-        d->warning = pare_arena_printf(&d->arena, "%lld values of 'image' are not finite", (long long)n);
+        d->warning =
+            pare_arena_printf(&d->arena, "%lld values of 'image' are not finite", (long long)n);
     }
 }
 
@@ -153,8 +156,8 @@ static enum pare_status open_idx(struct pare_dataset *d, struct pare_error *err)
     if (at == NULL || at[10] == '\0') {
         return PARE_OK;
     }
-    const char *labels = pare_arena_printf(&d->arena, "%.*slabels-idx1%s", (int)(at - d->root), d->root,
-                                           at + 11);
+    const char *labels =
+        pare_arena_printf(&d->arena, "%.*slabels-idx1%s", (int)(at - d->root), d->root, at + 11);
     if (labels == NULL) {
         return pare_error_nomem(err);
     }
@@ -172,7 +175,8 @@ static enum pare_status open_npy(struct pare_dataset *d, struct pare_error *err)
     if (status != PARE_OK) {
         return status;
     }
-    unsigned char *copy = malloc(file.size > 0 ? file.size : 1); /* the file may change while we use it */
+    unsigned char *copy =
+        malloc(file.size > 0 ? file.size : 1); /* the file may change while we use it */
     if (copy == NULL) {
         status = pare_error_nomem(err);
     } else {
@@ -277,16 +281,18 @@ const char *pare_dataset_warning(const struct pare_dataset *d)
 }
 
 /* A border of zeros around [1,h,w,c]. */
-static enum pare_status add_border(int border, struct pare_arena *arena, int64_t *dims, float **data,
-                                   struct pare_error *err)
+static enum pare_status add_border(int border, struct pare_arena *arena, int64_t *dims,
+                                   float **data, struct pare_error *err)
 {
     const int64_t h = dims[1], w = dims[2], c = dims[3], b = border;
-    float *wide = pare_arena_array(arena, (size_t)(h + 2 * b), (size_t)((w + 2 * b) * c) * sizeof *wide);
+    float *wide =
+        pare_arena_array(arena, (size_t)(h + 2 * b), (size_t)((w + 2 * b) * c) * sizeof *wide);
     if (wide == NULL) {
         return pare_error_nomem(err);
     }
     for (int64_t y = 0; y < h; y++) {
-        memcpy(wide + ((y + b) * (w + 2 * b) + b) * c, *data + y * w * c, (size_t)(w * c) * sizeof *wide);
+        memcpy(wide + ((y + b) * (w + 2 * b) + b) * c, *data + y * w * c,
+               (size_t)(w * c) * sizeof *wide);
     }
     dims[1] += 2 * b;
     dims[2] += 2 * b;
@@ -294,8 +300,9 @@ static enum pare_status add_border(int border, struct pare_arena *arena, int64_t
     return PARE_OK;
 }
 
-static enum pare_status picture_values(const struct pare_dataset *d, int i, struct pare_arena *arena,
-                                       int64_t *dims, float **data, struct pare_error *err)
+static enum pare_status picture_values(const struct pare_dataset *d, int i,
+                                       struct pare_arena *arena, int64_t *dims, float **data,
+                                       struct pare_error *err)
 {
     struct pare_picture picture;
     const char *path = pare_arena_printf(arena, "%s/%s", d->root, d->items[i].path);
@@ -322,8 +329,8 @@ static enum pare_status picture_values(const struct pare_dataset *d, int i, stru
 }
 
 static enum pare_status array_values(const struct pare_npy *a, int64_t row, bool divide,
-                                     struct pare_arena *arena, int *rank, int64_t *dims, float **data,
-                                     struct pare_error *err)
+                                     struct pare_arena *arena, int *rank, int64_t *dims,
+                                     float **data, struct pare_error *err)
 {
     const int64_t n = a->dims[0] > 0 ? a->elements / a->dims[0] : 0;
     *rank = a->rank > 1 ? a->rank : 2;
@@ -374,7 +381,8 @@ enum pare_status pare_dataset_target(const struct pare_dataset *d, int i, struct
     if (d->bytes[PARE_NPZ_TARGET] == NULL || i < 0 || i >= d->n_items) {
         return PARE_OK;
     }
-    return array_values(&d->arrays[PARE_NPZ_TARGET], d->items[i].row, false, arena, rank, dims, data, err);
+    return array_values(&d->arrays[PARE_NPZ_TARGET], d->items[i].row, false, arena, rank, dims,
+                        data, err);
 }
 
 /* ---- the hash ---- */
@@ -393,7 +401,8 @@ static enum pare_status hash_file(struct pare_hash *h, const char *path, struct 
 }
 
 /* Names, labels, bytes and the options that change samples. */
-static enum pare_status hash_all(const struct pare_dataset *d, struct pare_hash *h, struct pare_error *err)
+static enum pare_status hash_all(const struct pare_dataset *d, struct pare_hash *h,
+                                 struct pare_error *err)
 {
     const int64_t options[3] = {d->n_items, d->spec.border, d->spec.keep_float};
     enum pare_status status = PARE_OK;

@@ -20,14 +20,14 @@ struct pare_dataset {
     int n_items;
     struct pare_item *items;
     int n_classes;
-    const char **classes;       /* [n_classes], or NULL when names are unknown */
+    const char **classes; /* [n_classes], or NULL when names are unknown */
     bool pictures;
-    bool add_channel;           /* IDX pictures [N,H,W] become [1,H,W,1] */
+    bool add_channel; /* IDX pictures [N,H,W] become [1,H,W,1] */
     unsigned char *bytes[PARE_NPZ_COUNT];
     struct pare_npy arrays[PARE_NPZ_COUNT];
-    const char *files[2];       /* for the hash of array data */
+    const char *files[2]; /* for the hash of array data */
     const char *warning;
-    char hash[33];              /* "" until asked for */
+    char hash[33]; /* "" until asked for */
 };
 
 /* folder.c: fills items and classes from a folder of class folders. */

@@ -90,14 +90,15 @@ static uint64_t name_seed(uint64_t seed, const char *name)
 }
 
 /* Appends one class folder's part of the pictures. */
-static enum pare_status add_folder(struct pare_dataset *d, const char *name, int label, int *capacity,
-                                   struct pare_error *err)
+static enum pare_status add_folder(struct pare_dataset *d, const char *name, int label,
+                                   int *capacity, struct pare_error *err)
 {
     struct names files = {NULL, 0, 0};
     struct pare_item *items = NULL;
     int begin, end;
     const char *dir = pare_arena_printf(&d->arena, "%s/%s", d->root, name);
-    enum pare_status status = dir == NULL ? pare_error_nomem(err) : list(d, dir, false, MAX_ITEMS, &files, err);
+    enum pare_status status =
+        dir == NULL ? pare_error_nomem(err) : list(d, dir, false, MAX_ITEMS, &files, err);
     if (status != PARE_OK || files.n == 0) {
         goto out;
     }
@@ -150,15 +151,16 @@ static int folder_label(const struct pare_data_spec *spec, const char *name, int
     return spec->n_folders > 0 || spec->n_classes > 0 ? -2 : position;
 }
 
-static enum pare_status add_all(struct pare_dataset *d, const struct names *folders, struct pare_error *err)
+static enum pare_status add_all(struct pare_dataset *d, const struct names *folders,
+                                struct pare_error *err)
 {
     int capacity = 0, used = 0;
     for (int i = 0; i < folders->n; i++) {
         const int label = folder_label(&d->spec, folders->at[i], i);
         if (label == -2) {
             if (d->spec.n_folders == 0) {
-                return pare_error(err, PARE_ERR_FORMAT, d->root, "folder '%s' is none of the classes",
-                                  folders->at[i]);
+                return pare_error(err, PARE_ERR_FORMAT, d->root,
+                                  "folder '%s' is none of the classes", folders->at[i]);
             }
             continue;
         }

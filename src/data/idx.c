@@ -1,8 +1,8 @@
 /*
- * idx.c: IDX files (MNIST's format), plain or gzip. Two zero bytes, a type (8 u8, 9 i8, 11 i16, 12 i32, 13 f32,
- * 14 f64), the rank, the sizes as big-endian u32, then the elements, big-endian. The unpacked size must be
- * exactly what the sizes say; memory grows with the bytes that arrive, and packed data may not exceed deflate's
- * 1032 to 1.
+ * idx.c: IDX files (MNIST's format), plain or gzip. Two zero bytes, a type (8 u8, 9 i8, 11 i16, 12
+ * i32, 13 f32, 14 f64), the rank, the sizes as big-endian u32, then the elements, big-endian. The
+ * unpacked size must be exactly what the sizes say; memory grows with the bytes that arrive, and
+ * packed data may not exceed deflate's 1032 to 1.
  */
 #include "data/npy.h"
 
@@ -48,7 +48,8 @@ static enum pare_status unpack(const struct pare_file *file, const char *path, s
             return pare_error_nomem(err);
         }
         const size_t in = file->size - given < (1u << 30) ? file->size - given : (1u << 30);
-        const size_t room = out->capacity - out->size < (1u << 30) ? out->capacity - out->size : (1u << 30);
+        const size_t room =
+            out->capacity - out->size < (1u << 30) ? out->capacity - out->size : (1u << 30);
         z.next_in = (unsigned char *)(uintptr_t)(file->data + given); /* zlib only reads it */
         z.avail_in = (unsigned)in;
         z.next_out = out->data + out->size;
@@ -67,8 +68,8 @@ static enum pare_status unpack(const struct pare_file *file, const char *path, s
     return PARE_OK;
 }
 
-static enum pare_status parse(const unsigned char *p, size_t size, const char *path, struct pare_npy *a,
-                              struct pare_error *err)
+static enum pare_status parse(const unsigned char *p, size_t size, const char *path,
+                              struct pare_npy *a, struct pare_error *err)
 {
     static const struct {
         int code, size;
@@ -89,7 +90,8 @@ static enum pare_status parse(const unsigned char *p, size_t size, const char *p
     a->elements = 1;
     const size_t header = 4 + 4 * (size_t)a->rank;
     if (a->size == 0 || size < header) {
-        return pare_error(err, PARE_ERR_FORMAT, path, "IDX: unknown element type, or the header is cut off");
+        return pare_error(err, PARE_ERR_FORMAT, path,
+                          "IDX: unknown element type, or the header is cut off");
     }
     for (int i = 0; i < a->rank; i++) {
         const unsigned char *q = p + 4 + 4 * i;
@@ -101,7 +103,8 @@ static enum pare_status parse(const unsigned char *p, size_t size, const char *p
         a->elements *= n;
     }
     if ((uint64_t)a->elements * (uint64_t)a->size != size - header) {
-        return pare_error(err, PARE_ERR_FORMAT, path, "IDX: %lld elements of %d bytes, but %zu bytes follow",
+        return pare_error(err, PARE_ERR_FORMAT, path,
+                          "IDX: %lld elements of %d bytes, but %zu bytes follow",
                           (long long)a->elements, a->size, size - header);
     }
     a->data = p + header;

@@ -95,7 +95,8 @@ enum pare_status pare_jpeg_decode(const void *data, size_t size, const char *whe
                                   struct pare_error *err)
 {
     memset(picture, 0, sizeof *picture);
-    struct reader *r = pare_arena_alloc(arena, sizeof *r); /* not a local: setjmp could clobber it */
+    struct reader *r =
+        pare_arena_alloc(arena, sizeof *r); /* not a local: setjmp could clobber it */
     if (r == NULL) {
         return pare_error_nomem(err);
     }

@@ -16,7 +16,8 @@ struct cursor {
 
 static void skip_spaces(struct cursor *c)
 {
-    while (c->at < c->end && (*c->at == ' ' || *c->at == '\t' || *c->at == '\n' || *c->at == '\r')) {
+    while (c->at < c->end &&
+           (*c->at == ' ' || *c->at == '\t' || *c->at == '\n' || *c->at == '\r')) {
         c->at++;
     }
 }
@@ -117,8 +118,8 @@ static enum pare_status take_descr(struct cursor *c, struct pare_npy *npy)
     if (!take_text(c, text, sizeof text)) {
         return bad(c, "a plain element type such as '<f4' (no structures)");
     }
-    static const char *const known[] = {"f2", "f4", "f8", "i1", "i2", "i4", "i8",
-                                        "u1", "u2", "u4", "u8", "b1"};
+    static const char *const known[] = {"f2", "f4", "f8", "i1", "i2", "i4",
+                                        "i8", "u1", "u2", "u4", "u8", "b1"};
     const bool marked = strchr("<>|=", text[0]) != NULL && text[0] != '\0';
     const char *type = marked ? text + 1 : text;
     for (size_t i = 0; marked && i < sizeof known / sizeof known[0]; i++) {
@@ -133,8 +134,8 @@ static enum pare_status take_descr(struct cursor *c, struct pare_npy *npy)
         return pare_error(c->err, PARE_ERR_FORMAT, c->where,
                           "npy header: pickled Python objects are never loaded");
     }
-    return pare_error(c->err, PARE_ERR_FORMAT, c->where, "npy header: element type '%s' is not supported",
-                      text);
+    return pare_error(c->err, PARE_ERR_FORMAT, c->where,
+                      "npy header: element type '%s' is not supported", text);
 }
 
 static enum pare_status parse_header(struct cursor *c, struct pare_npy *npy)
@@ -184,8 +185,8 @@ static enum pare_status parse_header(struct cursor *c, struct pare_npy *npy)
     return PARE_OK;
 }
 
-enum pare_status pare_npy_parse(const void *data, size_t size, const char *where, struct pare_npy *npy,
-                                struct pare_error *err)
+enum pare_status pare_npy_parse(const void *data, size_t size, const char *where,
+                                struct pare_npy *npy, struct pare_error *err)
 {
     const unsigned char *p = data;
     memset(npy, 0, sizeof *npy);
@@ -193,8 +194,8 @@ enum pare_status pare_npy_parse(const void *data, size_t size, const char *where
         return pare_error(err, PARE_ERR_FORMAT, where, "not an npy array (wrong first bytes)");
     }
     if (p[6] < 1 || p[6] > 3 || p[7] != 0) {
-        return pare_error(err, PARE_ERR_FORMAT, where, "npy version %d.%d, expected 1.0, 2.0 or 3.0", p[6],
-                          p[7]);
+        return pare_error(err, PARE_ERR_FORMAT, where,
+                          "npy version %d.%d, expected 1.0, 2.0 or 3.0", p[6], p[7]);
     }
     const size_t prefix = p[6] == 1 ? 10 : 12;
     if (size < prefix) {
@@ -205,7 +206,8 @@ enum pare_status pare_npy_parse(const void *data, size_t size, const char *where
         n |= (size_t)p[10] << 16 | (size_t)p[11] << 24;
     }
     if (n > MAX_HEADER || n > size - prefix) {
-        return pare_error(err, PARE_ERR_FORMAT, where, "npy header of %zu bytes in a file of %zu", n, size);
+        return pare_error(err, PARE_ERR_FORMAT, where, "npy header of %zu bytes in a file of %zu",
+                          n, size);
     }
     struct cursor c = {(const char *)p + prefix, (const char *)p + prefix + n, where, err};
     const enum pare_status status = parse_header(&c, npy);
@@ -214,7 +216,8 @@ enum pare_status pare_npy_parse(const void *data, size_t size, const char *where
     }
     const size_t left = size - prefix - n;
     if ((uint64_t)npy->elements * (uint64_t)npy->size != left) { /* at most 2^43: no overflow */
-        return pare_error(err, PARE_ERR_FORMAT, where, "npy: %lld elements of %d bytes, but %zu bytes follow",
+        return pare_error(err, PARE_ERR_FORMAT, where,
+                          "npy: %lld elements of %d bytes, but %zu bytes follow",
                           (long long)npy->elements, npy->size, left);
     }
     npy->data = p + prefix + n;

@@ -1,9 +1,10 @@
 /*
- * npz.c: arrays out of a zip file. Entries are read one by one into memory and never written to disk. Refused:
- * more than 1024 entries, two entries of one name, encryption, methods other than store and deflate,
- * an entry that claims more than 1032 times its packed size (deflate's limit) or more than 4 GiB, entries that
- * together claim more packed bytes than the file has (overlapping ones), a file that does not begin with an
- * entry, and every inconsistency that libzip's check finds. Memory grows with the bytes that arrive.
+ * npz.c: arrays out of a zip file. Entries are read one by one into memory and never written to
+ * disk. Refused: more than 1024 entries, two entries of one name, encryption, methods other than
+ * store and deflate, an entry that claims more than 1032 times its packed size (deflate's limit) or
+ * more than 4 GiB, entries that together claim more packed bytes than the file has (overlapping
+ * ones), a file that does not begin with an entry, and every inconsistency that libzip's check
+ * finds. Memory grows with the bytes that arrive.
  */
 #include "data/npy.h"
 
@@ -32,31 +33,33 @@ static enum pare_status check_start(const char *path, uint64_t *size, struct par
     const bool good = file.size > 22 && memcmp(file.data, "PK\3\4", 4) == 0;
     *size = file.size;
     pare_file_close(&file);
-    return good ? PARE_OK : pare_error(err, PARE_ERR_FORMAT, path, "not an npz file (wrong first bytes)");
+    return good ? PARE_OK
+                : pare_error(err, PARE_ERR_FORMAT, path, "not an npz file (wrong first bytes)");
 }
 
 static enum pare_status check_entry(zip_t *zip, zip_uint64_t i, const char *path, uint64_t *packed,
                                     int *which, struct pare_error *err)
 {
     zip_stat_t st;
-    const zip_uint64_t needed = ZIP_STAT_NAME | ZIP_STAT_SIZE | ZIP_STAT_COMP_SIZE | ZIP_STAT_COMP_METHOD |
-                                ZIP_STAT_ENCRYPTION_METHOD;
+    const zip_uint64_t needed = ZIP_STAT_NAME | ZIP_STAT_SIZE | ZIP_STAT_COMP_SIZE |
+                                ZIP_STAT_COMP_METHOD | ZIP_STAT_ENCRYPTION_METHOD;
     zip_stat_init(&st);
     *which = -1;
     if (zip_stat_index(zip, i, 0, &st) != 0 || (st.valid & needed) != needed) {
-        return pare_error(err, PARE_ERR_FORMAT, path, "entry %llu cannot be read", (unsigned long long)i);
+        return pare_error(err, PARE_ERR_FORMAT, path, "entry %llu cannot be read",
+                          (unsigned long long)i);
     }
     if (zip_name_locate(zip, st.name, 0) != (zip_int64_t)i) {
         return pare_error(err, PARE_ERR_FORMAT, path, "two entries are named '%s'", st.name);
     }
     if (st.encryption_method != ZIP_EM_NONE ||
         (st.comp_method != ZIP_CM_STORE && st.comp_method != ZIP_CM_DEFLATE)) {
-        return pare_error(err, PARE_ERR_FORMAT, path, "entry '%s' is encrypted or packed in an unknown way",
-                          st.name);
+        return pare_error(err, PARE_ERR_FORMAT, path,
+                          "entry '%s' is encrypted or packed in an unknown way", st.name);
     }
     if (st.size > MAX_ENTRY_BYTES || st.size / 1032 > st.comp_size) {
-        return pare_error(err, PARE_ERR_FORMAT, path, "entry '%s' claims %llu bytes out of %llu", st.name,
-                          (unsigned long long)st.size, (unsigned long long)st.comp_size);
+        return pare_error(err, PARE_ERR_FORMAT, path, "entry '%s' claims %llu bytes out of %llu",
+                          st.name, (unsigned long long)st.size, (unsigned long long)st.comp_size);
     }
     *packed += st.comp_size;
     for (int k = 0; k < PARE_NPZ_COUNT; k++) {
@@ -67,8 +70,8 @@ static enum pare_status check_entry(zip_t *zip, zip_uint64_t i, const char *path
     return PARE_OK;
 }
 
-static enum pare_status read_entry(zip_t *zip, zip_uint64_t i, const char *where, unsigned char **out,
-                                   size_t *out_size, struct pare_error *err)
+static enum pare_status read_entry(zip_t *zip, zip_uint64_t i, const char *where,
+                                   unsigned char **out, size_t *out_size, struct pare_error *err)
 {
     enum pare_status status = PARE_OK;
     zip_stat_t st;
@@ -128,12 +131,13 @@ static enum pare_status read_arrays(zip_t *zip, const char *path, uint64_t file_
     zip_int64_t index[PARE_NPZ_COUNT] = {-1, -1, -1};
     uint64_t packed = 0;
     if (n < 1 || n > MAX_ENTRIES) {
-        return pare_error(err, PARE_ERR_FORMAT, path, "%lld entries, expected 1 to %d", (long long)n,
-                          MAX_ENTRIES);
+        return pare_error(err, PARE_ERR_FORMAT, path, "%lld entries, expected 1 to %d",
+                          (long long)n, MAX_ENTRIES);
     }
     for (zip_int64_t i = 0; i < n; i++) {
         int which;
-        const enum pare_status status = check_entry(zip, (zip_uint64_t)i, path, &packed, &which, err);
+        const enum pare_status status =
+            check_entry(zip, (zip_uint64_t)i, path, &packed, &which, err);
         if (status != PARE_OK) {
             return status;
         }
@@ -151,7 +155,8 @@ static enum pare_status read_arrays(zip_t *zip, const char *path, uint64_t file_
             continue;
         }
         snprintf(where, sizeof where, "%.400s: %s", path, entry_names[k]);
-        enum pare_status status = read_entry(zip, (zip_uint64_t)index[k], where, &bytes[k], &size, err);
+        enum pare_status status =
+            read_entry(zip, (zip_uint64_t)index[k], where, &bytes[k], &size, err);
         if (status == PARE_OK) {
             status = pare_npy_parse(bytes[k], size, where, &arrays[k], err);
         }

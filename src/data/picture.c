@@ -13,8 +13,8 @@ static bool named(const char *path, const char *ending)
     return n > m && strcasecmp(path + n - m, ending) == 0;
 }
 
-enum pare_status pare_picture_read(const char *path, struct pare_arena *arena, struct pare_picture *picture,
-                                   struct pare_error *err)
+enum pare_status pare_picture_read(const char *path, struct pare_arena *arena,
+                                   struct pare_picture *picture, struct pare_error *err)
 {
     struct pare_file file;
     enum pare_status status = pare_file_open(path, MAX_FILE_BYTES, &file, err);

@@ -123,11 +123,13 @@ static void decode(struct reader *r)
     png_read_end(png, NULL);
 }
 
-enum pare_status pare_png_decode(const void *data, size_t size, const char *where, struct pare_arena *arena,
-                                 struct pare_picture *picture, struct pare_error *err)
+enum pare_status pare_png_decode(const void *data, size_t size, const char *where,
+                                 struct pare_arena *arena, struct pare_picture *picture,
+                                 struct pare_error *err)
 {
     memset(picture, 0, sizeof *picture);
-    struct reader *r = pare_arena_alloc(arena, sizeof *r); /* not a local: setjmp could clobber it */
+    struct reader *r =
+        pare_arena_alloc(arena, sizeof *r); /* not a local: setjmp could clobber it */
     if (r == NULL) {
         return pare_error_nomem(err);
     }

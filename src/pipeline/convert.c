@@ -1,8 +1,8 @@
 /*
  * How a value becomes a graph's input. The one place that knows about layouts.
  *
- * Glue handles pictures as [1,H,W,C]. A graph keeps the input layout of its file: an ONNX graph made from
- * PyTorch wants [1,C,H,W], a TFLite graph [1,H,W,C]. So:
+ * Glue handles pictures as [1,H,W,C]. A graph keeps the input layout of its file: an ONNX graph
+ * made from PyTorch wants [1,C,H,W], a TFLite graph [1,H,W,C]. So:
  *  1. same shape: used as it is;
  *  2. the input is [N,C,H,W] and the value [N,H,W,C] (and the shapes differ): transposed;
  *  3. same number of elements after dropping sizes of 1, or a value of rank <= 2: only the shape
@@ -67,15 +67,15 @@ static void shape_text(const struct pare_value *v, char *buf, size_t size)
     size_t used = 0;
     buf[0] = '\0';
     for (int i = 0; i < v->rank && used < size; i++) {
-        const int n = snprintf(buf + used, size - used, "%s%lld", i > 0 ? "x" : "",
-                               (long long)v->dims[i]);
+        const int n =
+            snprintf(buf + used, size - used, "%s%lld", i > 0 ? "x" : "", (long long)v->dims[i]);
         used += n > 0 ? (size_t)n : 0;
     }
 }
 
 enum pare_status pare_value_to_input(const struct pare_value *v, const struct pare_tensor *input,
-                                     const char *where, struct pare_arena *arena, const float **data,
-                                     struct pare_error *err)
+                                     const char *where, struct pare_arena *arena,
+                                     const float **data, struct pare_error *err)
 {
     const int64_t wanted = pare_tensor_elements(input);
     const int64_t n = pare_value_elements(v);

@@ -63,7 +63,9 @@ enum pare_status pare_op_best_box(const struct pare_value *grid, const struct pa
     }
     *box = (struct pare_box){.cx = ((double)(best % s.w) + v[0]) / (double)s.w,
                              .cy = ((double)(best / s.w) + v[1]) / (double)s.h,
-                             .w = v[2], .h = v[3], .score = score};
+                             .w = v[2],
+                             .h = v[3],
+                             .score = score};
     *found = true;
     return PARE_OK;
 }
@@ -107,7 +109,8 @@ static int by_score(const void *a, const void *b)
     return *x < *y ? -1 : *x > *y; /* candidates lie in anchor order: sorting is deterministic */
 }
 
-/* Averages of all candidates that overlap the best one, weighted by score. Marks them used (score < 0). */
+/* Averages of all candidates that overlap the best one, weighted by score. Marks them used (score <
+ * 0). */
 static struct pare_box merge(struct pare_box **c, int n, int first, double limit)
 {
     struct pare_box sum = *c[first];
@@ -147,13 +150,16 @@ static struct pare_box merge(struct pare_box **c, int n, int first, double limit
     return sum;
 }
 
-static bool read_candidate(const struct pare_ssd *ssd, const float *raw, int64_t width, int64_t anchor,
-                           double score, struct pare_box *box)
+static bool read_candidate(const struct pare_ssd *ssd, const float *raw, int64_t width,
+                           int64_t anchor, double score, struct pare_box *box)
 {
     double x, y;
     anchor_centre(ssd, anchor, &x, &y);
-    *box = (struct pare_box){.cx = raw[0] / ssd->size + x, .cy = raw[1] / ssd->size + y,
-                             .w = raw[2] / ssd->size, .h = raw[3] / ssd->size, .score = score,
+    *box = (struct pare_box){.cx = raw[0] / ssd->size + x,
+                             .cy = raw[1] / ssd->size + y,
+                             .w = raw[2] / ssd->size,
+                             .h = raw[3] / ssd->size,
+                             .score = score,
                              .n_points = (int)((width - 4) / 2)};
     bool good = isfinite(box->cx) && isfinite(box->cy) && isfinite(box->w) && isfinite(box->h);
     for (int p = 0; p < box->n_points; p++) {
@@ -170,12 +176,14 @@ static enum pare_status check_ssd(const struct pare_value *raw, const struct par
 {
     int64_t n = 0;
     if (ssd->n_layers < 1 || ssd->n_layers > 8 || !(ssd->size > 0)) {
-        return pare_error(err, PARE_ERR_USAGE, NULL, "expected 1 to 8 layers of anchors and a size");
+        return pare_error(err, PARE_ERR_USAGE, NULL,
+                          "expected 1 to 8 layers of anchors and a size");
     }
     for (int l = 0; l < ssd->n_layers; l++) {
-        if (ssd->grid[l] < 1 || ssd->grid[l] > 512 || ssd->per_cell[l] < 1 || ssd->per_cell[l] > 64) {
-            return pare_error(err, PARE_ERR_USAGE, NULL, "layer %d: expected {grid, anchors per cell}",
-                              l + 1);
+        if (ssd->grid[l] < 1 || ssd->grid[l] > 512 || ssd->per_cell[l] < 1 ||
+            ssd->per_cell[l] > 64) {
+            return pare_error(err, PARE_ERR_USAGE, NULL,
+                              "layer %d: expected {grid, anchors per cell}", l + 1);
         }
         n += (int64_t)ssd->grid[l] * ssd->grid[l] * ssd->per_cell[l];
     }
@@ -183,9 +191,9 @@ static enum pare_status check_ssd(const struct pare_value *raw, const struct par
         return pare_error(err, PARE_ERR_USAGE, NULL, "%lld anchors, at most %d", (long long)n,
                           PARE_OP_MAX_ANCHORS);
     }
-    if (raw->rank < 2 || pare_value_elements(scores) != n ||
-        raw->dims[raw->rank - 2] != n || raw->dims[raw->rank - 1] < 4 ||
-        raw->dims[raw->rank - 1] % 2 != 0 || raw->dims[raw->rank - 1] > 4 + 2 * PARE_OP_MAX_POINTS ||
+    if (raw->rank < 2 || pare_value_elements(scores) != n || raw->dims[raw->rank - 2] != n ||
+        raw->dims[raw->rank - 1] < 4 || raw->dims[raw->rank - 1] % 2 != 0 ||
+        raw->dims[raw->rank - 1] > 4 + 2 * PARE_OP_MAX_POINTS ||
         pare_value_elements(raw) != n * raw->dims[raw->rank - 1]) {
         return pare_error(err, PARE_ERR_USAGE, NULL,
                           "expected boxes [1,%lld,4+2k] and %lld scores, one for each anchor",
@@ -211,7 +219,8 @@ enum pare_status pare_op_ssd_boxes(const struct pare_value *raw, const struct pa
         wanted += pare_sigmoid((double)scores->data[i]) >= ssd->threshold;
     }
     if (wanted > MAX_CANDIDATES) {
-        wanted = MAX_CANDIDATES; /* a detector that fires everywhere: the first ones in anchor order */
+        wanted =
+            MAX_CANDIDATES; /* a detector that fires everywhere: the first ones in anchor order */
     }
     if (wanted == 0) {
         return PARE_OK;
@@ -251,13 +260,14 @@ static bool image_size(const struct pare_value *image, double *w, double *h)
     return *w > 0 && *h > 0;
 }
 
-enum pare_status pare_op_turn_box(const struct pare_value *image, const struct pare_box *box, int from,
-                                  int to, double shift_x, double shift_y, double scale,
+enum pare_status pare_op_turn_box(const struct pare_value *image, const struct pare_box *box,
+                                  int from, int to, double shift_x, double shift_y, double scale,
                                   struct pare_box *out, struct pare_error *err)
 {
     double width, height;
     if (!image_size(image, &width, &height)) {
-        return pare_error(err, PARE_ERR_USAGE, NULL, "expected a picture [1,height,width,channels]");
+        return pare_error(err, PARE_ERR_USAGE, NULL,
+                          "expected a picture [1,height,width,channels]");
     }
     if (from < 0 || to < 0 || from >= box->n_points || to >= box->n_points) {
         return pare_error(err, PARE_ERR_USAGE, NULL, "the box has %d key points", box->n_points);
@@ -280,8 +290,8 @@ enum pare_status pare_op_turn_box(const struct pare_value *image, const struct p
 }
 
 /* A point (u, v) of the frame, fractions of it, as fractions of the picture. */
-static void place_point(const struct pare_box *frame, double width, double height, double u, double v,
-                        double *x, double *y)
+static void place_point(const struct pare_box *frame, double width, double height, double u,
+                        double v, double *x, double *y)
 {
     const double dx = (u - 0.5) * frame->w * width, dy = (v - 0.5) * frame->h * height;
     const double c = cos(frame->angle), s = sin(frame->angle);
@@ -296,7 +306,8 @@ enum pare_status pare_op_place(const struct pare_value *points, int k, const str
     double width, height;
     const int64_t n = pare_value_elements(points);
     if (!image_size(image, &width, &height)) {
-        return pare_error(err, PARE_ERR_USAGE, NULL, "expected a picture [1,height,width,channels]");
+        return pare_error(err, PARE_ERR_USAGE, NULL,
+                          "expected a picture [1,height,width,channels]");
     }
     if (k < 2 || n % k != 0) {
         return pare_error(err, PARE_ERR_USAGE, NULL, "%lld numbers are no points of %d each",
@@ -308,7 +319,8 @@ enum pare_status pare_op_place(const struct pare_value *points, int k, const str
     }
     for (int64_t i = 0; i < n; i += k) {
         double x, y;
-        place_point(frame, width, height, (double)points->data[i], (double)points->data[i + 1], &x, &y);
+        place_point(frame, width, height, (double)points->data[i], (double)points->data[i + 1], &x,
+                    &y);
         (*out)->data[i] = (float)x;
         (*out)->data[i + 1] = (float)y;
         for (int j = 2; j < k; j++) {
@@ -325,7 +337,8 @@ enum pare_status pare_op_place_box(const struct pare_box *box, const struct pare
 {
     double width, height;
     if (!image_size(image, &width, &height)) {
-        return pare_error(err, PARE_ERR_USAGE, NULL, "expected a picture [1,height,width,channels]");
+        return pare_error(err, PARE_ERR_USAGE, NULL,
+                          "expected a picture [1,height,width,channels]");
     }
     *out = *box;
     place_point(frame, width, height, box->cx, box->cy, &out->cx, &out->cy);

@@ -9,7 +9,8 @@ static enum pare_status picture(const struct pare_value *v, int64_t *h, int64_t 
     const int skip = v->rank == 4 ? 1 : 0;
     if ((v->rank != 4 && v->rank != 3) || (v->rank == 4 && v->dims[0] != 1)) {
         return pare_error(err, PARE_ERR_USAGE, NULL,
-                          "expected a picture [1,height,width,channels], got %d dimensions", v->rank);
+                          "expected a picture [1,height,width,channels], got %d dimensions",
+                          v->rank);
     }
     *h = v->dims[skip];
     *w = v->dims[skip + 1];
@@ -24,8 +25,9 @@ static enum pare_status new_picture(int64_t h, int64_t w, int64_t c, struct pare
                                     struct pare_value **out, struct pare_error *err)
 {
     if (h < 1 || w < 1 || h > PARE_OP_MAX_SIDE || w > PARE_OP_MAX_SIDE) {
-        return pare_error(err, PARE_ERR_USAGE, NULL, "a picture of %lldx%lld: sides must be 1 to %d",
-                          (long long)w, (long long)h, PARE_OP_MAX_SIDE);
+        return pare_error(err, PARE_ERR_USAGE, NULL,
+                          "a picture of %lldx%lld: sides must be 1 to %d", (long long)w,
+                          (long long)h, PARE_OP_MAX_SIDE);
     }
     const int64_t dims[4] = {1, h, w, c};
     *out = pare_value_new(arena, 4, dims);
@@ -85,20 +87,25 @@ enum pare_status pare_op_crop(const struct pare_value *image, const struct pare_
     return PARE_OK;
 }
 
-enum pare_status pare_op_crop_frame(const struct pare_value *image, const struct pare_box *box, double scale,
-                                    struct pare_box *frame, struct pare_error *err)
+enum pare_status pare_op_crop_frame(const struct pare_value *image, const struct pare_box *box,
+                                    double scale, struct pare_box *frame, struct pare_error *err)
 {
     int64_t h, w, c;
     const enum pare_status status = picture(image, &h, &w, &c, err);
     if (status == PARE_OK) {
         const double side = scale * fmax(box->w * (double)w, box->h * (double)h);
-        *frame = (struct pare_box){.cx = box->cx, .cy = box->cy, .w = side / (double)w,
-                                   .h = side / (double)h, .angle = box->angle, .score = box->score};
+        *frame = (struct pare_box){.cx = box->cx,
+                                   .cy = box->cy,
+                                   .w = side / (double)w,
+                                   .h = side / (double)h,
+                                   .angle = box->angle,
+                                   .score = box->score};
     }
     return status;
 }
 
-/* Bilinear, half-pixel centres, edges repeated: source rows/columns and weight of one output index. */
+/* Bilinear, half-pixel centres, edges repeated: source rows/columns and weight of one output index.
+ */
 static void tap(int i, int n_out, int64_t n_in, int64_t *a, int64_t *b, float *t)
 {
     double x = (i + 0.5) * (double)n_in / n_out - 0.5;
@@ -131,7 +138,8 @@ static void paint(const struct pare_value *image, int64_t h, int64_t w, int64_t 
 }
 
 enum pare_status pare_op_resize(const struct pare_value *image, int out_w, int out_h,
-                                struct pare_arena *arena, struct pare_value **out, struct pare_error *err)
+                                struct pare_arena *arena, struct pare_value **out,
+                                struct pare_error *err)
 {
     int64_t h, w, c;
     enum pare_status status = picture(image, &h, &w, &c, err);
@@ -151,7 +159,8 @@ static void fill_with(struct pare_value *v, double fill)
 }
 
 /* Where the scaled picture lies in the output. */
-static void inner_rectangle(int64_t w, int64_t h, int out_w, int out_h, int *left, int *top, int *rw, int *rh)
+static void inner_rectangle(int64_t w, int64_t h, int out_w, int out_h, int *left, int *top,
+                            int *rw, int *rh)
 {
     const double scale = fmin((double)out_w / (double)w, (double)out_h / (double)h);
     *rw = (int)((double)w * scale + 0.5);
@@ -162,8 +171,9 @@ static void inner_rectangle(int64_t w, int64_t h, int out_w, int out_h, int *lef
     *top = (out_h - *rh) / 2;
 }
 
-enum pare_status pare_op_letterbox(const struct pare_value *image, int out_w, int out_h, double fill,
-                                   struct pare_arena *arena, struct pare_value **out, struct pare_error *err)
+enum pare_status pare_op_letterbox(const struct pare_value *image, int out_w, int out_h,
+                                   double fill, struct pare_arena *arena, struct pare_value **out,
+                                   struct pare_error *err)
 {
     int64_t h, w, c;
     int left, top, rw, rh;
@@ -190,13 +200,17 @@ enum pare_status pare_op_letterbox_frame(const struct pare_value *image, int out
         return pare_error(err, PARE_ERR_USAGE, NULL, "sides must be 1 to %d", PARE_OP_MAX_SIDE);
     }
     inner_rectangle(w, h, out_w, out_h, &left, &top, &rw, &rh);
-    *frame = (struct pare_box){.cx = (out_w * 0.5 - left) / rw, .cy = (out_h * 0.5 - top) / rh,
-                               .w = (double)out_w / rw, .h = (double)out_h / rh, .score = 1};
+    *frame = (struct pare_box){.cx = (out_w * 0.5 - left) / rw,
+                               .cy = (out_h * 0.5 - top) / rh,
+                               .w = (double)out_w / rw,
+                               .h = (double)out_h / rh,
+                               .score = 1};
     return PARE_OK;
 }
 
 enum pare_status pare_op_border(const struct pare_value *image, int pixels, double fill,
-                                struct pare_arena *arena, struct pare_value **out, struct pare_error *err)
+                                struct pare_arena *arena, struct pare_value **out,
+                                struct pare_error *err)
 {
     int64_t h, w, c;
     enum pare_status status = picture(image, &h, &w, &c, err);
@@ -204,8 +218,8 @@ enum pare_status pare_op_border(const struct pare_value *image, int pixels, doub
         return status;
     }
     if (pixels < 0 || pixels > PARE_OP_MAX_SIDE) {
-        return pare_error(err, PARE_ERR_USAGE, NULL, "a border of %d pixels: expected 0 to %d", pixels,
-                          PARE_OP_MAX_SIDE);
+        return pare_error(err, PARE_ERR_USAGE, NULL, "a border of %d pixels: expected 0 to %d",
+                          pixels, PARE_OP_MAX_SIDE);
     }
     status = new_picture(h + 2 * pixels, w + 2 * pixels, c, arena, out, err);
     if (status != PARE_OK) {

@@ -129,8 +129,9 @@ enum pare_status pare_op_normalise(const struct pare_value *points, int k, struc
     return PARE_OK;
 }
 
-enum pare_status pare_op_normalise_box(const struct pare_value *points, int k, struct pare_arena *arena,
-                                       struct pare_value **out, struct pare_error *err)
+enum pare_status pare_op_normalise_box(const struct pare_value *points, int k,
+                                       struct pare_arena *arena, struct pare_value **out,
+                                       struct pare_error *err)
 {
     if (k < 2) {
         return pare_error(err, PARE_ERR_USAGE, NULL, "points need at least 2 numbers each");
@@ -170,8 +171,9 @@ enum pare_status pare_op_affine(const struct pare_value *v, const double *factor
     return status;
 }
 
-enum pare_status pare_op_clip(const struct pare_value *v, double lo, double hi, struct pare_arena *arena,
-                              struct pare_value **out, struct pare_error *err)
+enum pare_status pare_op_clip(const struct pare_value *v, double lo, double hi,
+                              struct pare_arena *arena, struct pare_value **out,
+                              struct pare_error *err)
 {
     const enum pare_status status = same_shape(v, arena, out, err);
     const int64_t n = pare_value_elements(v);
@@ -182,8 +184,9 @@ enum pare_status pare_op_clip(const struct pare_value *v, double lo, double hi, 
     return status;
 }
 
-enum pare_status pare_op_arith(enum pare_arith op, const struct pare_value *a, const struct pare_value *b,
-                               struct pare_arena *arena, struct pare_value **out, struct pare_error *err)
+enum pare_status pare_op_arith(enum pare_arith op, const struct pare_value *a,
+                               const struct pare_value *b, struct pare_arena *arena,
+                               struct pare_value **out, struct pare_error *err)
 {
     const int64_t n = pare_value_elements(a), m = pare_value_elements(b);
     if (m != n && m != 1) {

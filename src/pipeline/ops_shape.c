@@ -5,20 +5,22 @@
 static enum pare_status check_axis(const struct pare_value *v, int axis, struct pare_error *err)
 {
     if (axis < 0 || axis >= v->rank) {
-        return pare_error(err, PARE_ERR_USAGE, NULL, "there is no axis %d in %d dimensions", axis + 1,
-                          v->rank);
+        return pare_error(err, PARE_ERR_USAGE, NULL, "there is no axis %d in %d dimensions",
+                          axis + 1, v->rank);
     }
     return PARE_OK;
 }
 
 enum pare_status pare_op_reshape(const struct pare_value *v, int rank, const int64_t *dims,
-                                 struct pare_arena *arena, struct pare_value **out, struct pare_error *err)
+                                 struct pare_arena *arena, struct pare_value **out,
+                                 struct pare_error *err)
 {
     const int64_t n = pare_value_elements(v);
     int64_t shape[PARE_MAX_RANK], known = 1;
     int open = -1;
     if (rank < 0 || rank > PARE_MAX_RANK) {
-        return pare_error(err, PARE_ERR_USAGE, NULL, "%d dimensions, at most %d", rank, PARE_MAX_RANK);
+        return pare_error(err, PARE_ERR_USAGE, NULL, "%d dimensions, at most %d", rank,
+                          PARE_MAX_RANK);
     }
     for (int i = 0; i < rank; i++) {
         shape[i] = dims[i];
@@ -36,7 +38,8 @@ enum pare_status pare_op_reshape(const struct pare_value *v, int rank, const int
         known *= shape[open];
     }
     if (known != n) {
-        return pare_error(err, PARE_ERR_USAGE, NULL, "%lld elements do not fit this shape", (long long)n);
+        return pare_error(err, PARE_ERR_USAGE, NULL, "%lld elements do not fit this shape",
+                          (long long)n);
     }
     *out = pare_value_new(arena, rank, shape);
     if (*out == NULL) {
@@ -60,7 +63,8 @@ static void around(const struct pare_value *v, int axis, int64_t *outer, int64_t
 }
 
 enum pare_status pare_op_slice(const struct pare_value *v, int axis, int64_t first, int64_t last,
-                               struct pare_arena *arena, struct pare_value **out, struct pare_error *err)
+                               struct pare_arena *arena, struct pare_value **out,
+                               struct pare_error *err)
 {
     const enum pare_status status = check_axis(v, axis, err);
     if (status != PARE_OK) {
@@ -79,15 +83,15 @@ enum pare_status pare_op_slice(const struct pare_value *v, int axis, int64_t fir
     }
     around(v, axis, &outer, &inner);
     for (int64_t o = 0; o < outer; o++) {
-        memcpy((*out)->data + o * dims[axis] * inner,
-               v->data + (o * v->dims[axis] + first) * inner,
+        memcpy((*out)->data + o * dims[axis] * inner, v->data + (o * v->dims[axis] + first) * inner,
                (size_t)(dims[axis] * inner) * sizeof(float));
     }
     return PARE_OK;
 }
 
 enum pare_status pare_op_concat(const struct pare_value *const *v, int n, int axis,
-                                struct pare_arena *arena, struct pare_value **out, struct pare_error *err)
+                                struct pare_arena *arena, struct pare_value **out,
+                                struct pare_error *err)
 {
     if (n < 1) {
         return pare_error(err, PARE_ERR_USAGE, NULL, "nothing to concatenate");
@@ -104,8 +108,8 @@ enum pare_status pare_op_concat(const struct pare_value *const *v, int n, int ax
             fits = i == axis || v[k]->dims[i] == v[0]->dims[i];
         }
         if (!fits) {
-            return pare_error(err, PARE_ERR_USAGE, NULL, "tensor %d has another shape than tensor 1",
-                              k + 1);
+            return pare_error(err, PARE_ERR_USAGE, NULL,
+                              "tensor %d has another shape than tensor 1", k + 1);
         }
         dims[axis] += v[k]->dims[axis]; /* each at most 2^27, n is a few: no overflow */
     }
@@ -125,14 +129,16 @@ enum pare_status pare_op_concat(const struct pare_value *const *v, int n, int ax
     return PARE_OK;
 }
 
-enum pare_status pare_op_transpose(const struct pare_value *v, const int *perm, struct pare_arena *arena,
-                                   struct pare_value **out, struct pare_error *err)
+enum pare_status pare_op_transpose(const struct pare_value *v, const int *perm,
+                                   struct pare_arena *arena, struct pare_value **out,
+                                   struct pare_error *err)
 {
     int64_t dims[PARE_MAX_RANK] = {0}, stride[PARE_MAX_RANK], at[PARE_MAX_RANK] = {0};
     unsigned seen = 0;
     for (int i = 0; i < v->rank; i++) {
         if (perm[i] < 0 || perm[i] >= v->rank || (seen >> perm[i] & 1) != 0) {
-            return pare_error(err, PARE_ERR_USAGE, NULL, "expected each axis 1 to %d once", v->rank);
+            return pare_error(err, PARE_ERR_USAGE, NULL, "expected each axis 1 to %d once",
+                              v->rank);
         }
         seen |= 1u << perm[i];
         dims[i] = v->dims[perm[i]];

@@ -64,8 +64,8 @@ static bool set_names(struct pare_pipeline *p, const char *path)
     if (dot != NULL && strcmp(dot, ".lua") == 0) {
         p->name = pare_arena_strdup(&p->arena, last_part(p->dir));
     } else {
-        p->name = pare_arena_strndup(&p->arena, base, dot != NULL && dot != base ? (size_t)(dot - base)
-                                                                                  : strlen(base));
+        p->name = pare_arena_strndup(
+            &p->arena, base, dot != NULL && dot != base ? (size_t)(dot - base) : strlen(base));
     }
     return p->name != NULL;
 }
@@ -139,14 +139,16 @@ static enum pare_status not_found(struct pare_pipeline *p, const char *file, con
             used += strlen(dir);
         }
     }
-    return pare_error(err, PARE_ERR_NOINPUT, file, "%s not found%s%s; give its folder with --models or "
-                      "PARE_MODELS", what, used > 0 ? ": looked in " : "", places);
+    return pare_error(err, PARE_ERR_NOINPUT, file,
+                      "%s not found%s%s; give its folder with --models or "
+                      "PARE_MODELS",
+                      what, used > 0 ? ": looked in " : "", places);
 }
 
 /* ---- opening ---- */
 
-static enum pare_status open_bare(const char *path, const char *models_dir, struct pare_pipeline **out,
-                                  struct pare_error *err)
+static enum pare_status open_bare(const char *path, const char *models_dir,
+                                  struct pare_pipeline **out, struct pare_error *err)
 {
     struct pare_pipeline *p = pare_pipeline_new(path, models_dir);
     if (p == NULL) {
@@ -159,8 +161,8 @@ static enum pare_status open_bare(const char *path, const char *models_dir, stru
     return PARE_OK;
 }
 
-enum pare_status pare_pipeline_open(const char *path, const char *models_dir, struct pare_pipeline **p,
-                                    struct pare_error *err)
+enum pare_status pare_pipeline_open(const char *path, const char *models_dir,
+                                    struct pare_pipeline **p, struct pare_error *err)
 {
     char lua[PATH_MAX];
     *p = NULL;
@@ -171,7 +173,8 @@ enum pare_status pare_pipeline_open(const char *path, const char *models_dir, st
     if (pare_is_dir(path)) {
         strcat(lua, "/pipeline.lua");
         if (!pare_is_file(lua)) {
-            return pare_error(err, PARE_ERR_NOINPUT, path, "there is no pipeline.lua in this folder");
+            return pare_error(err, PARE_ERR_NOINPUT, path,
+                              "there is no pipeline.lua in this folder");
         }
     } else if (!pare_is_file(path)) {
         return pare_error(err, PARE_ERR_NOINPUT, path, "no such file or folder");
@@ -220,8 +223,8 @@ static enum pare_status check_sha256(const struct pare_stage *s, struct pare_err
     pare_sha256_bytes(file.data, file.size, hex);
     pare_file_close(&file);
     if (strcmp(hex, s->sha256) != 0) {
-        return pare_error(err, PARE_ERR_FORMAT, s->path, "SHA-256 is %s, the pipeline wants %s", hex,
-                          s->sha256);
+        return pare_error(err, PARE_ERR_FORMAT, s->path, "SHA-256 is %s, the pipeline wants %s",
+                          hex, s->sha256);
     }
     return PARE_OK;
 }
@@ -266,8 +269,9 @@ enum pare_status pare_pipeline_open_split(struct pare_pipeline *p, enum pare_spl
 
 /* ---- samples ---- */
 
-static enum pare_status as_value(int rank, const int64_t *dims, float *data, struct pare_arena *arena,
-                                 const struct pare_value **out, struct pare_error *err)
+static enum pare_status as_value(int rank, const int64_t *dims, float *data,
+                                 struct pare_arena *arena, const struct pare_value **out,
+                                 struct pare_error *err)
 {
     struct pare_value *v = pare_arena_alloc(arena, sizeof *v);
     if (v == NULL) {

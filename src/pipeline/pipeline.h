@@ -1,6 +1,6 @@
 /*
- * pipeline.h: stages + glue + data + metric. One sample goes through glue (Lua, bound by lua/), which calls
- * stages and tensor operations and ends in an outcome.
+ * pipeline.h: stages + glue + data + metric. One sample goes through glue (Lua, bound by lua/),
+ * which calls stages and tensor operations and ends in an outcome.
  *
  * A pipeline here is the description and the data; it runs no kernel itself: glue calls stages
  * through a runner that the caller brings (measure/ gives one that runs plans and memoizes).
@@ -29,12 +29,18 @@ int64_t pare_value_elements(const struct pare_value *v);
 struct pare_value *pare_value_new(struct pare_arena *arena, int rank, const int64_t *dims);
 
 /* What a sample ends in. */
-enum pare_outcome_kind { PARE_OUTCOME_NONE, PARE_OUTCOME_CLASS, PARE_OUTCOME_POINTS, PARE_OUTCOME_SCORE, PARE_OUTCOME_BOXES };
+enum pare_outcome_kind {
+    PARE_OUTCOME_NONE,
+    PARE_OUTCOME_CLASS,
+    PARE_OUTCOME_POINTS,
+    PARE_OUTCOME_SCORE,
+    PARE_OUTCOME_BOXES
+};
 struct pare_outcome {
     enum pare_outcome_kind kind; /* NONE counts as wrong */
     int prediction;              /* CLASS: index into the pipeline's classes (label), -1 unknown */
-    int n_scores;                /* the tensor behind the decision (argmax input; points; score), for losses */
-    const float *scores;         /* in the sample's arena */
+    int n_scores; /* the tensor behind the decision (argmax input; points; score), for losses */
+    const float *scores; /* in the sample's arena */
     bool scores_are_probabilities;
 };
 
@@ -42,41 +48,48 @@ struct pare_outcome {
 struct pare_runner {
     void *self;
     enum pare_status (*call)(void *self, int stage, const struct pare_value *const *in, int n_in,
-                             struct pare_arena *arena, struct pare_value **out, int *n_out, /* out[PARE_MAX_OUTPUTS] */
+                             struct pare_arena *arena, struct pare_value **out,
+                             int *n_out, /* out[PARE_MAX_OUTPUTS] */
                              struct pare_error *err);
 };
 #define PARE_MAX_OUTPUTS 64
 
 struct pare_sample {
-    int index;                   /* in its split */
-    int label;                   /* class index, -1 = none */
-    const struct pare_value *image; /* [1,H,W,C] in [0,1] for pictures; arrays keep their values and shape [1,...] */
-    const struct pare_value *target;/* optional array `target` of the sample (points, ...), or NULL */
+    int index; /* in its split */
+    int label; /* class index, -1 = none */
+    const struct pare_value
+        *image; /* [1,H,W,C] in [0,1] for pictures; arrays keep their values and shape [1,...] */
+    const struct pare_value
+        *target; /* optional array `target` of the sample (points, ...), or NULL */
 };
 
 struct pare_pipeline;
 
-/* The user's infer function; made by lua/, or the default of a bare model (input = image, outcome = argmax). */
+/* The user's infer function; made by lua/, or the default of a bare model (input = image, outcome =
+ * argmax). */
 struct pare_glue {
     void *self;
-    enum pare_status (*infer)(void *self, const struct pare_pipeline *p, const struct pare_sample *sample,
-                              const struct pare_runner *runner, struct pare_arena *arena,
-                              struct pare_outcome *outcome, struct pare_error *err);
-    /* metric = function(outcomes, labels): predictions [n] (-1 = none), labels [n]; NULL when metric is a name */
-    enum pare_status (*metric)(void *self, int n, const int *predictions, const int *labels, double *value,
-                               struct pare_error *err);
+    enum pare_status (*infer)(void *self, const struct pare_pipeline *p,
+                              const struct pare_sample *sample, const struct pare_runner *runner,
+                              struct pare_arena *arena, struct pare_outcome *outcome,
+                              struct pare_error *err);
+    /* metric = function(outcomes, labels): predictions [n] (-1 = none), labels [n]; NULL when
+     * metric is a name */
+    enum pare_status (*metric)(void *self, int n, const int *predictions, const int *labels,
+                               double *value, struct pare_error *err);
     void (*free)(void *self);
 };
 
 struct pare_stage {
-    const char *name;            /* "detector" */
-    const char *path;            /* resolved file, or NULL when it was not found */
-    const char *file;            /* as written */
-    const char *sha256;          /* wanted, 64 lower-case hex digits, or NULL */
-    struct pare_graph *graph;    /* opened by pare_pipeline_open_models; NULL before */
+    const char *name;         /* "detector" */
+    const char *path;         /* resolved file, or NULL when it was not found */
+    const char *file;         /* as written */
+    const char *sha256;       /* wanted, 64 lower-case hex digits, or NULL */
+    struct pare_graph *graph; /* opened by pare_pipeline_open_models; NULL before */
 };
 
-/* ALL is optional: everything there is, labelled or not, for the agreement with fp32 (never for solving). */
+/* ALL is optional: everything there is, labelled or not, for the agreement with fp32 (never for
+ * solving). */
 enum pare_split {
     PARE_SPLIT_CALIBRATION,
     PARE_SPLIT_SEARCH,
@@ -93,21 +106,21 @@ struct pare_pipeline {
     bool bare;                     /* a bare model file: no data, no accuracy */
     int n_stages;
     struct pare_stage stages[PARE_MAX_STAGES];
-    const char *metric;            /* "top1", ..., "function", or NULL */
+    const char *metric; /* "top1", ..., "function", or NULL */
     int n_classes;
-    const char **classes;          /* may be NULL */
+    const char **classes;                          /* may be NULL */
     struct pare_data_spec specs[PARE_SPLIT_COUNT]; /* path NULL = not given, or not found */
     const char *data_as_written[PARE_SPLIT_COUNT]; /* NULL = not given */
     struct pare_dataset *data[PARE_SPLIT_COUNT];   /* NULL = not opened */
     struct pare_glue glue;
-    const char *lua_hash;          /* xxh of all Lua files that took part, 32 hex digits; "" when bare */
-    /* `keep`: layers that are held at least at a level, besides the first and last layers of each stage, which
-     * are held at int8 at least. */
+    const char *lua_hash; /* xxh of all Lua files that took part, 32 hex digits; "" when bare */
+    /* `keep`: layers that are held at least at a level, besides the first and last layers of each
+     * stage, which are held at int8 at least. */
     int n_keep;
     struct pare_keep {
         const char *pattern, *level; /* "detector/conv*", "fp32" */
-    } *keep;
-    const char *models_dir;        /* as given to pare_pipeline_open, or NULL */
+    } * keep;
+    const char *models_dir; /* as given to pare_pipeline_open, or NULL */
 };
 
 /* Loads pipeline.lua: implemented in lua/ and handed in by main.c, since src/ does not know Lua. */
@@ -118,23 +131,27 @@ struct pare_pipeline_loader {
 /* Set once at start by main.c (and by tests). */
 void pare_pipeline_set_loader(const struct pare_pipeline_loader *loader);
 
-/* An empty pipeline (arena ready, name/dir/path set), and the search for a file that it names: as an absolute
- * path; beside the pipeline; in models_dir; in PARE_MODELS; in shared/models beside the checkout. NULL =
- * nowhere. For loaders. */
+/* An empty pipeline (arena ready, name/dir/path set), and the search for a file that it names: as
+ * an absolute path; beside the pipeline; in models_dir; in PARE_MODELS; in shared/models beside the
+ * checkout. NULL = nowhere. For loaders. */
 struct pare_pipeline *pare_pipeline_new(const char *path, const char *models_dir);
 const char *pare_pipeline_find(struct pare_pipeline *p, const char *file);
-/* The glue of a single-stage pipeline without `infer`: outcome = argmax of the stage's first output. */
+/* The glue of a single-stage pipeline without `infer`: outcome = argmax of the stage's first
+ * output. */
 extern const struct pare_glue pare_default_glue;
 
-/* Opens a folder or file with pipeline.lua, or a bare .onnx/.tflite. models_dir may be NULL (then PARE_MODELS,
- * then shared/models beside the checkout for sample pipelines that name it). Models are not opened yet. */
-enum pare_status pare_pipeline_open(const char *path, const char *models_dir, struct pare_pipeline **p,
-                                    struct pare_error *err);
+/* Opens a folder or file with pipeline.lua, or a bare .onnx/.tflite. models_dir may be NULL (then
+ * PARE_MODELS, then shared/models beside the checkout for sample pipelines that name it). Models
+ * are not opened yet. */
+enum pare_status pare_pipeline_open(const char *path, const char *models_dir,
+                                    struct pare_pipeline **p, struct pare_error *err);
 void pare_pipeline_free(struct pare_pipeline *p);
-/* Opens all stages' graphs; checks SHA-256 where given. A missing file is ERR_NOINPUT naming the file and where it was looked for. */
+/* Opens all stages' graphs; checks SHA-256 where given. A missing file is ERR_NOINPUT naming the
+ * file and where it was looked for. */
 enum pare_status pare_pipeline_open_models(struct pare_pipeline *p, struct pare_error *err);
 /* Opens one split's data (indexes it; pictures are decoded per sample). */
-enum pare_status pare_pipeline_open_split(struct pare_pipeline *p, enum pare_split split, struct pare_error *err);
+enum pare_status pare_pipeline_open_split(struct pare_pipeline *p, enum pare_split split,
+                                          struct pare_error *err);
 
 /* Sample i of a split, decoded into arena. */
 enum pare_status pare_pipeline_sample(const struct pare_pipeline *p, enum pare_split split, int i,

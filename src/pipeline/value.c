@@ -1,6 +1,7 @@
 #include "pipeline/pipeline.h"
 
-/* One sample may use this much: far more than any picture needs, far less than a runaway loop would take. */
+/* One sample may use this much: far more than any picture needs, far less than a runaway loop would
+ * take. */
 #define MAX_SAMPLE_BYTES ((size_t)1 << 30)
 #define MAX_ELEMENTS ((int64_t)1 << 27)
 

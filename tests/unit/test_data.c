@@ -84,24 +84,31 @@ static void npy_refused(const char *header, size_t n, const char *message)
 static void npy_headers_are_strict(void **state)
 {
     (void)state;
-    npy_refused("{'descr': __import__('os').system('x'), 'fortran_order': False, 'shape': (1,)}", 4, "element type");
+    npy_refused("{'descr': __import__('os').system('x'), 'fortran_order': False, 'shape': (1,)}", 4,
+                "element type");
     npy_refused("{'descr': '|O', 'fortran_order': False, 'shape': (1,)}", 8, "never loaded");
-    npy_refused("{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (1,)}", 4, "no structures");
-    npy_refused("{'descr': '<c8', 'fortran_order': False, 'shape': (1,)}", 8, "'<c8' is not supported");
+    npy_refused("{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (1,)}", 4,
+                "no structures");
+    npy_refused("{'descr': '<c8', 'fortran_order': False, 'shape': (1,)}", 8,
+                "'<c8' is not supported");
     npy_refused("{'descr': '<U4', 'fortran_order': False, 'shape': (1,)}", 16, "not supported");
     npy_refused("{'descr': 'f4', 'fortran_order': False, 'shape': (1,)}", 4, "not supported");
     npy_refused("{'descr': '', 'fortran_order': False, 'shape': (1,)}", 4, "not supported");
     npy_refused("{'descr': '<f4', 'fortran_order': 0, 'shape': (1,)}", 4, "True or False");
     npy_refused("{'descr': '<f4', 'fortran_order': False, 'shape': (1099511627777,)}", 4, "2^40");
-    npy_refused("{'descr': '<f4', 'fortran_order': False, 'shape': (99999999999999999999999,)}", 4, "2^40");
+    npy_refused("{'descr': '<f4', 'fortran_order': False, 'shape': (99999999999999999999999,)}", 4,
+                "2^40");
     npy_refused("{'descr': '<f4', 'fortran_order': False, 'shape': (1099511627776, 2)}", 4, "2^40");
-    npy_refused("{'descr': '<f4', 'fortran_order': False, 'shape': (1099511627776,)}", 4, "4 bytes follow");
+    npy_refused("{'descr': '<f4', 'fortran_order': False, 'shape': (1099511627776,)}", 4,
+                "4 bytes follow");
     npy_refused("{'descr': '<f4', 'fortran_order': False, 'shape': (-1,)}", 4, "a size");
-    npy_refused("{'descr': '<f4', 'fortran_order': False, 'shape': (1,1,1,1,1,1,1,1,1)}", 4, "8 dimensions");
+    npy_refused("{'descr': '<f4', 'fortran_order': False, 'shape': (1,1,1,1,1,1,1,1,1)}", 4,
+                "8 dimensions");
     npy_refused("{'descr': '<f4', 'fortran_order': False, 'shape': (1)}", 4, "in the shape");
     npy_refused("{'descr': '<f4', 'fortran_order': False, 'shape': 1}", 4, "a shape");
     npy_refused("{'descr': '<f4', 'fortran_order': False}", 4, "the keys");
-    npy_refused("{'descr': '<f4', 'descr': '<f4', 'fortran_order': False, 'shape': (1,)}", 4, "once each");
+    npy_refused("{'descr': '<f4', 'descr': '<f4', 'fortran_order': False, 'shape': (1,)}", 4,
+                "once each");
     npy_refused("{'descr': '<f4', 'x': False, 'shape': (1,)}", 4, "once each");
     npy_refused("{'descr': '<f4', 'fortran_order': False, 'shape': (1,)} + x", 4, "nothing behind");
     npy_refused("{'descr': '<f4', 'fortran_order': False, 'shape': (1,)", 4, "'}'");
@@ -116,7 +123,8 @@ static void npy_headers_are_strict(void **state)
     refused(put("bad.npy", "", 0), "wrong first bytes");
 }
 
-static void npy_values(const char *header, const void *data, size_t n, const double *expected, int count)
+static void npy_values(const char *header, const void *data, size_t n, const double *expected,
+                       int count)
 {
     unsigned char file[4096];
     const struct pare_data_spec spec = {.path = put("good.npy", file, npy(file, header, data, n))};
@@ -149,15 +157,20 @@ static void npy_types_and_orders_are_read(void **state)
     const float f[4] = {1, -2, 3.5f, 0};
     const double six[6] = {1, 2, 3, 4, 5, 6}, sixt[6] = {1, 3, 5, 2, 4, 6};
     const unsigned char half[4] = {0x00, 0x3C, 0x00, 0xC1};
-    npy_values("{'descr': '<f4', 'fortran_order': False, 'shape': (2, 2), }", f, 16, (double[]){1, -2, 3.5, 0}, 4);
-    npy_values("{\"shape\":(2,),\"descr\":\"<f2\",\"fortran_order\":False}", half, 4, (double[]){1, -2.5}, 2);
+    npy_values("{'descr': '<f4', 'fortran_order': False, 'shape': (2, 2), }", f, 16,
+               (double[]){1, -2, 3.5, 0}, 4);
+    npy_values("{\"shape\":(2,),\"descr\":\"<f2\",\"fortran_order\":False}", half, 4,
+               (double[]){1, -2.5}, 2);
     npy_values("{'descr': '<f8', 'fortran_order': False, 'shape': (2, 3)}", six, 48, six, 6);
     npy_values("{'descr': '<f8', 'fortran_order': True, 'shape': (2, 3)}", six, 48, sixt, 6);
     npy_values("{'descr': '>i2', 'fortran_order': False, 'shape': (2,)}", "\xFF\xFE\x01\x00", 4,
                (double[]){-2, 256}, 2);
-    npy_values("{'descr': '|u1', 'fortran_order': False, 'shape': (2,)}", "\xFF\x33", 2, (double[]){1, 0.2}, 2);
-    npy_values("{'descr': '|i1', 'fortran_order': False, 'shape': (2,)}", "\xFF\x33", 2, (double[]){-1, 51}, 2);
-    npy_values("{'descr': '|b1', 'fortran_order': False, 'shape': (2,)}   \n", "\1\0", 2, (double[]){1, 0}, 2);
+    npy_values("{'descr': '|u1', 'fortran_order': False, 'shape': (2,)}", "\xFF\x33", 2,
+               (double[]){1, 0.2}, 2);
+    npy_values("{'descr': '|i1', 'fortran_order': False, 'shape': (2,)}", "\xFF\x33", 2,
+               (double[]){-1, 51}, 2);
+    npy_values("{'descr': '|b1', 'fortran_order': False, 'shape': (2,)}   \n", "\1\0", 2,
+               (double[]){1, 0}, 2);
 }
 
 /* ---- npz ---- */
@@ -195,11 +208,14 @@ static void make_arrays(const char *labels, size_t n_labels)
     for (int i = 0; i < 60; i++) {
         pixels[i] = (unsigned char)(i * 4);
     }
-    image_size = npy(image_npy, "{'descr': '|u1', 'fortran_order': False, 'shape': (5, 2, 2, 3)}", pixels, 60);
-    snprintf(header, sizeof header, "{'descr': '|i1', 'fortran_order': False, 'shape': (%d,)}", (int)n_labels);
+    image_size = npy(image_npy, "{'descr': '|u1', 'fortran_order': False, 'shape': (5, 2, 2, 3)}",
+                     pixels, 60);
+    snprintf(header, sizeof header, "{'descr': '|i1', 'fortran_order': False, 'shape': (%d,)}",
+             (int)n_labels);
     label_size = npy(label_npy, header, labels, n_labels);
     float target[5] = {0, 0.5f, 1, 1.5f, 2};
-    target_size = npy(target_npy, "{'descr': '<f4', 'fortran_order': False, 'shape': (5,)}", target, 20);
+    target_size =
+        npy(target_npy, "{'descr': '<f4', 'fortran_order': False, 'shape': (5,)}", target, 20);
 }
 
 static void npz_is_read(void **state)
@@ -212,8 +228,10 @@ static void npz_is_read(void **state)
     char a[33], b[33];
     (void)state;
     make_arrays("\0\1\2\1\xFF", 5);
-    const struct member members[] = {{"image.npy", image_npy, image_size}, {"label.npy", label_npy, label_size},
-                                     {"target.npy", target_npy, target_size}, {"../evil", "x", 1}};
+    const struct member members[] = {{"image.npy", image_npy, image_size},
+                                     {"label.npy", label_npy, label_size},
+                                     {"target.npy", target_npy, target_size},
+                                     {"../evil", "x", 1}};
     struct pare_data_spec spec = {.path = npz("good.npz", members, 4, ZIP_CM_DEFLATE), .border = 1};
     struct pare_dataset *d = opened(&spec);
     assert_int_equal(pare_dataset_count(d), 5);
@@ -244,17 +262,20 @@ static void labels_must_fit(void **state)
     struct pare_error err;
     (void)state;
     make_arrays("\0\1\2\3", 4);
-    const struct member members[] = {{"image.npy", image_npy, image_size}, {"label.npy", label_npy, label_size}};
+    const struct member members[] = {{"image.npy", image_npy, image_size},
+                                     {"label.npy", label_npy, label_size}};
     refused(npz("count.npz", members, 2, ZIP_CM_STORE), "'label' has 4 items, 'image' 5");
     refused(npz("only.npz", members + 1, 1, ZIP_CM_STORE), "no array 'image'");
     make_arrays("\0\1\2\3\xFE", 5);
-    const struct member low[] = {{"image.npy", image_npy, image_size}, {"label.npy", label_npy, label_size}};
+    const struct member low[] = {{"image.npy", image_npy, image_size},
+                                 {"label.npy", label_npy, label_size}};
     refused(npz("low.npz", low, 2, ZIP_CM_STORE), "label 4 is -2");
     make_arrays("\0\1\2\3\4", 5);
-    const struct member high[] = {{"image.npy", image_npy, image_size}, {"label.npy", label_npy, label_size}};
+    const struct member high[] = {{"image.npy", image_npy, image_size},
+                                  {"label.npy", label_npy, label_size}};
     const char *classes[] = {"a", "b"};
-    const struct pare_data_spec spec = {.path = npz("high.npz", high, 2, ZIP_CM_STORE), .n_classes = 2,
-                                        .classes = classes};
+    const struct pare_data_spec spec = {
+        .path = npz("high.npz", high, 2, ZIP_CM_STORE), .n_classes = 2, .classes = classes};
     assert_int_equal(pare_dataset_open(&spec, &d, &err), PARE_ERR_FORMAT);
     assert_non_null(strstr(err.message, "expected -1 to 1"));
 }
@@ -277,7 +298,8 @@ static void hostile_npz_is_refused(void **state)
     size_t n;
     (void)state;
     make_arrays("\0\1\2\3\4", 5);
-    const struct member members[] = {{"image.npy", image_npy, image_size}, {"label.npy", label_npy, label_size}};
+    const struct member members[] = {{"image.npy", image_npy, image_size},
+                                     {"label.npy", label_npy, label_size}};
     unsigned char *good = slurp(npz("good.npz", members, 2, ZIP_CM_STORE), &n);
     unsigned char *bad = malloc(n + 64);
     assert_non_null(bad);
@@ -308,7 +330,8 @@ static void damaged_npz_never_crashes(void **state)
     uint32_t seed = 3;
     (void)state;
     make_arrays("\0\1\2\3\4", 5);
-    const struct member members[] = {{"image.npy", image_npy, image_size}, {"label.npy", label_npy, label_size}};
+    const struct member members[] = {{"image.npy", image_npy, image_size},
+                                     {"label.npy", label_npy, label_size}};
     unsigned char *good = slurp(npz("good.npz", members, 2, ZIP_CM_DEFLATE), &n);
     for (size_t i = 0; i < n; i++) {
         struct pare_dataset *d;
@@ -328,7 +351,8 @@ static void zip_bombs_are_refused(void **state)
 {
     size_t n;
     (void)state;
-    /* an honest bomb: deflate packs zeros 1030:1, the array's header says 64 MiB more than is there */
+    /* an honest bomb: deflate packs zeros 1030:1, the array's header says 64 MiB more than is there
+     */
     const size_t size = 32u << 20;
     unsigned char *zeros = calloc(1, size);
     assert_non_null(zeros);
@@ -366,7 +390,8 @@ static void values_that_are_not_finite_are_told(void **state)
 
 static void idx_is_read(void **state)
 {
-    static const unsigned char images[] = {0, 0, 8, 3, 0, 0, 0, 2, 0, 0, 0, 1, 0, 0, 0, 2, 255, 0, 51, 102};
+    static const unsigned char images[] = {0, 0, 8, 3, 0, 0, 0,   2, 0,  0,
+                                           0, 1, 0, 0, 0, 2, 255, 0, 51, 102};
     static const unsigned char labels[] = {0, 0, 8, 1, 0, 0, 0, 2, 7, 1};
     struct pare_arena arena = {NULL, 0};
     struct pare_error err;
@@ -387,7 +412,8 @@ static void idx_is_read(void **state)
     refused(put("idx-short", images, sizeof images - 1), "bytes follow");
     refused(put("idx-long", labels, 8), "bytes follow");
     refused(put("idx-magic", "\1\0\x8\1", 4), "wrong first bytes");
-    refused(put("idx-huge", "\0\0\x8\3\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF", 16), "too large");
+    refused(put("idx-huge", "\0\0\x8\3\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF", 16),
+            "too large");
     refused(put("idx-type", "\0\0\7\1\0\0\0\0", 8), "element type");
 }
 
@@ -458,8 +484,13 @@ static void parts_of_a_folder_never_overlap(void **state)
     }
     put("photos/a/notes.txt", "x", 1);
     struct pare_data_spec all = {.path = in_dir("photos"), .seed = 5, .part_end = 0.3};
-    struct pare_data_spec rest = {.path = in_dir("photos"), .seed = 5, .part_begin = 0.3, .part_end = 1,
-                                  .n_folders = 2, .folders = some, .folder_labels = labels};
+    struct pare_data_spec rest = {.path = in_dir("photos"),
+                                  .seed = 5,
+                                  .part_begin = 0.3,
+                                  .part_end = 1,
+                                  .n_folders = 2,
+                                  .folders = some,
+                                  .folder_labels = labels};
     struct pare_dataset *a = opened(&all), *b = opened(&rest);
     assert_int_equal(pare_dataset_count(a), 18);
     assert_int_equal(pare_dataset_class_count(a), 3);
@@ -477,7 +508,8 @@ static void parts_of_a_folder_never_overlap(void **state)
     assert_true(seen[0] > 0 && seen[1] > 0 && seen[2] > 0); /* the first half is of all classes */
     pare_dataset_free(a);
     pare_dataset_free(b);
-    const struct pare_data_spec wrong = {.path = in_dir("photos"), .n_classes = 2, .classes = names};
+    const struct pare_data_spec wrong = {
+        .path = in_dir("photos"), .n_classes = 2, .classes = names};
     struct pare_error err;
     assert_int_equal(pare_dataset_open(&wrong, &a, &err), PARE_ERR_FORMAT);
     assert_non_null(strstr(err.message, "'c' is none of the classes"));

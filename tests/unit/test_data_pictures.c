@@ -29,8 +29,8 @@ static void add(struct bytes *b, const void *data, size_t n)
 
 static void add_u32(struct bytes *b, uint32_t x)
 {
-    const unsigned char c[4] = {(unsigned char)(x >> 24), (unsigned char)(x >> 16), (unsigned char)(x >> 8),
-                                (unsigned char)x};
+    const unsigned char c[4] = {(unsigned char)(x >> 24), (unsigned char)(x >> 16),
+                                (unsigned char)(x >> 8), (unsigned char)x};
     add(b, c, 4);
 }
 
@@ -46,7 +46,8 @@ static void chunk(struct bytes *b, const char *type, const void *data, size_t n)
 static void begin(struct bytes *b, uint32_t w, uint32_t h, int depth, int color, int interlace)
 {
     struct bytes ihdr = {NULL, 0, 0};
-    const unsigned char rest[5] = {(unsigned char)depth, (unsigned char)color, 0, 0, (unsigned char)interlace};
+    const unsigned char rest[5] = {(unsigned char)depth, (unsigned char)color, 0, 0,
+                                   (unsigned char)interlace};
     b->n = 0;
     add(b, "\x89PNG\r\n\x1A\n", 8);
     add_u32(&ihdr, w);
@@ -71,7 +72,8 @@ static void end(struct bytes *b)
     chunk(b, "IEND", NULL, 0);
 }
 
-static enum pare_status decode(const struct bytes *b, unsigned char *rgb, size_t n, struct pare_error *err)
+static enum pare_status decode(const struct bytes *b, unsigned char *rgb, size_t n,
+                               struct pare_error *err)
 {
     struct pare_arena arena = {NULL, 0};
     struct pare_picture picture;
@@ -151,8 +153,8 @@ static void damaged_png_is_refused(void **state)
     static const struct {
         uint32_t w, h;
         int depth, color;
-    } headers[] = {{0, 0, 8, 2}, {0x80000000u, 1, 8, 2}, {0x7FFFFFFF, 1, 8, 2}, {1, 1, 3, 2}, {1, 1, 8, 1},
-                   {100000, 100000, 1, 0}, {8192, 8192, 1, 0}, {1, 8193, 8, 2}};
+    } headers[] = {{0, 0, 8, 2}, {0x80000000u, 1, 8, 2}, {0x7FFFFFFF, 1, 8, 2}, {1, 1, 3, 2},
+                   {1, 1, 8, 1}, {100000, 100000, 1, 0}, {8192, 8192, 1, 0},    {1, 8193, 8, 2}};
     for (size_t i = 0; i < sizeof headers / sizeof headers[0]; i++) {
         begin(&b, headers[i].w, headers[i].h, headers[i].depth, headers[i].color, 0);
         pixels(&b, "\0\1\2\3", 4);
@@ -227,7 +229,8 @@ static void texts_cannot_grow_and_chunks_cost_no_time(void **state)
 
 /* ---- JPEG ---- */
 
-static void make_jpeg(struct bytes *b, int w, int h, J_COLOR_SPACE space, int components, bool progressive)
+static void make_jpeg(struct bytes *b, int w, int h, J_COLOR_SPACE space, int components,
+                      bool progressive)
 {
     struct jpeg_compress_struct j;
     struct jpeg_error_mgr errors;
@@ -257,7 +260,8 @@ static void make_jpeg(struct bytes *b, int w, int h, J_COLOR_SPACE space, int co
     free(out);
 }
 
-static enum pare_status decode_jpeg(const struct bytes *b, int *w, int *first, struct pare_error *err)
+static enum pare_status decode_jpeg(const struct bytes *b, int *w, int *first,
+                                    struct pare_error *err)
 {
     struct pare_arena arena = {NULL, 0};
     struct pare_picture picture;

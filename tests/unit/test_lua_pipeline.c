@@ -1,4 +1,5 @@
-/* pipeline.lua: what loads, what is refused with which words, and glue over a runner that computes nothing. */
+/* pipeline.lua: what loads, what is refused with which words, and glue over a runner that computes
+ * nothing. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -28,7 +29,8 @@ static void refused(const char *text, const char *message)
     struct pare_error err = {.message = ""};
     const enum pare_status status = load(text, &p, &err);
     if (status == PARE_OK || strstr(err.message, message) == NULL) {
-        fail_msg("%s\n  gave %d '%s' '%s'\n  expected '%s'", text, (int)status, err.where, err.message, message);
+        fail_msg("%s\n  gave %d '%s' '%s'\n  expected '%s'", text, (int)status, err.where,
+                 err.message, message);
     }
     assert_null(p);
 }
@@ -57,14 +59,19 @@ static void wrong_descriptions_are_refused(void **state)
     refused("return { " ONE ", data = { train = 'x' } }", "no field 'train'");
     refused("return { " ONE ", data = { test = 3 } }", "data.test: expected a path");
     refused("return { " ONE ", data = { test = {} } }", "'path' is missing");
-    refused("return { " ONE ", data = { test = { path = 'x', part = { 0.5, 0.2 } } } }", "part: expected");
-    refused("return { " ONE ", data = { test = { path = 'x', part = { 0/0, 0/0 } } } }", "part: expected");
-    refused("return { " ONE ", data = { test = { path = 'x', border = -1 } } }", "border: expected");
-    refused("return { " ONE ", data = { test = { path = 'x', labels = { a = 'b' } } } }", "'b' is not in classes");
+    refused("return { " ONE ", data = { test = { path = 'x', part = { 0.5, 0.2 } } } }",
+            "part: expected");
+    refused("return { " ONE ", data = { test = { path = 'x', part = { 0/0, 0/0 } } } }",
+            "part: expected");
+    refused("return { " ONE ", data = { test = { path = 'x', border = -1 } } }",
+            "border: expected");
+    refused("return { " ONE ", data = { test = { path = 'x', labels = { a = 'b' } } } }",
+            "'b' is not in classes");
     refused("return { " ONE ", name = 'a\\0b' }", "bytes of text");
     refused("return { " ONE ", keep = 'x' }", "keep: expected");
     refused("return { " ONE ", keep = { ['m/*'] = 'int9000' } }", "no level");
-    refused("return setmetatable({}, { __index = function() while true do end end })", "stages: expected");
+    refused("return setmetatable({}, { __index = function() while true do end end })",
+            "stages: expected");
     refused("while true do end", "time limit");
     refused("return {", "expected");
 }
@@ -74,13 +81,14 @@ static void a_whole_description_is_read(void **state)
     struct pare_pipeline *p;
     struct pare_error err;
     (void)state;
-    assert_int_equal(load("return { name = 'n', stages = { { 'a', 'm.onnx' }, { 'b', 'none.onnx' } },\n"
-                          "classes = { 'x', 'y' }, metric = 'auc', infer = function() end,\n"
-                          "keep = { 'a/*', ['b/head'] = 'fp32' },\n"
-                          "data = { search = 'nothing', test = { path = '.', border = 5, seed = 3,\n"
-                          "  part = { 0.25, 0.5 }, limit = 9, labels = { q = 'y', p = false } } } }",
-                          &p, &err),
-                     PARE_OK);
+    assert_int_equal(
+        load("return { name = 'n', stages = { { 'a', 'm.onnx' }, { 'b', 'none.onnx' } },\n"
+             "classes = { 'x', 'y' }, metric = 'auc', infer = function() end,\n"
+             "keep = { 'a/*', ['b/head'] = 'fp32' },\n"
+             "data = { search = 'nothing', test = { path = '.', border = 5, seed = 3,\n"
+             "  part = { 0.25, 0.5 }, limit = 9, labels = { q = 'y', p = false } } } }",
+             &p, &err),
+        PARE_OK);
     assert_string_equal(p->name, "n");
     assert_int_equal(p->n_stages, 2);
     assert_non_null(p->stages[0].path);
@@ -140,8 +148,8 @@ static enum pare_status call(void *self, int stage, const struct pare_value *con
 static const struct pare_runner runner = {NULL, call};
 static float pixels[12] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12};
 
-static enum pare_status infer(struct pare_pipeline *p, struct pare_outcome *outcome, struct pare_arena *arena,
-                              struct pare_error *err)
+static enum pare_status infer(struct pare_pipeline *p, struct pare_outcome *outcome,
+                              struct pare_arena *arena, struct pare_error *err)
 {
     const struct pare_value image = {.rank = 4, .dims = {1, 2, 2, 3}, .data = pixels};
     const struct pare_sample sample = {.index = 4, .label = 0, .image = &image};
@@ -155,7 +163,8 @@ static enum pare_status glue(const char *body, struct pare_outcome *outcome, str
     struct pare_arena arena = {NULL, (size_t)960 << 20}; /* 64 MiB are left of the sample's 1 GiB */
     char text[4096];
     snprintf(text, sizeof text,
-             "local kept\nreturn { stages = { { 'm', 'm.onnx' }, { 'bad', 'm.onnx' }, { 'usage', 'm.onnx' } },\n"
+             "local kept\nreturn { stages = { { 'm', 'm.onnx' }, { 'bad', 'm.onnx' }, { 'usage', "
+             "'m.onnx' } },\n"
              "classes = { 'a', 'b', 'c' }, infer = function(stage, sample, op)\n%s\nend }",
              body);
     assert_int_equal(load(text, &p, err), PARE_OK);
@@ -170,17 +179,22 @@ static void glue_computes(void **state)
 {
     static const char *const bodies[] = {
         "local a, b = stage.m(sample.image) assert(#a == 12 and b[2] == 2) return op.argmax(b)",
-        "local s = { sample.image:shape() } assert(#s == 4 and s[2] == 2 and s[4] == 3) return op.class(2)",
-        "assert(tostring(sample.image) == 'tensor 1x2x2x3') assert(sample.index == 5) return op.class 'b'",
-        "local box = { cx = 0.5, cy = 0.5, w = 1, h = 1 } local c = op.crop(sample.image, box, 2, 2) "
-        "assert(#c == 12 and c[1] == 1 and op.frame(sample.image, box, 2).w == 2) return op.class(2)",
+        "local s = { sample.image:shape() } assert(#s == 4 and s[2] == 2 and s[4] == 3) return "
+        "op.class(2)",
+        "assert(tostring(sample.image) == 'tensor 1x2x2x3') assert(sample.index == 5) return "
+        "op.class 'b'",
+        "local box = { cx = 0.5, cy = 0.5, w = 1, h = 1 } local c = op.crop(sample.image, box, 2, "
+        "2) "
+        "assert(#c == 12 and c[1] == 1 and op.frame(sample.image, box, 2).w == 2) return "
+        "op.class(2)",
         "local t = op.tensor({ 1, 2, 3, 4, 5, 6 }, 2, 3) assert(op.transpose(t, 2, 1)[2] == 4) "
         "assert(op.slice(t, 1, 2)[1] == 4) assert(#op.concat(1, t, t) == 12) "
         "assert(op.reshape(t, 3, -1)[6] == 6) return op.class(2)",
         "local t = op.tensor { 1, 2, 3 } assert(op.add(t, 1)[1] == 2 and op.mul(t, t)[3] == 9) "
         "assert(op.affine(t, { 1, 2, 3 }, 1)[3] == 10 and op.clip(t, 2, 2)[1] == 2) "
         "assert(op.mse(t, op.sub(t, 2)) == 4 and op.div(t, 2)[1] == 0.5) return op.class(2)",
-        "local i, v = op.largest(op.softmax(op.tensor { 0, 1000, 0 })) assert(i == 2 and v == 1) return op.class(i)",
+        "local i, v = op.largest(op.softmax(op.tensor { 0, 1000, 0 })) assert(i == 2 and v == 1) "
+        "return op.class(i)",
         "local o = op.argmax(op.tensor { 0, 5, 1 }) assert(o.class == 2 and o.score == 5) return o",
         "local ok, e = pcall(op.crop, 1) assert(not ok) return op.class(2)",
         "local co = coroutine.wrap(function() return stage.m(sample.image) end) local a, b = co() "
@@ -190,7 +204,8 @@ static void glue_computes(void **state)
     for (size_t i = 0; i < sizeof bodies / sizeof bodies[0]; i++) {
         struct pare_outcome o;
         struct pare_error err = {.message = ""};
-        if (glue(bodies[i], &o, &err) != PARE_OK || o.kind != PARE_OUTCOME_CLASS || o.prediction != 1) {
+        if (glue(bodies[i], &o, &err) != PARE_OK || o.kind != PARE_OUTCOME_CLASS ||
+            o.prediction != 1) {
             fail_msg("%s\n  gave %d, '%s' '%s'", bodies[i], o.prediction, err.where, err.message);
         }
     }
@@ -240,7 +255,8 @@ static void mistakes_in_glue_name_their_line(void **state)
         {"op.crop(sample.image, {}, 2, 2)", "number 'cx'"},
         {"op.crop(sample.image, { cx = 'a', cy = 1, w = 1, h = 1 }, 2, 2)", "number 'cx'"},
         {"op.crop(sample.image, nil, 2, 2)", "table expected"},
-        {"op.crop(sample.image, { cx = 1, cy = 1, w = 1, h = 1 }, 2^63, 2)", "no integer representation"},
+        {"op.crop(sample.image, { cx = 1, cy = 1, w = 1, h = 1 }, 2^63, 2)",
+         "no integer representation"},
         {"op.crop(sample.image, { cx = 1, cy = 1, w = 1, h = 1 }, -1, 2)", "a side is 1 to 8192"},
         {"op.resize(sample.image, 1e300, 1)", "no integer representation"},
         {"op.best_box(sample.image)", "expected a grid"},
@@ -250,7 +266,8 @@ static void mistakes_in_glue_name_their_line(void **state)
         {"op.reshape(sample.image, 5)", "do not fit"},
         {"op.class(4)", "no class of this number"},
         {"op.class('z')", "no class of this name"},
-        {"op.ssd_boxes(sample.image, sample.image, { size = 1, layers = { { 1e9, 1 } } })", "layer 1"},
+        {"op.ssd_boxes(sample.image, sample.image, { size = 1, layers = { { 1e9, 1 } } })",
+         "layer 1"},
         {"op.ssd_boxes(sample.image, sample.image, {})", "'layers' is a list"},
         {"stage.bad(sample.image)", "broken"},
         {"stage.usage(sample.image)", "input is 3"},
@@ -272,7 +289,8 @@ static void mistakes_in_glue_name_their_line(void **state)
     }
     struct pare_outcome o;
     struct pare_error err;
-    assert_int_equal(glue("pcall(stage.bad, sample.image) return op.none()", &o, &err), PARE_ERR_INTERNAL);
+    assert_int_equal(glue("pcall(stage.bad, sample.image) return op.none()", &o, &err),
+                     PARE_ERR_INTERNAL);
     assert_int_equal(glue("pcall(stage.usage, sample.image) return op.none()", &o, &err), PARE_OK);
 }
 
@@ -308,11 +326,12 @@ static void a_metric_may_be_a_function(void **state)
     double x;
     const int predictions[4] = {0, -1, 2, 1}, labels[4] = {0, 1, 2, 2};
     (void)state;
-    assert_int_equal(load("return { " ONE ", metric = function(outcomes, labels)\n local n = 0\n"
-                          " for i = 1, #labels do if outcomes[i] == labels[i] then n = n + 1 end end\n"
-                          " assert(outcomes[2] == false and outcomes[3] == 3) return n / #labels end }",
-                          &p, &err),
-                     PARE_OK);
+    assert_int_equal(
+        load("return { " ONE ", metric = function(outcomes, labels)\n local n = 0\n"
+             " for i = 1, #labels do if outcomes[i] == labels[i] then n = n + 1 end end\n"
+             " assert(outcomes[2] == false and outcomes[3] == 3) return n / #labels end }",
+             &p, &err),
+        PARE_OK);
     assert_string_equal(p->metric, "function");
     assert_int_equal(p->glue.metric(p->glue.self, 4, predictions, labels, &x, &err), PARE_OK);
     assert_true(x == 0.5);
@@ -320,9 +339,11 @@ static void a_metric_may_be_a_function(void **state)
     static const char *const bad[] = {"0/0", "1/0", "nil", "'x'", "{}", "error 'no'"};
     for (int i = 0; i < 6; i++) {
         char text[200];
-        snprintf(text, sizeof text, "return { " ONE ", metric = function() return %s end }", bad[i]);
+        snprintf(text, sizeof text, "return { " ONE ", metric = function() return %s end }",
+                 bad[i]);
         assert_int_equal(load(text, &p, &err), PARE_OK);
-        assert_int_equal(p->glue.metric(p->glue.self, 4, predictions, labels, &x, &err), PARE_ERR_CONFIG);
+        assert_int_equal(p->glue.metric(p->glue.self, 4, predictions, labels, &x, &err),
+                         PARE_ERR_CONFIG);
         assert_non_null(strstr(err.where, "pipeline.lua:1"));
         pare_pipeline_free(p);
     }
@@ -351,7 +372,8 @@ static void the_editor_stub_is_current(void **state)
 
 static void sample_pipelines_load(void **state)
 {
-    static const char *const names[] = {"sample_pipelines/hand_gesture", "sample_pipelines/mediapipe_hands"};
+    static const char *const names[] = {"sample_pipelines/hand_gesture",
+                                        "sample_pipelines/mediapipe_hands"};
     (void)state;
     pare_pipeline_set_loader(pare_lua_pipeline_loader());
     for (int i = 0; i < 2; i++) {

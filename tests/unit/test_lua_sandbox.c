@@ -1,6 +1,6 @@
-/* The sandbox: what is not there, what is refused, what stops by itself. Each script is hostile (list L of the
- * robustness notes) unless it says ok. Scripts that outrun the hook inside one C function (pattern bombs) are a
- * matter of the worker that is killed. */
+/* The sandbox: what is not there, what is refused, what stops by itself. Each script is hostile
+ * (list L of the robustness notes) unless it says ok. Scripts that outrun the hook inside one C
+ * function (pattern bombs) are a matter of the worker that is killed. */
 #include <lauxlib.h>
 
 #include <stdio.h>
@@ -19,7 +19,8 @@ static void keep_line(void *self, const char *line)
 }
 
 /* Runs text as s.lua in a fresh state with 16 MiB and 100 ms. */
-static enum pare_status run_limited(const char *text, size_t n, long fail_at, struct pare_error *err)
+static enum pare_status run_limited(const char *text, size_t n, long fail_at,
+                                    struct pare_error *err)
 {
     static char dir[4096];
     char path[4200];
@@ -69,8 +70,10 @@ static void run_all(const struct script *scripts)
         struct pare_error err = {.message = ""};
         const enum pare_status status = run(scripts->text, &err);
         const char *wanted = scripts->message != NULL ? scripts->message : "";
-        if ((status == PARE_OK) != (scripts->message == NULL) || strstr(err.message, wanted) == NULL) {
-            fail_msg("%s\n  gave %d '%s'\n  expected '%s'", scripts->text, (int)status, err.message, wanted);
+        if ((status == PARE_OK) != (scripts->message == NULL) ||
+            strstr(err.message, wanted) == NULL) {
+            fail_msg("%s\n  gave %d '%s'\n  expected '%s'", scripts->text, (int)status, err.message,
+                     wanted);
         }
     }
 }
@@ -81,12 +84,14 @@ static void good_scripts_run(void **state)
         {"local t = {3, 1, 2} table.sort(t) assert(t[1] == 1)", NULL},
         {"assert(string.format('%5.2f %s %d', 1.234, 'x', 7) == ' 1.23 x 7')", NULL},
         {"assert(('ab'):rep(3) == 'ababab' and utf8.len('\u00e4') == 1)", NULL},
-        {"local co = coroutine.wrap(function() coroutine.yield(1) return 2 end) assert(co() == 1)", NULL},
+        {"local co = coroutine.wrap(function() coroutine.yield(1) return 2 end) assert(co() == 1)",
+         NULL},
         {"assert(load('return 1 + 1')() == 2)", NULL},
         {"assert(load('return x', 'n', 't', { x = 5 })() == 5)", NULL},
         {"assert(require('module').x == 42 and require 'module' == require 'module')", NULL},
         {"local ok, e = pcall(error, { code = 1 }) assert(not ok and e.code == 1)", NULL},
-        {"local t = setmetatable({}, { __index = function() return 1 end }) assert(t.x == 1)", NULL},
+        {"local t = setmetatable({}, { __index = function() return 1 end }) assert(t.x == 1)",
+         NULL},
         {"assert(type(os.time()) == 'number' and os.clock() >= 0 and os.date())", NULL},
         {"\xEF\xBB\xBFlocal x = 1\r\nassert(x == 1)\r\n", NULL},
         {NULL, NULL}};
@@ -102,17 +107,22 @@ static void loops_end(void **state)
         {"local function f() return pcall(f) end f() while true do pcall(f) end", "time limit"},
         {"local co = coroutine.wrap(function() while true do end end) co()", "time limit"},
         {"while true do local co = coroutine.create(function() while true do end end) "
-         "coroutine.resume(co) end", "time limit"},
+         "coroutine.resume(co) end",
+         "time limit"},
         {"xpcall(error, function() while true do end end)", "'xpcall' is not declared"},
         {"local x <close> = setmetatable({}, { __close = function() end })", "__close"},
         {"local m = {} local t = setmetatable({}, m) m.__close = function() while true do end end "
-         "do local x <close> = t end", "time limit"},
+         "do local x <close> = t end",
+         "time limit"},
         {"local m = setmetatable({}, { __gc = function() while true do end end })", "__gc"},
         {"local t = {} for i = 1, 2e6 do t[i] = i end", "memory"},
         {"local t = {} for i = 1, 1e5 do t[i] = i % 7 end "
-         "while true do table.sort(t, function(a, b) return a < b end) end", "time limit"},
-        {"table.sort({ 3, 1, 2, 5, 4, 6, 7, 8 }, function() return true end)", "invalid order function"},
-        {"error(setmetatable({}, { __tostring = function() while true do end end }))", "a table value"},
+         "while true do table.sort(t, function(a, b) return a < b end) end",
+         "time limit"},
+        {"table.sort({ 3, 1, 2, 5, 4, 6, 7, 8 }, function() return true end)",
+         "invalid order function"},
+        {"error(setmetatable({}, { __tostring = function() while true do end end }))",
+         "a table value"},
         {NULL, NULL}};
     (void)state;
     run_all(scripts);
@@ -132,7 +142,8 @@ static void memory_is_held(void **state)
         {"table.concat({}, 'x', 1, 1e9)", "invalid value"},
         {"table.unpack({}, 1, 1e8)", "too many results"},
         {"local function f() return 1 + f() end f()", "memory"},
-        {"local t = {} for i = 1, 200 do t = setmetatable({}, { __index = t }) end return t.x", NULL},
+        {"local t = {} for i = 1, 200 do t = setmetatable({}, { __index = t }) end return t.x",
+         NULL},
         {NULL, NULL}};
     (void)state;
     run_all(scripts);
@@ -163,7 +174,8 @@ static void dangerous_things_are_absent(void **state)
         {"return dofile", "'dofile' is not declared"},
         {"return loadfile", "'loadfile' is not declared"},
         {"return collectgarbage", "'collectgarbage' is not declared"},
-        {"assert(os.execute == nil and os.getenv == nil and os.exit == nil and os.remove == nil)", NULL},
+        {"assert(os.execute == nil and os.getenv == nil and os.exit == nil and os.remove == nil)",
+         NULL},
         {"assert(string.dump == nil)", NULL},
         {"load(string.char(27) .. 'Lua')()", "attempt to call a nil value"},
         {"assert(load('\\27Lua', 'x', 'b') == nil)", NULL},
@@ -190,10 +202,11 @@ static void addresses_never_show(void **state)
 {
     struct pare_error err;
     (void)state;
-    assert_int_equal(run("print(print, {}, coroutine.create(print), tostring({}), ('%s|%5s'):format({}, print),"
-                         " setmetatable({}, { __name = 'spoof' }))",
-                         &err),
-                     PARE_OK);
+    assert_int_equal(
+        run("print(print, {}, coroutine.create(print), tostring({}), ('%s|%5s'):format({}, print),"
+            " setmetatable({}, { __name = 'spoof' }))",
+            &err),
+        PARE_OK);
     assert_string_equal(printed, "function table thread table table|function table\n");
     assert_int_equal(run("print('\\27[31mred\\a')", &err), PARE_OK);
     assert_null(strchr(printed, '\x1B'));

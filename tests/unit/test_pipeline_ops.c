@@ -1,4 +1,5 @@
-/* The tensor operations of glue: what they compute, what they refuse, and that strange numbers pass. */
+/* The tensor operations of glue: what they compute, what they refuse, and that strange numbers
+ * pass. */
 #include <math.h>
 
 #include "pipeline/ops.h"
@@ -65,8 +66,8 @@ static void crop_of_everything_is_the_picture(void **state)
 }
 
 /* Straight from the formula in ops.h, one pixel at a time. */
-static double expected_pixel(const struct pare_value *v, const struct pare_box *b, int n, double scale,
-                             int i, int j)
+static double expected_pixel(const struct pare_value *v, const struct pare_box *b, int n,
+                             double scale, int i, int j)
 {
     const double w = (double)v->dims[2], h = (double)v->dims[1];
     const double side = scale * fmax(b->w * w, b->h * h);
@@ -109,7 +110,8 @@ static void crop_of_a_strange_box_is_black(void **state)
         for (int field = 0; field < 5; field++) {
             double f[5] = {0.5, 0.5, 1, 1, 0};
             f[field] = bad[k];
-            const struct pare_box box = {.cx = f[0], .cy = f[1], .w = f[2], .h = f[3], .angle = f[4]};
+            const struct pare_box box = {
+                .cx = f[0], .cy = f[1], .w = f[2], .h = f[3], .angle = f[4]};
             assert_int_equal(pare_op_crop(image, &box, 4, 4, 1, &arena, &out, &err), PARE_OK);
             for (int i = 0; i < 16; i++) {
                 assert_true(isfinite(out->data[i]));
@@ -146,7 +148,8 @@ static void letterbox_and_place_are_inverse(void **state)
     assert_int_equal(pare_op_letterbox(image, 32, 32, 0.5, &arena, &out, &err), PARE_OK);
     assert_int_equal(pare_op_letterbox_frame(image, 32, 32, &frame, &err), PARE_OK);
     near((double)out->data[0], 0.5);
-    const float points[6] = {0.5f, 0.5f, 0, 0.25f, 1, 0.75f}; /* centre, corners of the picture inside */
+    const float points[6] = {0.5f,  0.5f, 0,
+                             0.25f, 1,    0.75f}; /* centre, corners of the picture inside */
     struct pare_value *p = value(3, (int64_t[]){1, 3, 2}, points);
     assert_int_equal(pare_op_place(p, 2, &frame, image, &arena, &placed, &err), PARE_OK);
     const double expected[6] = {0.5, 0.5, 0, 0, 1, 1};
@@ -201,17 +204,19 @@ static void best_box_reads_both_orders(void **state)
 static void ssd_boxes_are_averaged_by_score(void **state)
 {
     (void)state;
-    const struct pare_ssd ssd = {.size = 10, .threshold = 0.5, .iou = 0.3, .n_layers = 1,
-                                 .grid = {2}, .per_cell = {1}};
-    /* anchors at (0.25, 0.25), (0.75, 0.25), (0.25, 0.75), (0.75, 0.75); the first two meet in the middle */
-    const float raw[4 * 6] = {2, 0, 4, 4, 1, 1, -2, 0, 4, 4, 1, 1, 0, 0, 1, 1, 0, 0, 0, 0, 1, 1, 0, 0};
+    const struct pare_ssd ssd = {
+        .size = 10, .threshold = 0.5, .iou = 0.3, .n_layers = 1, .grid = {2}, .per_cell = {1}};
+    /* anchors at (0.25, 0.25), (0.75, 0.25), (0.25, 0.75), (0.75, 0.75); the first two meet in the
+     * middle */
+    const float raw[4 * 6] = {2, 0, 4, 4, 1, 1, -2, 0, 4, 4, 1, 1,
+                              0, 0, 1, 1, 0, 0, 0,  0, 1, 1, 0, 0};
     const float scores[4] = {2, 1, -5, 0.5f};
     struct pare_box boxes[4];
     struct pare_error err;
     int n;
     assert_int_equal(pare_op_ssd_boxes(value(3, (int64_t[]){1, 4, 6}, raw),
-                                       value(3, (int64_t[]){1, 4, 1}, scores), &ssd, &arena, boxes, 4, &n,
-                                       &err),
+                                       value(3, (int64_t[]){1, 4, 1}, scores), &ssd, &arena, boxes,
+                                       4, &n, &err),
                      PARE_OK);
     assert_int_equal(n, 2);
     const double s0 = pare_sigmoid(2), s1 = pare_sigmoid(1);
@@ -224,8 +229,8 @@ static void ssd_boxes_are_averaged_by_score(void **state)
     struct pare_ssd wrong = ssd;
     wrong.grid[0] = 3;
     assert_int_equal(pare_op_ssd_boxes(value(3, (int64_t[]){1, 4, 6}, raw),
-                                       value(3, (int64_t[]){1, 4, 1}, scores), &wrong, &arena, boxes, 4, &n,
-                                       &err),
+                                       value(3, (int64_t[]){1, 4, 1}, scores), &wrong, &arena,
+                                       boxes, 4, &n, &err),
                      PARE_ERR_USAGE);
 }
 
@@ -259,17 +264,21 @@ static void points_are_normalised(void **state)
     const float points[6] = {1, 2, 3, 2, 1, -2}, same[4] = {5, 5, 5, 5};
     struct pare_value *out;
     struct pare_error err;
-    assert_int_equal(pare_op_normalise(value(2, (int64_t[]){1, 6}, points), 2, &arena, &out, &err), PARE_OK);
+    assert_int_equal(pare_op_normalise(value(2, (int64_t[]){1, 6}, points), 2, &arena, &out, &err),
+                     PARE_OK);
     const double expected[6] = {0, 0, 0.5, 0, 0, -1};
     for (int i = 0; i < 6; i++) {
         near((double)out->data[i], expected[i]);
     }
-    assert_int_equal(pare_op_normalise_box(value(2, (int64_t[]){3, 2}, points), 2, &arena, &out, &err), PARE_OK);
+    assert_int_equal(
+        pare_op_normalise_box(value(2, (int64_t[]){3, 2}, points), 2, &arena, &out, &err), PARE_OK);
     near((double)out->data[2], 0.5);
     near((double)out->data[5], -1);
-    assert_int_equal(pare_op_normalise(value(2, (int64_t[]){2, 2}, same), 2, &arena, &out, &err), PARE_OK);
+    assert_int_equal(pare_op_normalise(value(2, (int64_t[]){2, 2}, same), 2, &arena, &out, &err),
+                     PARE_OK);
     near((double)out->data[3], 0);
-    assert_int_equal(pare_op_normalise(value(2, (int64_t[]){1, 5}, NULL), 2, &arena, &out, &err), PARE_ERR_USAGE);
+    assert_int_equal(pare_op_normalise(value(2, (int64_t[]){1, 5}, NULL), 2, &arena, &out, &err),
+                     PARE_ERR_USAGE);
 }
 
 static void scores_pass_strange_numbers(void **state)
@@ -335,8 +344,10 @@ static void values_become_inputs(void **state)
         data[i] = (float)i;
     }
     struct pare_value *picture = value(4, (int64_t[]){1, 2, 4, 3}, data);
-    struct pare_tensor nchw = input(4, (int64_t[]){1, 3, 2, 4}), nhwc = input(4, (int64_t[]){-1, 2, 4, 3});
-    struct pare_tensor flat = input(2, (int64_t[]){1, 24}), other = input(4, (int64_t[]){1, 4, 2, 3});
+    struct pare_tensor nchw = input(4, (int64_t[]){1, 3, 2, 4}),
+                       nhwc = input(4, (int64_t[]){-1, 2, 4, 3});
+    struct pare_tensor flat = input(2, (int64_t[]){1, 24}),
+                       other = input(4, (int64_t[]){1, 4, 2, 3});
     assert_int_equal(pare_value_to_input(picture, &nchw, "s", &arena, &got, &err), PARE_OK);
     near((double)got[8 + 1], 4); /* channel 1, pixel 1 */
     assert_int_equal(pare_value_to_input(picture, &nhwc, "s", &arena, &got, &err), PARE_OK);
@@ -360,7 +371,8 @@ static void sizes_have_limits(void **state)
 /* Every operation on values of every shape, full of numbers that a broken network may give. */
 static void no_shape_and_no_number_breaks_an_operation(void **state)
 {
-    static const float strange[] = {NAN, INFINITY, -INFINITY, 0, -0.0f, 1e38f, -1e38f, 1e-42f, 1, 0.5f};
+    static const float strange[] = {NAN,   INFINITY, -INFINITY, 0, -0.0f,
+                                    1e38f, -1e38f,   1e-42f,    1, 0.5f};
     uint32_t seed = 12345;
     (void)state;
     for (int round = 0; round < 3000; round++) {
@@ -382,15 +394,18 @@ static void no_shape_and_no_number_breaks_an_operation(void **state)
                                .cy = (double)strange[test_random(&seed) % 10],
                                .w = (double)strange[test_random(&seed) % 10],
                                .h = (double)strange[test_random(&seed) % 10],
-                               .angle = (double)strange[test_random(&seed) % 10], .n_points = 2}, other;
-        const struct pare_ssd ssd = {.size = 1, .threshold = 0.5, .iou = 0.3, .n_layers = 1, .grid = {2},
-                                     .per_cell = {1}};
+                               .angle = (double)strange[test_random(&seed) % 10],
+                               .n_points = 2},
+                        other;
+        const struct pare_ssd ssd = {
+            .size = 1, .threshold = 0.5, .iou = 0.3, .n_layers = 1, .grid = {2}, .per_cell = {1}};
         struct pare_box boxes[2];
         double number;
         int n;
         bool found;
         const int perm[5] = {1, 0, 2, 3, 4};
-        pare_op_crop(v[0], &box, 3, 4, (double)strange[test_random(&seed) % 10], &arena, &out, &err);
+        pare_op_crop(v[0], &box, 3, 4, (double)strange[test_random(&seed) % 10], &arena, &out,
+                     &err);
         pare_op_crop_frame(v[0], &box, 2, &other, &err);
         pare_op_resize(v[0], 3, 2, &arena, &out, &err);
         pare_op_letterbox(v[0], 3, 2, 0, &arena, &out, &err);

@@ -1,7 +1,8 @@
 /* The sample pipelines from end to end in fp32: glue, tensor operations and plans together.
  *
- * hand_gesture is compared with what its training framework computed (make/expected.json). mediapipe_hands is
- * measured on the photographs beside the checkout; on a part of them, or on all with PARE_FULL=1. */
+ * hand_gesture is compared with what its training framework computed (make/expected.json).
+ * mediapipe_hands is measured on the photographs beside the checkout; on a part of them, or on all
+ * with PARE_FULL=1. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -114,7 +115,8 @@ static void hand_gesture_gives_the_numbers_of_its_training(void **state)
     json_t *json;
     (void)state;
     assert_non_null(r);
-    assert_int_equal(pare_json_load(test_source("sample_pipelines/hand_gesture/make/expected.json"), &json, &err),
+    assert_int_equal(pare_json_load(test_source("sample_pipelines/hand_gesture/make/expected.json"),
+                                    &json, &err),
                      PARE_OK);
     assert_true(open_sample(r, "sample_pipelines/hand_gesture", PARE_SPLIT_TEST));
     const struct pare_dataset *d = pare_engine_pipeline(r->e)->data[PARE_SPLIT_TEST];
@@ -133,7 +135,8 @@ static void hand_gesture_gives_the_numbers_of_its_training(void **state)
         compare("points", json_object_get(picture, "points"), r->first[1], 2e-3);
         compare("logits", json_object_get(picture, "logits"), r->first[2], 3e-2);
         assert_int_equal(outcome.kind, PARE_OUTCOME_CLASS);
-        assert_int_equal(outcome.prediction, pare_json_get_int(picture, "label", -2)); /* what the networks say */
+        assert_int_equal(outcome.prediction,
+                         pare_json_get_int(picture, "label", -2)); /* what the networks say */
         assert_int_equal(outcome.n_scores, 8);
         pare_arena_clear(&arena);
     }
@@ -213,8 +216,8 @@ static void splits_of_mediapipe_hands_are_disjoint(void **state)
     int count[PARE_SPLIT_COUNT];
     (void)state;
     pare_pipeline_set_loader(pare_lua_pipeline_loader());
-    assert_int_equal(pare_pipeline_open(test_source("sample_pipelines/mediapipe_hands"), test_models_dir(), &p,
-                                        &err),
+    assert_int_equal(pare_pipeline_open(test_source("sample_pipelines/mediapipe_hands"),
+                                        test_models_dir(), &p, &err),
                      PARE_OK);
     for (int s = 0; s < PARE_SPLIT_COUNT; s++) {
         const enum pare_status status = pare_pipeline_open_split(p, (enum pare_split)s, &err);
