@@ -2,6 +2,7 @@
  * main.c: where everything is plugged together, and the only file that ends the process.
  */
 #include <locale.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -74,7 +75,7 @@ static int run(const struct cli_options *o)
 int main(int argc, char **argv)
 {
     struct cli_options options;
-    signal(SIGPIPE, SIG_DFL); /* `| head` ends us quietly */
+    signal(SIGPIPE, SIG_DFL);
     setlocale(LC_CTYPE, ""); /* numbers stay in the C locale: files, Lua and GLPK read them */
     pare_pipeline_set_loader(pare_lua_pipeline_loader());
     pare_work_set_script(pare_lua_run_script);
@@ -83,6 +84,10 @@ int main(int argc, char **argv)
         rc = run(&options);
     }
     if (fflush(stdout) != 0 || ferror(stdout)) {
+        struct pollfd out = {.fd = 1};
+        if (poll(&out, 1, 0) > 0 && (out.revents & POLLERR) != 0) {
+            return 128 + SIGPIPE; /* `| head` ends us quietly */
+        }
         fprintf(stderr, "pare: standard output: cannot write\n");
         rc = PARE_ERR_IO;
     }

@@ -26,6 +26,7 @@ void flow_end(struct pare_front *f, struct front_flow *flow, enum pare_status st
     flow->err.code = status;
     json_decref(flow->result);
     flow->result = result_take;
+    front_keep_pending(f);
     front_changed(f);
 }
 
@@ -196,6 +197,11 @@ static const struct {
     [FLOW_MEASURE] = {"measure", advance_point},      [FLOW_TEST] = {"test", advance_point},
 };
 
+const char *front_verb_name(enum flow_verb verb)
+{
+    return verbs[verb].name;
+}
+
 void front_advance(struct pare_front *f)
 {
     /* a flow that ends may start another; the new one is in front of the list and waits for the next call */
@@ -243,7 +249,10 @@ uint64_t pare_front_start(struct pare_front *f, const char *verb, const void *js
     flow->max_loss = NAN;
     flow->next = f->flows;
     f->flows = flow;
+    front_drop_unfinished(f, verb);
+    flow->rows = f->session != NULL ? pare_session_count_rows(f->session) : 0;
     front_advance(f);
+    front_keep_pending(f);
     return flow->id;
 }
 

@@ -18,6 +18,7 @@ struct front_flow {
     unsigned char *levels;    /* the config that this verb is about */
     /* solve */
     int run, round, best;     /* index of the run; rounds of solving; point chosen so far */
+    int rows;                 /* in the session when the verb began */
     uint64_t since;           /* the newest job when the verb began: older failures do not count */
     uint64_t task;            /* the solve job under way */
     json_t *answer;           /* its answer */
@@ -28,6 +29,7 @@ struct front_flow {
 };
 
 void flow_end(struct pare_front *f, struct front_flow *flow, enum pare_status status, json_t *result_take);
+const char *front_verb_name(enum flow_verb verb);
 bool flow_config(struct pare_front *f, struct front_flow *flow);
 
 /* flow_solve.c */

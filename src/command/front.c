@@ -147,10 +147,9 @@ static bool take_layers(struct pare_front *f, const json_t *layers, const json_t
 
 /* ---- runs and points of the session ---- */
 
-static void take_run(void *self, int64_t id, const char *name, const char *method, const json_t *settings,
-                     const json_t *status)
+void front_take_run(struct pare_front *f, int64_t id, const char *name, const char *method, const json_t *settings,
+                    const json_t *status)
 {
-    struct pare_front *f = self;
     if (f->n_runs == f->cap_runs) {
         int cap = f->cap_runs > 0 ? 2 * f->cap_runs : 16;
         struct front_run *runs = realloc(f->runs, (size_t)cap * sizeof *runs);
@@ -167,9 +166,8 @@ static void take_run(void *self, int64_t id, const char *name, const char *metho
                                               .status = json_deep_copy(status)};
 }
 
-static void take_point(void *self, int64_t id, int64_t run, int number, const json_t *config, const json_t *facts)
+void front_take_point(struct pare_front *f, int64_t id, int64_t run, int number, const json_t *config, const json_t *facts)
 {
-    struct pare_front *f = self;
     struct front_point p = {.id = id, .run_id = run, .run = -1, .number = number};
     for (int r = 0; r < f->n_runs; r++) {
         p.run = f->runs[r].id == run ? r : p.run;
@@ -195,13 +193,31 @@ static void take_point(void *self, int64_t id, int64_t run, int number, const js
     front_load_point(f, &f->points[f->n_points - 1]);
 }
 
+static void take_run(void *self, int64_t id, const char *name, const char *method, const json_t *settings,
+                     const json_t *status)
+{
+    front_take_run(self, id, name, method, settings, status);
+}
+
+static void take_point(void *self, int64_t id, int64_t run, int number, const json_t *config, const json_t *facts)
+{
+    front_take_point(self, id, run, number, config, facts);
+}
+
+static void row_seen(void *self, const char *key, const char *kind)
+{
+    (void)self;
+    (void)key;
+    (void)kind;
+}
+
 int front_add_run(struct pare_front *f, const char *name, const char *method, json_t *settings, struct pare_error *err)
 {
     int64_t id = 0;
     json_t *status = json_object();
     int n = f->n_runs;
     if (pare_session_add_run(f->session, name, method, settings, &id, err) == PARE_OK) {
-        take_run(f, id, name, method, settings, status);
+        front_take_run(f, id, name, method, settings, status);
     }
     json_decref(status);
     return f->n_runs > n ? n : -1;
@@ -222,7 +238,7 @@ int front_add_point(struct pare_front *f, int run, const unsigned char *levels, 
     json_t *config = front_config_json(f, levels);
     json_object_set_new(facts, "drop_predicted", pare_json_real(front_drop_of_loss(f, front_loss_sum(f, levels))));
     if (pare_session_add_point(f->session, f->runs[run].id, number, config, facts, &id, err) == PARE_OK) {
-        take_point(f, id, f->runs[run].id, number, config, facts);
+        front_take_point(f, id, f->runs[run].id, number, config, facts);
     }
     json_decref(config);
     if (f->n_points == n) {
@@ -262,7 +278,12 @@ static bool take_description(struct pare_front *f, const json_t *result)
     f->described = true;
     f->glue_ms = NAN;
     if (f->session != NULL) {
-        (void)pare_session_set_meta(f->session, "pipeline", f->real_path, NULL);
+        if (!f->follower) {
+            (void)pare_session_set_meta(f->session, "pipeline", f->real_path, NULL);
+        }
+        front_find_unfinished(f);
+        f->data_version = pare_session_data_version(f->session);
+        pare_session_new_rows(f->session, &f->last_row, f, row_seen);
         front_load_rows(f);
         pare_session_each_run(f->session, f, take_run);
         pare_session_each_point(f->session, f, take_point);
@@ -304,6 +325,7 @@ static enum pare_status job_finished(void *self, const struct pare_task *task, c
             f->failed = true;
             f->failure = *err;
         }
+        front_keep_pending(f);
     } else if (task->tag != NULL) {
         json_decref(*(json_t **)task->tag);
         *(json_t **)task->tag = json_incref((json_t *)(uintptr_t)result);
@@ -468,6 +490,9 @@ enum pare_status pare_front_open(struct uv_loop_s *loop, const struct pare_front
         f->sched = pare_sched_new(loop, options->exe,
                                   options->n_workers > 0 ? options->n_workers : cores > 0 ? (int)cores : 1, &owner);
         status = f->sched != NULL ? start_describing(f, err) : pare_error_nomem(err);
+        if (status == PARE_OK) {
+            front_follow_start(f);
+        }
     }
     if (status != PARE_OK) {
         pare_front_close(f);
@@ -482,6 +507,7 @@ enum pare_status pare_front_open(struct uv_loop_s *loop, const struct pare_front
 void pare_front_close(struct pare_front *f)
 {
     f->closing = true;
+    front_follow_stop(f);
     if (f->sched != NULL) {
         pare_sched_stop(f->sched);
     }
@@ -497,6 +523,7 @@ void pare_front_free(struct pare_front *f)
     pare_session_close(f->session);
     for (int i = 0; i < f->n_points; i++) {
         free(f->points[i].levels);
+        free(f->points[i].keys);
         json_decref(f->points[i].config);
         json_decref(f->points[i].facts);
     }
@@ -514,6 +541,8 @@ void pare_front_free(struct pare_front *f)
     free(f->fit_x);
     free(f->fit_y);
     json_decref(f->absent);
+    json_decref(f->unfinished);
+    free(f->pending);
     json_decref(f->recent);
     json_decref(f->description);
     json_decref(f->calibration);

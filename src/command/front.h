@@ -7,6 +7,7 @@
  *   choose.c    the solver's problem from rows: costs, pins, budgets, the monotone fit from loss to drop
  *   state.c     struct pare_state for the screen
  *   lines.c     commands as text
+ *   follow.c    a second process on the same session; verbs that were left unfinished
  *   front.c     opening, jobs coming back, closing
  */
 #ifndef PARE_COMMAND_FRONT_H
@@ -14,6 +15,7 @@
 
 #include "base/arena.h"
 #include "base/json.h"
+#include "job/link.h"
 #include "job/sched.h"
 #include "pare.h"
 #include "search/problem.h"
@@ -72,6 +74,7 @@ struct front_point {
     double fp32_ms;           /* measured beside it, interleaved */
     double loss_sum, drop_predicted, latency_predicted;
     bool front, ghost;
+    char (*keys)[40];         /* of its rows: search chunks, test chunks, latency; made when first needed */
 };
 
 struct front_run {
@@ -133,6 +136,14 @@ struct pare_front {
 
     uint64_t last_flow, resolve; /* resolve: the solve that the last pin started */
     struct front_flow *flows; /* newest first */
+    struct pare_link_server *server;
+    struct pare_link_client *client;
+    uv_timer_t *follow_timer;
+    int64_t data_version, last_row;
+    uint64_t actions;         /* checksum of the actions seen */
+    char *pending;            /* verbs under way as the session knows them */
+    json_t *unfinished;       /* of an earlier process */
+    char since[256];
     uint64_t version;
     bool looking;             /* rows are only looked up: nothing is queued */
     bool dirty, advance_wanted, can_undo, can_redo;
@@ -146,6 +157,22 @@ void front_changed(struct pare_front *f);
 void front_log(struct pare_front *f, const char *format, ...) __attribute__((format(printf, 2, 3)));
 const char *front_state_text(struct pare_front *f, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void front_say(struct pare_front *f, bool is_error, const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+void front_take_run(struct pare_front *f, int64_t id, const char *name, const char *method, const json_t *settings,
+                    const json_t *status);
+void front_take_point(struct pare_front *f, int64_t id, int64_t run, int number, const json_t *config, const json_t *facts);
+
+/* ---- follow.c ---- */
+void front_follow_start(struct pare_front *f);
+void front_follow_stop(struct pare_front *f);
+/* Takes what another process has committed. */
+void front_reload(struct pare_front *f);
+enum pare_status front_tell_holder(struct pare_front *f, const char *line, int point, struct pare_error *err);
+void front_keep_pending(struct pare_front *f);
+void front_find_unfinished(struct pare_front *f);
+void front_drop_unfinished(struct pare_front *f, const char *verb);
+/* Verbs left unfinished by an earlier process, else the newest that failed. */
+enum pare_status front_resume(struct pare_front *f, struct pare_error *err);
 
 /* ---- rows.c ---- */
 struct front_job {

@@ -349,7 +349,7 @@ static enum pare_status run_words(struct pare_front *f, const char *line, const 
         return start_verb(f, name, args, err);
     }
     if (strcmp(name, "retry") == 0) {
-        return front_retry(f, err);
+        return front_resume(f, err);
     }
     if (strcmp(name, "cancel") == 0) {
         return run_cancel(f, w, err);
@@ -399,8 +399,9 @@ enum pare_status pare_front_command(struct pare_front *f, const char *line, int 
     }
     if (status == PARE_OK && !f->described) {
         status = pare_error(e, PARE_ERR_BUSY, NULL, f->failed ? "the pipeline could not be opened" : "the pipeline is still being opened");
-    } else if (status == PARE_OK && f->follower && strcmp(w.word[0], "export") != 0) {
-        status = pare_error(e, PARE_ERR_BUSY, NULL, "another pare holds this session; this one follows it");
+    } else if (status == PARE_OK && f->follower && strcmp(w.word[0], "export") != 0 &&
+               strcmp(w.word[0], "pins") != 0) {
+        status = front_tell_holder(f, line, point, e);
     } else if (status == PARE_OK) {
         f->message[0] = '\0';
         status = run_words(f, line, &w, point, e);

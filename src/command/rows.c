@@ -373,30 +373,59 @@ static const json_t *known_row(struct pare_front *f, const char *kind, json_t *p
     return front_find_row(f, key);
 }
 
+static int chunks_of(const struct pare_front *f, int split)
+{
+    int n = f->split_samples[split];
+    n = f->eval_samples < n ? f->eval_samples : n;
+    return (n + FRONT_EVAL_CHUNK - 1) / FRONT_EVAL_CHUNK;
+}
+
+/* The keys of all rows of a point, made once: a config of many layers costs time to write and to hash. */
+static bool make_point_keys(struct pare_front *f, struct front_point *p)
+{
+    static const char *const splits[3] = {"calibration", "search", "test"};
+    int at = 0, n = chunks_of(f, 1) + chunks_of(f, 2) + 1;
+    p->keys = p->keys != NULL ? p->keys : calloc((size_t)n, sizeof *p->keys);
+    if (p->keys == NULL || p->keys[n - 1][0] != '\0') {
+        return p->keys != NULL;
+    }
+    for (int s = 1; s < 3; s++) {
+        int samples = f->eval_samples < f->split_samples[s] ? f->eval_samples : f->split_samples[s];
+        for (int first = 0; first < samples; first += FRONT_EVAL_CHUNK) {
+            int count = samples - first < FRONT_EVAL_CHUNK ? samples - first : FRONT_EVAL_CHUNK;
+            json_t *params = json_pack("{s:O, s:s, s:i, s:i}", "config", p->config, "split", splits[s], "first", first, "n", count);
+            front_job_key(f, "accuracy", params, p->keys[at++]);
+            json_decref(params);
+        }
+    }
+    json_t *params = json_pack("{s:[o,O], s:i, s:s}", "configs", fp32_config(f), p->config, "samples", 32, "split",
+                               f->split_samples[1] > 0 ? "search" : "calibration");
+    front_job_key(f, "latency", params, p->keys[at]);
+    json_decref(params);
+    return true;
+}
+
 void front_load_point(struct pare_front *f, struct front_point *p)
 {
-    const char *splits[2] = {"search", "test"};
     struct front_eval *evals[2] = {&p->search, &p->test};
+    int at = 0;
+    if (!make_point_keys(f, p)) {
+        return;
+    }
     for (int s = 0; s < 2; s++) {
-        int n = f->split_samples[s + 1];
-        n = f->eval_samples < n ? f->eval_samples : n;
         memset(evals[s], 0, sizeof *evals[s]);
-        for (int first = 0; first < n; first += FRONT_EVAL_CHUNK) {
-            int count = n - first < FRONT_EVAL_CHUNK ? n - first : FRONT_EVAL_CHUNK;
-            const json_t *row = known_row(f, "accuracy", json_pack("{s:O, s:s, s:i, s:i}", "config", p->config, "split",
-                                                                   splits[s], "first", first, "n", count));
+        for (int c = chunks_of(f, s + 1); c > 0; c--) {
+            const json_t *row = front_find_row(f, p->keys[at++]);
             if (row != NULL) {
                 front_add_eval(evals[s], row);
             }
         }
     }
-    const json_t *row = known_row(f, "latency", json_pack("{s:[o,O], s:i, s:s}", "configs", fp32_config(f), p->config,
-                                                          "samples", 32, "split",
-                                                          f->split_samples[1] > 0 ? "search" : "calibration"));
+    const json_t *row = front_find_row(f, p->keys[at]), *both = json_object_get(row, "configs");
     for (int i = 0; i < 6; i++) {
-        p->latency[i] = row != NULL ? pare_json_at_real(json_array_get(json_object_get(row, "configs"), 1), (size_t)i) : NAN;
+        p->latency[i] = row != NULL ? pare_json_at_real(json_array_get(both, 1), (size_t)i) : NAN;
     }
-    p->fp32_ms = row != NULL ? pare_json_at_real(json_array_get(json_object_get(row, "configs"), 0), 1) : NAN;
+    p->fp32_ms = row != NULL ? pare_json_at_real(json_array_get(both, 0), 1) : NAN;
 }
 
 void front_load_rows(struct pare_front *f)

@@ -311,6 +311,7 @@ void front_build_state(struct pare_front *f)
     s->message = f->message;
     s->message_is_error = f->message_is_error;
     s->follower = f->follower;
+    s->since = f->since[0] != '\0' ? f->since : NULL;
     s->progress_title = "";
     s->can_undo = f->can_undo;
     s->can_redo = f->can_redo;

@@ -496,6 +496,7 @@ struct pare_sched *pare_sched_new(uv_loop_t *loop, const char *exe, int n_worker
         free(s);
         return NULL;
     }
+    signal(SIGPIPE, SIG_IGN); /* a worker that dies while we write to it must not take us along */
     s->loop = loop;
     s->owner = *owner;
     s->n_compute = n_workers < 1 ? 1 : n_workers > PARE_MAX_WORKERS - 2 ? PARE_MAX_WORKERS - 2 : n_workers;

@@ -57,7 +57,8 @@ struct pare_sched_owner {
 
 struct pare_sched;
 
-/* exe = path of this executable (spawned as `exe worker`); n_workers >= 1. NULL when memory is out. */
+/* Writing to a worker that died must not end the process: SIGPIPE is ignored from here on.
+ * exe = path of this executable (spawned as `exe worker`); n_workers >= 1. NULL when memory is out. */
 struct pare_sched *pare_sched_new(uv_loop_t *loop, const char *exe, int n_workers,
                                   const struct pare_sched_owner *owner);
 /* Kills all workers; run the loop once more afterwards so that handles close, then the memory is freed. */

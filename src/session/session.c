@@ -294,6 +294,23 @@ int pare_session_count_rows(struct pare_session *s)
     return (int)pragma_int(s, "SELECT count(*) FROM row");
 }
 
+void pare_session_new_rows(struct pare_session *s, int64_t *last, void *self,
+                           void (*each)(void *self, const char *key, const char *kind))
+{
+    sqlite3_stmt *q = query(s, "SELECT rowid,key,kind FROM row WHERE rowid>?1 ORDER BY rowid", 0, NULL);
+    if (q != NULL) {
+        sqlite3_bind_int64(q, 1, *last);
+    }
+    while (q != NULL && sqlite3_step(q) == SQLITE_ROW) {
+        const char *key = (const char *)sqlite3_column_text(q, 1), *kind = (const char *)sqlite3_column_text(q, 2);
+        *last = sqlite3_column_int64(q, 0);
+        if (key != NULL && kind != NULL) {
+            each(self, key, kind);
+        }
+    }
+    sqlite3_finalize(q);
+}
+
 int pare_session_each_row(struct pare_session *s, const char *kind, void *self,
                           void (*each)(void *self, const char *key, const char *kind, const json_t *params,
                                        const json_t *result, double seconds))

@@ -41,6 +41,9 @@ enum pare_status pare_session_put_row(struct pare_session *s, const char *key, c
                                       const json_t *params, const json_t *result, double seconds,
                                       struct pare_error *err);
 int pare_session_count_rows(struct pare_session *s);
+/* Keys of the rows written after *last (a counter of the session, 0 = from the start); *last moves on. */
+void pare_session_new_rows(struct pare_session *s, int64_t *last, void *self,
+                           void (*each)(void *self, const char *key, const char *kind));
 /* Calls each(self, key, kind, params, result, seconds) for every row of a kind (NULL = all), oldest first. Rows whose text
  * cannot be read are skipped and counted. Returns the number skipped. */
 int pare_session_each_row(struct pare_session *s, const char *kind, void *self,
