@@ -267,8 +267,13 @@ struct pare_grid plan_carrier(const struct pare_plan *p, int tensor)
             : p->carrier == PARE_CARRIER_F16 ? PLAN_CLASS_F16
                                              : PLAN_CLASS_F32;
     }
+    struct pare_grid file;
     if (p->graph->tensors[tensor].producer < 0) {
         c = PLAN_CLASS_F32; /* a graph input is given in float32 */
+    } else if (p->graph->tensors[tensor].is_output && p->carrier == PARE_CARRIER_AUTO &&
+               !plan_file_grid(p->graph, tensor, &file)) {
+        /* No kernel reads an output: rounding it to codes would only lose what the accumulator knows. */
+        c = PLAN_CLASS_F32;
     }
     if (c == PLAN_CLASS_CODES && code_grid(p, tensor, 8, &grid)) {
         return grid;
