@@ -13,7 +13,8 @@
  *  - the rest (averaging, elementwise that could not fuse, sigmoid, softmax, box decoding ...) read the carrier
  *    (dequantized), compute in float32 and write any form, one rounding;
  *  - elementwise successors with one consumer fuse into the producing layer's epilogue (kernels/pk.h);
- *  - outputs of the graph are fp32 (unless the file gives them a grid): nothing reads codes there;
+ *  - outputs of the graph, and what only float functions (softmax, sigmoid, ...) read, are fp32 unless the file gives
+ *    them a grid: nothing reads codes there;
  *  - a tensor that no layer reads (residuals) uses its carrier, by the level of the layer that makes it: fp32
  *    (weight-only too), fp16, or for an integer level an 8-bit grid (the file's own where it has one). Other operators
  *    follow their inputs: codes when any input has codes, a concat the widest of its inputs; what sigmoid, tanh,

@@ -255,6 +255,23 @@ void plan_classify(struct pare_plan *p)
     }
 }
 
+/* Softmax and the like compute in float32: codes in front of them would only round. */
+static bool only_functions_read(const struct pare_graph *g, int tensor)
+{
+    bool any = false;
+    for (int i = 0; i < g->n_nodes; i++) {
+        for (int k = 0; k < g->nodes[i].n_in; k++) {
+            if (g->nodes[i].in[k] == tensor) {
+                if (!is_float_function(g->nodes[i].op)) {
+                    return false;
+                }
+                any = true;
+            }
+        }
+    }
+    return any;
+}
+
 struct pare_grid plan_carrier(const struct pare_plan *p, int tensor)
 {
     struct pare_grid grid = grid_f32;
@@ -270,9 +287,9 @@ struct pare_grid plan_carrier(const struct pare_plan *p, int tensor)
     struct pare_grid file;
     if (p->graph->tensors[tensor].producer < 0) {
         c = PLAN_CLASS_F32; /* a graph input is given in float32 */
-    } else if (p->graph->tensors[tensor].is_output && p->carrier == PARE_CARRIER_AUTO &&
-               !plan_file_grid(p->graph, tensor, &file)) {
-        /* No kernel reads an output: rounding it to codes would only lose what the accumulator knows. */
+    } else if (p->carrier == PARE_CARRIER_AUTO && c == PLAN_CLASS_CODES && !plan_file_grid(p->graph, tensor, &file) &&
+               (p->graph->tensors[tensor].is_output || only_functions_read(p->graph, tensor))) {
+        /* No kernel reads these codes: rounding would only lose what the accumulator knows. */
         c = PLAN_CLASS_F32;
     }
     if (c == PLAN_CLASS_CODES && code_grid(p, tensor, 8, &grid)) {
