@@ -1,7 +1,7 @@
 /*
- * finish.c: from what a reader put together to a graph that the other steps may trust: every index in range,
- * one producer per tensor, nothing read that nothing makes, nodes in topological order, layer names unique.
- * Linear in nodes + edges + bytes of names.
+ * finish.c: from what a reader put together to a graph that the other steps may trust: every index
+ * in range, one producer per tensor, nothing read that nothing makes, nodes in topological order,
+ * layer names unique. Linear in nodes + edges + bytes of names.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -39,7 +39,8 @@ static enum pare_status check_ends(struct pare_graph *g, const char *where, stru
 }
 
 /* One producer per tensor, and none for constants and graph inputs. */
-static enum pare_status check_producers(struct pare_graph *g, const char *where, struct pare_error *err)
+static enum pare_status check_producers(struct pare_graph *g, const char *where,
+                                        struct pare_error *err)
 {
     for (int i = 0; i < g->n_nodes; i++) {
         const struct pare_node *node = &g->nodes[i];
@@ -52,13 +53,15 @@ static enum pare_status check_producers(struct pare_graph *g, const char *where,
                 continue;
             }
             if (t < 0 || t >= g->n_tensors) {
-                return pare_error(err, PARE_ERR_FORMAT, where, "node %d (%s): output %d is tensor %d of %d", i,
+                return pare_error(err, PARE_ERR_FORMAT, where,
+                                  "node %d (%s): output %d is tensor %d of %d", i,
                                   pare_op_name(node->op), k, t, g->n_tensors);
             }
             struct pare_tensor *out = &g->tensors[t];
             if (out->data != NULL || out->is_input || out->producer >= 0) {
-                return pare_error(err, PARE_ERR_FORMAT, where, "node %d (%s) writes tensor '%.200s', which is %s",
-                                  i, pare_op_name(node->op), tensor_name(g, t),
+                return pare_error(err, PARE_ERR_FORMAT, where,
+                                  "node %d (%s) writes tensor '%.200s', which is %s", i,
+                                  pare_op_name(node->op), tensor_name(g, t),
                                   out->data != NULL ? "a constant"
                                   : out->is_input   ? "a graph input"
                                                     : "written by another node too");
@@ -74,7 +77,8 @@ static bool has_source(const struct pare_tensor *t)
     return t->producer >= 0 || t->is_input || t->data != NULL;
 }
 
-static enum pare_status check_sources(struct pare_graph *g, const char *where, struct pare_error *err)
+static enum pare_status check_sources(struct pare_graph *g, const char *where,
+                                      struct pare_error *err)
 {
     for (int i = 0; i < g->n_nodes; i++) {
         const struct pare_node *node = &g->nodes[i];
@@ -84,7 +88,8 @@ static enum pare_status check_sources(struct pare_graph *g, const char *where, s
                 continue;
             }
             if (t < 0 || t >= g->n_tensors) {
-                return pare_error(err, PARE_ERR_FORMAT, where, "node %d (%s): input %d is tensor %d of %d", i,
+                return pare_error(err, PARE_ERR_FORMAT, where,
+                                  "node %d (%s): input %d is tensor %d of %d", i,
                                   pare_op_name(node->op), k, t, g->n_tensors);
             }
             /* An empty constant has no bytes and may have no pointer. */
@@ -97,7 +102,8 @@ static enum pare_status check_sources(struct pare_graph *g, const char *where, s
     }
     for (int i = 0; i < g->n_outputs; i++) {
         if (!has_source(&g->tensors[g->outputs[i]])) {
-            return pare_error(err, PARE_ERR_FORMAT, where, "nothing produces the graph output '%.200s'",
+            return pare_error(err, PARE_ERR_FORMAT, where,
+                              "nothing produces the graph output '%.200s'",
                               tensor_name(g, g->outputs[i]));
         }
     }
@@ -113,9 +119,9 @@ struct visit {
 enum { UNSEEN, OPEN, DONE };
 
 struct sorter {
-    unsigned char *state;   /* [n_nodes] */
-    struct visit *stack;    /* [n_nodes] */
-    int *order, n_order;    /* [n_nodes], old indices in new order */
+    unsigned char *state; /* [n_nodes] */
+    struct visit *stack;  /* [n_nodes] */
+    int *order, n_order;  /* [n_nodes], old indices in new order */
 };
 
 /* Returns a node on a cycle, or -1. */
@@ -193,7 +199,9 @@ static enum pare_status sort_nodes(struct pare_graph *g, const char *where, stru
             int t = node->n_out > 0 ? node->out[0] : -1;
             status = pare_error(err, PARE_ERR_FORMAT, where,
                                 "node '%.200s' (%s) needs its own output: the graph has a cycle",
-                                node->name[0] != '\0' ? node->name : t >= 0 ? tensor_name(g, t) : "(no name)",
+                                node->name[0] != '\0' ? node->name
+                                : t >= 0              ? tensor_name(g, t)
+                                                      : "(no name)",
                                 pare_op_name(node->op));
             goto out;
         }
@@ -209,7 +217,7 @@ out:
 /* ---- layer names ---- */
 
 struct name_slot {
-    const char *name;   /* as it is printed */
+    const char *name; /* as it is printed */
     int next_suffix;
 };
 
@@ -263,8 +271,9 @@ static bool name_node(struct pare_graph *g, struct name_set *set, int index, int
         for (int k = 0; k < node->n_out && from[0] == '\0'; k++) {
             from = node->out[k] >= 0 ? g->tensors[node->out[k]].name : "";
         }
-        node->name = from[0] != '\0' ? from
-                                     : pare_arena_printf(&g->arena, "%s_%d", pare_op_name(node->op), index);
+        node->name = from[0] != '\0'
+                         ? from
+                         : pare_arena_printf(&g->arena, "%s_%d", pare_op_name(node->op), index);
     }
     const char *printed = node->name != NULL ? printed_name(set, node->name) : NULL;
     if (printed == NULL) {
@@ -286,8 +295,10 @@ static bool name_node(struct pare_graph *g, struct name_set *set, int index, int
         slot = find_slot(set, printed);
     }
     *slot = (struct name_slot){printed, 2};
-    if (g->format == PARE_FORMAT_ONNX && ++*n_renamed <= 4) { /* TFLite's operators have no names of their own */
-        pare_graph_warn(g, "several nodes are named '%.100s'; one is '%.100s' here", base, node->name);
+    if (g->format == PARE_FORMAT_ONNX &&
+        ++*n_renamed <= 4) { /* TFLite's operators have no names of their own */
+        pare_graph_warn(g, "several nodes are named '%.100s'; one is '%.100s' here", base,
+                        node->name);
     }
     return true;
 }

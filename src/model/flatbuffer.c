@@ -165,8 +165,9 @@ static size_t follow(struct pare_fb *fb, size_t at)
 {
     size_t distance = load_u32(fb, at);
     if (distance == 0 || distance > fb->size - at) {
-        pare_fb_fail(fb, at, distance == 0 ? "a reference leads to itself"
-                                           : "a reference leads past the end of the file");
+        pare_fb_fail(fb, at,
+                     distance == 0 ? "a reference leads to itself"
+                                   : "a reference leads past the end of the file");
         return 0;
     }
     return at + distance;
@@ -188,8 +189,9 @@ struct pare_fb_vector pare_fb_vec(const struct pare_fb_table *t, int field, size
         return none;
     }
     if (target % 4 != 0 || !within(t->fb, target, 4)) {
-        pare_fb_fail(t->fb, target, target % 4 != 0 ? "a vector is not aligned to 4 bytes"
-                                                    : "a vector lies past the end of the file");
+        pare_fb_fail(t->fb, target,
+                     target % 4 != 0 ? "a vector is not aligned to 4 bytes"
+                                     : "a vector lies past the end of the file");
         return none;
     }
     v.n = load_u32(t->fb, target);

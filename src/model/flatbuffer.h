@@ -1,16 +1,16 @@
 /*
- * flatbuffer.h: reads FlatBuffers in place, trusting nothing. Every read is bounded by the file; what is
- * out of bounds reads as absent and leaves the reason in the reader, so callers look once after each group of
- * reads (pare_fb_failed). No recursion, no allocation.
+ * flatbuffer.h: reads FlatBuffers in place, trusting nothing. Every read is bounded by the file;
+ * what is out of bounds reads as absent and leaves the reason in the reader, so callers look once
+ * after each group of reads (pare_fb_failed). No recursion, no allocation.
  *
- * A small file may point to the same large vector from many places. `budget` counts the bytes of all vectors
- * and strings that were asked for and fails the file when they are many times its size, so that time and
- * memory stay linear in what was really there.
+ * A small file may point to the same large vector from many places. `budget` counts the bytes of
+ * all vectors and strings that were asked for and fails the file when they are many times its size,
+ * so that time and memory stay linear in what was really there.
  *
- * The format: u32 offset of the root table at 0, file identifier at 4. A table is an i32 distance back to its
- * vtable, then fields. A vtable is u16 own size, u16 table size, then one u16 per field: its offset in the
- * table, 0 = default. Vectors and strings are a u32 count and the elements; references are u32 distances
- * forward from where they stand. Numbers are little-endian.
+ * The format: u32 offset of the root table at 0, file identifier at 4. A table is an i32 distance
+ * back to its vtable, then fields. A vtable is u16 own size, u16 table size, then one u16 per
+ * field: its offset in the table, 0 = default. Vectors and strings are a u32 count and the
+ * elements; references are u32 distances forward from where they stand. Numbers are little-endian.
  */
 #ifndef PARE_FLATBUFFER_H
 #define PARE_FLATBUFFER_H
@@ -22,14 +22,14 @@
 struct pare_fb {
     const uint8_t *data;
     size_t size;
-    uint64_t budget;      /* bytes that may still be asked for */
-    const char *failure;  /* NULL = none yet */
-    size_t failure_at;    /* where in the file */
+    uint64_t budget;     /* bytes that may still be asked for */
+    const char *failure; /* NULL = none yet */
+    size_t failure_at;   /* where in the file */
 };
 
 struct pare_fb_table {
-    struct pare_fb *fb;   /* NULL = absent: every field has its default */
-    size_t at;            /* of the table */
+    struct pare_fb *fb; /* NULL = absent: every field has its default */
+    size_t at;          /* of the table */
     size_t vtable;
     unsigned vtable_size, table_size;
 };
@@ -37,7 +37,7 @@ struct pare_fb_table {
 struct pare_fb_vector {
     struct pare_fb *fb;
     bool present;
-    size_t at;            /* of the first element */
+    size_t at; /* of the first element */
     size_t n, element_size;
 };
 

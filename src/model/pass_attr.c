@@ -1,6 +1,7 @@
 /*
- * pass_attr.c: constant inputs become attributes, so that the other passes and the planner see one form: SLICE,
- * PAD, REDUCE, SQUEEZE, UNSQUEEZE, CLIP, SPLIT with n_in == 1, RESIZE with the axes that it changes.
+ * pass_attr.c: constant inputs become attributes, so that the other passes and the planner see one
+ * form: SLICE, PAD, REDUCE, SQUEEZE, UNSQUEEZE, CLIP, SPLIT with n_in == 1, RESIZE with the axes
+ * that it changes.
  */
 #include <math.h>
 #include <string.h>
@@ -8,9 +9,11 @@
 #include "model/passes.h"
 
 /* Integers of constant input k; count, or -1 when it is absent or not constant. */
-static int ints_of(const struct pare_graph *g, const struct pare_node *n, int k, int64_t *values, int max)
+static int ints_of(const struct pare_graph *g, const struct pare_node *n, int k, int64_t *values,
+                   int max)
 {
-    return k < n->n_in && n->in[k] >= 0 ? pare_tensor_const_ints(&g->tensors[n->in[k]], values, max) : -1;
+    return k < n->n_in && n->in[k] >= 0 ? pare_tensor_const_ints(&g->tensors[n->in[k]], values, max)
+                                        : -1;
 }
 
 static bool has(const struct pare_node *n, int k)
@@ -59,7 +62,8 @@ static void slice_attributes(struct pare_graph *g, struct pare_node *n)
 static void pad_attributes(struct pare_graph *g, struct pare_node *n)
 {
     int64_t pads[2 * PARE_MAX_RANK], axes[PARE_MAX_RANK];
-    int rank = g->tensors[n->in[0]].rank, n_pads = ints_of(g, n, 1, pads, 2 * PARE_MAX_RANK), n_axes = n_pads / 2;
+    int rank = g->tensors[n->in[0]].rank, n_pads = ints_of(g, n, 1, pads, 2 * PARE_MAX_RANK),
+        n_axes = n_pads / 2;
     float value = 0.0f;
     if (n->n_in < 2 || rank < 0 || n_pads < 0 || n_pads % 2 != 0 || n_axes > rank ||
         (has(n, 2) && !pass_scalar(g, n->in[2], &value))) {
@@ -112,7 +116,8 @@ static void clip_attributes(struct pare_graph *g, struct pare_node *n)
 {
     float lo = -INFINITY, hi = INFINITY;
     if (n->n_in > 1) {
-        if ((has(n, 1) && !pass_scalar(g, n->in[1], &lo)) || (has(n, 2) && !pass_scalar(g, n->in[2], &hi)) ||
+        if ((has(n, 1) && !pass_scalar(g, n->in[1], &lo)) ||
+            (has(n, 2) && !pass_scalar(g, n->in[2], &hi)) ||
             g->tensors[n->in[0]].dtype != PARE_F32) {
             return;
         }
@@ -148,12 +153,14 @@ static enum pare_status resize_attributes(struct pass *p, struct pare_node *n)
     int64_t sizes[PARE_MAX_RANK], kept_sizes[PARE_MAX_RANK];
     int n_sizes = ints_of(g, n, 3, sizes, PARE_MAX_RANK), rank = x->rank, kept = 0;
     int n_entries = n->attr.n_axes < 0 ? rank : n->attr.n_axes, axes[PARE_MAX_RANK];
-    if (n->attr.resize.coord == PARE_COORD_TF_CROP_AND_RESIZE || n->attr.resize.aspect != PARE_ASPECT_STRETCH ||
-        !pass_shape_known(x) || !pass_shape_known(y) || x->rank != y->rank || n->n_in < 3) {
+    if (n->attr.resize.coord == PARE_COORD_TF_CROP_AND_RESIZE ||
+        n->attr.resize.aspect != PARE_ASPECT_STRETCH || !pass_shape_known(x) ||
+        !pass_shape_known(y) || x->rank != y->rank || n->n_in < 3) {
         return PARE_OK;
     }
     int n_scales = scales != NULL ? (int)pare_tensor_elements(&g->tensors[n->in[2]]) : 0;
-    bool by_scale = n_scales == n_entries && n_sizes <= 0, by_size = n_sizes == n_entries && n_scales == 0;
+    bool by_scale = n_scales == n_entries && n_sizes <= 0,
+         by_size = n_sizes == n_entries && n_scales == 0;
     if (!by_scale && !by_size) {
         return PARE_OK;
     }
@@ -173,8 +180,9 @@ static enum pare_status resize_attributes(struct pass *p, struct pare_node *n)
     }
     const char *name = y->name;
     int64_t dims[1] = {kept};
-    int made = by_scale ? pare_graph_add_const(g, name, PARE_F32, 1, dims, kept_scales, (size_t)kept * 4)
-                        : pass_new_ints(p, name, kept, kept_sizes);
+    int made = by_scale
+                   ? pare_graph_add_const(g, name, PARE_F32, 1, dims, kept_scales, (size_t)kept * 4)
+                   : pass_new_ints(p, name, kept, kept_sizes);
     if (made < 0) {
         return pass_no_memory(p);
     }
@@ -195,18 +203,31 @@ enum pare_status pass_attributes(struct pass *p)
             continue;
         }
         switch (n->op) {
-        case PARE_OP_SLICE: slice_attributes(g, n); break;
-        case PARE_OP_PAD: pad_attributes(g, n); break;
+        case PARE_OP_SLICE:
+            slice_attributes(g, n);
+            break;
+        case PARE_OP_PAD:
+            pad_attributes(g, n);
+            break;
         case PARE_OP_SQUEEZE:
         case PARE_OP_UNSQUEEZE:
         case PARE_OP_REDUCE_MEAN:
         case PARE_OP_REDUCE_MAX:
         case PARE_OP_REDUCE_MIN:
-        case PARE_OP_REDUCE_SUM: axes_attributes(g, n); break;
-        case PARE_OP_CLIP: clip_attributes(g, n); break;
-        case PARE_OP_SPLIT: split_attributes(g, n); break;
-        case PARE_OP_RESIZE: status = resize_attributes(p, n); break;
-        default: break;
+        case PARE_OP_REDUCE_SUM:
+            axes_attributes(g, n);
+            break;
+        case PARE_OP_CLIP:
+            clip_attributes(g, n);
+            break;
+        case PARE_OP_SPLIT:
+            split_attributes(g, n);
+            break;
+        case PARE_OP_RESIZE:
+            status = resize_attributes(p, n);
+            break;
+        default:
+            break;
         }
     }
     return status;

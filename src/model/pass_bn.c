@@ -1,7 +1,8 @@
 /*
- * pass_bn.c: what follows a layer and is linear per channel goes into its weights and bias: BATCH_NORM (its
- * statistics stay with the node), ADD, SUB, MUL, DIV by a constant vector. Only float32 layers whose output has
- * that one reader. New weights are computed in double and rounded once.
+ * pass_bn.c: what follows a layer and is linear per channel goes into its weights and bias:
+ * BATCH_NORM (its statistics stay with the node), ADD, SUB, MUL, DIV by a constant vector. Only
+ * float32 layers whose output has that one reader. New weights are computed in double and rounded
+ * once.
  */
 #include <math.h>
 #include <string.h>
@@ -17,13 +18,14 @@ struct affine {
 static bool is_float_layer(const struct pare_graph *g, int node)
 {
     const struct pare_node *n = &g->nodes[node];
-    if (!pare_node_is_layer(g, node) || g->tensors[n->in[1]].dtype != PARE_F32 || g->tensors[n->in[1]].rank < 2 ||
-        n->n_out != 1) {
+    if (!pare_node_is_layer(g, node) || g->tensors[n->in[1]].dtype != PARE_F32 ||
+        g->tensors[n->in[1]].rank < 2 || n->n_out != 1) {
         return false;
     }
     int64_t channels;
     return n->n_in < 3 || n->in[2] < 0 ||
-           (pass_vector(g, n->in[2], &channels) != NULL && channels == pare_node_out_channels(g, node));
+           (pass_vector(g, n->in[2], &channels) != NULL &&
+            channels == pare_node_out_channels(g, node));
 }
 
 /* The layer that makes t, when only `reader` reads t; -1 otherwise. */
@@ -32,8 +34,8 @@ static int layer_before(struct pass *p, int t, int reader)
     struct pare_graph *g = p->g;
     t = pass_at(p, t);
     int node = pass_producer(p, t);
-    if (node < 0 || node >= p->n_nodes || pass_only_user(p, t) != reader || !is_float_layer(g, node) ||
-        g->tensors[t].quant != NULL) {
+    if (node < 0 || node >= p->n_nodes || pass_only_user(p, t) != reader ||
+        !is_float_layer(g, node) || g->tensors[t].quant != NULL) {
         return -1;
     }
     return node;
@@ -117,7 +119,8 @@ static enum pare_status fold_batch_norm(struct pass *p, int node)
     const struct pare_node *n = &g->nodes[node];
     const float *v[4];
     int64_t channels = -1;
-    int layer = n->n_in == 5 && n->n_out > 0 && n->out[0] >= 0 ? layer_before(p, n->in[0], node) : -1;
+    int layer =
+        n->n_in == 5 && n->n_out > 0 && n->out[0] >= 0 ? layer_before(p, n->in[0], node) : -1;
     if (layer < 0) {
         return PARE_OK;
     }
@@ -141,8 +144,9 @@ static enum pare_status fold_batch_norm(struct pass *p, int node)
         scale[c] = (double)v[0][c] / sqrt(spread);
         shift[c] = (double)v[1][c] - (double)v[2][c] * scale[c];
     }
-    *bn = (struct pare_bn_stats){(int)channels, copy_floats(p, v[0], channels), copy_floats(p, v[1], channels),
-                                 copy_floats(p, v[2], channels), copy_floats(p, v[3], channels)};
+    *bn = (struct pare_bn_stats){(int)channels, copy_floats(p, v[0], channels),
+                                 copy_floats(p, v[1], channels), copy_floats(p, v[2], channels),
+                                 copy_floats(p, v[3], channels)};
     if (bn->gamma == NULL || bn->beta == NULL || bn->mean == NULL || bn->variance == NULL) {
         return pass_no_memory(p);
     }
@@ -166,10 +170,12 @@ static enum pare_status fold_vector(struct pass *p, int node)
         return PARE_OK;
     }
     int64_t channels = pare_node_out_channels(g, layer);
-    if ((given != channels && given != 1) || !pass_same_shape(&g->tensors[n->out[0]], &g->tensors[n->in[1 - side]])) {
+    if ((given != channels && given != 1) ||
+        !pass_same_shape(&g->tensors[n->out[0]], &g->tensors[n->in[1 - side]])) {
         return PARE_OK;
     }
-    bool scales = n->op == PARE_OP_MUL || n->op == PARE_OP_DIV || (n->op == PARE_OP_SUB && side == 0);
+    bool scales =
+        n->op == PARE_OP_MUL || n->op == PARE_OP_DIV || (n->op == PARE_OP_SUB && side == 0);
     bool shifts = n->op == PARE_OP_ADD || n->op == PARE_OP_SUB;
     double *scale = scales ? pare_arena_array(&g->arena, (size_t)channels, sizeof *scale) : NULL;
     double *shift = shifts ? pare_arena_array(&g->arena, (size_t)channels, sizeof *shift) : NULL;
@@ -201,12 +207,17 @@ enum pare_status pass_bn(struct pass *p)
     }
     for (int i = 0; i < p->n_nodes && status == PARE_OK; i++) {
         switch (g->nodes[i].op) {
-        case PARE_OP_BATCH_NORM: status = fold_batch_norm(p, i); break;
+        case PARE_OP_BATCH_NORM:
+            status = fold_batch_norm(p, i);
+            break;
         case PARE_OP_ADD:
         case PARE_OP_SUB:
         case PARE_OP_MUL:
-        case PARE_OP_DIV: status = fold_vector(p, i); break;
-        default: break;
+        case PARE_OP_DIV:
+            status = fold_vector(p, i);
+            break;
+        default:
+            break;
         }
     }
     return pass_commit(p, status);

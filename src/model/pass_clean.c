@@ -1,4 +1,5 @@
-/* pass_clean.c: removes nodes that change nothing, nodes that nothing reads, tensors that nothing names. */
+/* pass_clean.c: removes nodes that change nothing, nodes that nothing reads, tensors that nothing
+ * names. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,8 +8,9 @@
 
 static bool same_grid(const struct pare_quant *a, const struct pare_quant *b)
 {
-    return a == b || (a != NULL && b != NULL && a->n == 1 && b->n == 1 && a->scale[0] == b->scale[0] &&
-                      a->zero_point[0] == b->zero_point[0] && a->dtype == b->dtype);
+    return a == b ||
+           (a != NULL && b != NULL && a->n == 1 && b->n == 1 && a->scale[0] == b->scale[0] &&
+            a->zero_point[0] == b->zero_point[0] && a->dtype == b->dtype);
 }
 
 static bool identity_perm(const struct pare_graph *g, const struct pare_node *n)
@@ -47,20 +49,29 @@ static bool changes_nothing(const struct pare_graph *g, const struct pare_node *
     const struct pare_tensor *x = &g->tensors[n->in[0]], *y = &g->tensors[n->out[0]];
     bool same = pass_same_shape(x, y);
     switch (n->op) {
-    case PARE_OP_IDENTITY: return true;
-    case PARE_OP_REQUANTIZE: return same_grid(x->quant, y->quant);
-    case PARE_OP_CAST: return x->dtype == n->attr.to && x->dtype == y->dtype;
-    case PARE_OP_TRANSPOSE: return identity_perm(g, n);
+    case PARE_OP_IDENTITY:
+        return true;
+    case PARE_OP_REQUANTIZE:
+        return same_grid(x->quant, y->quant);
+    case PARE_OP_CAST:
+        return x->dtype == n->attr.to && x->dtype == y->dtype;
+    case PARE_OP_TRANSPOSE:
+        return identity_perm(g, n);
     case PARE_OP_RESHAPE:
     case PARE_OP_FLATTEN:
     case PARE_OP_SQUEEZE:
     case PARE_OP_UNSQUEEZE:
     case PARE_OP_EXPAND:
-    case PARE_OP_TILE: return same;
-    case PARE_OP_CONCAT: return n->n_in == 1;
-    case PARE_OP_PAD: return zero_pads(n);
-    case PARE_OP_SLICE: return same && forward_slice(n);
-    case PARE_OP_CLIP: return n->n_in == 1 && n->attr.lo == -INFINITY && n->attr.hi == INFINITY;
+    case PARE_OP_TILE:
+        return same;
+    case PARE_OP_CONCAT:
+        return n->n_in == 1;
+    case PARE_OP_PAD:
+        return zero_pads(n);
+    case PARE_OP_SLICE:
+        return same && forward_slice(n);
+    case PARE_OP_CLIP:
+        return n->n_in == 1 && n->attr.lo == -INFINITY && n->attr.hi == INFINITY;
     case PARE_OP_RESIZE:
         return same && n->attr.resize.coord != PARE_COORD_TF_CROP_AND_RESIZE &&
                n->attr.resize.mode == PARE_RESIZE_NEAREST;
@@ -68,7 +79,8 @@ static bool changes_nothing(const struct pare_graph *g, const struct pare_node *
         int producer = x->producer;
         return producer >= 0 && g->nodes[producer].op == PARE_OP_RELU;
     }
-    default: return false;
+    default:
+        return false;
     }
 }
 
@@ -84,8 +96,8 @@ enum pare_status pass_clean(struct pass *p)
         for (int k = 0; k < n->n_in; k++) {
             n->in[k] = pass_at(p, n->in[k]);
         }
-        if (n->n_in < 1 || n->n_out < 1 || n->in[0] < 0 || n->out[0] < 0 || (n->n_out > 1 && n->out[1] >= 0) ||
-            !changes_nothing(g, n)) {
+        if (n->n_in < 1 || n->n_out < 1 || n->in[0] < 0 || n->out[0] < 0 ||
+            (n->n_out > 1 && n->out[1] >= 0) || !changes_nothing(g, n)) {
             continue;
         }
         const struct pare_tensor *x = &g->tensors[n->in[0]], *y = &g->tensors[n->out[0]];

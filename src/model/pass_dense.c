@@ -1,12 +1,13 @@
 /*
- * pass_dense.c: layers in their canonical form. MATMUL and GEMM with a constant matrix become FULLY_CONNECTED,
- * CONV with one input channel per group becomes DEPTHWISE.
+ * pass_dense.c: layers in their canonical form. MATMUL and GEMM with a constant matrix become
+ * FULLY_CONNECTED, CONV with one input channel per group becomes DEPTHWISE.
  */
 #include <string.h>
 
 #include "model/passes.h"
 
-/* Matrix b [K, N] (or [N, K] when transposed) as float32 weights [N, K] times alpha; -1: no memory. */
+/* Matrix b [K, N] (or [N, K] when transposed) as float32 weights [N, K] times alpha; -1: no memory.
+ */
 static int dense_weights(struct pass *p, int b, bool transposed, float alpha)
 {
     struct pare_graph *g = p->g;
@@ -91,8 +92,8 @@ static enum pare_status gemm_to_dense(struct pass *p, int node)
     struct pare_graph *g = p->g;
     struct pare_node *n = &g->nodes[node];
     const struct pare_tensor *a = &g->tensors[n->in[0]];
-    if (a->data != NULL || a->dtype != PARE_F32 || a->rank != 2 || n->attr.trans_a || !is_matrix(g, n->in[1]) ||
-        g->tensors[n->in[1]].rank != 2) {
+    if (a->data != NULL || a->dtype != PARE_F32 || a->rank != 2 || n->attr.trans_a ||
+        !is_matrix(g, n->in[1]) || g->tensors[n->in[1]].rank != 2) {
         return PARE_OK;
     }
     int64_t channels = g->tensors[n->in[1]].dims[n->attr.trans_b ? 0 : 1];

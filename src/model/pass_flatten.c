@@ -1,12 +1,13 @@
 /*
- * pass_flatten.c: TRANSPOSE, RESHAPE to rows, FULLY_CONNECTED (a network that flattens NCHW): the transpose goes and
- * the columns of the weights are permuted instead.
+ * pass_flatten.c: TRANSPOSE, RESHAPE to rows, FULLY_CONNECTED (a network that flattens NCHW): the
+ * transpose goes and the columns of the weights are permuted instead.
  */
 #include <string.h>
 
 #include "model/passes.h"
 
-/* The first view axis j such that axes before it stay in place and the product of the rest is k; -1 = none. */
+/* The first view axis j such that axes before it stay in place and the product of the rest is k; -1
+ * = none. */
 static int split_axis(const struct pare_tensor *x, const int *perm, int64_t k)
 {
     int64_t product = 1;
@@ -23,7 +24,8 @@ static int split_axis(const struct pare_tensor *x, const int *perm, int64_t k)
 }
 
 /* Weights [N, K] whose columns follow the base's order instead of the view's. */
-static int permuted_weights(struct pass *p, int w, const struct pare_tensor *x, const int *perm, int j)
+static int permuted_weights(struct pass *p, int w, const struct pare_tensor *x, const int *perm,
+                            int j)
 {
     int64_t view_dims[PARE_MAX_RANK + 1];
     int back[PARE_MAX_RANK + 1], n = x->rank - j;
@@ -58,8 +60,9 @@ static bool readers_are_dense(struct pass *p, int t)
     }
     for (int i = p->first_user[t]; i < p->first_user[t + 1]; i++) {
         const struct pare_node *n = &g->nodes[p->users[i]];
-        if (n->op != PARE_OP_FULLY_CONNECTED || n->in[0] != t || n->in[1] == t || !pass_is_const(g, n->in[1]) ||
-            g->tensors[n->in[1]].rank != 2 || !pass_can_permute(&g->tensors[n->in[1]])) {
+        if (n->op != PARE_OP_FULLY_CONNECTED || n->in[0] != t || n->in[1] == t ||
+            !pass_is_const(g, n->in[1]) || g->tensors[n->in[1]].rank != 2 ||
+            !pass_can_permute(&g->tensors[n->in[1]])) {
             return false;
         }
     }
@@ -71,7 +74,8 @@ static enum pare_status try_flatten(struct pass *p, int reshape)
     struct pare_graph *g = p->g;
     struct pare_node *r = &g->nodes[reshape];
     int t = r->in[0], producer = t >= 0 ? g->tensors[t].producer : -1, y = r->out[0];
-    if (producer < 0 || g->nodes[producer].op != PARE_OP_TRANSPOSE || y >= p->n_tensors || !readers_are_dense(p, y)) {
+    if (producer < 0 || g->nodes[producer].op != PARE_OP_TRANSPOSE || y >= p->n_tensors ||
+        !readers_are_dense(p, y)) {
         return PARE_OK;
     }
     const struct pare_node *transpose = &g->nodes[producer];
@@ -108,7 +112,8 @@ enum pare_status pass_flatten(struct pass *p)
         return status;
     }
     for (int i = 0; i < p->n_nodes && status == PARE_OK; i++) {
-        if ((g->nodes[i].op == PARE_OP_RESHAPE || g->nodes[i].op == PARE_OP_FLATTEN) && g->nodes[i].n_in > 0) {
+        if ((g->nodes[i].op == PARE_OP_RESHAPE || g->nodes[i].op == PARE_OP_FLATTEN) &&
+            g->nodes[i].n_in > 0) {
             status = try_flatten(p, i);
         }
     }

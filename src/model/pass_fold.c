@@ -1,7 +1,8 @@
 /*
- * pass_fold.c: nodes whose inputs are all constant are computed once. Reshapes of constants share their bytes,
- * transposes are done here; everything else goes through pare_op_eval, so that an operator has one meaning.
- * What would not fit the budget (64 MiB + 8 times the file) stays a node: a small file cannot ask for terabytes.
+ * pass_fold.c: nodes whose inputs are all constant are computed once. Reshapes of constants share
+ * their bytes, transposes are done here; everything else goes through pare_op_eval, so that an
+ * operator has one meaning. What would not fit the budget (64 MiB + 8 times the file) stays a node:
+ * a small file cannot ask for terabytes.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -16,8 +17,10 @@ static bool foldable(const struct pare_graph *g, const struct pare_node *n)
     switch (n->op) {
     case PARE_OP_UNKNOWN:
     case PARE_OP_NMS:
-    case PARE_OP_DETECTION_POSTPROCESS: return false; /* unknown, or a result whose size depends on values */
-    default: break;
+    case PARE_OP_DETECTION_POSTPROCESS:
+        return false; /* unknown, or a result whose size depends on values */
+    default:
+        break;
     }
     if (n->n_in > MAX_ENDS || n->n_out > MAX_ENDS || n->n_out < 1) {
         return false;
@@ -28,13 +31,15 @@ static bool foldable(const struct pare_graph *g, const struct pare_node *n)
             continue;
         }
         const struct pare_tensor *t = &g->tensors[n->in[k]];
-        if (t->data == NULL || (t->quant != NULL && t->dtype != PARE_F32) || pare_dtype_bits(t->dtype) == 0) {
+        if (t->data == NULL || (t->quant != NULL && t->dtype != PARE_F32) ||
+            pare_dtype_bits(t->dtype) == 0) {
             return false; /* codes are data of a layer, not numbers */
         }
         n_const++;
     }
     for (int k = 0; k < n->n_out; k++) {
-        if (n->out[k] >= 0 && (g->tensors[n->out[k]].is_output || g->tensors[n->out[k]].quant != NULL)) {
+        if (n->out[k] >= 0 &&
+            (g->tensors[n->out[k]].is_output || g->tensors[n->out[k]].quant != NULL)) {
             return false;
         }
     }
@@ -46,7 +51,8 @@ static enum pare_status share_bytes(struct pass *p, const struct pare_node *n, b
 {
     struct pare_tensor *y = &p->g->tensors[n->out[0]];
     const struct pare_tensor *x = &p->g->tensors[n->in[0]];
-    if (x->dtype != y->dtype || !pass_shape_known(y) || pare_tensor_elements(x) != pare_tensor_elements(y)) {
+    if (x->dtype != y->dtype || !pass_shape_known(y) ||
+        pare_tensor_elements(x) != pare_tensor_elements(y)) {
         return PARE_OK;
     }
     y->data = x->data;
@@ -97,9 +103,10 @@ static enum pare_status evaluate(struct pass *p, int node, bool *done)
     struct pare_error why;
     size_t bytes = 0;
     for (int k = 0; k < n->n_out; k++) {
-        size_t size = n->out[k] >= 0 ? pare_dtype_bytes(g->tensors[n->out[k]].dtype,
-                                                        pare_tensor_elements(&g->tensors[n->out[k]]))
-                                     : 0;
+        size_t size = n->out[k] >= 0
+                          ? pare_dtype_bytes(g->tensors[n->out[k]].dtype,
+                                             pare_tensor_elements(&g->tensors[n->out[k]]))
+                          : 0;
         if (size > p->budget || bytes > p->budget - size) {
             return PARE_OK; /* unknown shape, or too large */
         }
@@ -114,9 +121,10 @@ static enum pare_status evaluate(struct pass *p, int node, bool *done)
         view_of(g, n->in[k], pointer.out, &in[k]);
     }
     for (int k = 0; k < n->n_out; k++) {
-        size_t size = n->out[k] >= 0 ? pare_dtype_bytes(g->tensors[n->out[k]].dtype,
-                                                        pare_tensor_elements(&g->tensors[n->out[k]]))
-                                     : 0;
+        size_t size = n->out[k] >= 0
+                          ? pare_dtype_bytes(g->tensors[n->out[k]].dtype,
+                                             pare_tensor_elements(&g->tensors[n->out[k]]))
+                          : 0;
         void *data = n->out[k] >= 0 ? pare_arena_alloc(&g->arena, size) : NULL;
         if (n->out[k] >= 0 && data == NULL) {
             return pass_no_memory(p);
@@ -148,9 +156,12 @@ static enum pare_status fold_node(struct pass *p, int node, bool *done)
     case PARE_OP_RESHAPE:
     case PARE_OP_FLATTEN:
     case PARE_OP_SQUEEZE:
-    case PARE_OP_UNSQUEEZE: return share_bytes(p, n, done);
-    case PARE_OP_TRANSPOSE: return permute(p, n, done);
-    default: return evaluate(p, node, done);
+    case PARE_OP_UNSQUEEZE:
+        return share_bytes(p, n, done);
+    case PARE_OP_TRANSPOSE:
+        return permute(p, n, done);
+    default:
+        return evaluate(p, node, done);
     }
 }
 

@@ -59,7 +59,8 @@ static bool moves_ones_only(const struct layout *l, const struct view *v)
     return pass_shape_known(&l->g->tensors[v->base]);
 }
 
-int layout_add(struct layout *l, enum pare_op op, const char *name, int n_in, const int *in, int out)
+int layout_add(struct layout *l, enum pare_op op, const char *name, int n_in, const int *in,
+               int out)
 {
     int node = pare_graph_add_node(l->g, op, name, n_in, in, 1, &out);
     l->failed = l->failed || node < 0;
@@ -188,7 +189,8 @@ int layout_under(struct layout *l, const struct view *v, const signed char *perm
 
 /* ---- nodes ---- */
 
-int layout_emit(struct layout *l, const struct pare_node *old, int n_in, const int *in, const signed char *perm)
+int layout_emit(struct layout *l, const struct pare_node *old, int n_in, const int *in,
+                const signed char *perm)
 {
     struct pare_graph *g = l->g;
     int *out = pare_arena_array(&g->arena, (size_t)old->n_out, sizeof *out);
@@ -263,7 +265,8 @@ static void plain_node(struct layout *l, const struct pare_node *n)
 {
     int *in = pare_arena_array(&l->g->arena, (size_t)n->n_in, sizeof *in);
     for (int k = 0; in != NULL && k < n->n_in; k++) {
-        struct view v = n->in[k] >= 0 ? layout_view(l, n->in[k]) : (struct view){.base = -1, .rank = -1};
+        struct view v =
+            n->in[k] >= 0 ? layout_view(l, n->in[k]) : (struct view){.base = -1, .rank = -1};
         in[k] = n->in[k] >= 0 ? layout_materialize(l, &v, n->in[k]) : -1;
     }
     if (in == NULL) {
@@ -276,7 +279,8 @@ static void plain_node(struct layout *l, const struct pare_node *n)
 static void visit(struct layout *l, const struct pare_node *n)
 {
     bool axes_known = n->n_in > 0 && n->n_out > 0 && n->in[0] >= 0 && n->out[0] >= 0;
-    if (axes_known && n->op == PARE_OP_TRANSPOSE && permutation_ok(n, layout_view(l, n->in[0]).rank) &&
+    if (axes_known && n->op == PARE_OP_TRANSPOSE &&
+        permutation_ok(n, layout_view(l, n->in[0]).rank) &&
         l->g->tensors[n->out[0]].quant == l->g->tensors[n->in[0]].quant) {
         compose_transpose(l, n);
     } else if (!axes_known || !layout_rule(l, n)) {

@@ -1,8 +1,9 @@
 /*
- * pass_layout_reshape.c: a reshape of a transposed tensor. Axes of input and output fall into groups of equal
- * products (NCHW -> [2, C/2, HW]: C with 2, C/2; H, W with HW). A group whose axes lie side by side and in order in the
- * base is reshaped there, and the transpose stays a view. Where they do not, the base is first
- * transposed just so far that they do: the channel shuffle of a ShuffleNet becomes no transpose at all.
+ * pass_layout_reshape.c: a reshape of a transposed tensor. Axes of input and output fall into
+ * groups of equal products (NCHW -> [2, C/2, HW]: C with 2, C/2; H, W with HW). A group whose axes
+ * lie side by side and in order in the base is reshaped there, and the transpose stays a view.
+ * Where they do not, the base is first transposed just so far that they do: the channel shuffle of
+ * a ShuffleNet becomes no transpose at all.
  */
 #include <string.h>
 
@@ -10,7 +11,8 @@
 
 struct group {
     int n_in, n_out;
-    int in[PARE_MAX_RANK], out[PARE_MAX_RANK]; /* axes of the view; axes of the result; none of size 1 */
+    int in[PARE_MAX_RANK],
+        out[PARE_MAX_RANK]; /* axes of the view; axes of the result; none of size 1 */
 };
 
 /* The axes larger than 1 of dims; returns how many. */
@@ -25,8 +27,10 @@ static int real_axes_of(const int64_t *dims, int rank, int *axes)
     return n;
 }
 
-/* Groups of the axes larger than 1. Both shapes have as many elements, at least 1. Returns the number of groups. */
-static int find_groups(const int64_t *in, int in_rank, const int64_t *out, int out_rank, struct group *groups)
+/* Groups of the axes larger than 1. Both shapes have as many elements, at least 1. Returns the
+ * number of groups. */
+static int find_groups(const int64_t *in, int in_rank, const int64_t *out, int out_rank,
+                       struct group *groups)
 {
     int in_axes[PARE_MAX_RANK], out_axes[PARE_MAX_RANK], i = 0, o = 0, n = 0;
     int n_in = real_axes_of(in, in_rank, in_axes), n_out = real_axes_of(out, out_rank, out_axes);
@@ -70,9 +74,10 @@ static void sort_groups(const struct view *v, const struct group *groups, int n,
     }
 }
 
-/* The base with its axes so that every group lies side by side: ones first, then groups in order. */
-static struct view arranged(const struct layout *l, const struct view *v, const struct group *groups, int n,
-                            const int *order)
+/* The base with its axes so that every group lies side by side: ones first, then groups in order.
+ */
+static struct view arranged(const struct layout *l, const struct view *v,
+                            const struct group *groups, int n, const int *order)
 {
     const struct pare_tensor *base = &l->g->tensors[v->base];
     struct view w = {v->base, v->rank, {0}};
@@ -90,10 +95,10 @@ static struct view arranged(const struct layout *l, const struct view *v, const 
     return w;
 }
 
-/* Where the result's axes lie in the new base: ones in front (a batch of one), then the groups in order. A
- * result whose axes keep their order is no view at all. */
-static void place_axes(const struct pare_tensor *y, const struct group *groups, int n, const int *order,
-                       signed char *perm, int64_t *dims)
+/* Where the result's axes lie in the new base: ones in front (a batch of one), then the groups in
+ * order. A result whose axes keep their order is no view at all. */
+static void place_axes(const struct pare_tensor *y, const struct group *groups, int n,
+                       const int *order, signed char *perm, int64_t *dims)
 {
     bool sorted = true;
     int at = 0;

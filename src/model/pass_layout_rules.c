@@ -1,4 +1,5 @@
-/* pass_layout_rules.c: which operators run on transposed inputs, and what must be permuted with them. */
+/* pass_layout_rules.c: which operators run on transposed inputs, and what must be permuted with
+ * them. */
 #include <string.h>
 
 #include "model/passes_layout.h"
@@ -17,7 +18,8 @@ static bool unary_rule(struct layout *l, const struct pare_node *n)
         return false;
     }
     for (int k = 0; k < n->n_in; k++) {
-        struct view other = n->in[k] >= 0 ? layout_view(l, n->in[k]) : (struct view){.base = -1, .rank = -1};
+        struct view other =
+            n->in[k] >= 0 ? layout_view(l, n->in[k]) : (struct view){.base = -1, .rank = -1};
         in[k] = k == 0 ? v.base : n->in[k] >= 0 ? layout_materialize(l, &other, n->in[k]) : -1;
     }
     layout_emit(l, n, n->n_in, in, v.perm);
@@ -61,7 +63,8 @@ static struct view raised(struct layout *l, const struct view *v, int rank)
     struct pare_graph *g = l->g;
     struct view none = {.base = -1, .rank = -1};
     int64_t dims[PARE_MAX_RANK];
-    int t = layout_materialize(l, v, -1), ones = rank - v->rank, up = t >= 0 ? pass_new_like(l->p, t) : -1;
+    int t = layout_materialize(l, v, -1), ones = rank - v->rank,
+        up = t >= 0 ? pass_new_like(l->p, t) : -1;
     if (up < 0) {
         l->failed = true;
         return none;
@@ -79,8 +82,8 @@ static struct view raised(struct layout *l, const struct view *v, int rank)
     return (struct view){up, rank, {0, 1, 2, 3, 4, 5, 6, 7}};
 }
 
-/* The layout in which most of the inputs' elements already lie; transposed ones win ties. Index into in[], or
- * -1 when nothing is transposed. */
+/* The layout in which most of the inputs' elements already lie; transposed ones win ties. Index
+ * into in[], or -1 when nothing is transposed. */
 static int choose_layout(const struct layout *l, const struct pare_node *n, int rank)
 {
     int64_t best_weight = -1;
@@ -369,29 +372,38 @@ static bool any_transposed(const struct layout *l, const struct pare_node *n)
     return false;
 }
 
+typedef bool (*rule_function)(struct layout *l, const struct pare_node *n);
+
+static const rule_function rules[PARE_OP_COUNT] = {
+    [PARE_OP_RELU] = unary_rule,          [PARE_OP_CLIP] = unary_rule,
+    [PARE_OP_LEAKY_RELU] = unary_rule,    [PARE_OP_ELU] = unary_rule,
+    [PARE_OP_CELU] = unary_rule,          [PARE_OP_SIGMOID] = unary_rule,
+    [PARE_OP_HARD_SIGMOID] = unary_rule,  [PARE_OP_HARD_SWISH] = unary_rule,
+    [PARE_OP_TANH] = unary_rule,          [PARE_OP_NEG] = unary_rule,
+    [PARE_OP_ABS] = unary_rule,           [PARE_OP_EXP] = unary_rule,
+    [PARE_OP_SQRT] = unary_rule,          [PARE_OP_RSQRT] = unary_rule,
+    [PARE_OP_LOG] = unary_rule,           [PARE_OP_MISH] = unary_rule,
+    [PARE_OP_SWISH] = unary_rule,         [PARE_OP_FLOOR] = unary_rule,
+    [PARE_OP_CEIL] = unary_rule,          [PARE_OP_ROUND] = unary_rule,
+    [PARE_OP_IDENTITY] = unary_rule,      [PARE_OP_CAST] = unary_rule,
+    [PARE_OP_REQUANTIZE] = unary_rule,    [PARE_OP_ADD] = broadcast_rule,
+    [PARE_OP_SUB] = broadcast_rule,       [PARE_OP_MUL] = broadcast_rule,
+    [PARE_OP_DIV] = broadcast_rule,       [PARE_OP_MIN] = broadcast_rule,
+    [PARE_OP_MAX] = broadcast_rule,       [PARE_OP_POW] = broadcast_rule,
+    [PARE_OP_PRELU] = broadcast_rule,     [PARE_OP_CONCAT] = concat_rule,
+    [PARE_OP_SOFTMAX] = axis_rule,        [PARE_OP_SPLIT] = axis_rule,
+    [PARE_OP_SLICE] = axes_rule,          [PARE_OP_PAD] = axes_rule,
+    [PARE_OP_RESIZE] = axes_rule,         [PARE_OP_REDUCE_MEAN] = reduce_rule,
+    [PARE_OP_REDUCE_MAX] = reduce_rule,   [PARE_OP_REDUCE_MIN] = reduce_rule,
+    [PARE_OP_REDUCE_SUM] = reduce_rule,   [PARE_OP_ARGMAX] = reduce_rule,
+    [PARE_OP_ARGMIN] = reduce_rule,       [PARE_OP_GATHER] = pick_rule,
+    [PARE_OP_UNPACK] = pick_rule,         [PARE_OP_QUANTIZE] = quantize_rule,
+    [PARE_OP_DEQUANTIZE] = quantize_rule, [PARE_OP_RESHAPE] = layout_reshape,
+    [PARE_OP_FLATTEN] = layout_reshape,   [PARE_OP_SQUEEZE] = layout_reshape,
+    [PARE_OP_UNSQUEEZE] = layout_reshape,
+};
+
 bool layout_rule(struct layout *l, const struct pare_node *n)
 {
-    if (!any_transposed(l, n)) {
-        return false;
-    }
-    switch (n->op) {
-    case PARE_OP_RELU: case PARE_OP_CLIP: case PARE_OP_LEAKY_RELU: case PARE_OP_ELU: case PARE_OP_CELU:
-    case PARE_OP_SIGMOID: case PARE_OP_HARD_SIGMOID: case PARE_OP_HARD_SWISH: case PARE_OP_TANH:
-    case PARE_OP_NEG: case PARE_OP_ABS: case PARE_OP_EXP: case PARE_OP_SQRT: case PARE_OP_RSQRT:
-    case PARE_OP_LOG: case PARE_OP_MISH: case PARE_OP_SWISH: case PARE_OP_FLOOR: case PARE_OP_CEIL:
-    case PARE_OP_ROUND: case PARE_OP_IDENTITY: case PARE_OP_CAST: case PARE_OP_REQUANTIZE:
-        return unary_rule(l, n);
-    case PARE_OP_ADD: case PARE_OP_SUB: case PARE_OP_MUL: case PARE_OP_DIV: case PARE_OP_MIN:
-    case PARE_OP_MAX: case PARE_OP_POW: case PARE_OP_PRELU: return broadcast_rule(l, n);
-    case PARE_OP_CONCAT: return concat_rule(l, n);
-    case PARE_OP_SOFTMAX: case PARE_OP_SPLIT: return axis_rule(l, n);
-    case PARE_OP_SLICE: case PARE_OP_PAD: case PARE_OP_RESIZE: return axes_rule(l, n);
-    case PARE_OP_REDUCE_MEAN: case PARE_OP_REDUCE_MAX: case PARE_OP_REDUCE_MIN: case PARE_OP_REDUCE_SUM:
-    case PARE_OP_ARGMAX: case PARE_OP_ARGMIN: return reduce_rule(l, n);
-    case PARE_OP_GATHER: case PARE_OP_UNPACK: return pick_rule(l, n);
-    case PARE_OP_QUANTIZE: case PARE_OP_DEQUANTIZE: return quantize_rule(l, n);
-    case PARE_OP_RESHAPE: case PARE_OP_FLATTEN: case PARE_OP_SQUEEZE: case PARE_OP_UNSQUEEZE:
-        return layout_reshape(l, n);
-    default: return false;
-    }
+    return rules[n->op] != NULL && any_transposed(l, n) && rules[n->op](l, n);
 }

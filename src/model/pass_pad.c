@@ -1,8 +1,11 @@
-/* pass_pad.c: padding with zeros along spatial axes goes into the convolution or average that alone reads it. */
+/* pass_pad.c: padding with zeros along spatial axes goes into the convolution or average that alone
+ * reads it. */
 #include "model/passes.h"
 
-/* Pads of spatial axis i (axis 1 + i of the tensor). False when another axis is padded, or by a negative number. */
-static bool spatial_pads(const struct pare_node *pad, int n_spatial, int64_t *before, int64_t *after)
+/* Pads of spatial axis i (axis 1 + i of the tensor). False when another axis is padded, or by a
+ * negative number. */
+static bool spatial_pads(const struct pare_node *pad, int n_spatial, int64_t *before,
+                         int64_t *after)
 {
     for (int i = 0; i < n_spatial; i++) {
         before[i] = after[i] = 0;
@@ -31,7 +34,8 @@ static bool takes_pads(const struct pare_node *n)
         padded = padded || w->pad_before[i] != 0 || w->pad_after[i] != 0;
     }
     return n->op == PARE_OP_CONV || n->op == PARE_OP_DEPTHWISE ||
-           (n->op == PARE_OP_AVG_POOL && !n->attr.ceil_mode && (!padded || n->attr.count_include_pad));
+           (n->op == PARE_OP_AVG_POOL && !n->attr.ceil_mode &&
+            (!padded || n->attr.count_include_pad));
 }
 
 static void try_pad(struct pass *p, int node)
@@ -39,7 +43,8 @@ static void try_pad(struct pass *p, int node)
     struct pare_graph *g = p->g;
     const struct pare_node *pad = &g->nodes[node];
     int64_t before[3], after[3];
-    if (pad->n_in != 1 || pad->attr.n_axes < 0 || pad->attr.pad_mode != PARE_PAD_CONSTANT || pad->attr.value != 0.0f) {
+    if (pad->n_in != 1 || pad->attr.n_axes < 0 || pad->attr.pad_mode != PARE_PAD_CONSTANT ||
+        pad->attr.value != 0.0f) {
         return;
     }
     int user = pass_only_user(p, pad->out[0]);

@@ -44,7 +44,9 @@ static int positive_of(struct pass *p, int t)
         return pass_at(p, n->in[0]);
     }
     if (n->op == PARE_OP_MAX && n->n_in == 2) {
-        return is_zero(p, n->in[1]) ? pass_at(p, n->in[0]) : is_zero(p, n->in[0]) ? pass_at(p, n->in[1]) : -1;
+        return is_zero(p, n->in[1])   ? pass_at(p, n->in[0])
+               : is_zero(p, n->in[0]) ? pass_at(p, n->in[1])
+                                      : -1;
     }
     return -1;
 }
@@ -70,8 +72,8 @@ static bool plain_negative(struct pass *p, int t, struct negative *neg)
         neg->x = pass_at(p, n->in[is_zero(p, n->in[0]) ? 1 : 0]);
         return true;
     }
-    if (n->op == PARE_OP_SUB && n->n_in == 2 && (inner = maker(p, n->in[1])) != NULL && inner->op == PARE_OP_ABS &&
-        pass_at(p, inner->in[0]) == pass_at(p, n->in[0])) {
+    if (n->op == PARE_OP_SUB && n->n_in == 2 && (inner = maker(p, n->in[1])) != NULL &&
+        inner->op == PARE_OP_ABS && pass_at(p, inner->in[0]) == pass_at(p, n->in[0])) {
         neg->x = pass_at(p, n->in[0]); /* x - |x| = 2 min(x, 0) */
         neg->factor *= 2.0;
         return true;
@@ -136,7 +138,8 @@ static int slope_of(struct pass *p, const struct negative *neg, double sign)
     return made;
 }
 
-static enum pare_status write_prelu(struct pass *p, int node, const struct negative *neg, double sign)
+static enum pare_status write_prelu(struct pass *p, int node, const struct negative *neg,
+                                    double sign)
 {
     struct pare_graph *g = p->g;
     if (neg->n_vectors == 0) {
@@ -190,7 +193,8 @@ static enum pare_status normalise_slope(struct pass *p, int node)
         return PARE_OK;
     }
     const char *name = g->tensors[n->in[1]].name;
-    int made = pare_graph_add_const(g, name, PARE_F32, 1, &channels, values, (size_t)channels * sizeof *values);
+    int made = pare_graph_add_const(g, name, PARE_F32, 1, &channels, values,
+                                    (size_t)channels * sizeof *values);
     if (made < 0) {
         return pass_no_memory(p);
     }

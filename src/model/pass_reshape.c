@@ -1,12 +1,13 @@
-/* pass_reshape.c: a reshape of a reshape is one; a reduction that keeps axes only to have them reshaped away drops
- * them itself. */
+/* pass_reshape.c: a reshape of a reshape is one; a reduction that keeps axes only to have them
+ * reshaped away drops them itself. */
 #include <string.h>
 
 #include "model/passes.h"
 
 static bool is_reshape(enum pare_op op)
 {
-    return op == PARE_OP_RESHAPE || op == PARE_OP_FLATTEN || op == PARE_OP_SQUEEZE || op == PARE_OP_UNSQUEEZE;
+    return op == PARE_OP_RESHAPE || op == PARE_OP_FLATTEN || op == PARE_OP_SQUEEZE ||
+           op == PARE_OP_UNSQUEEZE;
 }
 
 static bool is_reduction(enum pare_op op)
@@ -17,8 +18,8 @@ static bool is_reduction(enum pare_op op)
 
 static bool same_grid(const struct pare_quant *a, const struct pare_quant *b)
 {
-    return a == b || (a != NULL && b != NULL && a->n == 1 && b->n == 1 && a->scale[0] == b->scale[0] &&
-                      a->zero_point[0] == b->zero_point[0]);
+    return a == b || (a != NULL && b != NULL && a->n == 1 && b->n == 1 &&
+                      a->scale[0] == b->scale[0] && a->zero_point[0] == b->zero_point[0]);
 }
 
 /* Reads what the inner reshape read. */
@@ -28,8 +29,8 @@ static enum pare_status skip_inner(struct pass *p, int node, int inner)
     struct pare_node *n = &g->nodes[node];
     const struct pare_tensor *y = &g->tensors[n->out[0]], *between = &g->tensors[n->in[0]];
     int from = g->nodes[inner].in[0];
-    if (from < 0 || !pass_shape_known(y) || pare_tensor_elements(y) < 1 || !same_grid(between->quant, y->quant) ||
-        !same_grid(g->tensors[from].quant, y->quant)) {
+    if (from < 0 || !pass_shape_known(y) || pare_tensor_elements(y) < 1 ||
+        !same_grid(between->quant, y->quant) || !same_grid(g->tensors[from].quant, y->quant)) {
         return PARE_OK;
     }
     int rank = y->rank, shape = pass_new_ints(p, y->name, rank, y->dims);
@@ -48,7 +49,8 @@ static enum pare_status skip_inner(struct pass *p, int node, int inner)
 }
 
 /* dims of the reduction without the axes that it kept */
-static bool drops_kept_axes(const struct pare_graph *g, const struct pare_node *reduce, const struct pare_tensor *y)
+static bool drops_kept_axes(const struct pare_graph *g, const struct pare_node *reduce,
+                            const struct pare_tensor *y)
 {
     const struct pare_tensor *kept = &g->tensors[reduce->out[0]];
     int n = 0;
@@ -80,8 +82,9 @@ enum pare_status pass_reshape(struct pass *p)
         int inner = pass_producer(p, n->in[0]);
         if (inner >= 0 && is_reshape(g->nodes[inner].op)) {
             status = skip_inner(p, i, inner);
-        } else if (inner >= 0 && is_reduction(g->nodes[inner].op) && g->nodes[inner].attr.keep_dims &&
-                   g->nodes[inner].n_in == 1 && pass_only_user(p, n->in[0]) == i &&
+        } else if (inner >= 0 && is_reduction(g->nodes[inner].op) &&
+                   g->nodes[inner].attr.keep_dims && g->nodes[inner].n_in == 1 &&
+                   pass_only_user(p, n->in[0]) == i &&
                    same_grid(g->tensors[n->in[0]].quant, g->tensors[n->out[0]].quant) &&
                    pass_shape_known(&g->tensors[n->out[0]]) &&
                    drops_kept_axes(g, &g->nodes[inner], &g->tensors[n->out[0]])) {

@@ -1,6 +1,7 @@
 /*
- * pass_swish.c: activations spelled out become one node. x * sigmoid(a x) is SWISH(a); clip(x + 3, 0, 6) / 6 is
- * HARD_SIGMOID(1/6, 1/2); x times that is HARD_SWISH, whichever of the three factors meet first.
+ * pass_swish.c: activations spelled out become one node. x * sigmoid(a x) is SWISH(a); clip(x + 3,
+ * 0, 6) / 6 is HARD_SIGMOID(1/6, 1/2); x times that is HARD_SWISH, whichever of the three factors
+ * meet first.
  */
 #include <math.h>
 
@@ -41,7 +42,8 @@ static int shifted_relu6(struct pass *p, int t)
 {
     const struct pare_node *clip = maker(p, t);
     float c;
-    if (clip == NULL || clip->op != PARE_OP_CLIP || clip->n_in != 1 || clip->attr.lo != 0.0f || clip->attr.hi != 6.0f) {
+    if (clip == NULL || clip->op != PARE_OP_CLIP || clip->n_in != 1 || clip->attr.lo != 0.0f ||
+        clip->attr.hi != 6.0f) {
         return -1;
     }
     const struct pare_node *add = maker(p, clip->in[0]);

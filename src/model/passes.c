@@ -37,7 +37,8 @@ enum pare_status pass_begin(struct pass *p)
     p->first_user = calloc(n + 2, sizeof(int));
     p->users = malloc((slots + 1) * sizeof(int));
     p->dead = calloc((size_t)g->n_nodes + 1, sizeof(bool));
-    if (p->replaced == NULL || p->n_uses == NULL || p->first_user == NULL || p->users == NULL || p->dead == NULL) {
+    if (p->replaced == NULL || p->n_uses == NULL || p->first_user == NULL || p->users == NULL ||
+        p->dead == NULL) {
         free_sweep(p);
         return pass_no_memory(p);
     }
@@ -179,13 +180,13 @@ static int count_transposes(const struct pare_graph *g)
     return n;
 }
 
-enum pare_status pare_passes_run(struct pare_graph *g, const char *where, struct pare_pass_report *report,
-                                 struct pare_error *err)
+enum pare_status pare_passes_run(struct pare_graph *g, const char *where,
+                                 struct pare_pass_report *report, struct pare_error *err)
 {
     static enum pare_status (*const passes[])(struct pass *) = {
-        pass_clean,   pass_dead,    pass_attributes, pass_fold,  pass_clean, pass_dense, pass_fold,  pass_layout,
-        pass_clean,   pass_reshape, pass_flatten,    pass_bn,    pass_prelu, pass_swish, pass_pad,   pass_clean,
-        pass_dead,
+        pass_clean, pass_dead,   pass_attributes, pass_fold,    pass_clean,   pass_dense,
+        pass_fold,  pass_layout, pass_clean,      pass_reshape, pass_flatten, pass_bn,
+        pass_prelu, pass_swish,  pass_pad,        pass_clean,   pass_dead,
     };
     struct pare_pass_report none;
     struct pass p = {.g = g, .where = where, .report = report != NULL ? report : &none, .err = err};

@@ -1,10 +1,10 @@
 /*
  * tflite.c: reads TensorFlow Lite models (FlatBuffers, schema version 3).
  *
- * A model has operator codes, buffers and subgraphs; subgraph 0 is the network. Its tensors have a shape, a type,
- * a buffer and quantization; its operators have a code, tensor indices and options. A buffer without bytes is an
- * activation's. The other subgraphs are bodies of control flow, which nothing here runs: only their calls are
- * followed, to refuse those that never end.
+ * A model has operator codes, buffers and subgraphs; subgraph 0 is the network. Its tensors have a
+ * shape, a type, a buffer and quantization; its operators have a code, tensor indices and options.
+ * A buffer without bytes is an activation's. The other subgraphs are bodies of control flow, which
+ * nothing here runs: only their calls are followed, to refuse those that never end.
  */
 #include <stdarg.h>
 #include <stdio.h>
@@ -35,7 +35,8 @@ enum pare_status tfl_check(struct pare_tflite *r)
                                   : PARE_OK;
 }
 
-enum pare_status tfl_string(struct pare_tflite *r, const struct pare_fb_table *t, int field, const char **s)
+enum pare_status tfl_string(struct pare_tflite *r, const struct pare_fb_table *t, int field,
+                            const char **s)
 {
     size_t n = 0;
     const char *bytes = pare_fb_string(t, field, &n);
@@ -47,8 +48,8 @@ enum pare_status tfl_string(struct pare_tflite *r, const struct pare_fb_table *t
 }
 
 /* n tables need at least this many bytes each; more than the file can hold is a lie. */
-static enum pare_status check_count(struct pare_tflite *r, const struct pare_fb_vector *v, size_t least,
-                                    const char *what)
+static enum pare_status check_count(struct pare_tflite *r, const struct pare_fb_vector *v,
+                                    size_t least, const char *what)
 {
     return v->n <= r->fb.size / least && v->n < INT32_MAX / 2
                ? PARE_OK
@@ -77,11 +78,13 @@ static enum pare_status read_opcodes(struct pare_tflite *r, const struct pare_fb
         }
         code = code > old ? code : old;
         if (code < 0 || (code == TFL_CUSTOM && custom[0] == '\0')) {
-            return tfl_fail(r, "operator code %d is %s", i, code < 0 ? "negative" : "custom and has no name");
+            return tfl_fail(r, "operator code %d is %s", i,
+                            code < 0 ? "negative" : "custom and has no name");
         }
         if (code != TFL_CUSTOM && custom[0] != '\0') {
-            pare_graph_warn(r->g, "operator code %d is builtin (%d) and has the custom name '%.100s', ignored", i,
-                            code, custom);
+            pare_graph_warn(
+                r->g, "operator code %d is builtin (%d) and has the custom name '%.100s', ignored",
+                i, code, custom);
         }
         r->opcodes[i] = (struct tfl_opcode){code, code == TFL_CUSTOM ? custom : NULL};
     }
@@ -95,10 +98,12 @@ struct calls {
     int *start;          /* [n_subgraphs + 1] */
 };
 
-static enum pare_status add_call(struct pare_tflite *r, struct calls *c, int64_t target, size_t from)
+static enum pare_status add_call(struct pare_tflite *r, struct calls *c, int64_t target,
+                                 size_t from)
 {
     if (target < 0 || target >= (int64_t)r->subgraphs.n) {
-        return tfl_fail(r, "subgraph %zu calls subgraph %lld of %zu", from, (long long)target, r->subgraphs.n);
+        return tfl_fail(r, "subgraph %zu calls subgraph %lld of %zu", from, (long long)target,
+                        r->subgraphs.n);
     }
     if (c->n == c->cap) {
         int cap = c->cap > 0 ? 2 * c->cap : 64;
@@ -113,21 +118,33 @@ static enum pare_status add_call(struct pare_tflite *r, struct calls *c, int64_t
     return PARE_OK;
 }
 
-static enum pare_status calls_of(struct pare_tflite *r, struct calls *c, const struct pare_fb_table *op, size_t from)
+static enum pare_status calls_of(struct pare_tflite *r, struct calls *c,
+                                 const struct pare_fb_table *op, size_t from)
 {
     uint32_t code = pare_fb_u32(op, OPERATOR_CODE, 0);
     if (code >= (uint32_t)r->n_opcodes) {
-        return tfl_fail(r, "an operator of subgraph %zu has code %u of %d", from, code, r->n_opcodes);
+        return tfl_fail(r, "an operator of subgraph %zu has code %u of %d", from, code,
+                        r->n_opcodes);
     }
     int builtin = r->opcodes[code].builtin;
     bool second = builtin >= 162; /* StableHLO: options 2 */
     int first = builtin == 206 || builtin == 173 ? 1 : 0, last = first;
     switch (builtin) {
-    case 31: case 129: case 206: case 173: break;      /* CALL, CALL_ONCE, COMPOSITE, REDUCE */
-    case 118: case 119: case 200: last = 1; break;     /* IF, WHILE, STABLEHLO_WHILE */
-    default: return PARE_OK;
+    case 31:
+    case 129:
+    case 206:
+    case 173:
+        break; /* CALL, CALL_ONCE, COMPOSITE, REDUCE */
+    case 118:
+    case 119:
+    case 200:
+        last = 1;
+        break; /* IF, WHILE, STABLEHLO_WHILE */
+    default:
+        return PARE_OK;
     }
-    struct pare_fb_table options = pare_fb_subtable(op, second ? OPERATOR_OPTIONS2 : OPERATOR_OPTIONS);
+    struct pare_fb_table options =
+        pare_fb_subtable(op, second ? OPERATOR_OPTIONS2 : OPERATOR_OPTIONS);
     for (int field = first; field <= last; field++) {
         enum pare_status status = add_call(r, c, pare_fb_i32(&options, field, 0), from);
         if (status != PARE_OK) {
@@ -138,7 +155,8 @@ static enum pare_status calls_of(struct pare_tflite *r, struct calls *c, const s
 }
 
 /* A subgraph that calls itself through others, or -1. */
-static int find_recursion(const struct calls *c, size_t n, int *stack, int *next, unsigned char *state)
+static int find_recursion(const struct calls *c, size_t n, int *stack, int *next,
+                          unsigned char *state)
 {
     for (size_t root = 0; root < n; root++) {
         int depth = 0;
@@ -190,14 +208,15 @@ static enum pare_status check_calls(struct pare_tflite *r)
     start[n] = c.n;
     int recursive = status == PARE_OK ? find_recursion(&c, n, stack, next, state) : -1;
     free(c.target);
-    return recursive < 0 ? status : tfl_fail(r, "subgraph %d calls itself: it would never end", recursive);
+    return recursive < 0 ? status
+                         : tfl_fail(r, "subgraph %d calls itself: it would never end", recursive);
 }
 
 /* ---- operators ---- */
 
 /* Tensor indices of a vector; -1 = absent, allowed for inputs. */
-static enum pare_status read_indices(struct pare_tflite *r, const struct pare_fb_vector *v, const char *whose,
-                                     int index, bool optional, int **list)
+static enum pare_status read_indices(struct pare_tflite *r, const struct pare_fb_vector *v,
+                                     const char *whose, int index, bool optional, int **list)
 {
     *list = pare_arena_array(&r->g->arena, v->n, sizeof **list);
     if (*list == NULL) {
@@ -213,8 +232,8 @@ static enum pare_status read_indices(struct pare_tflite *r, const struct pare_fb
     return PARE_OK;
 }
 
-/* Layer names are the output tensors'. Converters join the names of all fused operations with ';': the first
- * part is unique and short. */
+/* Layer names are the output tensors'. Converters join the names of all fused operations with ';':
+ * the first part is unique and short. */
 static const char *operator_name(struct pare_tflite *r, const struct tfl_op *o)
 {
     const char *name = o->n_out > 0 && o->out[0] >= 0 ? r->g->tensors[o->out[0]].name : "";
@@ -225,22 +244,25 @@ static const char *operator_name(struct pare_tflite *r, const struct tfl_op *o)
 
 static enum pare_status find_custom_options(struct tfl_op *o, const struct pare_fb_table *t)
 {
-    uint64_t offset = pare_fb_u64(t, OPERATOR_LARGE_OFFSET, 0), size = pare_fb_u64(t, OPERATOR_LARGE_SIZE, 0);
+    uint64_t offset = pare_fb_u64(t, OPERATOR_LARGE_OFFSET, 0),
+             size = pare_fb_u64(t, OPERATOR_LARGE_SIZE, 0);
     o->custom_options = pare_fb_blob(t, OPERATOR_CUSTOM_OPTIONS);
     if (offset > 1) {
         if (offset > o->r->fb.size || size > o->r->fb.size - offset) {
             return tfl_op_fail(o, "its options lie past the end of the file");
         }
-        o->custom_options = (struct pare_fb_vector){&o->r->fb, true, (size_t)offset, (size_t)size, 1};
+        o->custom_options =
+            (struct pare_fb_vector){&o->r->fb, true, (size_t)offset, (size_t)size, 1};
     }
     return PARE_OK;
 }
 
-static enum pare_status read_operator(struct pare_tflite *r, const struct pare_fb_vector *operators, int index,
-                                      struct tfl_op *o)
+static enum pare_status read_operator(struct pare_tflite *r, const struct pare_fb_vector *operators,
+                                      int index, struct tfl_op *o)
 {
     struct pare_fb_table t = pare_fb_vec_table(operators, (size_t)index);
-    struct pare_fb_vector in = pare_fb_vec(&t, OPERATOR_INPUTS, 4), out = pare_fb_vec(&t, OPERATOR_OUTPUTS, 4);
+    struct pare_fb_vector in = pare_fb_vec(&t, OPERATOR_INPUTS, 4),
+                          out = pare_fb_vec(&t, OPERATOR_OUTPUTS, 4);
     uint32_t code = pare_fb_u32(&t, OPERATOR_CODE, 0);
     int *in_list = NULL, *out_list = NULL;
     enum pare_status status = tfl_check(r);
@@ -248,8 +270,11 @@ static enum pare_status read_operator(struct pare_tflite *r, const struct pare_f
     if (status == PARE_OK && code >= (uint32_t)r->n_opcodes) {
         return tfl_fail(r, "operator %d has code %u of %d", index, code, r->n_opcodes);
     }
-    status = status == PARE_OK ? read_indices(r, &in, "an input of operator", index, true, &in_list) : status;
-    status = status == PARE_OK ? read_indices(r, &out, "an output of operator", index, false, &out_list) : status;
+    status = status == PARE_OK ? read_indices(r, &in, "an input of operator", index, true, &in_list)
+                               : status;
+    status = status == PARE_OK
+                 ? read_indices(r, &out, "an output of operator", index, false, &out_list)
+                 : status;
     if (status != PARE_OK) {
         return status;
     }
@@ -275,7 +300,8 @@ static enum pare_status read_operator(struct pare_tflite *r, const struct pare_f
 }
 
 /* First the constants behind DEQUANTIZE, wherever they stand, then everything else. */
-static enum pare_status read_operators(struct pare_tflite *r, const struct pare_fb_vector *operators)
+static enum pare_status read_operators(struct pare_tflite *r,
+                                       const struct pare_fb_vector *operators)
 {
     int n = (int)operators->n;
     struct tfl_op o;
@@ -291,8 +317,8 @@ static enum pare_status read_operators(struct pare_tflite *r, const struct pare_
             continue;
         }
         status = read_operator(r, operators, i, &o);
-        if (status == PARE_OK && o.n_in == 1 && o.n_out == 1 && o.in[0] >= 0 && o.in[0] != o.out[0] &&
-            !r->g->tensors[o.out[0]].is_input) {
+        if (status == PARE_OK && o.n_in == 1 && o.n_out == 1 && o.in[0] >= 0 &&
+            o.in[0] != o.out[0] && !r->g->tensors[o.out[0]].is_input) {
             status = tfl_fold_dequantize(r, o.in[0], o.out[0], &folded[i]);
         }
     }
@@ -313,8 +339,10 @@ static enum pare_status read_ends(struct pare_tflite *r, const struct pare_fb_ta
 {
     struct pare_graph *g = r->g;
     for (int side = 0; side < 2; side++) {
-        struct pare_fb_vector v = pare_fb_vec(subgraph, side == 0 ? SUBGRAPH_INPUTS : SUBGRAPH_OUTPUTS, 4);
-        int **list = side == 0 ? &g->inputs : &g->outputs, *n = side == 0 ? &g->n_inputs : &g->n_outputs;
+        struct pare_fb_vector v =
+            pare_fb_vec(subgraph, side == 0 ? SUBGRAPH_INPUTS : SUBGRAPH_OUTPUTS, 4);
+        int **list = side == 0 ? &g->inputs : &g->outputs,
+            *n = side == 0 ? &g->n_inputs : &g->n_outputs;
         *list = malloc((v.n + 1) * sizeof **list);
         if (*list == NULL) {
             return pare_error_nomem(r->err);
@@ -322,14 +350,15 @@ static enum pare_status read_ends(struct pare_tflite *r, const struct pare_fb_ta
         for (size_t i = 0; i < v.n; i++) {
             int32_t t = pare_fb_vec_i32(&v, i);
             if (t < 0 || t >= r->n_tensors) {
-                return tfl_fail(r, "%s %zu of the network is tensor %d of %d", side == 0 ? "input" : "output", i, t,
-                                r->n_tensors);
+                return tfl_fail(r, "%s %zu of the network is tensor %d of %d",
+                                side == 0 ? "input" : "output", i, t, r->n_tensors);
             }
             (*list)[(*n)++] = t;
             struct pare_tensor *tensor = &g->tensors[t];
             tensor->is_input = tensor->is_input || side == 0;
             if (side == 0 && tensor->data != NULL) {
-                pare_graph_warn(g, "input '%.150s' has data in the file, which is ignored", tensor->name);
+                pare_graph_warn(g, "input '%.150s' has data in the file, which is ignored",
+                                tensor->name);
                 tensor->data = NULL;
                 tensor->size_bytes = 0;
                 tensor->dtype = tensor->quant != NULL ? PARE_F32 : tensor->dtype;
@@ -358,7 +387,8 @@ static enum pare_status read_model(struct pare_tflite *r)
     r->buffers = pare_fb_vec(&model, MODEL_BUFFERS, 4);
     r->subgraphs = pare_fb_vec(&model, MODEL_SUBGRAPHS, 4);
     if (r->subgraphs.n == 0 || r->subgraphs.n > MAX_SUBGRAPHS) {
-        return tfl_fail(r, "the model has %zu subgraphs; 1 to %d are supported", r->subgraphs.n, MAX_SUBGRAPHS);
+        return tfl_fail(r, "the model has %zu subgraphs; 1 to %d are supported", r->subgraphs.n,
+                        MAX_SUBGRAPHS);
     }
     status = check_calls(r);
     struct pare_fb_table subgraph = pare_fb_vec_table(&r->subgraphs, 0);
@@ -383,14 +413,15 @@ static enum pare_status read_model(struct pare_tflite *r)
     return status;
 }
 
-enum pare_status pare_tflite_parse(const void *data, size_t size, const char *where, struct pare_graph **graph,
-                                   struct pare_error *err)
+enum pare_status pare_tflite_parse(const void *data, size_t size, const char *where,
+                                   struct pare_graph **graph, struct pare_error *err)
 {
     struct pare_tflite r = {.where = where, .err = err};
     *graph = NULL;
     if (size < 8 || memcmp((const char *)data + 4, "TFL3", 4) != 0) {
-        return pare_error(err, PARE_ERR_FORMAT, where, size < 8 ? "the file has %zu bytes: too short for a TFLite model"
-                                                                : "no TFLite model: 'TFL3' is missing at byte 4 (%zu bytes)",
+        return pare_error(err, PARE_ERR_FORMAT, where,
+                          size < 8 ? "the file has %zu bytes: too short for a TFLite model"
+                                   : "no TFLite model: 'TFL3' is missing at byte 4 (%zu bytes)",
                           size);
     }
     pare_fb_init(&r.fb, data, size);
@@ -408,7 +439,8 @@ enum pare_status pare_tflite_parse(const void *data, size_t size, const char *wh
     return PARE_OK;
 }
 
-enum pare_status pare_tflite_read(const char *path, struct pare_graph **graph, struct pare_error *err)
+enum pare_status pare_tflite_read(const char *path, struct pare_graph **graph,
+                                  struct pare_error *err)
 {
     struct pare_file file;
     *graph = NULL;

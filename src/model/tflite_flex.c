@@ -1,17 +1,26 @@
 /*
  * tflite_flex.c: FlexBuffers, as far as options of custom operators need them: one map of numbers.
  *
- * The format ends with the root: ..., root value, u8 packed type of the root, u8 width of the root value. A
- * reference is an unsigned distance back from where it stands. A map is a vector of values with, in front of
- * its elements, the reference to the vector of keys, the width of the keys' elements, and the size; behind the
- * elements one packed type each. Keys are NUL-terminated and sorted. A packed type is type << 2 | log2(width).
+ * The format ends with the root: ..., root value, u8 packed type of the root, u8 width of the root
+ * value. A reference is an unsigned distance back from where it stands. A map is a vector of values
+ * with, in front of its elements, the reference to the vector of keys, the width of the keys'
+ * elements, and the size; behind the elements one packed type each. Keys are NUL-terminated and
+ * sorted. A packed type is type << 2 | log2(width).
  */
 #include <string.h>
 
 #include "model/tflite_reader.h"
 
-enum { FLEX_INT = 1, FLEX_UINT = 2, FLEX_FLOAT = 3, FLEX_INDIRECT_INT = 6, FLEX_INDIRECT_UINT = 7,
-       FLEX_INDIRECT_FLOAT = 8, FLEX_MAP = 9, FLEX_BOOL = 26 };
+enum {
+    FLEX_INT = 1,
+    FLEX_UINT = 2,
+    FLEX_FLOAT = 3,
+    FLEX_INDIRECT_INT = 6,
+    FLEX_INDIRECT_UINT = 7,
+    FLEX_INDIRECT_FLOAT = 8,
+    FLEX_MAP = 9,
+    FLEX_BOOL = 26
+};
 
 static bool within(const struct tfl_flex *f, size_t at, size_t n)
 {
@@ -49,12 +58,13 @@ bool tfl_flex_open(struct tfl_flex *f, const uint8_t *data, size_t size)
         return false;
     }
     unsigned root_width = data[size - 1], packed = data[size - 2];
-    if (root_width > 8 || root_width == 0 || (packed >> 2) != FLEX_MAP || size < 2 + (size_t)root_width) {
+    if (root_width > 8 || root_width == 0 || (packed >> 2) != FLEX_MAP ||
+        size < 2 + (size_t)root_width) {
         return false;
     }
     f->width = 1u << (packed & 3);
-    if (!load_reference(f, size - 2 - root_width, root_width, &f->values) || f->values < 3 * (size_t)f->width ||
-        !load_unsigned(f, f->values - f->width, f->width, &n) ||
+    if (!load_reference(f, size - 2 - root_width, root_width, &f->values) ||
+        f->values < 3 * (size_t)f->width || !load_unsigned(f, f->values - f->width, f->width, &n) ||
         !load_unsigned(f, f->values - 2 * (size_t)f->width, f->width, &key_width) ||
         !load_reference(f, f->values - 3 * (size_t)f->width, f->width, &f->keys)) {
         return false;
@@ -64,18 +74,20 @@ bool tfl_flex_open(struct tfl_flex *f, const uint8_t *data, size_t size)
     }
     f->n = (size_t)n;
     f->key_width = (unsigned)key_width;
-    return f->keys >= f->key_width && load_unsigned(f, f->keys - f->key_width, f->key_width, &n_keys) &&
-           n_keys == n && within(f, f->keys, f->n * f->key_width);
+    return f->keys >= f->key_width &&
+           load_unsigned(f, f->keys - f->key_width, f->key_width, &n_keys) && n_keys == n &&
+           within(f, f->keys, f->n * f->key_width);
 }
 
 static bool key_equals(const struct tfl_flex *f, size_t i, const char *key)
 {
     size_t at, length = strlen(key) + 1;
-    return load_reference(f, f->keys + i * f->key_width, f->key_width, &at) && within(f, at, length) &&
-           memcmp(f->data + at, key, length) == 0;
+    return load_reference(f, f->keys + i * f->key_width, f->key_width, &at) &&
+           within(f, at, length) && memcmp(f->data + at, key, length) == 0;
 }
 
-static bool load_number(const struct tfl_flex *f, size_t at, unsigned width, int type, double *value)
+static bool load_number(const struct tfl_flex *f, size_t at, unsigned width, int type,
+                        double *value)
 {
     uint64_t bits;
     if (!load_unsigned(f, at, width, &bits)) {

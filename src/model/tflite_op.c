@@ -93,23 +93,77 @@ static const struct {
     int code;
     const char *name;
 } other_names[] = {
-    {7, "EMBEDDING_LOOKUP"}, {10, "HASHTABLE_LOOKUP"}, {11, "L2_NORMALIZATION"}, {12, "L2_POOL_2D"},
-    {13, "LOCAL_RESPONSE_NORMALIZATION"}, {15, "LSH_PROJECTION"}, {16, "LSTM"}, {24, "RNN"}, {27, "SVDF"},
-    {29, "CONCAT_EMBEDDINGS"}, {30, "SKIP_GRAM"}, {31, "CALL"}, {33, "EMBEDDING_LOOKUP_SPARSE"},
-    {35, "UNIDIRECTIONAL_SEQUENCE_RNN"}, {37, "BATCH_TO_SPACE_ND"}, {38, "SPACE_TO_BATCH_ND"},
-    {44, "UNIDIRECTIONAL_SEQUENCE_LSTM"}, {46, "BIDIRECTIONAL_SEQUENCE_RNN"}, {48, "TOPK_V2"},
-    {50, "LOG_SOFTMAX"}, {51, "DELEGATE"}, {52, "BIDIRECTIONAL_SEQUENCE_LSTM"}, {58, "LESS"},
-    {61, "GREATER"}, {62, "GREATER_EQUAL"}, {63, "LESS_EQUAL"}, {64, "SELECT"}, {66, "SIN"},
-    {68, "SPARSE_TO_DENSE"}, {71, "EQUAL"}, {72, "NOT_EQUAL"}, {80, "FAKE_QUANT"}, {81, "REDUCE_PROD"},
-    {84, "LOGICAL_OR"}, {85, "ONE_HOT"}, {86, "LOGICAL_AND"}, {87, "LOGICAL_NOT"}, {90, "FLOOR_DIV"},
-    {91, "REDUCE_ANY"}, {93, "ZEROS_LIKE"}, {95, "FLOOR_MOD"}, {103, "UNIQUE"}, {105, "REVERSE_V2"},
-    {107, "GATHER_ND"}, {108, "COS"}, {109, "WHERE"}, {110, "RANK"}, {112, "REVERSE_SEQUENCE"},
-    {113, "MATRIX_DIAG"}, {115, "MATRIX_SET_DIAG"}, {118, "IF"}, {119, "WHILE"},
-    {120, "NON_MAX_SUPPRESSION_V4"}, {121, "NON_MAX_SUPPRESSION_V5"}, {122, "SCATTER_ND"},
-    {123, "SELECT_V2"}, {124, "DENSIFY"}, {125, "SEGMENT_SUM"}, {128, "CUMSUM"}, {129, "CALL_ONCE"},
-    {132, "CONV_3D"}, {140, "REDUCE_ALL"}, {141, "CONV_3D_TRANSPOSE"}, {142, "VAR_HANDLE"},
-    {143, "READ_VARIABLE"}, {144, "ASSIGN_VARIABLE"}, {145, "BROADCAST_ARGS"}, {150, "GELU"},
-    {151, "DYNAMIC_UPDATE_SLICE"}, {158, "SIGN"}, {206, "STABLEHLO_COMPOSITE"},
+    {7, "EMBEDDING_LOOKUP"},
+    {10, "HASHTABLE_LOOKUP"},
+    {11, "L2_NORMALIZATION"},
+    {12, "L2_POOL_2D"},
+    {13, "LOCAL_RESPONSE_NORMALIZATION"},
+    {15, "LSH_PROJECTION"},
+    {16, "LSTM"},
+    {24, "RNN"},
+    {27, "SVDF"},
+    {29, "CONCAT_EMBEDDINGS"},
+    {30, "SKIP_GRAM"},
+    {31, "CALL"},
+    {33, "EMBEDDING_LOOKUP_SPARSE"},
+    {35, "UNIDIRECTIONAL_SEQUENCE_RNN"},
+    {37, "BATCH_TO_SPACE_ND"},
+    {38, "SPACE_TO_BATCH_ND"},
+    {44, "UNIDIRECTIONAL_SEQUENCE_LSTM"},
+    {46, "BIDIRECTIONAL_SEQUENCE_RNN"},
+    {48, "TOPK_V2"},
+    {50, "LOG_SOFTMAX"},
+    {51, "DELEGATE"},
+    {52, "BIDIRECTIONAL_SEQUENCE_LSTM"},
+    {58, "LESS"},
+    {61, "GREATER"},
+    {62, "GREATER_EQUAL"},
+    {63, "LESS_EQUAL"},
+    {64, "SELECT"},
+    {66, "SIN"},
+    {68, "SPARSE_TO_DENSE"},
+    {71, "EQUAL"},
+    {72, "NOT_EQUAL"},
+    {80, "FAKE_QUANT"},
+    {81, "REDUCE_PROD"},
+    {84, "LOGICAL_OR"},
+    {85, "ONE_HOT"},
+    {86, "LOGICAL_AND"},
+    {87, "LOGICAL_NOT"},
+    {90, "FLOOR_DIV"},
+    {91, "REDUCE_ANY"},
+    {93, "ZEROS_LIKE"},
+    {95, "FLOOR_MOD"},
+    {103, "UNIQUE"},
+    {105, "REVERSE_V2"},
+    {107, "GATHER_ND"},
+    {108, "COS"},
+    {109, "WHERE"},
+    {110, "RANK"},
+    {112, "REVERSE_SEQUENCE"},
+    {113, "MATRIX_DIAG"},
+    {115, "MATRIX_SET_DIAG"},
+    {118, "IF"},
+    {119, "WHILE"},
+    {120, "NON_MAX_SUPPRESSION_V4"},
+    {121, "NON_MAX_SUPPRESSION_V5"},
+    {122, "SCATTER_ND"},
+    {123, "SELECT_V2"},
+    {124, "DENSIFY"},
+    {125, "SEGMENT_SUM"},
+    {128, "CUMSUM"},
+    {129, "CALL_ONCE"},
+    {132, "CONV_3D"},
+    {140, "REDUCE_ALL"},
+    {141, "CONV_3D_TRANSPOSE"},
+    {142, "VAR_HANDLE"},
+    {143, "READ_VARIABLE"},
+    {144, "ASSIGN_VARIABLE"},
+    {145, "BROADCAST_ARGS"},
+    {150, "GELU"},
+    {151, "DYNAMIC_UPDATE_SLICE"},
+    {158, "SIGN"},
+    {206, "STABLEHLO_COMPOSITE"},
 };
 
 static const struct op_entry *find_entry(int code)
@@ -158,7 +212,9 @@ enum pare_status tfl_unknown(const struct tfl_op *o, const char *why)
     for (int i = 0; in != NULL && i < o->n_in; i++) {
         in[i] = o->in[i];
     }
-    int node = in != NULL ? pare_graph_add_node(g, PARE_OP_UNKNOWN, o->name, o->n_in, in, o->n_out, o->out) : -1;
+    int node = in != NULL
+                   ? pare_graph_add_node(g, PARE_OP_UNKNOWN, o->name, o->n_in, in, o->n_out, o->out)
+                   : -1;
     if (node < 0) {
         return tfl_no_memory(o);
     }
@@ -197,7 +253,8 @@ enum pare_status tfl_import_op(struct tfl_op *o)
 bool tfl_options_match(int code, int options_type)
 {
     const struct op_entry *entry = find_entry(code);
-    return entry == NULL || entry->options_type < 0 || options_type == 0 || options_type == entry->options_type;
+    return entry == NULL || entry->options_type < 0 || options_type == 0 ||
+           options_type == entry->options_type;
 }
 
 int tfl_input(const struct tfl_op *o, int k)
@@ -219,10 +276,12 @@ int tfl_ints(const struct tfl_op *o, int k, int64_t *values, int max)
     return t != NULL ? pare_tensor_const_ints(t, values, max) : -1;
 }
 
-int tfl_node(const struct tfl_op *o, enum pare_op op, const char *suffix, int n_in, const int *in, int out)
+int tfl_node(const struct tfl_op *o, enum pare_op op, const char *suffix, int n_in, const int *in,
+             int out)
 {
     struct pare_graph *g = o->r->g;
-    const char *name = suffix == NULL ? o->name : pare_arena_printf(&g->arena, "%s/%s", o->name, suffix);
+    const char *name =
+        suffix == NULL ? o->name : pare_arena_printf(&g->arena, "%s/%s", o->name, suffix);
     int node = name != NULL ? pare_graph_add_node(g, op, name, n_in, in, 1, &out) : -1;
     if (node >= 0) {
         g->nodes[node].attr.op_name = o->type;
@@ -243,7 +302,8 @@ int tfl_const_ints(const struct tfl_op *o, const char *suffix, int n, const int6
     struct pare_graph *g = o->r->g;
     const char *name = pare_arena_printf(&g->arena, "%s/%s", o->name, suffix);
     int64_t dims[1] = {n};
-    return name != NULL ? pare_graph_add_const(g, name, PARE_I64, 1, dims, values, (size_t)n * 8) : -1;
+    return name != NULL ? pare_graph_add_const(g, name, PARE_I64, 1, dims, values, (size_t)n * 8)
+                        : -1;
 }
 
 bool tfl_activation_ok(int activation)
@@ -253,7 +313,8 @@ bool tfl_activation_ok(int activation)
 
 int tfl_node_act(const struct tfl_op *o, enum pare_op op, int n_in, const int *in, int activation)
 {
-    static const enum pare_op acts[5] = {PARE_OP_IDENTITY, PARE_OP_RELU, PARE_OP_CLIP, PARE_OP_CLIP, PARE_OP_TANH};
+    static const enum pare_op acts[5] = {PARE_OP_IDENTITY, PARE_OP_RELU, PARE_OP_CLIP, PARE_OP_CLIP,
+                                         PARE_OP_TANH};
     static const char *const names[5] = {"", "relu", "relu_n1_to_1", "relu6", "tanh"};
     struct pare_graph *g = o->r->g;
     if (activation == 0) {
@@ -261,7 +322,8 @@ int tfl_node_act(const struct tfl_op *o, enum pare_op op, int n_in, const int *i
     }
     int before = tfl_temp(o, "linear", g->tensors[o->out[0]].dtype);
     int node = before >= 0 ? tfl_node(o, op, NULL, n_in, in, before) : -1;
-    int act = node >= 0 ? tfl_node(o, acts[activation], names[activation], 1, &before, o->out[0]) : -1;
+    int act =
+        node >= 0 ? tfl_node(o, acts[activation], names[activation], 1, &before, o->out[0]) : -1;
     if (act < 0) {
         return -1;
     }
@@ -283,7 +345,8 @@ enum pare_status tfl_axes(const struct tfl_op *o, int node, int n, const int64_t
     for (int i = 0; i < n; i++) {
         int64_t axis = rank >= 0 && axes[i] < 0 ? axes[i] + rank : axes[i];
         if (axis < (rank >= 0 ? 0 : -PARE_MAX_RANK) || axis >= (rank >= 0 ? rank : PARE_MAX_RANK)) {
-            return tfl_op_fail(o, "axis %lld is not in a tensor of rank %d", (long long)axes[i], rank);
+            return tfl_op_fail(o, "axis %lld is not in a tensor of rank %d", (long long)axes[i],
+                               rank);
         }
         if (rank >= 0 && (seen & (1u << axis)) != 0) {
             continue; /* named twice means once */

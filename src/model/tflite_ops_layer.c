@@ -4,9 +4,11 @@
 
 #include "model/tflite_reader.h"
 
-/* Fields of Conv2D, DepthwiseConv2D, TransposeConv and Pool2D options, in the schema's order (they differ). */
+/* Fields of Conv2D, DepthwiseConv2D, TransposeConv and Pool2D options, in the schema's order (they
+ * differ). */
 struct window_fields {
-    int padding, stride_w, stride_h, dilation_w, dilation_h, filter_w, filter_h, activation; /* -1 = none */
+    int padding, stride_w, stride_h, dilation_w, dilation_h, filter_w, filter_h,
+        activation; /* -1 = none */
 };
 
 static const struct window_fields conv_fields = {0, 1, 2, 4, 5, -1, -1, 3};
@@ -16,8 +18,8 @@ static const struct window_fields pool_fields = {0, 1, 2, -1, -1, 3, 4, 5};
 
 #define LARGEST 65536 /* of strides, dilations, kernels */
 
-static enum pare_status read_window(const struct tfl_op *o, const struct window_fields *f, struct pare_window *w,
-                                    int *activation)
+static enum pare_status read_window(const struct tfl_op *o, const struct window_fields *f,
+                                    struct pare_window *w, int *activation)
 {
     int padding = pare_fb_i8(&o->options, f->padding, 0);
     memset(w, 0, sizeof *w);
@@ -35,10 +37,10 @@ static enum pare_status read_window(const struct tfl_op *o, const struct window_
     }
     w->auto_pad = padding == 0 ? PARE_PAD_SAME_UPPER : PARE_PAD_VALID;
     for (int i = 0; i < 2; i++) {
-        if (w->stride[i] < 1 || w->stride[i] > LARGEST || w->dilation[i] < 1 || w->dilation[i] > LARGEST ||
-            w->kernel[i] < 1 || w->kernel[i] > LARGEST) {
-            return tfl_op_fail(o, "stride %d, dilation %d, kernel %d along dimension %d", w->stride[i],
-                               w->dilation[i], w->kernel[i], i);
+        if (w->stride[i] < 1 || w->stride[i] > LARGEST || w->dilation[i] < 1 ||
+            w->dilation[i] > LARGEST || w->kernel[i] < 1 || w->kernel[i] > LARGEST) {
+            return tfl_op_fail(o, "stride %d, dilation %d, kernel %d along dimension %d",
+                               w->stride[i], w->dilation[i], w->kernel[i], i);
         }
     }
     if (!tfl_activation_ok(*activation)) {
@@ -47,7 +49,8 @@ static enum pare_status read_window(const struct tfl_op *o, const struct window_
     return tfl_check(o->r);
 }
 
-static enum pare_status set_kernel(const struct tfl_op *o, struct pare_window *w, int64_t kh, int64_t kw)
+static enum pare_status set_kernel(const struct tfl_op *o, struct pare_window *w, int64_t kh,
+                                   int64_t kw)
 {
     if (kh < 1 || kh > LARGEST || kw < 1 || kw > LARGEST) {
         return tfl_op_fail(o, "kernel of %lldx%lld", (long long)kh, (long long)kw);
@@ -57,8 +60,10 @@ static enum pare_status set_kernel(const struct tfl_op *o, struct pare_window *w
     return PARE_OK;
 }
 
-/* The bias input as the graph wants it: int32 with a grid where the weights are codes, else as it is. */
-static enum pare_status read_bias(const struct tfl_op *o, int k, int x, int weights, int64_t channels, int *bias)
+/* The bias input as the graph wants it: int32 with a grid where the weights are codes, else as it
+ * is. */
+static enum pare_status read_bias(const struct tfl_op *o, int k, int x, int weights,
+                                  int64_t channels, int *bias)
 {
     struct pare_graph *g = o->r->g;
     int t = k < o->n_in ? o->in[k] : -1;
@@ -67,8 +72,8 @@ static enum pare_status read_bias(const struct tfl_op *o, int k, int x, int weig
         return PARE_OK;
     }
     if (g->tensors[t].rank >= 0 && pare_tensor_elements(&g->tensors[t]) != channels) {
-        return tfl_op_fail(o, "has %lld biases for %lld channels", (long long)pare_tensor_elements(&g->tensors[t]),
-                           (long long)channels);
+        return tfl_op_fail(o, "has %lld biases for %lld channels",
+                           (long long)pare_tensor_elements(&g->tensors[t]), (long long)channels);
     }
     bool wide = g->tensors[t].dtype == PARE_I64;
     if (g->tensors[t].data == NULL || (g->tensors[t].dtype != PARE_I32 && !wide)) {
@@ -94,8 +99,8 @@ static enum pare_status read_bias(const struct tfl_op *o, int k, int x, int weig
         scale[i] = qx->scale[0] * qw->scale[i];
         float given = file != NULL ? file->scale[file->n > 1 ? i % file->n : 0] : scale[i];
         if (!(scale[i] > 0.0f) || fabsf(given - scale[i]) > 0.02f * scale[i]) {
-            return tfl_op_fail(o, "scale %d of the bias is %g, input scale times weight scale %g", i,
-                               (double)given, (double)scale[i]);
+            return tfl_op_fail(o, "scale %d of the bias is %g, input scale times weight scale %g",
+                               i, (double)given, (double)scale[i]);
         }
     }
     *quant = (struct pare_quant){qw->n, qw->n > 1 ? 0 : -1, scale, zero, PARE_I32};
@@ -111,7 +116,8 @@ static enum pare_status read_bias(const struct tfl_op *o, int k, int x, int weig
     if (made < 0) {
         return tfl_no_memory(o);
     }
-    struct pare_tensor copy = g->tensors[t]; /* its own tensor: the same codes may serve another layer */
+    struct pare_tensor copy =
+        g->tensors[t]; /* its own tensor: the same codes may serve another layer */
     copy.dtype = PARE_I32;
     copy.quant = quant;
     copy.data = wide ? codes : copy.data;
@@ -143,7 +149,8 @@ static enum pare_status check_axis(const struct tfl_op *o, int weights, int axis
     const struct pare_quant *q = tfl_tensor_of(o, weights)->quant;
     return q == NULL || q->axis < 0 || q->axis == axis
                ? PARE_OK
-               : tfl_op_fail(o, "weights are quantized along dimension %d, not along channels", q->axis);
+               : tfl_op_fail(o, "weights are quantized along dimension %d, not along channels",
+                             q->axis);
 }
 
 static enum pare_status add_layer(const struct tfl_op *o, enum pare_op op, int x, int w, int bias,
@@ -182,14 +189,16 @@ enum pare_status tfl_op_conv(const struct tfl_op *o)
     if (xt->rank == 4 && wt->dims[3] != xt->dims[3]) { /* grouped */
         if (wt->dims[3] < 1 || xt->dims[3] < 1 || xt->dims[3] % wt->dims[3] != 0 ||
             wt->dims[0] % (xt->dims[3] / wt->dims[3]) != 0) {
-            return tfl_op_fail(o, "weights for %lld channels meet an input of %lld", (long long)wt->dims[3],
-                               (long long)xt->dims[3]);
+            return tfl_op_fail(o, "weights for %lld channels meet an input of %lld",
+                               (long long)wt->dims[3], (long long)xt->dims[3]);
         }
         groups = (int)(xt->dims[3] / wt->dims[3]);
     }
     status = set_kernel(o, &window, wt->dims[1], wt->dims[2]);
-    status = status == PARE_OK ? read_bias(o, 2, x, w, tfl_tensor_of(o, w)->dims[0], &bias) : status;
-    return status == PARE_OK ? add_layer(o, PARE_OP_CONV, x, w, bias, &window, groups, activation) : status;
+    status =
+        status == PARE_OK ? read_bias(o, 2, x, w, tfl_tensor_of(o, w)->dims[0], &bias) : status;
+    return status == PARE_OK ? add_layer(o, PARE_OP_CONV, x, w, bias, &window, groups, activation)
+                             : status;
 }
 
 enum pare_status tfl_op_depthwise(const struct tfl_op *o)
@@ -212,8 +221,8 @@ enum pare_status tfl_op_depthwise(const struct tfl_op *o)
     }
     int64_t channels = wt->dims[3], in_c = xt->dims[3];
     if (wt->dims[0] != 1 || in_c < 1 || in_c > INT32_MAX || channels < 1 || channels % in_c != 0) {
-        return tfl_op_fail(o, "weights %lldx..x%lld do not fit an input of %lld channels", (long long)wt->dims[0],
-                           (long long)channels, (long long)in_c);
+        return tfl_op_fail(o, "weights %lldx..x%lld do not fit an input of %lld channels",
+                           (long long)wt->dims[0], (long long)channels, (long long)in_c);
     }
     int multiplier = pare_fb_i32(&o->options, 3, 0);
     if (multiplier != 0 && multiplier != channels / in_c) {
@@ -226,8 +235,9 @@ enum pare_status tfl_op_depthwise(const struct tfl_op *o)
         view = tfl_as_depthwise(o->r, w);
         status = view >= 0 ? read_bias(o, 2, x, view, channels, &bias) : tfl_no_memory(o);
     }
-    return status == PARE_OK ? add_layer(o, PARE_OP_DEPTHWISE, x, view, bias, &window, (int)in_c, activation)
-                             : status;
+    return status == PARE_OK
+               ? add_layer(o, PARE_OP_DEPTHWISE, x, view, bias, &window, (int)in_c, activation)
+               : status;
 }
 
 enum pare_status tfl_op_transpose_conv(const struct tfl_op *o)
@@ -268,11 +278,12 @@ enum pare_status tfl_op_transpose_conv(const struct tfl_op *o)
         /* Pads are those of the forward convolution from the output back to the input. */
         int64_t full = (xt->dims[1 + i] - 1) * window.stride[i] + window.kernel[i];
         int64_t total = full - size[1 + i];
-        int64_t in_size = same ? (size[1 + i] + window.stride[i] - 1) / window.stride[i]
-                               : (size[1 + i] - window.kernel[i] + window.stride[i]) / window.stride[i];
+        int64_t in_size =
+            same ? (size[1 + i] + window.stride[i] - 1) / window.stride[i]
+                 : (size[1 + i] - window.kernel[i] + window.stride[i]) / window.stride[i];
         if (size[1 + i] < 1 || size[1 + i] > INT32_MAX || in_size != xt->dims[1 + i]) {
-            return tfl_op_fail(o, "an output of %lld does not come from an input of %lld", (long long)size[1 + i],
-                               (long long)xt->dims[1 + i]);
+            return tfl_op_fail(o, "an output of %lld does not come from an input of %lld",
+                               (long long)size[1 + i], (long long)xt->dims[1 + i]);
         }
         window.pad_before[i] = same && total > 0 ? (int)(total / 2) : 0;
         window.pad_after[i] = same && total > 0 ? (int)(total - total / 2) : 0;
@@ -280,7 +291,9 @@ enum pare_status tfl_op_transpose_conv(const struct tfl_op *o)
     }
     window.auto_pad = PARE_PAD_EXPLICIT;
     status = read_bias(o, 3, x, w, wt->dims[0], &bias);
-    return status == PARE_OK ? add_layer(o, PARE_OP_CONV_TRANSPOSE, x, w, bias, &window, 1, activation) : status;
+    return status == PARE_OK
+               ? add_layer(o, PARE_OP_CONV_TRANSPOSE, x, w, bias, &window, 1, activation)
+               : status;
 }
 
 /* x as [rows, K] by a reshape node, as TFLite flattens it. */
@@ -329,14 +342,17 @@ enum pare_status tfl_op_fully_connected(const struct tfl_op *o)
     bool direct = keep || (xt->rank == 2 && xt->dims[1] == k);
     x = direct ? x : flatten_rows(o, x, k);
     status = x >= 0 ? read_bias(o, 2, x, w, n, &bias) : tfl_no_memory(o);
-    return status == PARE_OK ? add_layer(o, PARE_OP_FULLY_CONNECTED, x, w, bias, NULL, 1, activation) : status;
+    return status == PARE_OK
+               ? add_layer(o, PARE_OP_FULLY_CONNECTED, x, w, bias, NULL, 1, activation)
+               : status;
 }
 
 /* The operand with its last two axes swapped. */
 static int swap_last(const struct tfl_op *o, int x, const char *suffix)
 {
     struct pare_graph *g = o->r->g;
-    int rank = g->tensors[x].rank, swapped = rank >= 2 ? tfl_temp(o, suffix, g->tensors[x].dtype) : -1;
+    int rank = g->tensors[x].rank,
+        swapped = rank >= 2 ? tfl_temp(o, suffix, g->tensors[x].dtype) : -1;
     int node = swapped >= 0 ? tfl_node(o, PARE_OP_TRANSPOSE, suffix, 1, &x, swapped) : -1;
     if (node < 0) {
         return -1;
@@ -373,12 +389,14 @@ enum pare_status tfl_op_pool(const struct tfl_op *o)
 {
     struct pare_window window;
     int activation, x = tfl_input(o, 0);
-    enum pare_status status = x >= 0 ? read_window(o, &pool_fields, &window, &activation) : tfl_no_memory(o);
+    enum pare_status status =
+        x >= 0 ? read_window(o, &pool_fields, &window, &activation) : tfl_no_memory(o);
     status = status == PARE_OK ? need_rank(o, x, 4, "its inputs") : status;
     if (status != PARE_OK) {
         return status;
     }
-    int node = tfl_node_act(o, o->code == 1 ? PARE_OP_AVG_POOL : PARE_OP_MAX_POOL, 1, &x, activation);
+    int node =
+        tfl_node_act(o, o->code == 1 ? PARE_OP_AVG_POOL : PARE_OP_MAX_POOL, 1, &x, activation);
     if (node < 0) {
         return tfl_no_memory(o);
     }

@@ -4,7 +4,8 @@
 
 #include "model/tflite_reader.h"
 
-static enum pare_status unary(const struct tfl_op *o, enum pare_op op, float lo, float hi, float alpha)
+static enum pare_status unary(const struct tfl_op *o, enum pare_op op, float lo, float hi,
+                              float alpha)
 {
     int x = tfl_input(o, 0);
     int node = x >= 0 ? tfl_node(o, op, NULL, 1, &x, o->out[0]) : -1;
@@ -26,26 +27,46 @@ enum pare_status tfl_op_unary(const struct tfl_op *o)
         enum pare_dtype from = tfl_tensor_of(o, o->in[0])->dtype;
         return unary(o, from == PARE_F32 ? PARE_OP_IDENTITY : PARE_OP_CAST, 0, 0, 1);
     }
-    case 8: return unary(o, PARE_OP_FLOOR, 0, 0, 1);
-    case 14: return unary(o, PARE_OP_SIGMOID, 0, 0, 1);
-    case 19: return unary(o, PARE_OP_RELU, 0, 0, 1);
-    case 20: return unary(o, PARE_OP_CLIP, -1, 1, 1);
-    case 21: return unary(o, PARE_OP_CLIP, 0, 6, 1);
-    case 28: return unary(o, PARE_OP_TANH, 0, 0, 1);
-    case 47: return unary(o, PARE_OP_EXP, 0, 0, 1);
-    case 59: return unary(o, PARE_OP_NEG, 0, 0, 1);
-    case 73: return unary(o, PARE_OP_LOG, 0, 0, 1);
-    case 75: return unary(o, PARE_OP_SQRT, 0, 0, 1);
-    case 76: return unary(o, PARE_OP_RSQRT, 0, 0, 1);
-    case 98: return unary(o, PARE_OP_LEAKY_RELU, 0, 0, pare_fb_f32(&o->options, 0, 0.0f));
-    case 101: return unary(o, PARE_OP_ABS, 0, 0, 1);
-    case 104: return unary(o, PARE_OP_CEIL, 0, 0, 1);
-    case 111: return unary(o, PARE_OP_ELU, 0, 0, 1);
-    case 114: return unary(o, PARE_OP_REQUANTIZE, 0, 0, 1);
-    case 116: return unary(o, PARE_OP_ROUND, 0, 0, 1);
-    case 117: return unary(o, PARE_OP_HARD_SWISH, 0, 0, 1);
-    case 152: return unary(o, PARE_OP_CLIP, 0, 1, 1);
-    default: return tfl_unknown(o, "is not known");
+    case 8:
+        return unary(o, PARE_OP_FLOOR, 0, 0, 1);
+    case 14:
+        return unary(o, PARE_OP_SIGMOID, 0, 0, 1);
+    case 19:
+        return unary(o, PARE_OP_RELU, 0, 0, 1);
+    case 20:
+        return unary(o, PARE_OP_CLIP, -1, 1, 1);
+    case 21:
+        return unary(o, PARE_OP_CLIP, 0, 6, 1);
+    case 28:
+        return unary(o, PARE_OP_TANH, 0, 0, 1);
+    case 47:
+        return unary(o, PARE_OP_EXP, 0, 0, 1);
+    case 59:
+        return unary(o, PARE_OP_NEG, 0, 0, 1);
+    case 73:
+        return unary(o, PARE_OP_LOG, 0, 0, 1);
+    case 75:
+        return unary(o, PARE_OP_SQRT, 0, 0, 1);
+    case 76:
+        return unary(o, PARE_OP_RSQRT, 0, 0, 1);
+    case 98:
+        return unary(o, PARE_OP_LEAKY_RELU, 0, 0, pare_fb_f32(&o->options, 0, 0.0f));
+    case 101:
+        return unary(o, PARE_OP_ABS, 0, 0, 1);
+    case 104:
+        return unary(o, PARE_OP_CEIL, 0, 0, 1);
+    case 111:
+        return unary(o, PARE_OP_ELU, 0, 0, 1);
+    case 114:
+        return unary(o, PARE_OP_REQUANTIZE, 0, 0, 1);
+    case 116:
+        return unary(o, PARE_OP_ROUND, 0, 0, 1);
+    case 117:
+        return unary(o, PARE_OP_HARD_SWISH, 0, 0, 1);
+    case 152:
+        return unary(o, PARE_OP_CLIP, 0, 1, 1);
+    default:
+        return tfl_unknown(o, "is not known");
     }
 }
 
@@ -56,8 +77,9 @@ enum pare_status tfl_op_binary(const struct tfl_op *o)
         enum pare_op op;
         bool activation;
     } ops[] = {
-        {0, PARE_OP_ADD, true},   {18, PARE_OP_MUL, true},  {41, PARE_OP_SUB, true},  {42, PARE_OP_DIV, true},
-        {54, PARE_OP_PRELU, false}, {55, PARE_OP_MAX, false}, {57, PARE_OP_MIN, false}, {78, PARE_OP_POW, false},
+        {0, PARE_OP_ADD, true},   {18, PARE_OP_MUL, true},    {41, PARE_OP_SUB, true},
+        {42, PARE_OP_DIV, true},  {54, PARE_OP_PRELU, false}, {55, PARE_OP_MAX, false},
+        {57, PARE_OP_MIN, false}, {78, PARE_OP_POW, false},
     };
     int in[2] = {tfl_input(o, 0), tfl_input(o, 1)};
     if (in[0] < 0 || in[1] < 0) {
@@ -99,7 +121,8 @@ enum pare_status tfl_op_add_n(const struct tfl_op *o)
         return tfl_op_fail(o, "lacks input 0");
     }
     if (o->n_in == 1) {
-        return tfl_node(o, PARE_OP_IDENTITY, NULL, 1, &sum, o->out[0]) >= 0 ? PARE_OK : tfl_no_memory(o);
+        return tfl_node(o, PARE_OP_IDENTITY, NULL, 1, &sum, o->out[0]) >= 0 ? PARE_OK
+                                                                            : tfl_no_memory(o);
     }
     for (int i = 1; i < o->n_in; i++) {
         bool last = i == o->n_in - 1;
@@ -171,11 +194,13 @@ enum pare_status tfl_op_arg(const struct tfl_op *o)
         return tfl_unknown(o, "has an axis that is known only at run time");
     }
     int rank = x >= 0 ? tfl_tensor_of(o, x)->rank : 0;
-    if (axis < -PARE_MAX_RANK || axis >= PARE_MAX_RANK || (rank >= 0 && (axis < -rank || axis >= rank))) {
+    if (axis < -PARE_MAX_RANK || axis >= PARE_MAX_RANK ||
+        (rank >= 0 && (axis < -rank || axis >= rank))) {
         return tfl_op_fail(o, "axis %lld is not in a tensor of rank %d", (long long)axis, rank);
     }
     int index = to == PARE_I64 ? o->out[0] : tfl_temp(o, "index", PARE_I64);
-    int node = x >= 0 && index >= 0 ? tfl_node(o, o->code == 56 ? PARE_OP_ARGMAX : PARE_OP_ARGMIN, NULL, 1, &x, index)
+    int node = x >= 0 && index >= 0 ? tfl_node(o, o->code == 56 ? PARE_OP_ARGMAX : PARE_OP_ARGMIN,
+                                               NULL, 1, &x, index)
                                     : -1;
     if (node < 0) {
         return tfl_no_memory(o);
@@ -221,7 +246,8 @@ enum pare_status tfl_op_resize(const struct tfl_op *o)
     attr->resize.coord = align  ? PARE_COORD_ALIGN_CORNERS
                          : half ? PARE_COORD_HALF_PIXEL
                                 : PARE_COORD_ASYMMETRIC;
-    /* floor(i * scale); round(i * scale) with aligned corners; floor((i + 0.5) * scale) with half pixels */
+    /* floor(i * scale); round(i * scale) with aligned corners; floor((i + 0.5) * scale) with half
+     * pixels */
     attr->resize.nearest = align || half ? PARE_NEAREST_ROUND_PREFER_CEIL : PARE_NEAREST_FLOOR;
     attr->resize.cubic_a = -0.75f;
     attr->n_axes = 2;
@@ -262,11 +288,14 @@ static bool read_detection(const struct tfl_flex *f, struct pare_detection *d)
     return flex_int(f, "max_detections", 1, -1, &d->max_detections) &&
            flex_int(f, "max_classes_per_detection", 1, -1, &d->max_classes_per_detection) &&
            flex_int(f, "detections_per_class", 1, 100, &d->detections_per_class) &&
-           flex_int(f, "num_classes", 1, -1, &d->n_classes) && flex_int(f, "use_regular_nms", 0, 0, &regular) &&
+           flex_int(f, "num_classes", 1, -1, &d->n_classes) &&
+           flex_int(f, "use_regular_nms", 0, 0, &regular) &&
            (d->use_regular_nms = regular != 0, true) &&
            flex_float(f, "nms_score_threshold", false, &d->score_threshold) &&
-           flex_float(f, "nms_iou_threshold", true, &d->iou_threshold) && flex_float(f, "y_scale", true, &d->y_scale) &&
-           flex_float(f, "x_scale", true, &d->x_scale) && flex_float(f, "h_scale", true, &d->h_scale) &&
+           flex_float(f, "nms_iou_threshold", true, &d->iou_threshold) &&
+           flex_float(f, "y_scale", true, &d->y_scale) &&
+           flex_float(f, "x_scale", true, &d->x_scale) &&
+           flex_float(f, "h_scale", true, &d->h_scale) &&
            flex_float(f, "w_scale", true, &d->w_scale);
 }
 
@@ -275,8 +304,10 @@ enum pare_status tfl_op_detection(const struct tfl_op *o)
     struct pare_graph *g = o->r->g;
     struct tfl_flex flex;
     struct pare_detection post = {0};
-    const uint8_t *bytes = o->custom_options.present ? o->custom_options.fb->data + o->custom_options.at : NULL;
-    if (bytes == NULL || !tfl_flex_open(&flex, bytes, o->custom_options.n) || !read_detection(&flex, &post)) {
+    const uint8_t *bytes =
+        o->custom_options.present ? o->custom_options.fb->data + o->custom_options.at : NULL;
+    if (bytes == NULL || !tfl_flex_open(&flex, bytes, o->custom_options.n) ||
+        !read_detection(&flex, &post)) {
         return tfl_unknown(o, "has options that are no map of the numbers it needs");
     }
     if (o->n_in != 3 || o->n_out != 4) {

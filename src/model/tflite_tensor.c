@@ -1,71 +1,92 @@
 /*
- * tflite_tensor.c: tensors of a TFLite file. Shapes, types, constant data, quantization, sparsity: everything
- * is checked against everything else here, so that the operators' handlers may rely on a tensor.
+ * tflite_tensor.c: tensors of a TFLite file. Shapes, types, constant data, quantization, sparsity:
+ * everything is checked against everything else here, so that the operators' handlers may rely on a
+ * tensor.
  */
 #include <math.h>
 #include <string.h>
 
 #include "model/tflite_reader.h"
-#include "pk.h"
 
 static const char *const type_names[TFL_TYPE_COUNT] = {
-    "float32", "float16",    "int32",  "uint8",    "int64",   "string", "bool",   "int16",
-    "complex64", "int8",     "float64", "complex128", "uint64", "resource", "variant", "uint32",
-    "uint16",  "int4",       "bfloat16", "int2",   "uint4",   "float8_e4m3", "float8_e5m2",
+    "float32",  "float16",  "int32",     "uint8",       "int64",       "string",
+    "bool",     "int16",    "complex64", "int8",        "float64",     "complex128",
+    "uint64",   "resource", "variant",   "uint32",      "uint16",      "int4",
+    "bfloat16", "int2",     "uint4",     "float8_e4m3", "float8_e5m2",
 };
 
 /* The graph's type, or -1 for those that it does not have. */
 static int graph_dtype(int type)
 {
     switch (type) {
-    case TFL_FLOAT32: return PARE_F32;
-    case TFL_FLOAT16: return PARE_F16;
-    case TFL_INT32: return PARE_I32;
-    case TFL_UINT8: return PARE_U8;
-    case TFL_INT64: return PARE_I64;
-    case TFL_STRING: return PARE_STRING;
-    case TFL_BOOL: return PARE_BOOL;
-    case TFL_INT16: return PARE_I16;
-    case TFL_INT8: return PARE_I8;
-    case TFL_FLOAT64: return PARE_F64;
-    case TFL_UINT64: return PARE_U64;
-    case TFL_UINT32: return PARE_U32;
-    case TFL_UINT16: return PARE_U16;
-    case TFL_INT4: return PARE_I4;
-    case TFL_BFLOAT16: return PARE_BF16;
-    case TFL_INT2: return PARE_I2;
-    case TFL_UINT4: return PARE_U4;
-    default: return -1;
+    case TFL_FLOAT32:
+        return PARE_F32;
+    case TFL_FLOAT16:
+        return PARE_F16;
+    case TFL_INT32:
+        return PARE_I32;
+    case TFL_UINT8:
+        return PARE_U8;
+    case TFL_INT64:
+        return PARE_I64;
+    case TFL_STRING:
+        return PARE_STRING;
+    case TFL_BOOL:
+        return PARE_BOOL;
+    case TFL_INT16:
+        return PARE_I16;
+    case TFL_INT8:
+        return PARE_I8;
+    case TFL_FLOAT64:
+        return PARE_F64;
+    case TFL_UINT64:
+        return PARE_U64;
+    case TFL_UINT32:
+        return PARE_U32;
+    case TFL_UINT16:
+        return PARE_U16;
+    case TFL_INT4:
+        return PARE_I4;
+    case TFL_BFLOAT16:
+        return PARE_BF16;
+    case TFL_INT2:
+        return PARE_I2;
+    case TFL_UINT4:
+        return PARE_U4;
+    default:
+        return -1;
     }
-}
-
-/* Codes that stand for real numbers when a scale comes with them. */
-static bool is_code(enum pare_dtype t)
-{
-    return t == PARE_I8 || t == PARE_U8 || t == PARE_I16 || t == PARE_I4 || t == PARE_I2 || t == PARE_U4;
 }
 
 static bool zero_point_fits(enum pare_dtype t, int64_t zero)
 {
     switch (t) {
-    case PARE_I8: return zero >= -128 && zero <= 127;
-    case PARE_U8: return zero >= 0 && zero <= 255;
-    case PARE_I16: return zero >= -32768 && zero <= 32767;
-    case PARE_I4: return zero >= -8 && zero <= 7;
-    case PARE_U4: return zero >= 0 && zero <= 15;
-    case PARE_I2: return zero >= -2 && zero <= 1;
-    default: return zero == 0; /* biases */
+    case PARE_I8:
+        return zero >= -128 && zero <= 127;
+    case PARE_U8:
+        return zero >= 0 && zero <= 255;
+    case PARE_I16:
+        return zero >= -32768 && zero <= 32767;
+    case PARE_I4:
+        return zero >= -8 && zero <= 7;
+    case PARE_U4:
+        return zero >= 0 && zero <= 15;
+    case PARE_I2:
+        return zero >= -2 && zero <= 1;
+    default:
+        return zero == 0; /* biases */
     }
 }
 
-static enum pare_status read_shape(struct pare_tflite *r, int index, const struct pare_fb_table *table)
+static enum pare_status read_shape(struct pare_tflite *r, int index,
+                                   const struct pare_fb_table *table)
 {
     struct pare_tensor *t = &r->g->tensors[index];
     struct pare_fb_vector shape = pare_fb_vec(table, TENSOR_SHAPE, 4);
     struct pare_fb_vector signature = pare_fb_vec(table, TENSOR_SHAPE_SIGNATURE, 4);
     if (shape.n > PARE_MAX_RANK || signature.n > PARE_MAX_RANK) {
-        return tfl_fail(r, "tensor %d '%.100s' has %zu dimensions; at most %d are supported", index, t->name,
-                        shape.n > signature.n ? shape.n : signature.n, PARE_MAX_RANK);
+        return tfl_fail(r, "tensor %d '%.100s' has %zu dimensions; at most %d are supported", index,
+                        t->name, shape.n > signature.n ? shape.n : signature.n, PARE_MAX_RANK);
     }
     t->rank = (int)shape.n;
     for (int i = 0; i < t->rank; i++) {
@@ -75,18 +96,21 @@ static enum pare_status read_shape(struct pare_tflite *r, int index, const struc
                             (long long)t->dims[i]);
         }
     }
-    if (pare_tensor_elements(t) < 0 || pare_dtype_bytes(t->dtype, pare_tensor_elements(t)) > INT64_MAX) {
-        return tfl_fail(r, "tensor %d '%.100s': the product of its dimensions overflows", index, t->name);
+    if (pare_tensor_elements(t) < 0 ||
+        pare_dtype_bytes(t->dtype, pare_tensor_elements(t)) > INT64_MAX) {
+        return tfl_fail(r, "tensor %d '%.100s': the product of its dimensions overflows", index,
+                        t->name);
     }
     if (signature.present && signature.n > 0 && signature.n != shape.n) {
-        return tfl_fail(r, "tensor %d '%.100s': shape has %zu dimensions, its signature %zu", index, t->name,
-                        shape.n, signature.n);
+        return tfl_fail(r, "tensor %d '%.100s': shape has %zu dimensions, its signature %zu", index,
+                        t->name, shape.n, signature.n);
     }
     r->tensors[index].shape_known = shape.n > 0 || pare_fb_u8(table, TENSOR_HAS_RANK, 0) != 0;
     return tfl_check(r);
 }
 
-/* True when the signature has a free dimension besides the batch: the file's default shape is used then. */
+/* True when the signature has a free dimension besides the batch: the file's default shape is used
+ * then. */
 static bool has_free_dimension(const struct pare_fb_table *table)
 {
     struct pare_fb_vector signature = pare_fb_vec(table, TENSOR_SHAPE_SIGNATURE, 4);
@@ -99,19 +123,21 @@ static bool has_free_dimension(const struct pare_fb_table *table)
 }
 
 /* The bytes of a tensor's buffer: *data stays NULL for an empty one. */
-static enum pare_status find_data(struct pare_tflite *r, int index, const struct pare_fb_table *table,
-                                  const uint8_t **data, size_t *size)
+static enum pare_status find_data(struct pare_tflite *r, int index,
+                                  const struct pare_fb_table *table, const uint8_t **data,
+                                  size_t *size)
 {
     const char *name = r->g->tensors[index].name;
     uint32_t buffer = pare_fb_u32(table, TENSOR_BUFFER, 0);
     if (buffer >= r->buffers.n) {
         return buffer == 0 ? PARE_OK
-                           : tfl_fail(r, "tensor %d '%.100s' refers to buffer %u of %zu", index, name, buffer,
-                                      r->buffers.n);
+                           : tfl_fail(r, "tensor %d '%.100s' refers to buffer %u of %zu", index,
+                                      name, buffer, r->buffers.n);
     }
     if (pare_fb_u32(table, TENSOR_EXTERNAL_BUFFER, 0) != 0) {
-        return tfl_fail(r, "tensor %d '%.100s' keeps its data in another file, which is not supported", index,
-                        name);
+        return tfl_fail(r,
+                        "tensor %d '%.100s' keeps its data in another file, which is not supported",
+                        index, name);
     }
     struct pare_fb_table b = pare_fb_vec_table(&r->buffers, buffer);
     struct pare_fb_vector blob = pare_fb_blob(&b, BUFFER_DATA);
@@ -130,7 +156,8 @@ static enum pare_status find_data(struct pare_tflite *r, int index, const struct
     return tfl_check(r);
 }
 
-static enum pare_status read_data(struct pare_tflite *r, int index, const struct pare_fb_table *table)
+static enum pare_status read_data(struct pare_tflite *r, int index,
+                                  const struct pare_fb_table *table)
 {
     struct pare_tensor *t = &r->g->tensors[index];
     const uint8_t *data = NULL;
@@ -143,8 +170,8 @@ static enum pare_status read_data(struct pare_tflite *r, int index, const struct
     if (t->dtype != PARE_STRING && expected != size) {
         char shape[96];
         pare_tensor_shape_text(t, shape, sizeof shape);
-        return tfl_fail(r, "tensor %d '%.100s' (%s %s) needs %zu bytes of data, its buffer has %zu", index, t->name,
-                        pare_dtype_name(t->dtype), shape, expected, size);
+        return tfl_fail(r, "tensor %d '%.100s' (%s %s) needs %zu bytes of data, its buffer has %zu",
+                        index, t->name, pare_dtype_name(t->dtype), shape, expected, size);
     }
     size_t align = (size_t)(pare_dtype_bits(t->dtype) + 7) / 8;
     t->file_offset = (size_t)(data - r->fb.data);
@@ -164,21 +191,22 @@ static enum pare_status read_data(struct pare_tflite *r, int index, const struct
     return PARE_OK;
 }
 
-static enum pare_status check_scale(struct pare_tflite *r, int index, const struct pare_fb_vector *scale,
+static enum pare_status check_scale(struct pare_tflite *r, int index,
+                                    const struct pare_fb_vector *scale,
                                     const struct pare_fb_vector *zero, int32_t dimension)
 {
     const struct pare_tensor *t = &r->g->tensors[index];
     if (zero->present && zero->n != scale->n) {
-        return tfl_fail(r, "tensor %d '%.100s' has %zu scales and %zu zero points", index, t->name, scale->n,
-                        zero->n);
+        return tfl_fail(r, "tensor %d '%.100s' has %zu scales and %zu zero points", index, t->name,
+                        scale->n, zero->n);
     }
     if (scale->n > 1 && (dimension < 0 || dimension >= t->rank)) {
-        return tfl_fail(r, "tensor %d '%.100s' is quantized along dimension %d of %d", index, t->name, dimension,
-                        t->rank);
+        return tfl_fail(r, "tensor %d '%.100s' is quantized along dimension %d of %d", index,
+                        t->name, dimension, t->rank);
     }
     if (scale->n > 1 && (int64_t)scale->n != t->dims[dimension]) {
-        return tfl_fail(r, "tensor %d '%.100s' has %zu scales for %lld channels", index, t->name, scale->n,
-                        (long long)t->dims[dimension]);
+        return tfl_fail(r, "tensor %d '%.100s' has %zu scales for %lld channels", index, t->name,
+                        scale->n, (long long)t->dims[dimension]);
     }
     for (size_t i = 0; i < scale->n; i++) {
         float s = pare_fb_vec_f32(scale, i);
@@ -187,25 +215,28 @@ static enum pare_status check_scale(struct pare_tflite *r, int index, const stru
             return tfl_fail(r, "tensor %d '%.100s': scale %zu is %g", index, t->name, i, (double)s);
         }
         if (!zero_point_fits(t->dtype, z)) {
-            return tfl_fail(r, "tensor %d '%.100s': zero point %lld does not fit %s", index, t->name, (long long)z,
-                            pare_dtype_name(t->dtype));
+            return tfl_fail(r, "tensor %d '%.100s': zero point %lld does not fit %s", index,
+                            t->name, (long long)z, pare_dtype_name(t->dtype));
         }
     }
     return PARE_OK;
 }
 
-static enum pare_status read_quant(struct pare_tflite *r, int index, const struct pare_fb_table *table)
+static enum pare_status read_quant(struct pare_tflite *r, int index,
+                                   const struct pare_fb_table *table)
 {
     struct pare_tensor *t = &r->g->tensors[index];
     struct pare_fb_table q = pare_fb_subtable(table, TENSOR_QUANTIZATION);
-    struct pare_fb_vector scale = pare_fb_vec(&q, QUANT_SCALE, 4), zero = pare_fb_vec(&q, QUANT_ZERO_POINT, 8);
+    struct pare_fb_vector scale = pare_fb_vec(&q, QUANT_SCALE, 4),
+                          zero = pare_fb_vec(&q, QUANT_ZERO_POINT, 8);
     int32_t dimension = pare_fb_i32(&q, QUANT_DIMENSION, 0);
     bool wide = t->dtype == PARE_I32 || t->dtype == PARE_I64;
     if (pare_fb_u8(&q, QUANT_DETAILS_TYPE, 0) != 0) {
-        return tfl_fail(r, "tensor %d '%.100s' has block-wise or custom quantization, which is not supported",
-                        index, t->name);
+        return tfl_fail(
+            r, "tensor %d '%.100s' has block-wise or custom quantization, which is not supported",
+            index, t->name);
     }
-    if (scale.n == 0 || !(is_code(t->dtype) || (wide && t->data != NULL))) {
+    if (scale.n == 0 || !(tfl_is_code(t->dtype) || (wide && t->data != NULL))) {
         return tfl_check(r); /* float tensors may keep the ranges of their training */
     }
     enum pare_status status = check_scale(r, index, &scale, &zero, dimension);
@@ -213,7 +244,8 @@ static enum pare_status read_quant(struct pare_tflite *r, int index, const struc
         return status;
     }
     if (scale.n > 1 && t->data == NULL) {
-        return tfl_fail(r, "tensor %d '%.100s' is no constant and has %zu scales", index, t->name, scale.n);
+        return tfl_fail(r, "tensor %d '%.100s' is no constant and has %zu scales", index, t->name,
+                        scale.n);
     }
     struct pare_quant *quant = pare_arena_alloc(&r->g->arena, sizeof *quant);
     float *scales = pare_arena_array(&r->g->arena, scale.n, sizeof *scales);
@@ -225,17 +257,21 @@ static enum pare_status read_quant(struct pare_tflite *r, int index, const struc
         scales[i] = pare_fb_vec_f32(&scale, i);
         zeros[i] = zero.present ? (int32_t)pare_fb_vec_i64(&zero, i) : 0;
     }
-    *quant = (struct pare_quant){(int)scale.n, scale.n > 1 ? dimension : -1, scales, zeros, t->dtype};
+    *quant =
+        (struct pare_quant){(int)scale.n, scale.n > 1 ? dimension : -1, scales, zeros, t->dtype};
     r->tensors[index].quant = quant;
-    if (is_code(t->dtype)) {
+    if (tfl_is_code(t->dtype)) {
         t->quant = quant;
-        t->dtype = t->data == NULL ? PARE_F32 : t->dtype; /* activations are real numbers on this grid */
+        t->dtype =
+            t->data == NULL ? PARE_F32 : t->dtype; /* activations are real numbers on this grid */
     }
     return tfl_check(r);
 }
 
-/* Indices of one dimension of a sparse tensor: a vector of int32, uint16 or uint8 (types 1, 2, 3). */
-static bool sparse_vector(const struct pare_fb_table *dimension, int type_field, struct pare_fb_vector *v)
+/* Indices of one dimension of a sparse tensor: a vector of int32, uint16 or uint8 (types 1, 2, 3).
+ */
+static bool sparse_vector(const struct pare_fb_table *dimension, int type_field,
+                          struct pare_fb_vector *v)
 {
     static const size_t sizes[4] = {0, 4, 2, 1};
     unsigned type = pare_fb_u8(dimension, type_field, 0);
@@ -247,7 +283,8 @@ static bool sparse_vector(const struct pare_fb_table *dimension, int type_field,
     return v->present;
 }
 
-/* Is this a well-formed description (dimensions and blocks in some order, each dense or compressed)? */
+/* Is this a well-formed description (dimensions and blocks in some order, each dense or
+ * compressed)? */
 static bool sparsity_ok(const struct pare_tensor *t, const struct pare_fb_table *sparsity)
 {
     struct pare_fb_vector order = pare_fb_vec(sparsity, 0, 4), blocks = pare_fb_vec(sparsity, 1, 4);
@@ -275,14 +312,16 @@ static bool sparsity_ok(const struct pare_tensor *t, const struct pare_fb_table 
         struct pare_fb_vector segments, indices;
         int format = pare_fb_i8(&d, 0, 0);
         if (format == 0 ? pare_fb_i32(&d, 1, 0) <= 0
-                        : format != 1 || !sparse_vector(&d, 2, &segments) || !sparse_vector(&d, 4, &indices)) {
+                        : format != 1 || !sparse_vector(&d, 2, &segments) ||
+                              !sparse_vector(&d, 4, &indices)) {
             return false;
         }
     }
     return true;
 }
 
-static enum pare_status read_tensor(struct pare_tflite *r, int index, const struct pare_fb_table *table)
+static enum pare_status read_tensor(struct pare_tflite *r, int index,
+                                    const struct pare_fb_table *table)
 {
     int type = pare_fb_i8(table, TENSOR_TYPE, 0);
     const char *name;
@@ -295,8 +334,8 @@ static enum pare_status read_tensor(struct pare_tflite *r, int index, const stru
     }
     int dtype = graph_dtype(type);
     if (dtype < 0) { /* only operators that we do not know may have these */
-        pare_graph_warn(r->g, "tensor %d '%.100s' has type %s, which nothing here reads", index, name,
-                        type_names[type]);
+        pare_graph_warn(r->g, "tensor %d '%.100s' has type %s, which nothing here reads", index,
+                        name, type_names[type]);
         dtype = PARE_STRING;
     }
     if (pare_graph_add_tensor(r->g, "", (enum pare_dtype)dtype) != index) {
@@ -330,7 +369,8 @@ static enum pare_status zero_variable(struct pare_tflite *r, int index)
     struct pare_tensor *t = &r->g->tensors[index];
     size_t size = pare_dtype_bytes(t->dtype, pare_tensor_elements(t));
     if (t->data != NULL || t->rank < 0 || size > r->fb.size || !pare_fb_charge(&r->fb, 0, size)) {
-        return tfl_fail(r, "variable tensor %d '%.100s' is larger than the file or has data", index, t->name);
+        return tfl_fail(r, "variable tensor %d '%.100s' is larger than the file or has data", index,
+                        t->name);
     }
     pare_graph_warn(r->g, "tensor %d '%.100s' is a variable; it stays at zero", index, t->name);
     t->data = pare_arena_alloc(&r->g->arena, size);
@@ -355,134 +395,10 @@ enum pare_status tfl_read_tensors(struct pare_tflite *r, const struct pare_fb_ve
         }
         if (!free_dimension && has_free_dimension(&table)) {
             free_dimension = true;
-            pare_graph_warn(r->g, "tensor %d '%.100s' has free dimensions; the file's default shape is used", i,
-                            r->g->tensors[i].name);
+            pare_graph_warn(
+                r->g, "tensor %d '%.100s' has free dimensions; the file's default shape is used", i,
+                r->g->tensors[i].name);
         }
     }
     return tfl_check(r);
-}
-
-/* ---- constants in other forms ---- */
-
-static int code_at(const struct pare_tensor *t, int64_t i)
-{
-    const uint8_t *bytes = t->data;
-    switch (t->dtype) {
-    case PARE_I8: return ((const int8_t *)t->data)[i];
-    case PARE_U8: return bytes[i];
-    case PARE_I16: return ((const int16_t *)t->data)[i];
-    case PARE_I4: return (int)((bytes[i / 2] >> (i % 2 * 4)) & 15) - ((bytes[i / 2] >> (i % 2 * 4)) & 8) * 2;
-    case PARE_U4: return (bytes[i / 2] >> (i % 2 * 4)) & 15;
-    case PARE_I2: return (int)((bytes[i / 4] >> (i % 4 * 2)) & 3) - ((bytes[i / 4] >> (i % 4 * 2)) & 2) * 2;
-    default: return 0;
-    }
-}
-
-/* [elements of t] real values, or NULL (no memory, over budget). */
-static float *real_values(struct pare_tflite *r, const struct pare_tensor *t)
-{
-    int64_t n = pare_tensor_elements(t);
-    if (!pare_fb_charge(&r->fb, t->file_offset, t->size_bytes)) {
-        return NULL;
-    }
-    float *values = pare_arena_array(&r->g->arena, (size_t)n, sizeof *values);
-    if (values == NULL) {
-        return NULL;
-    }
-    if (t->dtype == PARE_F16) {
-        pk_f16_to_f32(PK_REF, t->data, (size_t)n, values);
-        return values;
-    }
-    const struct pare_quant *q = t->quant;
-    int64_t inner = 1;
-    for (int i = q->axis + 1; q->axis >= 0 && i < t->rank; i++) {
-        inner *= t->dims[i];
-    }
-    for (int64_t i = 0; i < n; i++) {
-        int64_t c = q->n > 1 ? i / inner % q->n : 0;
-        values[i] = q->scale[c] * (float)(code_at(t, i) - q->zero_point[c]);
-    }
-    return values;
-}
-
-static bool needs_float(const struct pare_tensor *t)
-{
-    return t->data != NULL && (t->dtype == PARE_F16 || (t->quant != NULL && is_code(t->dtype)));
-}
-
-int tfl_as_float(struct pare_tflite *r, int tensor)
-{
-    if (tensor < 0 || tensor >= r->n_tensors || !needs_float(&r->g->tensors[tensor])) {
-        return tensor;
-    }
-    if (r->tensors[tensor].as_float >= 0) {
-        return r->tensors[tensor].as_float;
-    }
-    struct pare_tensor copy = r->g->tensors[tensor];
-    float *values = real_values(r, &copy);
-    int made = values != NULL ? pare_graph_add_tensor(r->g, "", PARE_F32) : -1;
-    if (made >= 0) {
-        copy.dtype = PARE_F32;
-        copy.size_bytes = pare_dtype_bytes(PARE_F32, pare_tensor_elements(&copy));
-        copy.data = values;
-        copy.quant = copy.quant != NULL && copy.quant->n == 1 ? copy.quant : NULL; /* a grid is per tensor */
-        r->g->tensors[made] = copy;
-        r->tensors[tensor].as_float = made;
-    }
-    return made;
-}
-
-int tfl_as_depthwise(struct pare_tflite *r, int tensor)
-{
-    bool of_file = tensor < r->n_tensors;
-    if (of_file && r->tensors[tensor].as_depthwise >= 0) {
-        return r->tensors[tensor].as_depthwise;
-    }
-    struct pare_tensor copy = r->g->tensors[tensor];
-    int made = pare_graph_add_tensor(r->g, "", copy.dtype);
-    if (made < 0) {
-        return -1;
-    }
-    copy.rank = 3;
-    memmove(copy.dims, copy.dims + 1, 3 * sizeof copy.dims[0]);
-    if (copy.quant != NULL && copy.quant->axis >= 0) {
-        struct pare_quant *quant = pare_arena_alloc(&r->g->arena, sizeof *quant);
-        if (quant == NULL) {
-            return -1;
-        }
-        *quant = *copy.quant;
-        quant->axis--;
-        copy.quant = quant;
-    }
-    r->g->tensors[made] = copy;
-    if (of_file) {
-        r->tensors[tensor].as_depthwise = made;
-    }
-    return made;
-}
-
-enum pare_status tfl_fold_dequantize(struct pare_tflite *r, int from, int to, bool *folded)
-{
-    const struct pare_tensor *source = &r->g->tensors[from];
-    const struct pare_tensor *target = &r->g->tensors[to];
-    *folded = false;
-    if (!needs_float(source) || target->data != NULL || target->dtype != PARE_F32) {
-        return PARE_OK;
-    }
-    if (pare_tensor_elements(target) != pare_tensor_elements(source) && target->rank >= 0) {
-        return tfl_fail(r, "DEQUANTIZE makes tensor %d '%.100s' with another number of elements", to, target->name);
-    }
-    int made = tfl_as_float(r, from);
-    if (made < 0) {
-        return pare_fb_failed(&r->fb) ? tfl_check(r) : pare_error_nomem(r->err);
-    }
-    struct pare_tensor *t = &r->g->tensors[to];
-    const struct pare_tensor *values = &r->g->tensors[made];
-    t->rank = values->rank;
-    memcpy(t->dims, values->dims, sizeof t->dims);
-    t->data = values->data;
-    t->size_bytes = values->size_bytes;
-    t->file_offset = values->file_offset;
-    *folded = true;
-    return PARE_OK;
 }

@@ -1,6 +1,6 @@
 /*
- * graph_run.h: builds small graphs by hand and runs them node by node with pare_op_eval, so that tests of passes
- * can compare a graph's numbers before and after.
+ * graph_run.h: builds small graphs by hand and runs them node by node with pare_op_eval, so that
+ * tests of passes can compare a graph's numbers before and after.
  */
 #ifndef PARE_TEST_GRAPH_RUN_H
 #define PARE_TEST_GRAPH_RUN_H
@@ -109,7 +109,8 @@ GR_UNUSED int gr_reshape(struct pare_graph *g, int x, int n, const int64_t *dims
 }
 
 /* A convolution with random weights [O, k, k, I / groups], stride 1, padded to keep the size. */
-GR_UNUSED int gr_conv(struct pare_graph *g, int x, int in_c, int out_c, int k, int groups, bool bias, uint32_t *seed)
+GR_UNUSED int gr_conv(struct pare_graph *g, int x, int in_c, int out_c, int k, int groups,
+                      bool bias, uint32_t *seed)
 {
     int64_t dims[4] = {out_c, k, k, in_c / groups}, bias_dims[1] = {out_c};
     int in[3] = {x, gr_const(g, 4, dims, seed), -1};
@@ -167,7 +168,8 @@ GR_UNUSED struct pare_view gr_view(const struct pare_graph *g, int t, void *data
     return v;
 }
 
-/* Runs a graph whose shapes are inferred, on random inputs drawn from seed. Fails the test on an error. */
+/* Runs a graph whose shapes are inferred, on random inputs drawn from seed. Fails the test on an
+ * error. */
 GR_UNUSED struct gr_result gr_run(const struct pare_graph *g, uint32_t seed)
 {
     void **data = calloc((size_t)g->n_tensors + 1, sizeof *data);
@@ -213,7 +215,8 @@ GR_UNUSED struct gr_result gr_run(const struct pare_graph *g, uint32_t seed)
     return r;
 }
 
-/* Largest difference over the largest magnitude, over all float outputs; integer outputs must be equal. */
+/* Largest difference over the largest magnitude, over all float outputs; integer outputs must be
+ * equal. */
 GR_UNUSED double gr_difference(const struct gr_result *a, const struct gr_result *b)
 {
     double worst = 0;
@@ -223,7 +226,8 @@ GR_UNUSED double gr_difference(const struct gr_result *a, const struct gr_result
         assert_int_equal(a->elements[i], b->elements[i]);
         assert_int_equal(a->dtype[i], b->dtype[i]);
         if (a->dtype[i] != PARE_F32) {
-            assert_memory_equal(a->values[i], b->values[i], pare_dtype_bytes(a->dtype[i], (int64_t)a->elements[i]));
+            assert_memory_equal(a->values[i], b->values[i],
+                                pare_dtype_bytes(a->dtype[i], (int64_t)a->elements[i]));
             continue;
         }
         for (size_t k = 0; k < a->elements[i]; k++) {
@@ -245,17 +249,21 @@ GR_UNUSED int gr_count(const struct pare_graph *g, enum pare_op op)
     return n;
 }
 
-/* Finish and shapes, then runs, then passes and shapes, runs again; the numbers must agree to `tolerance`. */
-GR_UNUSED void gr_check_passes(struct pare_graph *g, struct pare_pass_report *report, double tolerance)
+/* Finish and shapes, then runs, then passes and shapes, runs again; the numbers must agree to
+ * `tolerance`. */
+GR_UNUSED void gr_check_passes(struct pare_graph *g, struct pare_pass_report *report,
+                               double tolerance)
 {
     struct pare_error err = {0};
     struct pare_pass_report ignored;
     report = report != NULL ? report : &ignored;
-    if (pare_graph_finish(g, "built", &err) != PARE_OK || pare_shapes_infer(g, "built", &err) != PARE_OK) {
+    if (pare_graph_finish(g, "built", &err) != PARE_OK ||
+        pare_shapes_infer(g, "built", &err) != PARE_OK) {
         fail_msg("before: %s", err.message);
     }
     struct gr_result before = gr_run(g, 7);
-    if (pare_passes_run(g, "built", report, &err) != PARE_OK || pare_shapes_infer(g, "built", &err) != PARE_OK) {
+    if (pare_passes_run(g, "built", report, &err) != PARE_OK ||
+        pare_shapes_infer(g, "built", &err) != PARE_OK) {
         fail_msg("passes: %s", err.message);
     }
     struct gr_result after = gr_run(g, 7);

@@ -81,9 +81,12 @@ static void wrong_graphs_are_refused(void **state)
         int in, out, graph_in, graph_out;
         const char *say;
     } cases[] = {
-        {9, 1, 0, 1, "input 0 is tensor 9"},      {-2, 1, 0, 1, "input 0 is tensor -2"},
-        {0, 9, 0, 1, "output 0 is tensor 9"},     {0, 1, 9, 1, "graph input 0 is tensor 9"},
-        {0, 1, 0, -1, "graph output 0 is tensor"}, {2, 1, 0, 1, "which nothing produces"},
+        {9, 1, 0, 1, "input 0 is tensor 9"},
+        {-2, 1, 0, 1, "input 0 is tensor -2"},
+        {0, 9, 0, 1, "output 0 is tensor 9"},
+        {0, 1, 9, 1, "graph input 0 is tensor 9"},
+        {0, 1, 0, -1, "graph output 0 is tensor"},
+        {2, 1, 0, 1, "which nothing produces"},
         {0, 1, 0, 2, "nothing produces the graph output 'c'"},
         {1, 0, 0, 1, "which is a graph input"},
     };
@@ -113,7 +116,8 @@ static void names_become_unique(void **state)
 {
     (void)state;
     struct pare_graph *g = pare_graph_new();
-    int x = tensor(g, "x"), a = tensor(g, "a"), b = tensor(g, ""), c = tensor(g, "c"), y = tensor(g, "y");
+    int x = tensor(g, "x"), a = tensor(g, "a"), b = tensor(g, ""), c = tensor(g, "c"),
+        y = tensor(g, "y");
     node1(g, "", x, a);
     node1(g, "", a, b);
     node1(g, "a", b, c);

@@ -15,7 +15,8 @@ static void constants_are_folded(void **state)
     struct pare_pass_report report;
     struct pare_graph *g = pare_graph_new();
     int x = gr_input(g, "x", 4, picture);
-    int w = gr_const(g, 4, (int64_t[]){3, 4, 1, 1}, &seed); /* OIHW through a transpose, a reshape and a sum */
+    int w = gr_const(g, 4, (int64_t[]){3, 4, 1, 1},
+                     &seed); /* OIHW through a transpose, a reshape and a sum */
     w = gr_transpose(g, w, 4, to_nhwc);
     w = gr_reshape(g, w, 2, (int64_t[]){3, 4});
     w = gr_binary(g, PARE_OP_ADD, w, gr_const(g, 2, (int64_t[]){3, 4}, &seed));
@@ -60,7 +61,8 @@ static int add_bn(struct pare_graph *g, int x, int64_t c, uint32_t *seed)
     for (int64_t i = 0; i < c; i++) {
         variance[i] = 0.1f + fabsf(gr_random(seed));
     }
-    in[4] = pare_graph_add_const(g, "variance", PARE_F32, 1, &c, variance, (size_t)c * sizeof *variance);
+    in[4] = pare_graph_add_const(g, "variance", PARE_F32, 1, &c, variance,
+                                 (size_t)c * sizeof *variance);
     free(variance);
     int y = gr_node(g, PARE_OP_BATCH_NORM, 5, in);
     gr_attr(g)->epsilon = 1e-3f;
@@ -79,7 +81,8 @@ static void batch_norm_goes_into_every_kind_of_layer(void **state)
         if (kind / 2 == 0 || planar) {
             y = gr_conv(g, x, 4, 3, 3, 1, bias, &seed);
         } else if (kind / 2 == 1) {
-            y = gr_conv(g, x, 4, c = 8, 3, 4, bias, &seed); /* becomes depthwise, two outputs per input */
+            y = gr_conv(g, x, 4, c = 8, 3, 4, bias,
+                        &seed); /* becomes depthwise, two outputs per input */
         } else if (kind / 2 == 2) {
             y = gr_conv(g, x, 4, 3, 3, 1, bias, &seed);
             g->nodes[g->n_nodes - 1].op = PARE_OP_CONV_TRANSPOSE;
@@ -157,15 +160,23 @@ static void prelu_is_recognised(void **state)
         struct pare_pass_report report;
         struct pare_graph *g = pare_graph_new();
         int x = gr_input(g, "x", 4, picture), relu = gr_unary(g, PARE_OP_RELU, x);
-        int alpha = gr_const(g, form % 2 == 0 ? 1 : 3, form % 2 == 0 ? (int64_t[]){4} : (int64_t[]){1, 1, 4}, &seed);
+        int alpha = gr_const(g, form % 2 == 0 ? 1 : 3,
+                             form % 2 == 0 ? (int64_t[]){4} : (int64_t[]){1, 1, 4}, &seed);
         int minus = gr_unary(g, PARE_OP_RELU, gr_unary(g, PARE_OP_NEG, x)), y;
         switch (form) {
-        case 0: y = gr_binary(g, PARE_OP_ADD, relu, gr_binary(g, PARE_OP_MUL, minus, alpha)); break;
-        case 1: y = gr_binary(g, PARE_OP_ADD, gr_binary(g, PARE_OP_MUL, alpha, gr_unary(g, PARE_OP_NEG, minus)), relu);
+        case 0:
+            y = gr_binary(g, PARE_OP_ADD, relu, gr_binary(g, PARE_OP_MUL, minus, alpha));
             break;
-        case 2: y = gr_binary(g, PARE_OP_SUB, relu, gr_binary(g, PARE_OP_MUL, alpha, minus)); break;
+        case 1:
+            y = gr_binary(g, PARE_OP_ADD,
+                          gr_binary(g, PARE_OP_MUL, alpha, gr_unary(g, PARE_OP_NEG, minus)), relu);
+            break;
+        case 2:
+            y = gr_binary(g, PARE_OP_SUB, relu, gr_binary(g, PARE_OP_MUL, alpha, minus));
+            break;
         case 3:
-            y = gr_binary(g, PARE_OP_ADD, relu, gr_unary(g, PARE_OP_NEG, gr_binary(g, PARE_OP_MUL, alpha, minus)));
+            y = gr_binary(g, PARE_OP_ADD, relu,
+                          gr_unary(g, PARE_OP_NEG, gr_binary(g, PARE_OP_MUL, alpha, minus)));
             break;
         case 4:
             y = gr_binary(g, PARE_OP_MIN, x, gr_scalar(g, 0.0f));
@@ -177,7 +188,8 @@ static void prelu_is_recognised(void **state)
             y = gr_binary(g, PARE_OP_ADD, relu, y);
             break;
         case 6: /* one number for all channels */
-            y = gr_binary(g, PARE_OP_ADD, relu, gr_binary(g, PARE_OP_MUL, minus, gr_scalar(g, -0.25f)));
+            y = gr_binary(g, PARE_OP_ADD, relu,
+                          gr_binary(g, PARE_OP_MUL, minus, gr_scalar(g, -0.25f)));
             break;
         default: /* the negative part of something else */
             y = gr_unary(g, PARE_OP_RELU, gr_unary(g, PARE_OP_NEG, gr_unary(g, PARE_OP_TANH, x)));
@@ -201,8 +213,9 @@ static void prelu_is_recognised(void **state)
 static void swish_is_recognised(void **state)
 {
     (void)state;
-    static const enum pare_op wanted[7] = {PARE_OP_SWISH,      PARE_OP_SWISH,      PARE_OP_HARD_SWISH, PARE_OP_HARD_SWISH,
-                                           PARE_OP_HARD_SWISH, PARE_OP_HARD_SIGMOID, PARE_OP_HARD_SWISH};
+    static const enum pare_op wanted[7] = {
+        PARE_OP_SWISH,      PARE_OP_SWISH,        PARE_OP_HARD_SWISH, PARE_OP_HARD_SWISH,
+        PARE_OP_HARD_SWISH, PARE_OP_HARD_SIGMOID, PARE_OP_HARD_SWISH};
     for (int form = 0; form < 7; form++) {
         struct pare_graph *g = pare_graph_new();
         int x = gr_input(g, "x", 4, picture), y = x;
@@ -226,7 +239,8 @@ static void swish_is_recognised(void **state)
             } else if (form == 3) {
                 y = gr_binary(g, PARE_OP_DIV, gr_binary(g, PARE_OP_MUL, x, y), gr_scalar(g, 6.0f));
             } else {
-                y = gr_binary(g, PARE_OP_MUL, gr_binary(g, PARE_OP_MUL, y, x), gr_scalar(g, 1.0f / 6.0f));
+                y = gr_binary(g, PARE_OP_MUL, gr_binary(g, PARE_OP_MUL, y, x),
+                              gr_scalar(g, 1.0f / 6.0f));
             }
         }
         gr_output(g, y);
@@ -245,16 +259,19 @@ static void matrices_become_fully_connected(void **state)
         struct pare_graph *g = pare_graph_new();
         int x = gr_input(g, "x", 2, (int64_t[]){3, 4}), y;
         bool trans_b = form % 2 == 1;
-        int b = gr_const(g, 2, trans_b ? (int64_t[]){5, 4} : (int64_t[]){4, 5}, &seed), in[3] = {x, b, -1};
+        int b = gr_const(g, 2, trans_b ? (int64_t[]){5, 4} : (int64_t[]){4, 5}, &seed),
+            in[3] = {x, b, -1};
         if (form < 2) {
             in[1] = gr_const(g, 2, (int64_t[]){4, 5}, &seed);
             y = gr_node(g, PARE_OP_MATMUL, 2, in);
-            y = form == 1 ? gr_binary(g, PARE_OP_ADD, y, gr_const(g, 2, (int64_t[]){1, 5}, &seed)) : y;
+            y = form == 1 ? gr_binary(g, PARE_OP_ADD, y, gr_const(g, 2, (int64_t[]){1, 5}, &seed))
+                          : y;
         } else {
             in[2] = form < 4   ? -1
                     : form < 6 ? gr_const(g, 1, (int64_t[]){5}, &seed)
-                    : form < 7 ? gr_const(g, 1, (int64_t[]){1}, &seed)
-                               : gr_const(g, 2, (int64_t[]){3, 5}, &seed); /* differs by row: no bias */
+                    : form < 7
+                        ? gr_const(g, 1, (int64_t[]){1}, &seed)
+                        : gr_const(g, 2, (int64_t[]){3, 5}, &seed); /* differs by row: no bias */
             y = gr_node(g, PARE_OP_GEMM, in[2] >= 0 ? 3 : 2, in);
             gr_attr(g)->trans_b = trans_b;
             gr_attr(g)->alpha = form == 4 ? 0.5f : 1.0f;
@@ -269,9 +286,12 @@ static void matrices_become_fully_connected(void **state)
 }
 
 /* conv as ONNX has it: between transposes */
-static int planar_conv(struct pare_graph *g, int x, int in_c, int out_c, int k, int groups, uint32_t *seed)
+static int planar_conv(struct pare_graph *g, int x, int in_c, int out_c, int k, int groups,
+                       uint32_t *seed)
 {
-    return gr_transpose(g, gr_conv(g, gr_transpose(g, x, 4, to_nhwc), in_c, out_c, k, groups, true, seed), 4, to_nchw);
+    return gr_transpose(
+        g, gr_conv(g, gr_transpose(g, x, 4, to_nhwc), in_c, out_c, k, groups, true, seed), 4,
+        to_nchw);
 }
 
 static int slice(struct pare_graph *g, int x, int axis, int64_t begin, int64_t end, int64_t step)
@@ -294,7 +314,8 @@ static void transposes_between_layers_vanish(void **state)
     struct pare_graph *g = pare_graph_new();
     int x = gr_input(g, "x", 4, planes), a = planar_conv(g, x, 4, 6, 3, 1, &seed);
     a = gr_unary(g, PARE_OP_RELU, a);
-    int b = planar_conv(g, a, 6, 6, 3, 6, &seed), slope[2] = {b, gr_const(g, 3, (int64_t[]){6, 1, 1}, &seed)};
+    int b = planar_conv(g, a, 6, 6, 3, 6, &seed),
+        slope[2] = {b, gr_const(g, 3, (int64_t[]){6, 1, 1}, &seed)};
     b = gr_node(g, PARE_OP_PRELU, 2, slope);
     b = gr_binary(g, PARE_OP_ADD, a, b);
     int both[2] = {a, b}, y = gr_node(g, PARE_OP_CONCAT, 2, both);
@@ -305,7 +326,7 @@ static void transposes_between_layers_vanish(void **state)
         gr_attr(g)->axes[i] = i;
         gr_attr(g)->pad_before[i] = gr_attr(g)->pad_after[i] = i == 1 ? 1 : 0;
     }
-    y = slice(g, y, 1, 1, 13, 2);                                            /* 6 channels */
+    y = slice(g, y, 1, 1, 13, 2); /* 6 channels */
     y = gr_binary(g, PARE_OP_MUL, y, gr_const(g, 4, (int64_t[]){1, 6, 1, 1}, &seed));
     int halves[2], parts[2];
     for (int i = 0; i < 2; i++) {
@@ -321,9 +342,12 @@ static void transposes_between_layers_vanish(void **state)
     gr_attr(g)->axes[0] = 2;
     gr_attr(g)->axes[1] = 3;
     gr_attr(g)->keep_dims = true;
-    y = gr_binary(g, PARE_OP_MUL, y, gr_unary(g, PARE_OP_SIGMOID, planar_conv(g, mean, 6, 6, 1, 1, &seed)));
+    y = gr_binary(g, PARE_OP_MUL, y,
+                  gr_unary(g, PARE_OP_SIGMOID, planar_conv(g, mean, 6, 6, 1, 1, &seed)));
     float scales[4] = {1, 1, 2, 2};
-    int resize[3] = {y, -1, pare_graph_add_const(g, "scales", PARE_F32, 1, (int64_t[]){4}, scales, sizeof scales)};
+    int resize[3] = {
+        y, -1,
+        pare_graph_add_const(g, "scales", PARE_F32, 1, (int64_t[]){4}, scales, sizeof scales)};
     y = gr_node(g, PARE_OP_RESIZE, 3, resize);
     gr_attr(g)->resize.coord = PARE_COORD_ASYMMETRIC;
     gr_attr(g)->resize.nearest = PARE_NEAREST_FLOOR;
@@ -417,7 +441,8 @@ static void what_changes_nothing_goes(void **state)
 static void outputs_keep_their_identity(void **state)
 {
     (void)state;
-    struct pare_graph *g = pare_graph_new(); /* an input as output; one value under two names; a constant */
+    struct pare_graph *g =
+        pare_graph_new(); /* an input as output; one value under two names; a constant */
     uint32_t seed = 13;
     int x = gr_input(g, "x", 4, picture), y = gr_unary(g, PARE_OP_RELU, x);
     gr_output(g, gr_unary(g, PARE_OP_IDENTITY, x));

@@ -1,6 +1,7 @@
 /*
- * Random graphs full of transposes, reshapes and what stands between them: the passes never change their numbers.
- * Also: the ONNX networks become what their TFLite versions are, and a million nodes take no time.
+ * Random graphs full of transposes, reshapes and what stands between them: the passes never change
+ * their numbers. Also: the ONNX networks become what their TFLite versions are, and a million nodes
+ * take no time.
  */
 #include "support.h"
 
@@ -117,7 +118,8 @@ static int tensor_of_shape(struct pool *p, int x, bool allow_ones)
 
 static void random_binary(struct pool *p, int x)
 {
-    static const enum pare_op ops[5] = {PARE_OP_ADD, PARE_OP_SUB, PARE_OP_MUL, PARE_OP_MAX, PARE_OP_MIN};
+    static const enum pare_op ops[5] = {PARE_OP_ADD, PARE_OP_SUB, PARE_OP_MUL, PARE_OP_MAX,
+                                        PARE_OP_MIN};
     int rank, other, offset;
     int64_t dims[PARE_MAX_RANK], c[PARE_MAX_RANK];
     enum pare_op op = ops[draw(p, 5)];
@@ -132,7 +134,8 @@ static void random_binary(struct pool *p, int x)
         other = gr_const(p->g, rank - offset, c, &p->seed);
     }
     bool swap = draw(p, 2) == 0;
-    int y = gr_binary(p->g, draw(p, 8) == 0 && !swap ? PARE_OP_PRELU : op, swap ? other : x, swap ? x : other);
+    int y = gr_binary(p->g, draw(p, 8) == 0 && !swap ? PARE_OP_PRELU : op, swap ? other : x,
+                      swap ? x : other);
     keep(p, y, rank, dims);
 }
 
@@ -160,7 +163,8 @@ static void random_axis_op(struct pool *p, int x)
     }
     int axis = (int)draw(p, (uint32_t)rank);
     if (kind == 0) { /* split */
-        int out[2] = {pare_graph_add_tensor(p->g, "a", PARE_F32), pare_graph_add_tensor(p->g, "b", PARE_F32)};
+        int out[2] = {pare_graph_add_tensor(p->g, "a", PARE_F32),
+                      pare_graph_add_tensor(p->g, "b", PARE_F32)};
         if (dims[axis] % 2 != 0) {
             return;
         }
@@ -192,7 +196,8 @@ static void random_axis_op(struct pool *p, int x)
     } else if (kind == 4) {
         int64_t which[3] = {0, dims[axis] - 1, 0};
         bool scalar = draw(p, 2) == 0;
-        int in[2] = {x, scalar ? pare_graph_add_const(p->g, "i", PARE_I64, 0, NULL, which, 8) : gr_ints(p->g, 3, which)};
+        int in[2] = {x, scalar ? pare_graph_add_const(p->g, "i", PARE_I64, 0, NULL, which, 8)
+                               : gr_ints(p->g, 3, which)};
         int y = gr_node(p->g, PARE_OP_GATHER, 2, in);
         gr_attr(p->g)->axis = axis;
         if (scalar) {
@@ -223,7 +228,8 @@ static void random_axis_op(struct pool *p, int x)
         gr_attr(p->g)->resize.nearest = PARE_NEAREST_FLOOR;
         keep(p, y, rank, dims);
     } else {
-        static const enum pare_op ops[3] = {PARE_OP_REDUCE_MEAN, PARE_OP_REDUCE_MAX, PARE_OP_REDUCE_SUM};
+        static const enum pare_op ops[3] = {PARE_OP_REDUCE_MEAN, PARE_OP_REDUCE_MAX,
+                                            PARE_OP_REDUCE_SUM};
         int y = gr_unary(p->g, ops[draw(p, 3)], x);
         bool kept = draw(p, 2) == 0;
         gr_attr(p->g)->n_axes = 1;
@@ -240,8 +246,8 @@ static void random_axis_op(struct pool *p, int x)
 
 static void random_unary(struct pool *p, int x)
 {
-    static const enum pare_op ops[6] = {PARE_OP_RELU, PARE_OP_NEG, PARE_OP_TANH, PARE_OP_SIGMOID, PARE_OP_IDENTITY,
-                                        PARE_OP_ABS};
+    static const enum pare_op ops[6] = {PARE_OP_RELU,    PARE_OP_NEG,      PARE_OP_TANH,
+                                        PARE_OP_SIGMOID, PARE_OP_IDENTITY, PARE_OP_ABS};
     int rank;
     int64_t dims[PARE_MAX_RANK];
     dims_of(p, x, &rank, dims);
@@ -256,7 +262,8 @@ static void random_layer(struct pool *p, int x)
     dims_of(p, x, &rank, dims);
     if (rank == 4 && dims[3] <= 16) {
         int c = (int)dims[3], groups = draw(p, 3) == 0 ? c : 1;
-        int y = gr_conv(p->g, x, c, 2 * c <= 16 ? 2 * c : c, 1 + 2 * (int)draw(p, 2), groups, draw(p, 2) == 0, &p->seed);
+        int y = gr_conv(p->g, x, c, 2 * c <= 16 ? 2 * c : c, 1 + 2 * (int)draw(p, 2), groups,
+                        draw(p, 2) == 0, &p->seed);
         dims[3] = 2 * c <= 16 ? 2 * c : c;
         keep(p, y, rank, dims);
     } else if (rank >= 1 && dims[rank - 1] <= 200) {
@@ -278,13 +285,30 @@ static void random_graph(struct pool *p)
             continue;
         }
         switch (draw(p, 10)) {
-        case 0: case 1: case 2: random_transpose(p, x); break;
-        case 3: case 4: random_reshape(p, x); break;
-        case 5: random_unary(p, x); break;
-        case 6: random_binary(p, x); break;
-        case 7: random_concat(p, x); break;
-        case 8: random_axis_op(p, x); break;
-        default: random_layer(p, x); break;
+        case 0:
+        case 1:
+        case 2:
+            random_transpose(p, x);
+            break;
+        case 3:
+        case 4:
+            random_reshape(p, x);
+            break;
+        case 5:
+            random_unary(p, x);
+            break;
+        case 6:
+            random_binary(p, x);
+            break;
+        case 7:
+            random_concat(p, x);
+            break;
+        case 8:
+            random_axis_op(p, x);
+            break;
+        default:
+            random_layer(p, x);
+            break;
         }
     }
     gr_output(p->g, p->tensor[p->n - 1]);
@@ -318,7 +342,8 @@ static struct pare_graph *open_model(const char *path, struct pare_pass_report *
     struct pare_graph *g = NULL;
     struct pare_error err = {0};
     bool onnx = strstr(path, ".onnx") != NULL;
-    enum pare_status status = onnx ? pare_onnx_read(path, &g, &err) : pare_tflite_read(path, &g, &err);
+    enum pare_status status =
+        onnx ? pare_onnx_read(path, &g, &err) : pare_tflite_read(path, &g, &err);
     status = status == PARE_OK ? pare_graph_finish(g, path, &err) : status;
     status = status == PARE_OK ? pare_shapes_infer(g, path, &err) : status;
     status = status == PARE_OK ? pare_passes_run(g, path, report, &err) : status;
@@ -326,8 +351,9 @@ static struct pare_graph *open_model(const char *path, struct pare_pass_report *
     if (status != PARE_OK) {
         fail_msg("%s: %s", err.where, err.message);
     }
-    printf("%-60s %3d nodes; folded %d constants, %d BatchNorm, %d PReLU; removed %d transposes, %d dead\n", path,
-           g->n_nodes, report->n_constants_folded, report->n_bn_folded, report->n_prelu_fused,
+    printf("%-60s %3d nodes; folded %d constants, %d BatchNorm, %d PReLU; removed %d transposes, "
+           "%d dead\n",
+           path, g->n_nodes, report->n_constants_folded, report->n_bn_folded, report->n_prelu_fused,
            report->n_transposes_removed, report->n_dead_removed);
     return g;
 }

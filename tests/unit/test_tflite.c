@@ -97,8 +97,8 @@ static void models_open(void **state)
                 weights += pare_node_weights(g, i);
             }
         }
-        printf("%-52s %3d nodes %2d layers %9lld weights %11lld MACs\n", e->path, g->n_nodes, n_layers,
-               (long long)weights, (long long)macs);
+        printf("%-52s %3d nodes %2d layers %9lld weights %11lld MACs\n", e->path, g->n_nodes,
+               n_layers, (long long)weights, (long long)macs);
         for (int i = 0; i < g->n_warnings; i++) {
             printf("    warning: %s\n", g->warnings[i]);
         }

@@ -1,6 +1,7 @@
 /*
- * Damaged and hostile TFLite files (the list T of the robustness contract): each is refused with one line that says
- * why, or read with a warning; never a crash, never memory that the file does not back.
+ * Damaged and hostile TFLite files (the list T of the robustness contract): each is refused with
+ * one line that says why, or read with a warning; never a crash, never memory that the file does
+ * not back.
  */
 #include "support.h"
 
@@ -40,21 +41,21 @@ static enum outcome parse(const void *data, size_t n, struct pare_error *err)
     return outcome;
 }
 
-#define EXPECT_BYTES(data, n, wanted, text)                                                                         \
-    do {                                                                                                            \
-        struct pare_error err_;                                                                                     \
-        enum outcome got_ = parse(data, n, &err_);                                                                  \
-        if (got_ != (wanted) || strstr(err_.message, text) == NULL) {                                              \
-            fail_msg("line %d: outcome %d, expected %d; '%s', expected '%s'", __LINE__, (int)got_, (int)(wanted),   \
-                     err_.message, text);                                                                           \
-        }                                                                                                           \
+#define EXPECT_BYTES(data, n, wanted, text)                                                        \
+    do {                                                                                           \
+        struct pare_error err_;                                                                    \
+        enum outcome got_ = parse(data, n, &err_);                                                 \
+        if (got_ != (wanted) || strstr(err_.message, text) == NULL) {                              \
+            fail_msg("line %d: outcome %d, expected %d; '%s', expected '%s'", __LINE__, (int)got_, \
+                     (int)(wanted), err_.message, text);                                           \
+        }                                                                                          \
     } while (0)
 
-#define EXPECT(model, wanted, text)                                                                                 \
-    do {                                                                                                            \
-        struct tw_bytes b_ = tw_write(model, NULL);                                                                 \
-        EXPECT_BYTES(b_.data, b_.n, wanted, text);                                                                  \
-        free(b_.data);                                                                                              \
+#define EXPECT(model, wanted, text)                                                                \
+    do {                                                                                           \
+        struct tw_bytes b_ = tw_write(model, NULL);                                                \
+        EXPECT_BYTES(b_.data, b_.n, wanted, text);                                                 \
+        free(b_.data);                                                                             \
     } while (0)
 
 static void the_models_themselves_are_read(void **state)
@@ -74,7 +75,8 @@ static void the_models_themselves_are_read(void **state)
     assert_string_equal(g->nodes[0].name, "conv/Relu");
     assert_string_equal(g->nodes[1].name, "conv/Relu/relu");
     const struct pare_tensor *x = &g->tensors[0], *y = &g->tensors[g->outputs[0]];
-    const struct pare_tensor *w = &g->tensors[g->nodes[0].in[1]], *bias = &g->tensors[g->nodes[0].in[2]];
+    const struct pare_tensor *w = &g->tensors[g->nodes[0].in[1]],
+                             *bias = &g->tensors[g->nodes[0].in[2]];
     assert_int_equal(x->dtype, PARE_F32);
     assert_int_equal(x->quant->dtype, PARE_I8);
     assert_int_equal(x->quant->zero_point[0], -3);
@@ -85,7 +87,8 @@ static void the_models_themselves_are_read(void **state)
     assert_int_equal(((const int8_t *)w->data)[5], 127);
     assert_int_equal(bias->dtype, PARE_I32);
     assert_true(bias->quant->scale[2] == 0.375f);
-    assert_null(g->tensors[g->nodes[0].out[0]].quant); /* real numbers between layer and activation */
+    assert_null(
+        g->tensors[g->nodes[0].out[0]].quant); /* real numbers between layer and activation */
     pare_graph_free(g);
     free(b.data);
 }
@@ -115,7 +118,8 @@ static void t1_t2_wrong_heads(void **state)
 }
 
 /* Writes value at a place of a right model and reads it. */
-static void damage(size_t offset_of_mark, size_t plus, uint32_t value, enum outcome outcome, const char *text)
+static void damage(size_t offset_of_mark, size_t plus, uint32_t value, enum outcome outcome,
+                   const char *text)
 {
     struct tw_model m;
     struct tw_marks marks = {0};
@@ -133,7 +137,8 @@ static void damage(size_t offset_of_mark, size_t plus, uint32_t value, enum outc
 static void t3_references_out_of_bounds(void **state)
 {
     (void)state;
-    static const uint32_t nonsense[] = {0, 1, 2, 4, 0x7ffffff0u, 0x80000000u, 0xfffffffcu, 0xffffffffu};
+    static const uint32_t nonsense[] = {0,           1,           2,           4,
+                                        0x7ffffff0u, 0x80000000u, 0xfffffffcu, 0xffffffffu};
     for (size_t i = 0; i < sizeof nonsense / sizeof nonsense[0]; i++) {
         struct tw_model m;
         struct pare_error err;
@@ -159,9 +164,10 @@ static void t3_references_out_of_bounds(void **state)
     tw_set_u32(&b, 0, 0);
     EXPECT_BYTES(b.data, b.n, REFUSED, "byte");
     free(b.data);
-    damage(AT(root), 0, 0x7fffffff, REFUSED, "vtable lies outside");          /* vtable far before the file */
-    damage(AT(root), 0, 0x80000000u, REFUSED, "vtable lies outside");         /* and far behind it */
-    damage(AT(root), 0, 0, REFUSED, "");                                      /* the table is its own vtable */
+    damage(AT(root), 0, 0x7fffffff, REFUSED,
+           "vtable lies outside"); /* vtable far before the file */
+    damage(AT(root), 0, 0x80000000u, REFUSED, "vtable lies outside"); /* and far behind it */
+    damage(AT(root), 0, 0, REFUSED, ""); /* the table is its own vtable */
     damage(AT(root), 4 + 4, 0x7fffffff, REFUSED, "past the end of the file"); /* operator codes */
     damage(AT(root), 4 + 8, 0, REFUSED, "leads to itself");                   /* subgraphs */
     damage(AT(tensors), 0, 0xfffffff0u, REFUSED, "past the end of the file");
@@ -328,8 +334,13 @@ static void reshape_model(struct tw_model *m)
     m->codes[0] = (struct tw_code){22, 22, NULL};
     m->subgraphs[0].tensors[3].rank = 2;
     memcpy(m->subgraphs[0].tensors[3].shape, (int32_t[2]){1, 32}, 8);
-    m->subgraphs[0].ops[0] = (struct tw_op){.n_in = 1, .in = {0}, .n_out = 1, .out = {3}, .options_type = 17,
-                                            .n_options = 1, .options = {{0, -2, 0, {1, 32}}}};
+    m->subgraphs[0].ops[0] = (struct tw_op){.n_in = 1,
+                                            .in = {0},
+                                            .n_out = 1,
+                                            .out = {3},
+                                            .options_type = 17,
+                                            .n_options = 1,
+                                            .options = {{0, -2, 0, {1, 32}}}};
 }
 
 static void t10_reshape(void **state)
@@ -415,8 +426,9 @@ static void t12_codes_and_options(void **state)
         int option;
         int64_t value;
         const char *text;
-    } wrong[] = {{0, 2, "padding is 2"},        {1, 0, "stride 0, dilation 1"}, {1, -1, "along dimension 1"},
-                 {2, INT32_MAX, "dimension 0"}, {3, 7, "fused activation 7"},   {3, -1, "fused activation -1"}};
+    } wrong[] = {{0, 2, "padding is 2"},       {1, 0, "stride 0, dilation 1"},
+                 {1, -1, "along dimension 1"}, {2, INT32_MAX, "dimension 0"},
+                 {3, 7, "fused activation 7"}, {3, -1, "fused activation -1"}};
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
         tw_conv_model(&m);
         m.subgraphs[0].ops[0].options[wrong[i].option].value = wrong[i].value;
@@ -434,8 +446,14 @@ static void call_model(struct tw_model *m, int code, int options_type, const int
     for (int i = 0; i < n; i++) {
         m->subgraphs[i] = m->subgraphs[0];
         m->subgraphs[i].ops[0] =
-            (struct tw_op){.code = 1, .n_in = 1, .in = {0}, .n_out = 1, .out = {3}, .options_type = options_type,
-                           .n_options = 2, .options = {{0, 4, calls[i][0], {0}}, {1, 4, calls[i][1], {0}}}};
+            (struct tw_op){.code = 1,
+                           .n_in = 1,
+                           .in = {0},
+                           .n_out = 1,
+                           .out = {3},
+                           .options_type = options_type,
+                           .n_options = 2,
+                           .options = {{0, 4, calls[i][0], {0}}, {1, 4, calls[i][1], {0}}}};
     }
 }
 
@@ -489,8 +507,8 @@ static void t15_custom_options(void **state)
             garbage[n - 1] = (uint8_t)(1u << test_random(&seed) % 4);
             garbage[n - 2] = (uint8_t)(9 << 2 | test_random(&seed) % 4);
         }
-        m.subgraphs[0].ops[0] =
-            (struct tw_op){.n_in = 3, .in = {0, 1, 2}, .n_out = 1, .out = {3}, .custom = garbage, .n_custom = n};
+        m.subgraphs[0].ops[0] = (struct tw_op){
+            .n_in = 3, .in = {0, 1, 2}, .n_out = 1, .out = {3}, .custom = garbage, .n_custom = n};
         EXPECT(&m, WARNED, "no map of the numbers");
     }
     m.subgraphs[0].ops[0].custom = NULL;
@@ -625,16 +643,26 @@ static void random_damage_of_a_real_model(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_models_themselves_are_read), cmocka_unit_test(t1_t2_wrong_heads),
-        cmocka_unit_test(t3_references_out_of_bounds),    cmocka_unit_test(t3_every_prefix),
-        cmocka_unit_test(t4_t5_t6_vectors_and_strings),   cmocka_unit_test(t4_misaligned_data_is_copied),
-        cmocka_unit_test(t7_tensor_indices),              cmocka_unit_test(t8_buffers),
-        cmocka_unit_test(t9_shapes),                      cmocka_unit_test(t10_reshape),
-        cmocka_unit_test(t11_quantization),               cmocka_unit_test(t12_codes_and_options),
-        cmocka_unit_test(t13_calls),                      cmocka_unit_test(t14_numbers_of_subgraphs),
-        cmocka_unit_test(t15_custom_options),             cmocka_unit_test(t16_sparse_tensors),
-        cmocka_unit_test(t17_packed_codes),               cmocka_unit_test(t18_inputs_with_data_and_variables),
-        cmocka_unit_test(shared_vectors_do_not_multiply), cmocka_unit_test(random_damage),
+        cmocka_unit_test(the_models_themselves_are_read),
+        cmocka_unit_test(t1_t2_wrong_heads),
+        cmocka_unit_test(t3_references_out_of_bounds),
+        cmocka_unit_test(t3_every_prefix),
+        cmocka_unit_test(t4_t5_t6_vectors_and_strings),
+        cmocka_unit_test(t4_misaligned_data_is_copied),
+        cmocka_unit_test(t7_tensor_indices),
+        cmocka_unit_test(t8_buffers),
+        cmocka_unit_test(t9_shapes),
+        cmocka_unit_test(t10_reshape),
+        cmocka_unit_test(t11_quantization),
+        cmocka_unit_test(t12_codes_and_options),
+        cmocka_unit_test(t13_calls),
+        cmocka_unit_test(t14_numbers_of_subgraphs),
+        cmocka_unit_test(t15_custom_options),
+        cmocka_unit_test(t16_sparse_tensors),
+        cmocka_unit_test(t17_packed_codes),
+        cmocka_unit_test(t18_inputs_with_data_and_variables),
+        cmocka_unit_test(shared_vectors_do_not_multiply),
+        cmocka_unit_test(random_damage),
         cmocka_unit_test(random_damage_of_a_real_model),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,7 @@
 /*
- * What the TFLite reader makes of single operators: run through the graph and compared with plain loops over the
- * file's own definition (masks of STRIDED_SLICE, pads of TRANSPOSE_CONV, flattening of FULLY_CONNECTED, options).
+ * What the TFLite reader makes of single operators: run through the graph and compared with plain
+ * loops over the file's own definition (masks of STRIDED_SLICE, pads of TRANSPOSE_CONV, flattening
+ * of FULLY_CONNECTED, options).
  */
 #include "support.h"
 
@@ -32,7 +33,8 @@ static void begin_op(struct one *o, int code, int options_type, int rank, const 
 }
 
 /* Another tensor; data NULL for none. Returns its index. */
-static int add_tensor(struct one *o, int type, int rank, const int32_t *shape, const void *data, size_t size)
+static int add_tensor(struct one *o, int type, int rank, const int32_t *shape, const void *data,
+                      size_t size)
 {
     struct tw_tensor *t = &o->s->tensors[o->s->n_tensors];
     *t = (struct tw_tensor){.name = "t", .rank = rank, .type = type};
@@ -101,7 +103,8 @@ static void expect(const struct pare_graph *g, const float *wanted, size_t n, do
     assert_int_equal(r.elements[0], n);
     for (size_t i = 0; i < n; i++) {
         if (!(fabs((double)r.values[0][i] - (double)wanted[i]) <= tolerance)) {
-            fail_msg("element %zu is %g, expected %g", i, (double)r.values[0][i], (double)wanted[i]);
+            fail_msg("element %zu is %g, expected %g", i, (double)r.values[0][i],
+                     (double)wanted[i]);
         }
     }
     gr_free(&r);
@@ -110,7 +113,8 @@ static void expect(const struct pare_graph *g, const float *wanted, size_t n, do
 /* ---- STRIDED_SLICE ---- */
 
 /* First index and number of steps along a dimension, as Python has it. */
-static int32_t span(int32_t size, int32_t begin, int32_t end, int32_t step, bool no_begin, bool no_end, int32_t *first)
+static int32_t span(int32_t size, int32_t begin, int32_t end, int32_t step, bool no_begin,
+                    bool no_end, int32_t *first)
 {
     int32_t low = step > 0 ? 0 : -1, high = step > 0 ? size : size - 1;
     begin = no_begin ? (step > 0 ? low : high) : begin < 0 ? begin + size : begin;
@@ -129,7 +133,8 @@ static void strided_slices_follow_their_masks(void **state)
     int n_run = 0;
     for (int round = 0; round < 400; round++) {
         struct one o;
-        int32_t shape[3] = {2 + (int32_t)(test_random(&seed) % 4), 5, 3}, begin[3], finish[3], step[3], out[3], first[3];
+        int32_t shape[3] = {2 + (int32_t)(test_random(&seed) % 4), 5, 3}, begin[3], finish[3],
+                step[3], out[3], first[3];
         int32_t masks[3] = {0, 0, 0}; /* begin, end, shrink */
         int rank = 0;
         int64_t n = 1;
@@ -147,8 +152,8 @@ static void strided_slices_follow_their_masks(void **state)
                 step[i] = 1;
                 first[i] = begin[i] < 0 ? begin[i] + s : begin[i];
             } else {
-                out[rank] = span(s, begin[i], finish[i], step[i], (masks[0] >> i & 1) != 0, (masks[1] >> i & 1) != 0,
-                                 &first[i]);
+                out[rank] = span(s, begin[i], finish[i], step[i], (masks[0] >> i & 1) != 0,
+                                 (masks[1] >> i & 1) != 0, &first[i]);
                 n *= out[rank++];
             }
         }
@@ -188,7 +193,8 @@ static void strided_slice_adds_axes(void **state)
 {
     (void)state;
     struct one o; /* x[..., newaxis, 1] of 2x3 */
-    int32_t shape[2] = {2, 3}, begin[3] = {0, 0, 1}, finish[3] = {0, 0, 2}, step[3] = {1, 1, 1}, out[2] = {2, 1};
+    int32_t shape[2] = {2, 3}, begin[3] = {0, 0, 1}, finish[3] = {0, 0, 2}, step[3] = {1, 1, 1},
+            out[2] = {2, 1};
     begin_op(&o, 45, 32, 2, shape);
     add_ints(&o, 3, begin);
     add_ints(&o, 3, finish);
@@ -214,7 +220,8 @@ static void transposed_convolutions_have_the_files_pads(void **state)
             for (int same = 0; same < 2; same++) {
                 struct one o;
                 int32_t in = 4, size = same ? in * stride : (in - 1) * stride + k;
-                int32_t shape[4] = {1, in, in, 1}, sizes[4] = {1, size, size, 1}, w_shape[4] = {1, k, k, 1};
+                int32_t shape[4] = {1, in, in, 1}, sizes[4] = {1, size, size, 1},
+                        w_shape[4] = {1, k, k, 1};
                 float w[16], wanted[300] = {0};
                 for (int32_t i = 0; i < k * k; i++) {
                     w[i] = (float)(i + 1);
@@ -230,9 +237,12 @@ static void transposed_convolutions_have_the_files_pads(void **state)
                 end_op(&o, 4, sizes);
                 struct pare_graph *g = read_one(&o);
                 float *x = input_of(g, 5);
-                int32_t total = (in - 1) * stride + k - size, pad = same && total > 0 ? total / 2 : 0;
-                for (int32_t i = 0; i < in * in * k * k; i++) { /* every input pixel spreads its kernel */
-                    int32_t kx = i % k, ky = i / k % k, px = i / (k * k) % in, py = i / (k * k * in);
+                int32_t total = (in - 1) * stride + k - size,
+                        pad = same && total > 0 ? total / 2 : 0;
+                for (int32_t i = 0; i < in * in * k * k;
+                     i++) { /* every input pixel spreads its kernel */
+                    int32_t kx = i % k, ky = i / k % k, px = i / (k * k) % in,
+                            py = i / (k * k * in);
                     int32_t y = py * stride + ky - pad, c = px * stride + kx - pad;
                     if (y >= 0 && y < size && c >= 0 && c < size) {
                         wanted[y * size + c] += x[py * in + px] * w[ky * k + kx];
@@ -311,7 +321,8 @@ static size_t write_flex(uint8_t *out, int n, const char *const *keys, const flo
         word = (uint32_t)(at - key_at[i]);
         memcpy(out + at, &word, 4);
     }
-    word = (uint32_t)(at - keys_at); /* map: reference to the keys, their width, count, values, types */
+    word = (uint32_t)(at -
+                      keys_at); /* map: reference to the keys, their width, count, values, types */
     memcpy(out + at, &word, 4);
     word = 4;
     memcpy(out + at + 4, &word, 4);
@@ -335,9 +346,16 @@ static size_t write_flex(uint8_t *out, int n, const char *const *keys, const flo
 static void detection_options_are_read(void **state)
 {
     (void)state;
-    static const char *const keys[10] = {"h_scale", "max_classes_per_detection", "max_detections",
-                                         "nms_iou_threshold", "nms_score_threshold", "num_classes",
-                                         "use_regular_nms", "w_scale", "x_scale", "y_scale"};
+    static const char *const keys[10] = {"h_scale",
+                                         "max_classes_per_detection",
+                                         "max_detections",
+                                         "nms_iou_threshold",
+                                         "nms_score_threshold",
+                                         "num_classes",
+                                         "use_regular_nms",
+                                         "w_scale",
+                                         "x_scale",
+                                         "y_scale"};
     static const float values[10] = {5, 1, 10, 0.6f, 0.25f, 90, 0, 5.5f, 10, 10};
     struct one o;
     int32_t boxes[3] = {1, 7, 4}, scores[3] = {1, 7, 91}, anchors[2] = {7, 4};
@@ -362,7 +380,8 @@ static void detection_options_are_read(void **state)
     assert_int_equal(d->n_classes, 90);
     assert_int_equal(d->detections_per_class, 100);
     assert_false(d->use_regular_nms);
-    assert_true(d->iou_threshold == 0.6f && d->score_threshold == 0.25f && d->w_scale == 5.5f && d->y_scale == 10.0f);
+    assert_true(d->iou_threshold == 0.6f && d->score_threshold == 0.25f && d->w_scale == 5.5f &&
+                d->y_scale == 10.0f);
     int64_t rows = g->tensors[g->outputs[0]].dims[1];
     assert_int_equal(rows, 10);
     pare_graph_free(g);

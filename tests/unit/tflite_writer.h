@@ -1,7 +1,8 @@
 /*
- * tflite_writer.h: writes small TFLite models, right and wrong ones, for tests and fuzz seeds. A model is described
- * in structs (any number may be nonsense) and written front to back: parents first, references patched when
- * the child is written. Where things stand in the bytes is kept in `marks`, so that a test may damage them.
+ * tflite_writer.h: writes small TFLite models, right and wrong ones, for tests and fuzz seeds. A
+ * model is described in structs (any number may be nonsense) and written front to back: parents
+ * first, references patched when the child is written. Where things stand in the bytes is kept in
+ * `marks`, so that a test may damage them.
  */
 #ifndef PARE_TFLITE_WRITER_H
 #define PARE_TFLITE_WRITER_H
@@ -78,7 +79,8 @@ struct tw_model {
 };
 
 struct tw_marks {
-    size_t root, subgraph, tensors, operators, tensor[12], tensor_name[12], tensor_shape[12], op[6], op_in[6];
+    size_t root, subgraph, tensors, operators, tensor[12], tensor_name[12], tensor_shape[12], op[6],
+        op_in[6];
 };
 
 TW_UNUSED void tw_put(struct tw_bytes *b, const void *data, size_t n)
@@ -116,7 +118,8 @@ TW_UNUSED void tw_here(struct tw_bytes *b, size_t slot)
     tw_set_u32(b, slot, (uint32_t)(b->n - slot));
 }
 
-/* A table with fields of these sizes (0 = absent); at[i] tells where field i stands. Returns where it stands. */
+/* A table with fields of these sizes (0 = absent); at[i] tells where field i stands. Returns where
+ * it stands. */
 TW_UNUSED size_t tw_table(struct tw_bytes *b, int n, const int *sizes, size_t *at)
 {
     uint16_t head[2] = {(uint16_t)(4 + 2 * n), 4}, offsets[16] = {0};
@@ -140,7 +143,8 @@ TW_UNUSED size_t tw_table(struct tw_bytes *b, int n, const int *sizes, size_t *a
     return table;
 }
 
-TW_UNUSED size_t tw_vector(struct tw_bytes *b, size_t slot, size_t n, const void *data, size_t element)
+TW_UNUSED size_t tw_vector(struct tw_bytes *b, size_t slot, size_t n, const void *data,
+                           size_t element)
 {
     tw_align(b, 4);
     if (element == 8) { /* elements of 8 bytes are aligned, so the length stands 4 before */
@@ -193,10 +197,17 @@ TW_UNUSED void tw_sparsity(struct tw_bytes *b, size_t slot, const struct tw_tens
     }
 }
 
-TW_UNUSED size_t tw_write_tensor(struct tw_bytes *b, const struct tw_tensor *t, struct tw_marks *m, int index)
+TW_UNUSED size_t tw_write_tensor(struct tw_bytes *b, const struct tw_tensor *t, struct tw_marks *m,
+                                 int index)
 {
-    int sizes[8] = {4, 1, 4, 4, t->n_scale > 0 || t->n_zero > 0 ? 4 : 0, t->is_variable ? 1 : 0,
-                    t->sparsity != 0 ? 4 : 0, t->n_signature > 0 ? 4 : 0};
+    int sizes[8] = {4,
+                    1,
+                    4,
+                    4,
+                    t->n_scale > 0 || t->n_zero > 0 ? 4 : 0,
+                    t->is_variable ? 1 : 0,
+                    t->sparsity != 0 ? 4 : 0,
+                    t->n_signature > 0 ? 4 : 0};
     static const int quant_sizes[7] = {0, 0, 4, 4, 0, 0, 4};
     size_t at[8], q[7], table = tw_table(b, 8, sizes, at);
     b->data[at[1]] = (uint8_t)t->type;
@@ -225,15 +236,18 @@ TW_UNUSED size_t tw_write_tensor(struct tw_bytes *b, const struct tw_tensor *t, 
     return table;
 }
 
-TW_UNUSED size_t tw_write_op(struct tw_bytes *b, const struct tw_op *o, struct tw_marks *m, int index)
+TW_UNUSED size_t tw_write_op(struct tw_bytes *b, const struct tw_op *o, struct tw_marks *m,
+                             int index)
 {
-    int sizes[6] = {4, 4, 4, 1, o->n_options > 0 ? 4 : 0, o->custom != NULL ? 4 : 0}, option_sizes[16] = {0};
+    int sizes[6] = {4, 4, 4, 1, o->n_options > 0 ? 4 : 0, o->custom != NULL ? 4 : 0},
+        option_sizes[16] = {0};
     size_t at[6], f[16], table = tw_table(b, 6, sizes, at);
     int n_fields = 0;
     m->op[index] = table;
     tw_set_u32(b, at[0], o->code);
     b->data[at[3]] = (uint8_t)o->options_type;
-    m->op_in[index] = tw_vector(b, at[1], (size_t)o->n_in, o->long_in != NULL ? o->long_in : o->in, 4);
+    m->op_in[index] =
+        tw_vector(b, at[1], (size_t)o->n_in, o->long_in != NULL ? o->long_in : o->in, 4);
     tw_vector(b, at[2], (size_t)o->n_out, o->out, 4);
     if (o->custom != NULL) {
         tw_vector(b, at[5], o->n_custom, o->custom, 1);
@@ -257,7 +271,8 @@ TW_UNUSED size_t tw_write_op(struct tw_bytes *b, const struct tw_op *o, struct t
     return table;
 }
 
-TW_UNUSED size_t tw_write_subgraph(struct tw_bytes *b, const struct tw_subgraph *s, struct tw_marks *m)
+TW_UNUSED size_t tw_write_subgraph(struct tw_bytes *b, const struct tw_subgraph *s,
+                                   struct tw_marks *m)
 {
     static const int sizes[4] = {4, 4, 4, 4};
     struct tw_marks ignored;
@@ -322,7 +337,8 @@ TW_UNUSED struct tw_bytes tw_write(const struct tw_model *m, struct tw_marks *ma
         memcpy(b.data + f[2], &m->buffers[i].size, 8);
         tw_vector(&b, f[0], m->buffers[i].n, m->buffers[i].data, 1);
     }
-    size_t n = (size_t)(m->n_subgraphs + m->repeat_subgraphs), subgraphs = tw_references(&b, at[2], n), last = 0;
+    size_t n = (size_t)(m->n_subgraphs + m->repeat_subgraphs),
+           subgraphs = tw_references(&b, at[2], n), last = 0;
     for (size_t i = 0; i < n; i++) {
         size_t slot = subgraphs + 4 * i;
         if (i < (size_t)m->n_subgraphs) {
@@ -333,8 +349,8 @@ TW_UNUSED struct tw_bytes tw_write(const struct tw_model *m, struct tw_marks *ma
     return b;
 }
 
-/* A convolution 1x4x4x2 -> 1x4x4x3 with bias and a fused ReLU: right in every field. Tensors: 0 input, 1 weights,
- * 2 bias, 3 output. */
+/* A convolution 1x4x4x2 -> 1x4x4x3 with bias and a fused ReLU: right in every field. Tensors: 0
+ * input, 1 weights, 2 bias, 3 output. */
 TW_UNUSED void tw_conv_model(struct tw_model *m)
 {
     static const float weights[6] = {1, 2, 3, 4, 5, 6}, bias[3] = {0.5f, -0.5f, 0};
@@ -353,13 +369,20 @@ TW_UNUSED void tw_conv_model(struct tw_model *m)
     s->tensors[0] = (struct tw_tensor){.name = "x", .rank = 4, .shape = {1, 4, 4, 2}};
     s->tensors[1] = (struct tw_tensor){.name = "w", .rank = 4, .shape = {3, 1, 1, 2}, .buffer = 1};
     s->tensors[2] = (struct tw_tensor){.name = "b", .rank = 1, .shape = {3}, .buffer = 2};
-    s->tensors[3] = (struct tw_tensor){.name = "conv/Relu;conv/BiasAdd", .rank = 4, .shape = {1, 4, 4, 3}};
+    s->tensors[3] =
+        (struct tw_tensor){.name = "conv/Relu;conv/BiasAdd", .rank = 4, .shape = {1, 4, 4, 3}};
     s->n_in = s->n_out = 1;
     s->in[0] = 0;
     s->out[0] = 3;
     s->n_ops = 1;
-    s->ops[0] = (struct tw_op){.n_in = 3, .in = {0, 1, 2}, .n_out = 1, .out = {3}, .options_type = 1, .n_options = 4,
-                               .options = {{0, 1, 0, {0}}, {1, 4, 1, {0}}, {2, 4, 1, {0}}, {3, 1, 1, {0}}}};
+    s->ops[0] =
+        (struct tw_op){.n_in = 3,
+                       .in = {0, 1, 2},
+                       .n_out = 1,
+                       .out = {3},
+                       .options_type = 1,
+                       .n_options = 4,
+                       .options = {{0, 1, 0, {0}}, {1, 4, 1, {0}}, {2, 4, 1, {0}}, {3, 1, 1, {0}}}};
 }
 
 /* The same network in int8: weights per channel, int32 bias. */
@@ -375,7 +398,10 @@ TW_UNUSED void tw_int8_model(struct tw_model *m)
         t[i].type = i == 2 ? 2 : 9;
         t[i].n_scale = t[i].n_zero = i == 0 || i == 3 ? 1 : 3;
         for (int c = 0; c < 3; c++) {
-            t[i].scale[c] = i == 0 ? 0.5f : i == 3 ? 2.0f : i == 1 ? 0.25f * (float)(c + 1) : 0.125f * (float)(c + 1);
+            t[i].scale[c] = i == 0   ? 0.5f
+                            : i == 3 ? 2.0f
+                            : i == 1 ? 0.25f * (float)(c + 1)
+                                     : 0.125f * (float)(c + 1);
         }
     }
     t[0].zero[0] = -3;
