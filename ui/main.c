@@ -30,8 +30,16 @@ static int print_version(const struct cli_options *o)
     return 0;
 }
 
+/* print in a pipeline.lua: the workbench keeps standard error in its log, the command line shows it. */
+static void print_line(void *self, const char *line)
+{
+    (void)self;
+    fprintf(stderr, "%s\n", line);
+}
+
 static int run_worker(void)
 {
+    pare_lua_set_print(print_line, NULL);
     const char *text = getenv("PARE_WORKER_FD");
     return pare_worker_serve(text != NULL ? atoi(text) : 3, pare_work_kinds, pare_work_kind_count, pk_isa_name(pk_isa_best()));
 }
