@@ -104,7 +104,12 @@ void cli_print_info(const json_t *json)
     printf("%-*s  %-5s  %-18s  %10s  %10s\n", width, "all", "", "", count_text(a, all_macs), count_text(b, all_weights));
     const char *split;
     json_object_foreach(json_object_get(json, "splits"), split, item) {
-        printf("%s%s: %lld samples", i == 0 ? "" : "\n", split, (long long)pare_json_get_int(item, "n", 0));
+        const char *missing = pare_json_get_string(item, "missing", NULL);
+        if (missing != NULL) {
+            printf("%s%s: '%s' is not there", i == 0 ? "" : "\n", split, missing);
+        } else {
+            printf("%s%s: %lld samples", i == 0 ? "" : "\n", split, (long long)pare_json_get_int(item, "n", 0));
+        }
     }
     printf("\n");
 }

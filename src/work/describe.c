@@ -192,6 +192,11 @@ static enum pare_status add_splits(struct pare_pipeline *p, json_t *splits, stru
         if (status == PARE_OK) {
             status = pare_dataset_hash(p->data[s], hash, err);
         }
+        if (status == PARE_ERR_NOINPUT) {
+            json_object_set_new(splits, pare_split_name((enum pare_split)s),
+                                json_pack("{s:i, s:o}", "n", 0, "missing", safe_string(p->data_as_written[s])));
+            continue; /* everything but accuracy works without it */
+        }
         if (status != PARE_OK) {
             return status;
         }
