@@ -243,11 +243,14 @@ static int64_t index_at(enum pk_dtype type, const void *index, size_t i, int64_t
     return at >= 0 && at < size ? at : -1;
 }
 
-/* dst[o * to] = src[o * from] for n elements of 1 or 4 bytes. */
+/* dst[o * to] = src[o * from] for n elements of 1, 2 or 4 bytes. */
 static void pick(size_t elem, size_t n, const char *src, size_t from, char *dst, size_t to)
 {
     for (size_t o = 0; o < n && elem == 1; o++) {
         dst[o * to] = src[o * from];
+    }
+    for (size_t o = 0; o < n && elem == 2; o++) {
+        memcpy(dst + o * to * 2, src + o * from * 2, 2);
     }
     for (size_t o = 0; o < n && elem == 4; o++) {
         memcpy(dst + o * to * 4, src + o * from * 4, 4);
@@ -263,7 +266,7 @@ bool pk_gather(size_t elem, size_t outer, size_t axis, size_t inner, const void 
         }
     }
     size_t block = inner * elem;
-    if ((block == 1 || block == 4) && n <= 4) { /* a strided pick: channels of a shuffle */
+    if ((block == 1 || block == 2 || block == 4) && n <= 4) { /* a strided pick: channels of a shuffle */
         for (size_t i = 0; i < n; i++) {
             size_t at = (size_t)index_at(index_type, index, i, (int64_t)axis);
             pick(block, outer, (const char *)src + at * block, axis, (char *)dst + i * block, n);

@@ -209,9 +209,19 @@ static float output_difference(const struct pare_graph *g, struct pare_plan *a, 
 static const char *const small_models[] = {
     "mediapipe/gesture_embedder.tflite",   "mediapipe/canned_gesture_classifier.tflite",
     "keypoints/keypoint_classifier.tflite", "mlperf_tiny/pretrainedResnet.tflite",
-    "mlperf_tiny/pretrainedResnet_quant.tflite", "mlperf_tiny/kws_ref_model.tflite", "mlperf_tiny/ad01_int8.tflite"};
+    "mlperf_tiny/pretrainedResnet_quant.tflite", "mlperf_tiny/kws_ref_model.tflite", "mlperf_tiny/ad01_int8.tflite",
+    "mediapipe/palm_detection_lite.tflite", "mediapipe/hand_landmark_lite.tflite"};
 
-/* Whole networks at int8 and at mixed levels: the portable kernels and the best ones give the same bytes. */
+static int64_t macs_of(const struct pare_graph *g)
+{
+    int64_t macs = 0;
+    for (int i = 0; i < g->n_nodes; i++) {
+        macs += pare_node_macs(g, i);
+    }
+    return macs;
+}
+
+/* Whole networks at int8 and at lower levels: the portable kernels and the best ones give the same bytes. */
 static void test_same_bytes(void **state)
 {
     (void)state;
@@ -221,7 +231,8 @@ static void test_same_bytes(void **state)
         struct pare_calibration c;
         calibrate_smooth(g, &c);
         static const char *const levels[] = {"int8", "int4", "bin1"};
-        for (int k = 0; k < 3; k++) {
+        const bool large = macs_of(g) > 30000000;
+        for (int k = 0; k < (large ? 1 : 3); k++) {
             struct pare_plan *portable = new_plan(g, levels[k], &c, PK_REF);
             struct pare_plan *best = new_plan(g, levels[k], &c, pk_isa_best());
             feed_smooth(g, portable, best);
@@ -266,12 +277,61 @@ static void test_file_grids(void **state)
     }
 }
 
+/* Partial runs on a real network: one layer lowered, behind an fp32 and behind an int8 reference. */
+static void test_suffix_on_network(void **state)
+{
+    (void)state;
+    struct pare_error err = {0};
+    static const char *const names[] = {"mediapipe/palm_detection_lite.tflite", "detectors/FastestDet.onnx"};
+    for (int i = 0; i < 4; i++) {
+        struct pare_graph *g = open_model(names[i / 2]);
+        struct pare_calibration c;
+        calibrate_smooth(g, &c);
+        struct pare_pack_cache *cache = pare_pack_cache_new();
+        struct pare_level *levels = levels_all(g, i % 2 ? "int8" : "fp32");
+        struct pare_plan_options options = {
+            .levels = levels, .calibration = &c, .isa = pk_isa_best(), .keep_all = true, .cache = cache};
+        struct pare_plan *reference;
+        MUST(pare_plan_new(g, &options, &reference, &err));
+        feed_smooth(g, reference, NULL);
+        MUST(pare_plan_run(reference, &err));
+        options.keep_all = false;
+        for (int node = 0, seen = 0; node < g->n_nodes; node++) {
+            if (!pare_node_is_layer(g, node) || seen++ % 9 != 0) {
+                continue;
+            }
+            const struct pare_level before = levels[node];
+            levels[node] = level_of("w4a4");
+            struct pare_plan *part, *full;
+            MUST(pare_plan_new(g, &options, &part, &err));
+            MUST(pare_plan_new(g, &options, &full, &err));
+            const size_t n = (size_t)pare_tensor_elements(&g->tensors[g->inputs[0]]);
+            float *x = malloc(n * sizeof *x);
+            MUST(pare_plan_read_tensor(reference, g->inputs[0], x, n, &err));
+            MUST(pare_plan_set_input(full, 0, x, n, &err));
+            MUST(pare_plan_run(full, &err));
+            MUST(pare_plan_run_suffix(part, reference, node, &err));
+            assert_true(output_difference(g, part, full) == 0.0f);
+            free(x);
+            pare_plan_free(part);
+            pare_plan_free(full);
+            levels[node] = before;
+        }
+        pare_plan_free(reference);
+        pare_pack_cache_free(cache);
+        pare_calibration_clear(&c);
+        pare_graph_free(g);
+        free(levels);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_mnist),
         cmocka_unit_test(test_same_bytes),
         cmocka_unit_test(test_file_grids),
+        cmocka_unit_test(test_suffix_on_network),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
