@@ -18,7 +18,8 @@ struct pare_view {
     int rank;
     int64_t dims[PARE_MAX_RANK];
     void *data;              /* dense, row-major; NULL for an absent optional input or an unwanted output */
-    /* What "zero padding" writes for PAD and max pool on codes: element bytes of the fill value; 0 by default. */
+    /* What PAD writes on codes, as element bytes: out[0]'s if not 0, else in[0]'s, unless input 2 gives
+     * the value in the data's own type. Pools ignore their padding. */
     uint64_t fill_bits;
 };
 
@@ -26,7 +27,8 @@ struct pare_view {
 size_t pare_op_scratch_bytes(const struct pare_graph *g, int node);
 
 /* Runs node `node`: in[n_in], out[n_out] with the shapes in their dims (outputs preallocated at the inferred
- * shape; NMS and DETECTION_POSTPROCESS write their true row count into out[i].dims[0]). Does not allocate.
+ * shape; NMS writes its true row count into out[0].dims[0]; DETECTION_POSTPROCESS keeps its shapes, fills rows
+ * behind the count with zeros and gives the count as output 3). Does not allocate.
  * Deterministic: own exp/log/tanh, independent of libm. */
 enum pare_status pare_op_eval(const struct pare_graph *g, int node, const struct pare_view *in,
                               struct pare_view *out, void *scratch, struct pare_error *err);

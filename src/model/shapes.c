@@ -12,18 +12,6 @@
 
 #include "model/shapes.h"
 
-#define MAX_FOLDED                                                                                 \
-    4096 /* elements: shape arithmetic, scales, axes; larger constants are for the passes */
-
-struct infer {
-    struct pare_graph *g;
-    const char *where;
-    struct pare_error *err;
-    struct pare_view *views; /* [most inputs or outputs of a node] */
-    int *consumers; /* [n_tensors] readers in nodes; for the tensors that were there at the start */
-    bool *folded;   /* [n_nodes] the node became constants */
-};
-
 static enum pare_status (*const shape_of[PARE_OP_COUNT])(const struct op_node *) = {
     [PARE_OP_CONV] = shape_conv,
     [PARE_OP_DEPTHWISE] = shape_depthwise,
@@ -194,20 +182,8 @@ enum pare_status shape_like(const struct op_node *o, int k, const struct pare_vi
     return write_shape(o, k, v->dtype, v->rank, v->dims, true);
 }
 
-static bool is_constant(const struct pare_tensor *t)
-{
-    return t->data != NULL || (pare_tensor_elements(t) == 0 && t->producer < 0 && !t->is_input);
-}
-
-static struct pare_view view_of(const struct pare_tensor *t, const void *data)
-{
-    struct pare_view v = {.dtype = t->dtype, .rank = t->rank, .data = (void *)(uintptr_t)data};
-    memcpy(v.dims, t->dims, sizeof v.dims);
-    return v;
-}
-
 /* Views of a node's inputs; false when a shape is not known. */
-static bool view_inputs(struct infer *s, const struct pare_node *node)
+static bool view_inputs(struct shape_walk *s, const struct pare_node *node)
 {
     static const char empty[16];
     for (int k = 0; k < node->n_in; k++) {
@@ -219,13 +195,15 @@ static bool view_inputs(struct infer *s, const struct pare_node *node)
         if (pare_tensor_elements(t) < 0) {
             return false;
         }
-        s->views[k] = view_of(t, t->data != NULL ? t->data : is_constant(t) ? empty : NULL);
+        s->views[k] = shape_view_of(t, t->data != NULL        ? t->data
+                                       : shape_is_constant(t) ? empty
+                                                              : NULL);
     }
     return true;
 }
 
 /* Constants from elsewhere must hold what their shapes say. */
-static enum pare_status check_tensor(struct infer *s, const struct pare_tensor *t)
+static enum pare_status check_tensor(struct shape_walk *s, const struct pare_tensor *t)
 {
     char text[96];
     int64_t elements = pare_tensor_elements(t);
@@ -246,106 +224,9 @@ static enum pare_status check_tensor(struct infer *s, const struct pare_tensor *
     return PARE_OK;
 }
 
-/* ---- folding ---- */
-
-/* May this node, whose shapes are known, become constants? */
-static bool can_fold(const struct infer *s, int index)
-{
-    const struct pare_graph *g = s->g;
-    const struct pare_node *node = &g->nodes[index];
-    if (node->op <= PARE_OP_FULLY_CONNECTED || node->op == PARE_OP_NMS ||
-        node->op == PARE_OP_DETECTION_POSTPROCESS) {
-        return false;
-    }
-    for (int k = 0; k < node->n_in && node->op != PARE_OP_SHAPE; k++) {
-        const struct pare_tensor *t = node->in[k] >= 0 ? &g->tensors[node->in[k]] : NULL;
-        bool packed = t != NULL && pare_dtype_bits(t->dtype) < 8 && node->op != PARE_OP_DEQUANTIZE;
-        if (t != NULL && (!is_constant(t) || t->quant != NULL || packed ||
-                          pare_tensor_elements(t) > MAX_FOLDED)) {
-            return false;
-        }
-    }
-    bool wanted = false;
-    for (int k = 0; k < node->n_out; k++) {
-        const struct pare_tensor *t = node->out[k] >= 0 ? &g->tensors[node->out[k]] : NULL;
-        int64_t elements = t != NULL ? pare_tensor_elements(t) : 0;
-        if (elements < 0 || elements > MAX_FOLDED || (t != NULL && t->quant != NULL)) {
-            return false;
-        }
-        wanted = wanted || (t != NULL && (!t->is_output || s->consumers[node->out[k]] > 0));
-    }
-    return wanted;
-}
-
-/* Readers of `from` read `to` instead. */
-static void redirect(struct infer *s, int from, int to)
-{
-    for (int i = 0; i < s->g->n_nodes; i++) {
-        for (int k = 0; k < s->g->nodes[i].n_in; k++) {
-            if (s->g->nodes[i].in[k] == from) {
-                s->g->nodes[i].in[k] = to;
-            }
-        }
-    }
-    s->consumers[from] = 0;
-}
-
-/*
- * Evaluates node `index` into constants. The node goes, unless the graph returns one of its
- * outputs: then it stays for that, and its readers get a constant copy.
- */
-static enum pare_status fold(struct infer *s, int index)
-{
-    struct pare_graph *g = s->g;
-    int n_out = g->nodes[index].n_out;
-    size_t scratch_bytes = pare_op_scratch_bytes(g, index);
-    void *scratch = pare_arena_alloc(&g->arena, scratch_bytes);
-    struct pare_view *out = pare_arena_array(&g->arena, (size_t)n_out + 1, sizeof *out);
-    bool returned = false;
-    if (scratch == NULL || out == NULL) {
-        return pare_error_nomem(s->err);
-    }
-    for (int k = 0; k < n_out; k++) {
-        int t = g->nodes[index].out[k];
-        if (t < 0) {
-            continue;
-        }
-        size_t bytes = pare_dtype_bytes(g->tensors[t].dtype, pare_tensor_elements(&g->tensors[t]));
-        out[k] = view_of(&g->tensors[t], pare_arena_alloc(&g->arena, bytes));
-        returned = returned || g->tensors[t].is_output;
-        if (out[k].data == NULL) {
-            return pare_error_nomem(s->err);
-        }
-    }
-    enum pare_status status = pare_op_eval(g, index, s->views, out, scratch, s->err);
-    for (int k = 0; k < n_out && status == PARE_OK; k++) {
-        int t = g->nodes[index].out[k], constant = t;
-        if (t < 0) {
-            continue;
-        }
-        if (returned) {
-            if (s->consumers[t] == 0) {
-                continue;
-            }
-            constant = pare_graph_add_tensor(g, g->tensors[t].name, g->tensors[t].dtype);
-            if (constant < 0) {
-                return pare_error_nomem(s->err);
-            }
-            g->tensors[constant].rank = g->tensors[t].rank;
-            memcpy(g->tensors[constant].dims, g->tensors[t].dims, sizeof g->tensors[t].dims);
-            redirect(s, t, constant);
-        }
-        g->tensors[constant].data = out[k].data;
-        g->tensors[constant].size_bytes = pare_dtype_bytes(out[k].dtype, view_elements(&out[k]));
-        g->tensors[constant].producer = -1;
-    }
-    s->folded[index] = status == PARE_OK && !returned;
-    return status;
-}
-
 /* ---- the walk ---- */
 
-static enum pare_status infer_node(struct infer *s, int index)
+static enum pare_status infer_node(struct shape_walk *s, int index)
 {
     const struct pare_node *node = &s->g->nodes[index];
     struct op_node o = {s->g, node, s->where, s->err, s->views};
@@ -364,10 +245,10 @@ static enum pare_status infer_node(struct infer *s, int index)
         return PARE_OK;
     }
     enum pare_status status = shape_of[node->op](&o);
-    return status == PARE_OK && can_fold(s, index) ? fold(s, index) : status;
+    return status == PARE_OK && shape_can_fold(s, index) ? shape_fold(s, index) : status;
 }
 
-static void drop_folded(struct infer *s)
+static void drop_folded(struct shape_walk *s)
 {
     struct pare_graph *g = s->g;
     int kept = 0;
@@ -388,7 +269,7 @@ static void drop_folded(struct infer *s)
     g->n_nodes = kept;
 }
 
-static enum pare_status prepare(struct infer *s)
+static enum pare_status prepare(struct shape_walk *s)
 {
     struct pare_graph *g = s->g;
     int most = 1;
@@ -423,7 +304,7 @@ static enum pare_status prepare(struct infer *s)
 
 enum pare_status pare_shapes_infer(struct pare_graph *g, const char *where, struct pare_error *err)
 {
-    struct infer s = {.g = g, .where = where, .err = err};
+    struct shape_walk s = {.g = g, .where = where, .err = err};
     enum pare_status status = prepare(&s);
     for (int i = 0; i < g->n_nodes && status == PARE_OK; i++) {
         status = infer_node(&s, i);

@@ -27,7 +27,7 @@ enum pare_status op_fail(const struct op_node *o, const char *format, ...)
 /* Is input k there? */
 bool op_has(const struct op_node *o, int k);
 int64_t view_elements(const struct pare_view *v);
-/* "1x24x24x32" in a rotating static-free buffer of the caller. */
+/* "1x24x24x32" into the caller's buffer, which is returned. */
 const char *view_text(const struct pare_view *v, char *buf, size_t size);
 /* Integers of a view with data; their count, or -1 (not constant, not integer, more than max). */
 int view_ints(const struct pare_view *v, int64_t *values, int max);
@@ -67,6 +67,23 @@ enum pare_status op_perm(const struct op_node *o, int *perm);
 enum pare_status op_range(const struct op_node *o, int64_t *count);
 
 /* ---- inference ---- */
+
+struct shape_walk {
+    struct pare_graph *g;
+    const char *where;
+    struct pare_error *err;
+    struct pare_view *views; /* [most inputs of a node] those of the current node */
+    int *consumers;          /* [tensors at the start] readers among the nodes */
+    bool *folded;            /* [n_nodes] the node became constants and is to go */
+};
+/* A constant: has data, or is empty and nothing makes it. */
+bool shape_is_constant(const struct pare_tensor *t);
+struct pare_view shape_view_of(const struct pare_tensor *t, const void *data);
+/* May this node, whose shapes are known, become constants? */
+bool shape_can_fold(const struct shape_walk *s, int node);
+/* Evaluates the node into constants. It goes, unless the graph returns one of its outputs: then it
+ * stays for that, and its readers get a constant copy. */
+enum pare_status shape_fold(struct shape_walk *s, int node);
 
 /* Sets output k: checks sizes and what the file declared. Absent outputs are fine. */
 enum pare_status shape_out(const struct op_node *o, int k, enum pare_dtype dtype, int rank,
