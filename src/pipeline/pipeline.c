@@ -100,8 +100,12 @@ static const char *place(struct pare_pipeline *p, int i)
         const char *env = getenv("PARE_MODELS");
         return env != NULL ? env : "";
     }
-    case 3:
-        return pare_arena_printf(&p->arena, "%s/../../../shared/models", p->dir);
+    case 3: {
+        const char *at = strstr(p->dir, "/sample_pipelines/");
+        return at == NULL ? ""
+                          : pare_arena_printf(&p->arena, "%.*s/../shared/models",
+                                              (int)(at - p->dir), p->dir);
+    }
     default:
         return NULL;
     }
