@@ -70,7 +70,7 @@ struct pare_popup {
 struct pare_scatter_state {
     enum pare_quantity quantity[2]; /* x, y */
     bool log[2];
-    bool zoomed;
+    bool zoomed, all;               /* all: points far from the front too */
     struct pare_axis window[2];     /* while zoomed */
     struct pare_rect plot;          /* of the last draw: where the dots are */
     struct pare_axis axis[2];       /* of the last draw */

@@ -143,7 +143,7 @@ static void draw_label(struct plot *p, int x, int y, const char *label, uint32_t
         for (int c = from - 1; is_free && c <= from + w && c < s->width; c++) {
             const bool beside = c < from || c == from + w;
             const uint32_t ch = s->cells[row * s->width + c].ch;
-            is_free = ch == ' ' || (beside && (row == y || ch > 127 || ch == '|' || ch == '.'));
+            is_free = ch == ' ' || (beside && row != y && ((ch & ~0xffu) == 0x2800 || ch == '|' || ch == '.'));
         }
         if (is_free) {
             pare_draw_text(s, from, row, w, style, label);
@@ -176,8 +176,27 @@ static void draw_signs(struct plot *p)
     }
     for (int i = 0; i < ui->st->n_points; i++) {
         const struct pare_point *point = &ui->st->points[i];
-        if (point->label != NULL && point->label[0] != '\0' && strlen(point->label) <= 8 && cell_of(p, i, &x, &y)) {
+        const bool named = point->label != NULL && point->label[0] != '\0' && strlen(point->label) <= 8 &&
+                           strchr(point->label, ':') == NULL; /* "solve:1" says no more than the cursor does */
+        if (named && cell_of(p, i, &x, &y)) {
             draw_label(p, x, y, point->label, i == ui->point ? PARE_INK_HERE : PARE_INK_DIM);
+        }
+    }
+}
+
+/* Points beyond the window leave an arrow at its edge. */
+static void draw_outside(struct plot *p)
+{
+    struct pare_ui *ui = p->ui;
+    for (int i = 0; i < ui->st->n_points; i++) {
+        int dx = 0;
+        const double f = pare_axis_place(&ui->scatter.axis[1], pare_scatter_value(ui, i, 1));
+        if ((f < 0 || f > 1) && dot_of(p, 0, pare_scatter_value(ui, i, 0), &dx)) {
+            const int x = p->area.x + dx * p->canvas.cols / p->canvas.width;
+            const int y = f < 0 ? p->area.y + p->area.h - 1 : p->area.y;
+            if (ui->surface.cells[y * ui->surface.width + x].ch == ' ') {
+                pare_draw_char(&ui->surface, x, y, f < 0 ? ui->g->down : ui->g->up, PARE_INK_DIM);
+            }
         }
     }
 }
@@ -237,7 +256,8 @@ static void draw_axis_x(struct pare_ui *ui, int x0, int x1, int y)
     for (int x = x0; x < x1; x++) {
         pare_draw_char(s, x, y, ui->g->horizontal, PARE_INK_AXIS);
     }
-    const int n = pare_axis_ticks(axis, span / 4 < 2 ? 2 : span / 4, ticks, &decimals);
+    const int cells = axis->log && axis->high / axis->low >= 3 ? 4 : 9; /* of a tick and its label */
+    const int n = pare_axis_ticks(axis, span / cells < 2 ? 2 : span / cells, ticks, &decimals);
     for (int k = 0; k < 2 * n; k++) {
         char label[24];
         const int i = k % n;
@@ -330,6 +350,7 @@ void pare_scatter_plot(struct pare_ui *ui, struct pare_rect r)
     }
     plot_interval(&p, ui->point, DOT_HERE);
     pare_canvas_draw(&p.canvas, &ui->surface, p.area.x, p.area.y);
+    draw_outside(&p);
     draw_signs(&p);
     pare_canvas_clear(&p.canvas);
     free(order);

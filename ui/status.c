@@ -120,6 +120,9 @@ static void put_latency(struct pare_ui *ui, struct pare_pen *pen, const struct p
 static void put_rest(struct pare_ui *ui, struct pare_pen *pen, const struct pare_point *p, bool full)
 {
     char value[32];
+    if (full && pen->x + 18 > pen->end) {
+        return; /* nothing rather than half a number */
+    }
     pare_pen_put(pen, PARE_INK_DIM, full ? "   bytes " : "  ");
     pare_pen_put(pen, PARE_INK_TITLE, "%s", pare_format_bytes(value, sizeof value, p->bytes.value, ui->g));
     if (full && isfinite(p->bitops.value) && pen->x + 18 <= pen->end) {
@@ -179,9 +182,9 @@ void pare_status_draw_point(struct pare_ui *ui, struct pare_rect r, bool boxed)
     if (p != NULL && p->run >= 0 && p->run < ui->st->n_runs) {
         const struct pare_run *run = &ui->st->runs[p->run];
         const bool same = strcmp(run->name, run->method) == 0;
+        const bool labelled = p->label != NULL && p->label[0] != '\0' && strcmp(p->label, name) != 0;
         snprintf(title, sizeof title, "point %s   run %s%s%s, %d of %d%s%s", sign, run->name, same ? "" : ", ",
-                 same ? "" : run->method, p->number, run->n_points, p->label != NULL && p->label[0] != '\0' ? "   " : "",
-                 p->label != NULL ? p->label : "");
+                 same ? "" : run->method, p->number, run->n_points, labelled ? "   " : "", labelled ? p->label : "");
     }
     if (boxed) {
         pare_ui_draw_box(ui, r, false, title, p != NULL && p->samples > 0 ? "" : NULL);
@@ -310,8 +313,7 @@ static void draw_message(struct pare_ui *ui, struct pare_rect r)
     if (!own && pare_ui_active(ui) == PARE_VIEW_MATRIX && ui->host.preview != NULL && st->n_layers > 0) {
         char line[200] = "";
         if (ui->host.preview(ui->host.user, ui->layer, ui->level, ui->level, line, sizeof line)) {
-            snprintf(preview, sizeof preview, "Enter pins %s at %s: %s", st->layers[ui->layer].name,
-                     pare_ui_level_name(ui, ui->level), line);
+            snprintf(preview, sizeof preview, "Enter pins: %s", line);
             text = preview;
             style = PARE_INK_TEXT;
         }

@@ -31,16 +31,22 @@ static int id_of_row(const struct pare_ui *ui, int row)
     return 0;
 }
 
+/* The level that the table tells about: the point's, and without a point the one chosen in the matrix. */
+static int shown_level(const struct pare_ui *ui, int layer)
+{
+    return ui->st->n_points > 0 ? pare_ui_level_of(ui, ui->point, layer) : ui->level;
+}
+
 static const struct pare_cell *cell_of(const struct pare_ui *ui, int layer)
 {
-    const int level = pare_ui_level_of(ui, ui->point, layer);
-    return level >= 0 && ui->st->layers[layer].cells != NULL ? &ui->st->layers[layer].cells[level] : NULL;
+    const int level = shown_level(ui, layer);
+    return level >= 0 && level < ui->st->n_levels && ui->st->layers[layer].cells != NULL ? &ui->st->layers[layer].cells[level] : NULL;
 }
 
 /* Weights at a level, in bytes, without a measured figure. */
 static double bytes_of(const struct pare_ui *ui, int layer, const struct pare_cell *cell)
 {
-    const int level = pare_ui_level_of(ui, ui->point, layer);
+    const int level = shown_level(ui, layer);
     if (cell != NULL && isfinite(cell->bytes) && cell->bytes > 0) {
         return cell->bytes;
     }
@@ -84,7 +90,7 @@ static double key(const struct pare_ui *ui, int id, int column)
     const bool done = cell != NULL && cell->state == PARE_CELL_DONE;
     switch (column) {
     case LEVEL:
-        return pare_ui_level_of(ui, ui->point, id);
+        return shown_level(ui, id);
     case PIN:
         return layer->pin_lo >= 0 ? (double)layer->pin_lo : (double)NAN;
     case ERROR:
@@ -159,7 +165,7 @@ static void cell_text(const struct pare_ui *ui, int id, int column, char *text, 
         return;
     }
     const struct pare_layer *layer = &ui->st->layers[id];
-    const int level = pare_ui_level_of(ui, ui->point, id);
+    const int level = shown_level(ui, id);
     switch (column) {
     case NAME:
         if (ui->tables[PARE_VIEW_LAYERS].sort >= 0 || ui->tables[PARE_VIEW_LAYERS].filter[0] != '\0') {
@@ -232,7 +238,10 @@ static void draw(struct pare_ui *ui, struct pare_rect r, bool focused, int panel
     pare_table_place(t, &at, &of);
     snprintf(title, sizeof title, t->filter[0] != '\0' ? "layers of %s  & %s" : "layers of %s", name, t->filter);
     snprintf(right, sizeof right, "%d/%d", at, of);
-    pare_ui_draw_box(ui, r, focused, ui->st->n_points > 0 ? title : "layers", right);
+    if (ui->st->n_points == 0) {
+        snprintf(title, sizeof title, "layers at %s", pare_ui_level_name(ui, ui->level));
+    }
+    pare_ui_draw_box(ui, r, focused, title, right);
     struct pare_rect in = pare_rect_inside(r);
     if (in.h >= ui->st->n_layers + ui->st->n_stages + 3 || (panel < 0 && in.h > 20)) {
         draw_legend(ui, in);

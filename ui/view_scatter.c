@@ -52,7 +52,36 @@ double pare_scatter_value(const struct pare_ui *ui, int point, int axis)
     return pare_quantity_shown(q, pare_ui_figure(&ui->st->points[point], q)->value);
 }
 
-/* The axis that holds all points, or the zoomed window. */
+static int by_value(const void *pa, const void *pb)
+{
+    const double a = *(const double *)pa, b = *(const double *)pb;
+    return a < b ? -1 : a > b;
+}
+
+/* How far below the best the y axis reaches: what the front needs without its worst point, five budgets, the
+ * cursor and the marks; points that lost everything (one-bit configurations) would flatten the rest. */
+static double useful_depth(const struct pare_ui *ui, double best)
+{
+    double depth = pare_quantity_shown(PARE_Q_DROP, isfinite(ui->st->max_drop) ? 5 * ui->st->max_drop : 0.02);
+    double *front = malloc((size_t)(ui->st->n_points + 1) * sizeof *front);
+    int n = 0;
+    for (int i = 0; i < ui->st->n_points; i++) {
+        const double below = fabs(pare_scatter_value(ui, i, 1) - best);
+        const bool chosen = i == ui->point || pare_ui_mark_of(ui, i) > 0;
+        if (isfinite(below) && ui->st->points[i].front && front != NULL) {
+            front[n++] = below;
+        }
+        depth = isfinite(below) && chosen && below > depth ? below : depth;
+    }
+    if (n > 1) {
+        qsort(front, (size_t)n, sizeof *front, by_value);
+        depth = front[n - 2] > depth ? front[n - 2] : depth;
+    }
+    free(front);
+    return depth * 1.1;
+}
+
+/* The axis that holds all points, the useful ones, or the zoomed window. */
 static struct pare_axis axis_for(const struct pare_ui *ui, int axis)
 {
     if (ui->scatter.zoomed) {
@@ -60,11 +89,20 @@ static struct pare_axis axis_for(const struct pare_ui *ui, int axis)
     }
     double low = INFINITY, high = -INFINITY;
     const bool log = ui->scatter.log[axis];
+    const enum pare_quantity q = ui->scatter.quantity[axis];
     for (int i = 0; i < ui->st->n_points; i++) {
         const double v = pare_scatter_value(ui, i, axis);
         if (isfinite(v) && (!log || v > 0)) {
             low = v < low ? v : low;
             high = v > high ? v : high;
+        }
+    }
+    if (axis == 1 && !log && !ui->scatter.all && isfinite(low) && (q == PARE_Q_ACCURACY || q == PARE_Q_DROP)) {
+        const double depth = useful_depth(ui, q == PARE_Q_ACCURACY ? high : low);
+        if (q == PARE_Q_ACCURACY && low < high - depth) {
+            low = high - depth;
+        } else if (q == PARE_Q_DROP && high > low + depth) {
+            high = low + depth;
         }
     }
     return pare_axis_make(low, high, log);
@@ -92,8 +130,10 @@ void pare_scatter_zoom(struct pare_ui *ui, double factor)
 {
     struct pare_scatter_state *sc = &ui->scatter;
     ui->dirty = true;
-    if (factor <= 0) {
+    if (factor <= 0) { /* fit; once more: all points */
+        sc->all = !sc->zoomed && !sc->all;
         sc->zoomed = false;
+        pare_ui_say(ui, false, sc->all ? "all points" : "fitted to the front");
         return;
     }
     for (int axis = 0; axis < 2; axis++) {
@@ -110,14 +150,23 @@ static void draw(struct pare_ui *ui, struct pare_rect r, bool focused, int panel
     (void)panel;
     struct pare_scatter_state *sc = &ui->scatter;
     char title[128], right[96];
-    int n_front = 0;
+    int n_front = 0, n_below = 0;
+    follow_cursor(ui);
+    sc->axis[0] = axis_for(ui, 0);
+    sc->axis[1] = axis_for(ui, 1);
     for (int i = 0; i < ui->st->n_points; i++) {
+        const double f = pare_axis_place(&sc->axis[1], pare_scatter_value(ui, i, 1));
         n_front += ui->st->points[i].front;
+        n_below += f < 0 || f > 1;
     }
     snprintf(title, sizeof title, "%s, %s / %s, %s", pare_quantity_name(sc->quantity[1]),
              pare_quantity_unit(sc->quantity[1]), pare_quantity_name(sc->quantity[0]),
              pare_quantity_unit(sc->quantity[0]));
-    snprintf(right, sizeof right, "%d points, front %d%s", ui->st->n_points, n_front, sc->zoomed ? ", zoomed" : "");
+    const int used = snprintf(right, sizeof right, "%d points, front %d%s", ui->st->n_points, n_front,
+                              sc->zoomed ? ", zoomed" : "");
+    if (n_below > 0 && r.w >= 56) {
+        snprintf(right + used, sizeof right - (size_t)used, ", %d outside", n_below);
+    }
     pare_ui_draw_box(ui, r, focused, title, right);
     const struct pare_rect in = pare_rect_inside(r);
     if (ui->st->n_points == 0) {
@@ -125,9 +174,6 @@ static void draw(struct pare_ui *ui, struct pare_rect r, bool focused, int panel
                                   "F for the whole front");
         return;
     }
-    follow_cursor(ui);
-    sc->axis[0] = axis_for(ui, 0);
-    sc->axis[1] = axis_for(ui, 1);
     pare_scatter_plot(ui, in);
 }
 
