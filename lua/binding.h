@@ -19,7 +19,7 @@
 
 struct pare_binding_value {
     struct pare_value *value;
-    bool probabilities; /* comes from a softmax or sigmoid */
+    bool probabilities; /* comes from a softmax: sums to 1 */
 };
 
 struct pare_binding {

@@ -8,33 +8,6 @@
 #define MAX_STAGE_CALLS 10000
 #define MAX_STAGE_INPUTS 16
 
-/* Does output i of the graph come from a softmax or sigmoid, reshaped at most? */
-static bool is_probability(const struct pare_graph *g, int i)
-{
-    int t = g != NULL && i < g->n_outputs ? g->outputs[i] : -1;
-    for (int steps = 0; t >= 0 && steps < 8; steps++) {
-        const int node = g->tensors[t].producer;
-        if (node < 0) {
-            return false;
-        }
-        switch (g->nodes[node].op) {
-        case PARE_OP_SOFTMAX:
-        case PARE_OP_SIGMOID:
-            return true;
-        case PARE_OP_RESHAPE:
-        case PARE_OP_SQUEEZE:
-        case PARE_OP_FLATTEN:
-        case PARE_OP_IDENTITY:
-        case PARE_OP_DEQUANTIZE:
-            t = g->nodes[node].n_in > 0 ? g->nodes[node].in[0] : -1;
-            break;
-        default:
-            return false;
-        }
-    }
-    return false;
-}
-
 /* A stage's argument: a tensor, or a number as [1,1]. */
 static const struct pare_value *stage_input(lua_State *L, int i)
 {
@@ -81,7 +54,7 @@ static int call_stage(lua_State *L)
     }
     luaL_checkstack(L, n_out + 2, NULL);
     for (int i = 0; i < n_out; i++) {
-        pare_push_tensor(L, out[i], is_probability(s->graph, i));
+        pare_push_tensor(L, out[i], pare_output_is_softmax(s->graph, i));
     }
     return n_out;
 }

@@ -119,7 +119,7 @@ int pare_lua_op_sigmoid(lua_State *L)
     if (pare_op_sigmoid(v, pare_check_arena(L), &out, &err) != PARE_OK) {
         return pare_raise(L, &err);
     }
-    pare_push_tensor(L, out, true);
+    pare_push_tensor(L, out, false);
     return 1;
 }
 

@@ -316,6 +316,31 @@ enum pare_status pare_pipeline_sample(const struct pare_pipeline *p, enum pare_s
 
 /* ---- the glue of a bare model ---- */
 
+bool pare_output_is_softmax(const struct pare_graph *g, int i)
+{
+    int t = g != NULL && i < g->n_outputs ? g->outputs[i] : -1;
+    for (int steps = 0; t >= 0 && steps < 8; steps++) {
+        const int node = g->tensors[t].producer;
+        if (node < 0) {
+            return false;
+        }
+        switch (g->nodes[node].op) {
+        case PARE_OP_SOFTMAX:
+            return true;
+        case PARE_OP_RESHAPE:
+        case PARE_OP_SQUEEZE:
+        case PARE_OP_FLATTEN:
+        case PARE_OP_IDENTITY:
+        case PARE_OP_DEQUANTIZE:
+            t = g->nodes[node].n_in > 0 ? g->nodes[node].in[0] : -1;
+            break;
+        default:
+            return false;
+        }
+    }
+    return false;
+}
+
 static enum pare_status default_infer(void *self, const struct pare_pipeline *p,
                                       const struct pare_sample *sample,
                                       const struct pare_runner *runner, struct pare_arena *arena,
@@ -324,7 +349,6 @@ static enum pare_status default_infer(void *self, const struct pare_pipeline *p,
     struct pare_value *out[PARE_MAX_OUTPUTS];
     int n_out = 0;
     (void)self;
-    (void)p;
     const enum pare_status status =
         runner->call(runner->self, 0, &sample->image, 1, arena, out, &n_out, err);
     if (status != PARE_OK) {
@@ -336,6 +360,7 @@ static enum pare_status default_infer(void *self, const struct pare_pipeline *p,
         outcome->prediction = pare_op_argmax(out[0]);
         outcome->n_scores = (int)pare_value_elements(out[0]);
         outcome->scores = out[0]->data;
+        outcome->scores_are_probabilities = pare_output_is_softmax(p->stages[0].graph, 0);
     }
     return PARE_OK;
 }

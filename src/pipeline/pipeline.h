@@ -136,6 +136,8 @@ void pare_pipeline_set_loader(const struct pare_pipeline_loader *loader);
  * checkout. NULL = nowhere. For loaders. */
 struct pare_pipeline *pare_pipeline_new(const char *path, const char *models_dir);
 const char *pare_pipeline_find(struct pare_pipeline *p, const char *file);
+/* Does output i of the graph come from a softmax, reshaped at most? (graph may be NULL: no) */
+bool pare_output_is_softmax(const struct pare_graph *g, int i);
 /* The glue of a single-stage pipeline without `infer`: outcome = argmax of the stage's first
  * output. */
 extern const struct pare_glue pare_default_glue;
