@@ -34,6 +34,17 @@ json_t *flow_sense_json(const struct pare_front *f)
     return json_pack("{s:i, s:s, s:i, s:o}", "schema", 1, "kind", "own", "samples", f->sense_samples, "layers", layers);
 }
 
+/* The layers' times and the other operators' of a stage at a uniform level, over the time of the whole stage. */
+static double sum_over_total(const struct pare_front *f, int stage, int level)
+{
+    const struct front_stage *s = &f->stages[stage];
+    double sum = s->other_ms[level];
+    for (int i = s->first_layer; i < s->first_layer + s->n_layers; i++) {
+        sum += f->cells[i * f->n_levels + (level < f->layers[i].keep ? level : f->layers[i].keep)].ms;
+    }
+    return sum / s->total_ms[level];
+}
+
 json_t *flow_bench_json(const struct pare_front *f, const unsigned char *levels, const double latency[6], double fp32_ms)
 {
     json_t *layers = json_array(), *stages = json_array();
@@ -45,18 +56,19 @@ json_t *flow_bench_json(const struct pare_front *f, const unsigned char *levels,
                                                 c->kernel != NULL ? c->kernel : "", "share_of_limit", json_null()));
     }
     for (int s = 0; s < f->n_stages; s++) {
-        json_t *total = json_object();
-        for (int l = 0; l < f->n_levels && s < 16; l++) {
+        json_t *total = json_object(), *over = json_object();
+        for (int l = 0; l < f->n_levels; l++) {
             json_object_set_new(total, f->level_names[l], pare_json_real(f->stages[s].total_ms[l]));
+            json_object_set_new(over, f->level_names[l], pare_json_real(sum_over_total(f, s, l)));
         }
-        json_array_append_new(stages, json_pack("{s:s, s:f, s:o}", "name", f->stages[s].name, "calls", f->stages[s].calls,
-                                                "uniform_ms", total));
+        json_array_append_new(stages, json_pack("{s:s, s:f, s:o, s:o}", "name", f->stages[s].name, "calls", f->stages[s].calls,
+                                                "uniform_ms", total, "sum_over_total", over));
     }
-    return json_pack("{s:i, s:s, s:s, s:s, s:{s:o, s:o, s:o, s:o, s:o}, s:o, s:o, s:o, s:o}", "schema", 1, "target", "host",
+    return json_pack("{s:i, s:s, s:s, s:s, s:{s:o, s:o, s:o, s:o, s:o}, s:o, s:o, s:o, s:o, s:o}", "schema", 1, "target", "host",
                      "cpu", f->cpu, "isa", f->isa, "latency_ms", "min", pare_json_real(latency[0]), "median",
                      pare_json_real(latency[1]), "p90", pare_json_real(latency[3]), "p99", pare_json_real(latency[4]),
                      "samples", pare_json_real(latency[5]), "fp32_ms", pare_json_real(fp32_ms), "glue_ms",
-                     pare_json_real(f->glue_ms), "stages", stages, "layers", layers);
+                     pare_json_real(f->glue_ms), "sum_over_total", pare_json_real(front_latency_sum(f, levels) / latency[1]), "stages", stages, "layers", layers);
 }
 
 json_t *flow_eval_json(const struct pare_front *f, const unsigned char *levels, const char *split,

@@ -12,12 +12,22 @@
 
 #define MIN_ROUNDS 20
 #define MAX_ROUNDS 400
-#define DISTURBED 1.5 /* a round whose reference took this many times its median is left out */
+#define GOOD_ROUNDS 100     /* wanted, within twice the time asked for: a 99th percentile of fewer is no percentile */
+#define WARM_MS 200.0       /* at least two rounds and this long before anything counts */
+#define DISTURBED 0.95      /* a round in which the thread had the core for a smaller part of the time is left out */
 
 static double now_ms(void)
 {
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC_RAW, &t);
+    return 1e3 * (double)t.tv_sec + 1e-6 * (double)t.tv_nsec;
+}
+
+/* Time that this thread really had a core. */
+static double cpu_ms(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
     return 1e3 * (double)t.tv_sec + 1e-6 * (double)t.tv_nsec;
 }
 
@@ -46,20 +56,36 @@ static json_t *times_json(double *ms, size_t n)
                      pare_json_real(pare_quantile_sorted(ms, n, 0.5)),
                      pare_json_real(pare_quantile_sorted(ms, n, 0.1)),
                      pare_json_real(pare_quantile_sorted(ms, n, 0.9)),
-                     pare_json_real(pare_quantile_sorted(ms, n, 0.99)), (int)n);
+                     pare_json_real(n >= GOOD_ROUNDS ? pare_quantile_sorted(ms, n, 0.99) : NAN), (int)n);
 }
 
-/* ms[round][item] by item, without the rounds in which item 0 was disturbed. Returns the number kept. */
-static size_t column_of(const double *ms, int rounds, int items, int item, double *column, double *scratch)
+/* Were there enough rounds in which nobody else had the core? Else all of them count: a busy machine is what was
+ * measured, and "disturbed" says so. */
+static bool enough_clean(const bool *disturbed, int rounds)
+{
+    int clean = 0;
+    for (int r = 0; r < rounds; r++) {
+        clean += !disturbed[r];
+    }
+    return clean >= MIN_ROUNDS / 2;
+}
+
+static double disturbed_share(const bool *disturbed, int rounds)
+{
+    int n = 0;
+    for (int r = 0; r < rounds; r++) {
+        n += disturbed[r];
+    }
+    return rounds > 0 ? (double)n / rounds : NAN;
+}
+
+/* ms[round][item] by item, without disturbed rounds. Returns the number kept. */
+static size_t column_of(const double *ms, int rounds, int items, int item, const bool *disturbed, double *column)
 {
     size_t n = 0;
+    bool all = !enough_clean(disturbed, rounds);
     for (int r = 0; r < rounds; r++) {
-        scratch[r] = ms[(size_t)r * (size_t)items];
-    }
-    pare_sort(scratch, (size_t)rounds);
-    double limit = DISTURBED * pare_quantile_sorted(scratch, (size_t)rounds, 0.5);
-    for (int r = 0; r < rounds; r++) {
-        if (ms[(size_t)r * (size_t)items] <= limit) {
+        if (all || !disturbed[r]) {
             column[n++] = ms[(size_t)r * (size_t)items + (size_t)item];
         }
     }
@@ -78,7 +104,8 @@ enum pare_status pare_latency_configs(struct pare_engine *e, const struct pare_l
     samples = samples < available ? samples : available;
     struct pare_sample *loaded = pare_arena_array(&data, (size_t)samples + 1, sizeof *loaded);
     double *ms = calloc((size_t)MAX_ROUNDS * (size_t)n_configs, sizeof *ms);
-    double *column = calloc(2 * MAX_ROUNDS, sizeof *column);
+    double *column = calloc(MAX_ROUNDS, sizeof *column);
+    bool disturbed[MAX_ROUNDS] = {false};
     enum pare_status status =
         samples > 0 && loaded != NULL && ms != NULL && column != NULL
             ? PARE_OK
@@ -90,24 +117,31 @@ enum pare_status pare_latency_configs(struct pare_engine *e, const struct pare_l
     }
     pin_thread(&before);
     double start = now_ms();
-    for (int r = -2; status == PARE_OK && r < MAX_ROUNDS; r++) { /* two rounds of warm-up */
-        for (int c = 0; status == PARE_OK && c < n_configs; c++) {
+    for (int r = -2, round = 0; status == PARE_OK && r < MAX_ROUNDS; r++, round++) { /* rounds below 0 only warm up */
+        for (int i = 0; status == PARE_OK && i < n_configs; i++) {
             struct pare_outcome outcome;
-            double t = now_ms();
-            status = pare_engine_infer(e, configs[c], &loaded[(r + 2) % samples], &work, &outcome, err);
+            int c = round % 2 == 0 ? i : n_configs - 1 - i; /* nobody always runs after the same neighbour */
+            double cpu = cpu_ms(), t = now_ms();
+            status = pare_engine_infer(e, configs[c], &loaded[round % samples], &work, &outcome, err);
             t = now_ms() - t;
+            cpu = cpu_ms() - cpu;
             pare_arena_clear(&work);
             if (r >= 0) {
                 ms[(size_t)r * (size_t)n_configs + (size_t)c] = t;
+                disturbed[r] = disturbed[r] || cpu < DISTURBED * t;
             }
         }
-        rounds = r + 1;
         double spent = now_ms() - start;
+        if (r == -1 && spent < WARM_MS) {
+            r = -2; /* once more */
+            continue;
+        }
+        rounds = r + 1;
         if (done != NULL && r >= 0) {
             int percent = (int)(100 * spent / (1e3 * seconds));
             done(self, percent < 99 ? percent : 99, 100);
         }
-        if (rounds >= MIN_ROUNDS && spent > 1e3 * seconds) {
+        if ((rounds >= MIN_ROUNDS && spent > 2e3 * seconds) || (rounds >= GOOD_ROUNDS && spent > 1e3 * seconds)) {
             break;
         }
     }
@@ -115,10 +149,11 @@ enum pare_status pare_latency_configs(struct pare_engine *e, const struct pare_l
     if (status == PARE_OK) {
         json_t *list = json_array();
         for (int c = 0; c < n_configs; c++) {
-            size_t n = column_of(ms, rounds, n_configs, c, column, column + MAX_ROUNDS);
+            size_t n = column_of(ms, rounds, n_configs, c, disturbed, column);
             json_array_append_new(list, times_json(column, n));
         }
-        *result = json_pack("{s:o, s:f, s:i}", "configs", list, "seconds", (now_ms() - start) / 1e3, "rounds", rounds);
+        *result = json_pack("{s:o, s:f, s:i, s:f}", "configs", list, "seconds", (now_ms() - start) / 1e3, "rounds", rounds,
+                            "disturbed", disturbed_share(disturbed, rounds));
     }
     free(ms);
     free(column);
@@ -130,6 +165,7 @@ enum pare_status pare_latency_configs(struct pare_engine *e, const struct pare_l
 /* ---- uniform profiles ---- */
 
 #define MAX_INPUTS 16
+#define GLUE_PASSES 3
 
 /* Inputs that a stage really gets, copied from the first calls of the fp32 pipeline. */
 struct stage_inputs {
@@ -144,6 +180,7 @@ struct capture {
     struct pare_arena *data;
     struct stage_inputs *stages;
     double stage_ms;
+    int pass;
 };
 
 static enum pare_status capture_stage(void *self, int stage, const struct pare_value *const *in, int n_in,
@@ -152,7 +189,7 @@ static enum pare_status capture_stage(void *self, int stage, const struct pare_v
 {
     struct capture *c = self;
     struct stage_inputs *s = &c->stages[stage];
-    s->calls++;
+    s->calls += c->pass == 0;
     if (s->n < MAX_INPUTS) {
         s->n_in = n_in;
         for (int i = 0; i < n_in; i++) {
@@ -191,6 +228,7 @@ struct profile {
 struct stage_rounds {
     int rounds, items;      /* items = levels */
     double *total;          /* [MAX_ROUNDS][levels] */
+    bool disturbed[MAX_ROUNDS];
     double **step;          /* [levels] -> [MAX_ROUNDS][steps of that plan], ms */
     int *n_steps;           /* [levels] */
 };
@@ -227,16 +265,22 @@ static enum pare_status time_level(struct profile *p, int stage, int level, cons
     }
     int which = (round + 2) % inputs->n;
     status = pare_engine_feed(p->e, stage, plan, inputs->in[which], inputs->n_in, &arena, err);
-    if (status == PARE_OK) {
-        double t = now_ms();
-        status = pare_plan_run(plan, err);
-        t = now_ms() - t;
-        if (round >= 0) {
-            s->total[(size_t)round * (size_t)s->items + (size_t)level] = t;
+    /* The other levels' weights have pushed this one's out of the caches, which in use they never do: one run that does
+     * not count. Then the whole and its steps (a run of its own: the clock itself costs time), in alternating order. */
+    status = status == PARE_OK ? pare_plan_run(plan, err) : status;
+    for (int i = 0; status == PARE_OK && i < 2; i++) {
+        if ((i == 0) == (round % 2 == 0)) {
+            double cpu = cpu_ms(), t = now_ms();
+            status = pare_plan_run(plan, err);
+            t = now_ms() - t;
+            cpu = cpu_ms() - cpu;
+            if (round >= 0) {
+                s->disturbed[round] = s->disturbed[round] || cpu < DISTURBED * t;
+                s->total[(size_t)round * (size_t)s->items + (size_t)level] = t;
+            }
+        } else {
+            status = pare_plan_run_timed(plan, ns, err);
         }
-    }
-    if (status == PARE_OK) {
-        status = pare_plan_run_timed(plan, ns, err); /* a run of its own: the clock itself costs time */
     }
     for (int i = 0; status == PARE_OK && round >= 0 && i < steps; i++) {
         s->step[level][(size_t)round * (size_t)steps + (size_t)i] = 1e-6 * (double)ns[i];
@@ -305,24 +349,28 @@ static enum pare_status profile_stage(struct profile *p, int stage, const struct
         for (int l = 0; status == PARE_OK && l < p->n_levels; l++) {
             status = time_level(p, stage, l, inputs, r, &s, err);
         }
+        if (r == -1 && now_ms() - start < WARM_MS / 4) {
+            r = -2; /* once more */
+            continue;
+        }
         s.rounds = r + 1;
         if (s.rounds >= MIN_ROUNDS && now_ms() - start > 1e3 * seconds) {
             break;
         }
     }
     if (status == PARE_OK) {
-        double column[MAX_ROUNDS], scratch[MAX_ROUNDS];
+        double column[MAX_ROUNDS];
         json_t *total = json_object(), *other = json_object();
         for (int l = 0; l < p->n_levels; l++) {
             char name[16];
             pare_level_name(p->levels[l], name);
-            size_t n = column_of(s.total, s.rounds, p->n_levels, l, column, scratch);
+            size_t n = column_of(s.total, s.rounds, p->n_levels, l, s.disturbed, column);
             json_object_set_new(total, name, times_json(column, n));
             add_layers(p, stage, l, &s, name, other);
         }
         json_object_set_new(p->stages, pare_engine_pipeline(p->e)->stages[stage].name,
-                            json_pack("{s:f, s:o, s:o}", "calls", (double)inputs->calls / samples, "total", total,
-                                      "other", other));
+                            json_pack("{s:f, s:o, s:o, s:f}", "calls", (double)inputs->calls / samples, "total", total,
+                                      "other", other, "disturbed", disturbed_share(s.disturbed, s.rounds)));
     }
     rounds_free(&s);
     return status;
@@ -335,12 +383,14 @@ static enum pare_status capture_inputs(struct capture *c, enum pare_split split,
     struct pare_arena arena = {0};
     double *ms = calloc((size_t)samples + 1, sizeof *ms);
     enum pare_status status = ms != NULL ? PARE_OK : pare_error_nomem(err);
-    for (int i = 0; status == PARE_OK && i < samples; i++) {
+    /* the first pass captures and warms up, the last one counts */
+    for (int pass = 0, i = 0; status == PARE_OK && pass < GLUE_PASSES; i++, pass += i == samples, i %= samples) {
         struct pare_sample sample;
         struct pare_outcome outcome;
         status = pare_engine_sample(c->e, split, i, &arena, &sample, err);
         double start = now_ms();
         c->stage_ms = 0;
+        c->pass = pass;
         if (status == PARE_OK) {
             status = pare_engine_infer_with(c->e, &runner, &sample, &arena, &outcome, err);
         }
@@ -383,7 +433,7 @@ enum pare_status pare_latency_profile(struct pare_engine *e, const struct pare_l
     p.layers = json_object();
     cpu_set_t before;
     pin_thread(&before);
-    struct capture c = {e, fp32, &data, inputs, 0};
+    struct capture c = {e, fp32, &data, inputs, 0, 0};
     enum pare_status status = capture_inputs(&c, split, samples, &glue, err);
     for (int s = 0; status == PARE_OK && s < n_stages; s++) {
         if (inputs[s].n > 0) {
