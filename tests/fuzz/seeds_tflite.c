@@ -5,24 +5,9 @@
 static const int32_t ints[8] = {1, 1, 1, 2, 0, 0, 0, 0};
 static const uint8_t no_map[] = {1, 2, 3, 4};
 
-/* x [1,4,4,2] and some small integer tensors into operator `code`, one or two outputs. */
-static void one_op(struct tw_model *m, int code)
+/* The inputs that operator `code` takes. */
+static void set_inputs(struct tw_op *o, int code)
 {
-    tw_conv_model(m);
-    m->codes[0] = (struct tw_code){code < 127 ? code : 127, code,
-                                   code == 32 ? "TFLite_Detection_PostProcess" : NULL};
-    m->n_buffers = 5;
-    m->buffers[3] = (struct tw_buffer){ints, 16, 0, 0};
-    m->buffers[4] = (struct tw_buffer){ints, 4, 0, 0};
-    struct tw_subgraph *s = &m->subgraphs[0];
-    s->n_tensors = 7;
-    s->tensors[4] =
-        (struct tw_tensor){.name = "four", .rank = 1, .type = 2, .shape = {4}, .buffer = 3};
-    s->tensors[5] = (struct tw_tensor){.name = "one", .type = 2, .buffer = 4};
-    s->tensors[6] = (struct tw_tensor){.name = "two", .rank = 4, .shape = {1, 4, 4, 3}};
-    struct tw_op *o = &s->ops[0];
-    *o = (struct tw_op){
-        .n_in = 1, .in = {0}, .n_out = 1, .out = {3}, .custom = no_map, .n_custom = sizeof no_map};
     switch (code) {
     case 3:
     case 4:
@@ -87,6 +72,31 @@ static void one_op(struct tw_model *m, int code)
     default:
         break;
     }
+}
+
+/* x [1,4,4,2] and some small integer tensors into operator `code`, one or two outputs. */
+static void one_op(struct tw_model *m, int code)
+{
+    tw_conv_model(m);
+    m->codes[0] = (struct tw_code){code < 127 ? code : 127, code,
+                                   code == 32 ? "TFLite_Detection_PostProcess" : NULL};
+    m->n_buffers = 5;
+    m->buffers[3] = (struct tw_buffer){ints, 16, 0, 0};
+    m->buffers[4] = (struct tw_buffer){ints, 4, 0, 0};
+    struct tw_subgraph *s = &m->subgraphs[0];
+    s->n_tensors = 7;
+    s->tensors[4] =
+        (struct tw_tensor){.name = "four", .rank = 1, .type = 2, .shape = {4}, .buffer = 3};
+    s->tensors[5] = (struct tw_tensor){.name = "one", .type = 2, .buffer = 4};
+    s->tensors[6] = (struct tw_tensor){.name = "two", .rank = 4, .shape = {1, 4, 4, 3}};
+    struct tw_op *o = &s->ops[0];
+    *o = (struct tw_op){
+        .n_in = 1, .in = {0}, .n_out = 1, .out = {3}, .custom = no_map, .n_custom = sizeof no_map};
+    o->n_options = 5; /* ones are right, or nearly, for every table of options */
+    for (int i = 0; i < 5; i++) {
+        o->options[i] = (struct tw_option){i, 4, 1, {0}};
+    }
+    set_inputs(o, code);
 }
 
 uint8_t *fuzz_seed(int i, size_t *size)

@@ -153,21 +153,15 @@ static void random_concat(struct pool *p, int x)
     keep(p, y, rank, dims);
 }
 
-static void random_axis_op(struct pool *p, int x)
+/* x with one axis changed in place: half of a split, every second index, one more, or the same. */
+static void random_same_rank(struct pool *p, int x, int axis)
 {
-    int rank, kind = (int)draw(p, 8);
+    int rank, kind = (int)draw(p, 4);
     int64_t dims[PARE_MAX_RANK];
     dims_of(p, x, &rank, dims);
-    if (rank == 0) {
-        return;
-    }
-    int axis = (int)draw(p, (uint32_t)rank);
-    if (kind == 0) { /* split */
+    if (kind == 0 && dims[axis] % 2 == 0) {
         int out[2] = {pare_graph_add_tensor(p->g, "a", PARE_F32),
                       pare_graph_add_tensor(p->g, "b", PARE_F32)};
-        if (dims[axis] % 2 != 0) {
-            return;
-        }
         pare_graph_add_node(p->g, PARE_OP_SPLIT, "", 1, &x, 2, out);
         gr_attr(p->g)->axis = axis;
         dims[axis] /= 2;
@@ -188,59 +182,103 @@ static void random_axis_op(struct pool *p, int x)
         gr_attr(p->g)->pad_before[0] = 1;
         dims[axis]++;
         keep(p, y, rank, dims);
-    } else if (kind == 3) {
+    } else {
         int y = gr_unary(p->g, PARE_OP_SOFTMAX, x);
         gr_attr(p->g)->axis = axis - rank;
         gr_attr(p->g)->newer_softmax = true;
         keep(p, y, rank, dims);
-    } else if (kind == 4) {
-        int64_t which[3] = {0, dims[axis] - 1, 0};
-        bool scalar = draw(p, 2) == 0;
-        int in[2] = {x, scalar ? pare_graph_add_const(p->g, "i", PARE_I64, 0, NULL, which, 8)
-                               : gr_ints(p->g, 3, which)};
-        int y = gr_node(p->g, PARE_OP_GATHER, 2, in);
-        gr_attr(p->g)->axis = axis;
-        if (scalar) {
-            memmove(dims + axis, dims + axis + 1, (size_t)(rank - axis - 1) * sizeof *dims);
-        } else {
-            dims[axis] = 3;
-        }
-        keep(p, y, scalar ? rank - 1 : rank, dims);
-    } else if (kind == 5 && dims[axis] <= 4) {
+    }
+}
+
+static void remove_axis(int64_t *dims, int rank, int axis)
+{
+    memmove(dims + axis, dims + axis + 1, (size_t)(rank - axis - 1) * sizeof *dims);
+}
+
+/* GATHER with one index or several, UNPACK. */
+static void random_pick(struct pool *p, int x, int axis)
+{
+    int rank;
+    int64_t dims[PARE_MAX_RANK];
+    dims_of(p, x, &rank, dims);
+    if (draw(p, 2) == 0 && dims[axis] <= 4) {
         int out[4], n = (int)dims[axis];
         for (int i = 0; i < n; i++) {
             out[i] = pare_graph_add_tensor(p->g, "u", PARE_F32);
         }
         pare_graph_add_node(p->g, PARE_OP_UNPACK, "", 1, &x, n, out);
         gr_attr(p->g)->axis = axis;
-        memmove(dims + axis, dims + axis + 1, (size_t)(rank - axis - 1) * sizeof *dims);
+        remove_axis(dims, rank, axis);
         keep(p, out[0], rank - 1, dims);
-    } else if (kind == 6) {
-        int y = gr_unary(p->g, PARE_OP_RESIZE, x), in[4] = {x, -1, -1, -1};
-        dims[axis] *= 2;
-        in[3] = gr_ints(p->g, 1, &dims[axis]);
-        p->g->nodes[p->g->n_nodes - 1].in = pare_arena_array(&p->g->arena, 4, sizeof(int));
-        memcpy(p->g->nodes[p->g->n_nodes - 1].in, in, sizeof in);
-        p->g->nodes[p->g->n_nodes - 1].n_in = 4;
-        gr_attr(p->g)->n_axes = 1;
-        gr_attr(p->g)->axes[0] = axis;
-        gr_attr(p->g)->resize.coord = PARE_COORD_ASYMMETRIC;
-        gr_attr(p->g)->resize.nearest = PARE_NEAREST_FLOOR;
-        keep(p, y, rank, dims);
-    } else {
-        static const enum pare_op ops[3] = {PARE_OP_REDUCE_MEAN, PARE_OP_REDUCE_MAX,
-                                            PARE_OP_REDUCE_SUM};
-        int y = gr_unary(p->g, ops[draw(p, 3)], x);
-        bool kept = draw(p, 2) == 0;
-        gr_attr(p->g)->n_axes = 1;
-        gr_attr(p->g)->axes[0] = axis - (draw(p, 2) == 0 ? rank : 0);
-        gr_attr(p->g)->keep_dims = kept;
-        if (kept) {
-            dims[axis] = 1;
-        } else {
-            memmove(dims + axis, dims + axis + 1, (size_t)(rank - axis - 1) * sizeof *dims);
-        }
-        keep(p, y, kept ? rank : rank - 1, dims);
+        return;
+    }
+    int64_t which[3] = {0, dims[axis] - 1, 0};
+    bool scalar = draw(p, 2) == 0;
+    int in[2] = {x, scalar ? pare_graph_add_const(p->g, "i", PARE_I64, 0, NULL, which, 8)
+                           : gr_ints(p->g, 3, which)};
+    int y = gr_node(p->g, PARE_OP_GATHER, 2, in);
+    gr_attr(p->g)->axis = axis;
+    dims[axis] = 3;
+    if (scalar) {
+        remove_axis(dims, rank, axis);
+    }
+    keep(p, y, scalar ? rank - 1 : rank, dims);
+}
+
+static void random_resize(struct pool *p, int x, int axis)
+{
+    int rank, in[4] = {x, -1, -1, -1};
+    int64_t dims[PARE_MAX_RANK];
+    dims_of(p, x, &rank, dims);
+    dims[axis] *= 2;
+    in[3] = gr_ints(p->g, 1, &dims[axis]);
+    int y = gr_node(p->g, PARE_OP_RESIZE, 4, in);
+    gr_attr(p->g)->n_axes = 1;
+    gr_attr(p->g)->axes[0] = axis;
+    gr_attr(p->g)->resize.coord = PARE_COORD_ASYMMETRIC;
+    gr_attr(p->g)->resize.nearest = PARE_NEAREST_FLOOR;
+    keep(p, y, rank, dims);
+}
+
+static void random_reduce(struct pool *p, int x, int axis)
+{
+    static const enum pare_op ops[3] = {PARE_OP_REDUCE_MEAN, PARE_OP_REDUCE_MAX,
+                                        PARE_OP_REDUCE_SUM};
+    int rank;
+    int64_t dims[PARE_MAX_RANK];
+    bool kept = draw(p, 2) == 0;
+    dims_of(p, x, &rank, dims);
+    int y = gr_unary(p->g, ops[draw(p, 3)], x);
+    gr_attr(p->g)->n_axes = 1;
+    gr_attr(p->g)->axes[0] = axis - (draw(p, 2) == 0 ? rank : 0);
+    gr_attr(p->g)->keep_dims = kept;
+    dims[axis] = 1;
+    if (!kept) {
+        remove_axis(dims, rank, axis);
+    }
+    keep(p, y, kept ? rank : rank - 1, dims);
+}
+
+static void random_axis_op(struct pool *p, int x)
+{
+    int rank = p->g->tensors[x].rank, axis = rank > 0 ? (int)draw(p, (uint32_t)rank) : 0;
+    if (rank == 0) {
+        return;
+    }
+    switch (draw(p, 8)) {
+    case 0:
+    case 1:
+        random_pick(p, x, axis);
+        break;
+    case 2:
+        random_resize(p, x, axis);
+        break;
+    case 3:
+        random_reduce(p, x, axis);
+        break;
+    default:
+        random_same_rank(p, x, axis);
+        break;
     }
 }
 
