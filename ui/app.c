@@ -49,7 +49,8 @@ void pare_ui_set_point(struct pare_ui *ui, int point)
 {
     ui->point = point >= 0 && point < ui->st->n_points ? point : -1;
     if (ui->point >= 0) {
-        ui->point_id = (struct pare_point_id){ui->st->points[point].run, ui->st->points[point].number};
+        ui->point_id =
+            (struct pare_point_id){ui->st->points[point].run, ui->st->points[point].number};
     }
     ui->dirty = true;
 }
@@ -176,7 +177,8 @@ void pare_ui_shape(const struct pare_ui *ui, const char *shape, char *out, size_
     size_t used = 0;
     out[0] = '\0';
     for (const char *p = shape; *p != '\0' && used + 4 < size; p++) {
-        used += (size_t)snprintf(out + used, size - used, "%s", *p == '>' ? ui->g->arrow : (char[2]){*p, '\0'});
+        used += (size_t)snprintf(out + used, size - used, "%s",
+                                 *p == '>' ? ui->g->arrow : (char[2]){*p, '\0'});
     }
 }
 
@@ -196,8 +198,8 @@ const struct pare_figure *pare_ui_figure(const struct pare_point *p, enum pare_q
     }
 }
 
-struct pare_ui *pare_ui_new(const struct pare_ui_host *host, const struct pare_ui_options *options, int columns,
-                            int rows)
+struct pare_ui *pare_ui_new(const struct pare_ui_host *host, const struct pare_ui_options *options,
+                            int columns, int rows)
 {
     struct pare_ui *ui = calloc(1, sizeof *ui);
     if (ui == NULL || !pare_surface_resize(&ui->surface, columns, rows)) {
@@ -215,9 +217,9 @@ struct pare_ui *pare_ui_new(const struct pare_ui_host *host, const struct pare_u
     ui->surface.ascii = ui->g->ascii;
     const char *no_color = getenv("NO_COLOR");
     const int theme = o->theme != NULL ? pare_theme_parse(o->theme) : -1;
-    ui->theme = theme >= 0                                     ? (enum pare_theme_kind)theme
+    ui->theme = theme >= 0                                ? (enum pare_theme_kind)theme
                 : no_color != NULL && no_color[0] != '\0' ? PARE_THEME_MONO
-                                                               : PARE_THEME_DARK;
+                                                          : PARE_THEME_DARK;
     ui->mouse = o->mouse;
     ui->dirty = true;
     for (int i = 0; i < PARE_VIEW_COUNT; i++) {

@@ -1,6 +1,6 @@
 /*
- * app.h: the inside of the workbench, shared by the files of ui/. Everything that the screen remembers hangs on
- * struct pare_ui; there are no globals.
+ * app.h: the inside of the workbench, shared by the files of ui/. Everything that the screen
+ * remembers hangs on struct pare_ui; there are no globals.
  */
 #ifndef PARE_APP_H
 #define PARE_APP_H
@@ -49,31 +49,31 @@ struct pare_point_id {
 
 struct pare_prompt {
     bool open;
-    char sign;                 /* ':' '/' '&' */
+    char sign; /* ':' '/' '&' */
     char text[512];
-    int length, cursor;        /* bytes */
+    int length, cursor; /* bytes */
     char history[32][512];
-    int n_history, at;         /* at == n_history: the line being typed */
+    int n_history, at; /* at == n_history: the line being typed */
     char kept[512];
-    char stem[512];            /* while completing: the text before the word */
+    char stem[512]; /* while completing: the text before the word */
     char words[16][96];
-    int n_words, word;         /* word -1 = not chosen yet */
+    int n_words, word; /* word -1 = not chosen yet */
 };
 
 struct pare_popup {
     bool open;
     char title[96];
-    char *text;                /* lines */
+    char *text; /* lines */
     int top;
 };
 
 struct pare_scatter_state {
     enum pare_quantity quantity[2]; /* x, y */
     bool log[2];
-    bool zoomed, all;               /* all: points far from the front too */
-    struct pare_axis window[2];     /* while zoomed */
-    struct pare_rect plot;          /* of the last draw: where the dots are */
-    struct pare_axis axis[2];       /* of the last draw */
+    bool zoomed, all;           /* all: points far from the front too */
+    struct pare_axis window[2]; /* while zoomed */
+    struct pare_rect plot;      /* of the last draw: where the dots are */
+    struct pare_axis axis[2];   /* of the last draw */
 };
 
 struct pare_ui {
@@ -89,21 +89,21 @@ struct pare_ui {
     uint64_t drawn_version;
     int n_runs_seen;
 
-    int point;                      /* index of the point under the cursor, -1 = none */
+    int point; /* index of the point under the cursor, -1 = none */
     struct pare_point_id point_id;
     struct pare_point_id marks[PARE_MARKS];
     int n_marks;
 
     struct pare_scatter_state scatter;
     struct pare_table tables[PARE_VIEW_COUNT]; /* [LAYERS] serves the main screen too */
-    int layer;                      /* under the cursor in layers and matrix */
-    int level;                      /* column under the cursor in the matrix */
-    int figure;                     /* what the matrix shows */
-    int level_first, level_shown;   /* of the last draw */
+    int layer;                                 /* under the cursor in layers and matrix */
+    int level;                                 /* column under the cursor in the matrix */
+    int figure;                                /* what the matrix shows */
+    int level_first, level_shown;              /* of the last draw */
 
     struct pare_prompt prompt;
     struct pare_popup popup;
-    char message[512];              /* our own answer; "" = the state's */
+    char message[512]; /* our own answer; "" = the state's */
     bool message_is_error;
     char search[64];
 };
@@ -112,19 +112,20 @@ struct pare_ui {
 struct pare_view_ops {
     const char *name;
     void (*draw)(struct pare_ui *ui, struct pare_rect r, bool focused, int panel);
-    bool (*move)(struct pare_ui *ui, enum pare_motion motion); /* false = not mine */
+    bool (*move)(struct pare_ui *ui, enum pare_motion motion);   /* false = not mine */
     const struct pare_table_model *(*model)(struct pare_ui *ui); /* NULL = no table */
     const char *keys; /* what the key line says: "p pin|f free|..." */
 };
 
-extern const struct pare_view_ops pare_view_scatter, pare_view_layers, pare_view_matrix, pare_view_stages,
-    pare_view_runs, pare_view_compare, pare_view_jobs, pare_view_log;
+extern const struct pare_view_ops pare_view_scatter, pare_view_layers, pare_view_matrix,
+    pare_view_stages, pare_view_runs, pare_view_compare, pare_view_jobs, pare_view_log;
 const struct pare_view_ops *pare_view_ops(enum pare_view view);
 /* The view that has the keyboard: on the main screen the focused panel's. */
 enum pare_view pare_ui_active(const struct pare_ui *ui);
 
 /* app.c */
-void pare_ui_say(struct pare_ui *ui, bool error, const char *format, ...) __attribute__((format(printf, 3, 4)));
+void pare_ui_say(struct pare_ui *ui, bool error, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 void pare_ui_set_point(struct pare_ui *ui, int point);
 void pare_ui_refresh_state(struct pare_ui *ui); /* asks the host again */
 int pare_ui_find_point(const struct pare_ui *ui, struct pare_point_id id);
@@ -142,7 +143,8 @@ void pare_ui_shape(const struct pare_ui *ui, const char *shape, char *out, size_
 const struct pare_figure *pare_ui_figure(const struct pare_point *p, enum pare_quantity q);
 
 /* frame.c: what surrounds views */
-void pare_ui_draw_box(struct pare_ui *ui, struct pare_rect r, bool focused, const char *title, const char *right);
+void pare_ui_draw_box(struct pare_ui *ui, struct pare_rect r, bool focused, const char *title,
+                      const char *right);
 void pare_ui_draw_note(struct pare_ui *ui, struct pare_rect r, const char *text);
 /* A progress bar of w cells. */
 void pare_ui_draw_bar(struct pare_ui *ui, int x, int y, int w, double part);
@@ -151,8 +153,12 @@ void pare_ui_draw_bar(struct pare_ui *ui, int x, int y, int w, double part);
 void pare_status_draw(struct pare_ui *ui);
 void pare_status_draw_point(struct pare_ui *ui, struct pare_rect r, bool boxed);
 
-/* command.c: UI commands and keys that start commands */
-void pare_ui_run_key(struct pare_ui *ui, int command, int which);
+/* command.c: commands that only change the screen */
+void pare_ui_run_command(struct pare_ui *ui, const char *name, const char *argument);
+/* The table that has the keyboard, NULL when the view has none. */
+struct pare_table *pare_ui_active_table(struct pare_ui *ui);
+/* Layers and matrix share the layer under the cursor. */
+void pare_ui_take_cursor(struct pare_ui *ui);
 void pare_ui_show_help(struct pare_ui *ui, const char *command);
 void pare_ui_search(struct pare_ui *ui, const char *text, int step, bool stay);
 

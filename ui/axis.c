@@ -103,14 +103,16 @@ int pare_axis_ticks(const struct pare_axis *a, int max, double *ticks, int *deci
     if (!a->log || a->high / a->low < 3) {
         return linear_ticks(a, max, ticks, decimals);
     }
-    static const int sets[4][10] = {{1, 2, 3, 4, 5, 6, 7, 8, 9, 0}, {1, 2, 5, 0}, {1, 3, 0}, {1, 0}};
+    static const int sets[4][10] = {
+        {1, 2, 3, 4, 5, 6, 7, 8, 9, 0}, {1, 2, 5, 0}, {1, 3, 0}, {1, 0}};
     for (int set = a->high / a->low < 20 ? 0 : 1; set < 4; set++) {
         int n = 0;
         const int from = (int)floor(log10(a->low)), to = (int)ceil(log10(a->high));
         for (int e = from; e <= to; e++) {
             for (int i = 0; sets[set][i] != 0; i++) {
                 const double v = sets[set][i] * pow(10, e);
-                if (v >= a->low * 0.9999 && v <= a->high * 1.0001 && n <= max && n < PARE_AXIS_TICKS) {
+                if (v >= a->low * 0.9999 && v <= a->high * 1.0001 && n <= max &&
+                    n < PARE_AXIS_TICKS) {
                     ticks[n++] = v;
                 }
             }

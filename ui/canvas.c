@@ -80,7 +80,8 @@ void pare_canvas_vertical(struct pare_canvas *c, int x, int y0, int y1, int laye
 /* The sign of one cell and its greatest layer; 0 when it has no dots. */
 static uint32_t cell_sign(const struct pare_canvas *c, int col, int row, int *layer)
 {
-    static const unsigned char braille[4][2] = {{0x01, 0x08}, {0x02, 0x10}, {0x04, 0x20}, {0x40, 0x80}};
+    static const unsigned char braille[4][2] = {
+        {0x01, 0x08}, {0x02, 0x10}, {0x04, 0x20}, {0x40, 0x80}};
     static const uint16_t quadrants[16] = {' ',    0x2598, 0x259D, 0x2580, 0x2596, 0x258C,
                                            0x259E, 0x259B, 0x2597, 0x259A, 0x2590, 0x259C,
                                            0x2584, 0x2599, 0x259F, 0x2588};

@@ -1,4 +1,4 @@
-/* command.c: keys to commands, and the commands that only change the screen. */
+/* command.c: the commands that only change the screen, and the way of the others to the host. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -6,14 +6,14 @@
 #include "base/strbuf.h"
 #include "ui/app.h"
 
-static struct pare_table *active_table(struct pare_ui *ui)
+struct pare_table *pare_ui_active_table(struct pare_ui *ui)
 {
     const enum pare_view view = pare_ui_active(ui);
     return pare_view_ops(view)->model != NULL ? &ui->tables[view] : NULL;
 }
 
 /* Views that share the layer under the cursor. */
-static void take_cursor(struct pare_ui *ui)
+void pare_ui_take_cursor(struct pare_ui *ui)
 {
     const enum pare_view view = pare_ui_active(ui);
     if ((view == PARE_VIEW_LAYERS || view == PARE_VIEW_MATRIX) && ui->tables[view].n > 0 &&
@@ -25,7 +25,7 @@ static void take_cursor(struct pare_ui *ui)
 
 void pare_ui_search(struct pare_ui *ui, const char *text, int step, bool stay)
 {
-    struct pare_table *t = active_table(ui);
+    struct pare_table *t = pare_ui_active_table(ui);
     if (t == NULL && ui->view == PARE_VIEW_SCATTER) {
         ui->focus = 1; /* the plot has no rows: search the layers beside it */
         t = &ui->tables[PARE_VIEW_LAYERS];
@@ -39,7 +39,7 @@ void pare_ui_search(struct pare_ui *ui, const char *text, int step, bool stay)
     if (t->n == 0 || !pare_table_search(ui, t, m, text, step, stay)) {
         pare_ui_say(ui, true, "not found: %s", text);
     }
-    take_cursor(ui);
+    pare_ui_take_cursor(ui);
 }
 
 static void do_view(struct pare_ui *ui, const char *argument)
@@ -51,7 +51,9 @@ static void do_view(struct pare_ui *ui, const char *argument)
             return;
         }
     }
-    pare_ui_say(ui, true, "unknown view \"%s\" (scatter layers matrix stages runs compare jobs log)", argument);
+    pare_ui_say(ui, true,
+                "unknown view \"%s\" (scatter layers matrix stages runs compare jobs log)",
+                argument);
 }
 
 static void do_focus(struct pare_ui *ui, const char *argument)
@@ -81,9 +83,12 @@ static void do_axis(struct pare_ui *ui, const char *argument)
         return;
     }
     ui->scatter.quantity[axis] = (enum pare_quantity)q;
-    ui->scatter.log[axis] = q == PARE_Q_LATENCY || q == PARE_Q_BYTES || q == PARE_Q_BITOPS ? ui->scatter.log[axis] : false;
+    ui->scatter.log[axis] = q == PARE_Q_LATENCY || q == PARE_Q_BYTES || q == PARE_Q_BITOPS
+                                ? ui->scatter.log[axis]
+                                : false;
     ui->scatter.zoomed = false;
-    pare_ui_say(ui, false, "axis %s shows %s", axis == 0 ? "x" : "y", pare_quantity_name((enum pare_quantity)q));
+    pare_ui_say(ui, false, "axis %s shows %s", axis == 0 ? "x" : "y",
+                pare_quantity_name((enum pare_quantity)q));
 }
 
 static void do_scale(struct pare_ui *ui, const char *argument)
@@ -99,19 +104,22 @@ static void do_scale(struct pare_ui *ui, const char *argument)
 
 static void do_zoom(struct pare_ui *ui, const char *argument)
 {
-    pare_scatter_zoom(ui, strcmp(argument, "in") == 0 ? 0.6 : strcmp(argument, "out") == 0 ? 1 / 0.6 : 0);
+    pare_scatter_zoom(ui, strcmp(argument, "in") == 0    ? 0.6
+                          : strcmp(argument, "out") == 0 ? 1 / 0.6
+                                                         : 0);
 }
 
 static void do_sort(struct pare_ui *ui, const char *argument)
 {
-    struct pare_table *t = active_table(ui);
+    struct pare_table *t = pare_ui_active_table(ui);
     if (t == NULL) {
         pare_ui_say(ui, true, "this view has no columns to sort by");
         return;
     }
     const struct pare_table_model *m = pare_view_ops(pare_ui_active(ui))->model(ui);
     if (strcmp(argument, "<") == 0 || strcmp(argument, ">") == 0) {
-        for (int tries = 0; tries <= m->n_columns; tries++) { /* only columns that are on the screen */
+        for (int tries = 0; tries <= m->n_columns;
+             tries++) { /* only columns that are on the screen */
             t->sort += argument[0] == '<' ? -1 : 1;
             t->sort = t->sort < -1 ? m->n_columns - 1 : t->sort >= m->n_columns ? -1 : t->sort;
             if (t->sort < 0 || t->w[t->sort] > 0) {
@@ -125,7 +133,9 @@ static void do_sort(struct pare_ui *ui, const char *argument)
     } else {
         int found = -1;
         for (int c = 0; c < m->n_columns; c++) {
-            found = strncasecmp(m->columns[c].title, argument, strlen(argument)) == 0 && found < 0 ? c : found;
+            found = strncasecmp(m->columns[c].title, argument, strlen(argument)) == 0 && found < 0
+                        ? c
+                        : found;
         }
         if (found < 0) {
             pare_ui_say(ui, true, "no column \"%s\" in this view", argument);
@@ -152,16 +162,20 @@ static void do_compare(struct pare_ui *ui, const char *argument)
         }
         for (int i = 0; i < ui->st->n_points; i++) {
             const struct pare_point *p = &ui->st->points[i];
-            const bool in_run = p->run >= 0 && p->run < ui->st->n_runs && strcmp(ui->st->runs[p->run].name, word) == 0;
-            if (in_run && (number == 0 ? found < 0 || (p->front && !ui->st->points[found].front) : p->number == number)) {
+            const bool in_run = p->run >= 0 && p->run < ui->st->n_runs &&
+                                strcmp(ui->st->runs[p->run].name, word) == 0;
+            if (in_run && (number == 0 ? found < 0 || (p->front && !ui->st->points[found].front)
+                                       : p->number == number)) {
                 found = i;
             }
         }
         if (found < 0 || n == PARE_MARKS) {
-            pare_ui_say(ui, true, found < 0 ? "no run or point \"%s\"" : "more than 6 to compare: %s", word);
+            pare_ui_say(ui, true,
+                        found < 0 ? "no run or point \"%s\"" : "more than 6 to compare: %s", word);
             return;
         }
-        wanted[n++] = (struct pare_point_id){ui->st->points[found].run, ui->st->points[found].number};
+        wanted[n++] =
+            (struct pare_point_id){ui->st->points[found].run, ui->st->points[found].number};
     }
     if (n > 0) {
         memcpy(ui->marks, wanted, sizeof wanted[0] * (size_t)n);
@@ -181,7 +195,8 @@ static void do_mark(struct pare_ui *ui)
         int best = -1;
         for (int i = 0; i < ui->st->n_points; i++) {
             const struct pare_point *p = &ui->st->points[i];
-            best = p->run == run && (best < 0 || (p->front && !ui->st->points[best].front)) ? i : best;
+            best =
+                p->run == run && (best < 0 || (p->front && !ui->st->points[best].front)) ? i : best;
         }
         pare_ui_toggle_mark(ui, best);
     } else {
@@ -197,19 +212,23 @@ static void do_explain(struct pare_ui *ui)
         const int job = ui->tables[PARE_VIEW_JOBS].cursor;
         if (job >= 0 && job < ui->st->n_jobs) {
             const struct pare_job_row *j = &ui->st->jobs[job];
-            snprintf(text, sizeof text, "%s\n%s", j->title, j->error != NULL && j->error[0] ? j->error : "no error");
+            snprintf(text, sizeof text, "%s\n%s", j->title,
+                     j->error != NULL && j->error[0] ? j->error : "no error");
             pare_popup_show(ui, j->kind, text);
         }
         return;
     }
     if ((view == PARE_VIEW_LAYERS || view == PARE_VIEW_MATRIX) && ui->st->n_layers > 0) {
-        const int level = view == PARE_VIEW_MATRIX ? ui->level : pare_ui_level_of(ui, ui->point, ui->layer);
-        snprintf(title, sizeof title, "%s at %s", ui->st->layers[ui->layer].name, pare_ui_level_name(ui, level));
+        const int level =
+            view == PARE_VIEW_MATRIX ? ui->level : pare_ui_level_of(ui, ui->point, ui->layer);
+        snprintf(title, sizeof title, "%s at %s", ui->st->layers[ui->layer].name,
+                 pare_ui_level_name(ui, level));
         if (ui->host.explain_cell != NULL && level >= 0) {
             ui->host.explain_cell(ui->host.user, ui->layer, level, text, sizeof text);
         }
     } else {
-        snprintf(title, sizeof title, "point %s", pare_ui_point_name(ui, ui->point, name, sizeof name));
+        snprintf(title, sizeof title, "point %s",
+                 pare_ui_point_name(ui, ui->point, name, sizeof name));
         if (ui->host.explain_point != NULL && ui->point >= 0) {
             ui->host.explain_point(ui->host.user, ui->point, text, sizeof text);
         }
@@ -240,13 +259,17 @@ static void do_yank(struct pare_ui *ui)
     for (int i = 0; i < st->n_layers; i++) {
         const struct pare_layer *l = &st->layers[i];
         if (l->pin_lo >= 0) {
-            pare_strbuf_printf(&b, " \\\n    --pin '%s=%s", l->name, pare_ui_level_name(ui, l->pin_lo));
-            pare_strbuf_printf(&b, l->pin_hi != l->pin_lo ? "..%s'" : "'", pare_ui_level_name(ui, l->pin_hi));
+            pare_strbuf_printf(&b, " \\\n    --pin '%s=%s", l->name,
+                               pare_ui_level_name(ui, l->pin_lo));
+            pare_strbuf_printf(&b, l->pin_hi != l->pin_lo ? "..%s'" : "'",
+                               pare_ui_level_name(ui, l->pin_hi));
         }
     }
     if (ui->point >= 0) {
         pare_ui_point_name(ui, ui->point, name, sizeof name);
-        pare_strbuf_printf(&b, "\n\nthis point:\n  pare eval %s --run %s\n  pare export %s --run %s --format json --out config.json",
+        pare_strbuf_printf(&b,
+                           "\n\nthis point:\n  pare eval %s --run %s\n  pare export %s --run %s "
+                           "--format json --out config.json",
                            path, name, path, name);
     }
     pare_popup_show(ui, "command line", b.text);
@@ -278,7 +301,8 @@ static void short_keys(const char *keys, char *out, size_t size)
 {
     const char *last = strrchr(keys, ' ');
     snprintf(out, size, strlen(keys) > 8 && last != NULL ? "%.*s..%s" : "%.*s",
-             strlen(keys) > 8 && last != NULL ? (int)strcspn(keys, " ") : 60, keys, last != NULL ? last + 1 : "");
+             strlen(keys) > 8 && last != NULL ? (int)strcspn(keys, " ") : 60, keys,
+             last != NULL ? last + 1 : "");
 }
 
 void pare_ui_show_help(struct pare_ui *ui, const char *command)
@@ -303,7 +327,8 @@ void pare_ui_show_help(struct pare_ui *ui, const char *command)
             pare_strbuf_printf(&b, "  %-10s ", keys);
             append_wrapped(&b, help, 13, width);
         }
-        pare_strbuf_append(&b, "\nkeys and commands; : types one, :help COMMAND tells its arguments:\n");
+        pare_strbuf_append(
+            &b, "\nkeys and commands; : types one, :help COMMAND tells its arguments:\n");
         for (int i = 0; i < pare_command_count(); i++) {
             const struct pare_command_info *c = pare_command_info(i);
             short_keys(c->keys, text, sizeof text);
@@ -343,10 +368,10 @@ static void do_glyphs(struct pare_ui *ui, const char *argument)
 
 static void do_filter(struct pare_ui *ui, const char *argument)
 {
-    struct pare_table *t = active_table(ui);
+    struct pare_table *t = pare_ui_active_table(ui);
     if (t == NULL) {
         ui->focus = ui->view == PARE_VIEW_SCATTER ? 1 : ui->focus;
-        t = active_table(ui);
+        t = pare_ui_active_table(ui);
     }
     if (t != NULL) {
         snprintf(t->filter, sizeof t->filter, "%.63s", argument);
@@ -356,19 +381,21 @@ static void do_filter(struct pare_ui *ui, const char *argument)
 static void do_mouse(struct pare_ui *ui, const char *argument)
 {
     ui->mouse = strcmp(argument, "on") == 0 || (strcmp(argument, "off") != 0 && !ui->mouse);
-    pare_ui_say(ui, false, ui->mouse ? "the mouse selects (Shift leaves it to the terminal)"
-                                     : "the mouse belongs to the terminal");
+    pare_ui_say(ui, false,
+                ui->mouse ? "the mouse selects (Shift leaves it to the terminal)"
+                          : "the mouse belongs to the terminal");
 }
 
 /* Commands that only change the screen. */
-static void run_ui_command(struct pare_ui *ui, const char *name, const char *argument)
+void pare_ui_run_command(struct pare_ui *ui, const char *name, const char *argument)
 {
     static const struct {
         const char *name;
         void (*run)(struct pare_ui *ui, const char *argument);
-    } table[] = {{"view", do_view},       {"focus", do_focus},   {"axis", do_axis},   {"scale", do_scale},
-                 {"zoom", do_zoom},       {"sort", do_sort},     {"compare", do_compare}, {"filter", do_filter},
-                 {"help", pare_ui_show_help}, {"theme", do_theme}, {"glyphs", do_glyphs}, {"mouse", do_mouse}};
+    } table[] = {{"view", do_view},       {"focus", do_focus},   {"axis", do_axis},
+                 {"scale", do_scale},     {"zoom", do_zoom},     {"sort", do_sort},
+                 {"compare", do_compare}, {"filter", do_filter}, {"help", pare_ui_show_help},
+                 {"theme", do_theme},     {"glyphs", do_glyphs}, {"mouse", do_mouse}};
     for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
         if (strcmp(table[i].name, name) == 0) {
             table[i].run(ui, argument);
@@ -415,7 +442,7 @@ void pare_ui_execute(struct pare_ui *ui, const char *line)
     if (!pare_command_info(command)->core) {
         const char *argument = line + strlen(name);
         argument += strspn(argument, " ");
-        run_ui_command(ui, name, argument);
+        pare_ui_run_command(ui, name, argument);
         return;
     }
     struct pare_error err = {0};
@@ -425,175 +452,4 @@ void pare_ui_execute(struct pare_ui *ui, const char *line)
         pare_ui_say(ui, true, "%s%s%s", err.where, err.where[0] != '\0' ? ": " : "", err.message);
     }
     pare_ui_refresh_state(ui);
-}
-
-/* The layer that pin, keep and free start with; "*" when the cursor is on no layer. */
-static const char *layer_name(const struct pare_ui *ui)
-{
-    return ui->st->n_layers > 0 && ui->layer >= 0 ? ui->st->layers[ui->layer].name : "*";
-}
-
-/* Keys of CORE commands: those that need an answer open the prompt with what is known already. */
-static void run_core_key(struct pare_ui *ui, const char *name)
-{
-    char line[256];
-    const bool matrix = ui->view == PARE_VIEW_MATRIX;
-    snprintf(line, sizeof line, "%s", name);
-    if (strcmp(name, "pin") == 0 && matrix && ui->st->n_layers > 0) {
-        snprintf(line, sizeof line, "pin %s=%s", layer_name(ui), pare_ui_level_name(ui, ui->level));
-        pare_ui_execute(ui, line);
-        return;
-    }
-    if (strcmp(name, "free") == 0) {
-        snprintf(line, sizeof line, "free %s", layer_name(ui));
-        pare_ui_execute(ui, line);
-        return;
-    }
-    if (strcmp(name, "cancel") == 0 && ui->view == PARE_VIEW_JOBS && ui->tables[PARE_VIEW_JOBS].cursor < ui->st->n_jobs) {
-        snprintf(line, sizeof line, "cancel %llu",
-                 (unsigned long long)ui->st->jobs[ui->tables[PARE_VIEW_JOBS].cursor].id);
-        pare_ui_execute(ui, line);
-        return;
-    }
-    if (strcmp(name, "pin") == 0 || strcmp(name, "keep") == 0) {
-        snprintf(line, sizeof line, "%s %s=", name, layer_name(ui));
-        pare_prompt_open(ui, ':', line);
-    } else if (strcmp(name, "budget") == 0) {
-        pare_prompt_open(ui, ':', "budget drop ");
-    } else if (strcmp(name, "minimize") == 0 || strcmp(name, "export") == 0 || strcmp(name, "cancel") == 0) {
-        snprintf(line, sizeof line, "%s ", name);
-        pare_prompt_open(ui, ':', line);
-    } else if (strcmp(name, "sense") == 0 || strcmp(name, "bench") == 0 || strcmp(name, "front") == 0 ||
-               strcmp(name, "test") == 0) {
-        pare_prompt_open(ui, ':', name); /* long work: Enter starts it */
-    } else {
-        pare_ui_execute(ui, line);
-    }
-}
-
-void pare_ui_run_key(struct pare_ui *ui, int command, int which)
-{
-    const struct pare_command_info *info = pare_command_info(command);
-    if (info->core) {
-        run_core_key(ui, info->name);
-        return;
-    }
-    char argument[64] = "";
-    if (strcmp(info->name, "view") == 0 && which < PARE_VIEW_COUNT) {
-        snprintf(argument, sizeof argument, "%s", pare_view_ops((enum pare_view)which)->name);
-    } else if (strcmp(info->name, "axis") == 0) {
-        snprintf(argument, sizeof argument, "%s", which == 0 ? "x" : "y");
-    } else if (strcmp(info->name, "zoom") == 0) {
-        snprintf(argument, sizeof argument, "%s", which == 0 ? "in" : which == 1 ? "out" : "fit");
-    } else if (strcmp(info->name, "sort") == 0) {
-        snprintf(argument, sizeof argument, "%s", which == 0 ? "<" : which == 1 ? ">" : "invert");
-    } else if (strcmp(info->name, "search") == 0 || strcmp(info->name, "filter") == 0) {
-        if (ui->view == PARE_VIEW_SCATTER && ui->focus == 0) {
-            ui->focus = 1;
-        }
-        pare_prompt_open(ui, info->name[0] == 's' ? '/' : '&', "");
-        return;
-    }
-    run_ui_command(ui, info->name, argument);
-    ui->dirty = true;
-}
-
-/* Esc, one thing at a time: filter, search, zoom, marks. */
-static void escape(struct pare_ui *ui)
-{
-    struct pare_table *t = active_table(ui);
-    if (t != NULL && t->filter[0] != '\0') {
-        t->filter[0] = '\0';
-    } else if (ui->search[0] != '\0') {
-        ui->search[0] = '\0';
-    } else if (ui->scatter.zoomed) {
-        ui->scatter.zoomed = false;
-    } else if (ui->n_marks > 0) {
-        ui->n_marks = 0;
-    }
-}
-
-static bool move_table(struct pare_ui *ui, enum pare_motion motion)
-{
-    struct pare_table *t = active_table(ui);
-    if (t == NULL) {
-        return false;
-    }
-    pare_table_update(ui, t, pare_view_ops(pare_ui_active(ui))->model(ui));
-    const int page = t->page > 1 ? t->page : 2;
-    switch (motion) {
-    case PARE_MOVE_UP:
-        pare_table_move(t, -1);
-        break;
-    case PARE_MOVE_DOWN:
-        pare_table_move(t, 1);
-        break;
-    case PARE_MOVE_PAGE_UP:
-        pare_table_move(t, -page);
-        break;
-    case PARE_MOVE_PAGE_DOWN:
-        pare_table_move(t, page);
-        break;
-    case PARE_MOVE_HALF_UP:
-        pare_table_move(t, -page / 2);
-        break;
-    case PARE_MOVE_HALF_DOWN:
-        pare_table_move(t, page / 2);
-        break;
-    case PARE_MOVE_FIRST:
-        pare_table_first(t);
-        break;
-    case PARE_MOVE_LAST:
-        pare_table_last(t);
-        break;
-    default:
-        return false;
-    }
-    take_cursor(ui);
-    return true;
-}
-
-void pare_ui_key(struct pare_ui *ui, int key)
-{
-    int which = 0;
-    pare_ui_refresh_state(ui);
-    pare_layout_compute(ui->surface.width, ui->surface.height, ui->view == PARE_VIEW_SCATTER, ui->focus, &ui->layout);
-    ui->dirty = true;
-    const bool small = ui->layout.kind == PARE_LAYOUT_TOO_SMALL;
-    if (ui->popup.open && !small) {
-        pare_popup_key(ui, key);
-        return;
-    }
-    if (ui->prompt.open && !small) {
-        pare_prompt_key(ui, key);
-        return;
-    }
-    ui->message[0] = '\0';
-    const int command = pare_key_command(key, &which);
-    if (small) { /* only what needs no picture */
-        const char *name = command >= 0 ? pare_command_info(command)->name : "";
-        if (strcmp(name, "quit") == 0 || strcmp(name, "suspend") == 0 || strcmp(name, "redraw") == 0) {
-            run_ui_command(ui, name, "");
-        }
-        return;
-    }
-    const enum pare_motion motion = pare_key_motion(key);
-    if (motion == PARE_MOVE_ESC) {
-        escape(ui);
-    } else if (motion != PARE_MOVE_NONE) {
-        const struct pare_view_ops *view = pare_view_ops(pare_ui_active(ui));
-        if (view->move == NULL || !view->move(ui, motion)) {
-            move_table(ui, motion);
-        }
-    } else if (key == 'n' || key == 'N') {
-        pare_ui_search(ui, ui->search, key == 'n' ? 1 : -1, false);
-    } else if (key == PARE_KEY_BACKTAB) {
-        do_focus(ui, "previous");
-    } else if (key == PARE_KEY_F1) {
-        pare_ui_show_help(ui, "");
-    } else if (key == 3) {
-        pare_ui_say(ui, false, "q quits; finished work is kept");
-    } else if (command >= 0) {
-        pare_ui_run_key(ui, command, which);
-    }
 }

@@ -19,7 +19,8 @@ int pare_format_decimals(double largest, double spread)
     return decimals < 0 ? 0 : decimals > 4 ? 4 : decimals;
 }
 
-const char *pare_format_number(char *out, size_t size, double value, int decimals, const struct pare_glyphs *g)
+const char *pare_format_number(char *out, size_t size, double value, int decimals,
+                               const struct pare_glyphs *g)
 {
     if (!isfinite(value)) {
         snprintf(out, size, "%s", isnan(value) ? g->none : value > 0 ? "inf" : "-inf");
@@ -39,7 +40,8 @@ const char *pare_format_number(char *out, size_t size, double value, int decimal
     return out;
 }
 
-const char *pare_format_percent(char *out, size_t size, double fraction, const struct pare_glyphs *g)
+const char *pare_format_percent(char *out, size_t size, double fraction,
+                                const struct pare_glyphs *g)
 {
     return pare_format_number(out, size, fraction * 100, 1, g);
 }
@@ -58,7 +60,8 @@ static const char *scaled(char *out, size_t size, double value, const char *cons
         unit++;
     }
     const int decimals = unit == 0 ? 0 : fabs(value) >= 99.95 ? 0 : fabs(value) >= 9.995 ? 1 : 2;
-    snprintf(out, size, "%.*f%s%s", decimals, value, units[unit][0] != '\0' ? " " : "", units[unit]);
+    snprintf(out, size, "%.*f%s%s", decimals, value, units[unit][0] != '\0' ? " " : "",
+             units[unit]);
     return out;
 }
 
@@ -74,7 +77,8 @@ const char *pare_format_count(char *out, size_t size, double count, const struct
     return scaled(out, size, count, units, g);
 }
 
-const char *pare_format_duration(char *out, size_t size, double seconds, const struct pare_glyphs *g)
+const char *pare_format_duration(char *out, size_t size, double seconds,
+                                 const struct pare_glyphs *g)
 {
     if (!isfinite(seconds) || seconds < 0 || seconds > 1e9) {
         snprintf(out, size, "%s", g->none);
@@ -92,5 +96,10 @@ const char *pare_format_duration(char *out, size_t size, double seconds, const s
 const char *pare_format_ms(char *out, size_t size, double ms, const struct pare_glyphs *g)
 {
     const double a = fabs(ms);
-    return pare_format_number(out, size, ms, a >= 99.95 ? 0 : a >= 9.995 ? 1 : a >= 0.9995 ? 2 : 3, g);
+    return pare_format_number(out, size, ms,
+                              a >= 99.95    ? 0
+                              : a >= 9.995  ? 1
+                              : a >= 0.9995 ? 2
+                                            : 3,
+                              g);
 }

@@ -5,7 +5,8 @@
 
 #include "ui/app.h"
 
-void pare_ui_draw_box(struct pare_ui *ui, struct pare_rect r, bool focused, const char *title, const char *right)
+void pare_ui_draw_box(struct pare_ui *ui, struct pare_rect r, bool focused, const char *title,
+                      const char *right)
 {
     struct pare_surface *s = &ui->surface;
     const struct pare_glyphs *g = ui->g;
@@ -28,7 +29,8 @@ void pare_ui_draw_box(struct pare_ui *ui, struct pare_rect r, bool focused, cons
     int room = r.w - 6;
     if (title != NULL && title[0] != '\0' && room > 0) {
         pare_draw_char(s, r.x + 2, r.y, ' ', style);
-        const int used = pare_draw_text(s, r.x + 3, r.y, room, focused ? PARE_INK_TITLE : PARE_INK_TEXT, title);
+        const int used =
+            pare_draw_text(s, r.x + 3, r.y, room, focused ? PARE_INK_TITLE : PARE_INK_TEXT, title);
         pare_draw_char(s, r.x + 3 + used, r.y, ' ', style);
         room -= used + 3;
     }
@@ -57,7 +59,8 @@ void pare_ui_draw_note(struct pare_ui *ui, struct pare_rect r, const char *text)
         size_t used = 0, cut = 0;
         for (const char *q = p;; q++) {
             if (*q == '\0' || *q == ' ' || *q == '\n') {
-                const size_t n = (size_t)(q - p) < sizeof line - 1 ? (size_t)(q - p) : sizeof line - 1;
+                const size_t n =
+                    (size_t)(q - p) < sizeof line - 1 ? (size_t)(q - p) : sizeof line - 1;
                 memcpy(line, p, n);
                 line[n] = '\0';
                 if (pare_text_width(line) > w && cut > 0) {
@@ -115,7 +118,8 @@ static bool draw_state_page(struct pare_ui *ui)
     pare_ui_draw_box(ui, r, true, st->failed != NULL ? "cannot open" : "opening", NULL);
     struct pare_rect in = pare_rect_inside(r);
     if (st->failed != NULL) {
-        pare_draw_text(&ui->surface, in.x + 2, in.y + 1, in.w - 4, PARE_INK_BAD, st->path != NULL ? st->path : "");
+        pare_draw_text(&ui->surface, in.x + 2, in.y + 1, in.w - 4, PARE_INK_BAD,
+                       st->path != NULL ? st->path : "");
         in.y += 2;
         in.h -= 2;
         pare_ui_draw_note(ui, in, st->failed);
@@ -143,7 +147,8 @@ void pare_ui_draw(struct pare_ui *ui)
         return;
     }
     if (!draw_state_page(ui)) {
-        static const enum pare_view main_views[3] = {PARE_VIEW_SCATTER, PARE_VIEW_LAYERS, PARE_VIEW_COMPARE};
+        static const enum pare_view main_views[3] = {PARE_VIEW_SCATTER, PARE_VIEW_LAYERS,
+                                                     PARE_VIEW_COMPARE};
         for (int i = 0; i < ui->layout.n_panels; i++) {
             const struct pare_rect r = ui->layout.panel[i];
             if (r.w > 0 && r.h > 0) {

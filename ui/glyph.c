@@ -1,4 +1,5 @@
-/* glyph.c: the sets of signs. No emoji, and nothing that East Asian terminals draw over two cells by default. */
+/* glyph.c: the sets of signs. No emoji, and nothing that East Asian terminals draw over two cells
+ * by default. */
 #include "ui/glyph.h"
 
 #include <langinfo.h>
@@ -13,21 +14,45 @@
     .bar_rest = 0x2500, .bar_half = 0x257E, .up = 0x2191, .down = 0x2193, .dot = 0xB7,             \
     .measured = {0x25CF, 0x25B2, 0x25A0, 0x25BC, 0x25B6, 0x2605},                                  \
     .predicted = {0x25CB, 0x25B3, 0x25A1, 0x25BD, 0x25B7, 0x2606}, .le = "\u2264",                 \
-    .plus_minus = "\u00b1", .none = "\u2013", .arrow = "\u2192", .times = "x", .ellipsis = "\u2026"
+    .plus_minus = "\u00b1", .none = "\u2013", .arrow = "\u2192", .times = "x",                     \
+    .ellipsis = "\u2026"
 
 static const struct pare_glyphs sets[] = {
     {.kind = PARE_GLYPHS_BRAILLE, .ascii = false, UNICODE_SIGNS},
     {.kind = PARE_GLYPHS_BLOCK, .ascii = false, UNICODE_SIGNS},
     {.kind = PARE_GLYPHS_ASCII,
      .ascii = true,
-     .horizontal = '-', .vertical = '|', .top_left = '+', .top_right = '+',
-     .bottom_left = '+', .bottom_right = '+', .tick_left = '+', .axis_corner = '+',
-     .axis_down = '+', .cut_left = '|', .cut_right = '|', .pin = '#', .keep = '%',
-     .suspect = '!', .chosen = '>', .differs = '*', .here = '@', .bar_full = '#',
-     .bar_rest = '.', .bar_half = '#', .up = '^', .down = 'v', .dot = '.',
+     .horizontal = '-',
+     .vertical = '|',
+     .top_left = '+',
+     .top_right = '+',
+     .bottom_left = '+',
+     .bottom_right = '+',
+     .tick_left = '+',
+     .axis_corner = '+',
+     .axis_down = '+',
+     .cut_left = '|',
+     .cut_right = '|',
+     .pin = '#',
+     .keep = '%',
+     .suspect = '!',
+     .chosen = '>',
+     .differs = '*',
+     .here = '@',
+     .bar_full = '#',
+     .bar_rest = '.',
+     .bar_half = '#',
+     .up = '^',
+     .down = 'v',
+     .dot = '.',
      .measured = {'A', 'B', 'C', 'D', 'E', 'F'},
      .predicted = {'a', 'b', 'c', 'd', 'e', 'f'},
-     .le = "<=", .plus_minus = "+-", .none = "-", .arrow = "->", .times = "x", .ellipsis = "~"},
+     .le = "<=",
+     .plus_minus = "+-",
+     .none = "-",
+     .arrow = "->",
+     .times = "x",
+     .ellipsis = "~"},
 };
 
 const struct pare_glyphs *pare_glyphs(enum pare_glyph_kind kind)

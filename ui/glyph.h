@@ -1,6 +1,6 @@
 /*
- * glyph.h: the three sets of signs (braille, block, ASCII), chosen from the locale's character set and by
- * option. Views take every sign from here, so that a screen without UTF-8 stays whole.
+ * glyph.h: the three sets of signs (braille, block, ASCII), chosen from the locale's character set
+ * and by option. Views take every sign from here, so that a screen without UTF-8 stays whole.
  */
 #ifndef PARE_GLYPH_H
 #define PARE_GLYPH_H

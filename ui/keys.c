@@ -10,11 +10,11 @@
 static const struct {
     const char *name;
     int key;
-} names[] = {{"SPACE", PARE_KEY_SPACE},     {"TAB", PARE_KEY_TAB},       {"ENTER", PARE_KEY_ENTER},
-             {"ESC", PARE_KEY_ESC},         {"UP", PARE_KEY_UP},         {"DOWN", PARE_KEY_DOWN},
-             {"LEFT", PARE_KEY_LEFT},       {"RIGHT", PARE_KEY_RIGHT},   {"HOME", PARE_KEY_HOME},
-             {"END", PARE_KEY_END},         {"PGUP", PARE_KEY_PAGE_UP},  {"PGDN", PARE_KEY_PAGE_DOWN},
-             {"BTAB", PARE_KEY_BACKTAB},    {"BS", PARE_KEY_BACKSPACE},  {"DEL", PARE_KEY_DELETE},
+} names[] = {{"SPACE", PARE_KEY_SPACE},  {"TAB", PARE_KEY_TAB},      {"ENTER", PARE_KEY_ENTER},
+             {"ESC", PARE_KEY_ESC},      {"UP", PARE_KEY_UP},        {"DOWN", PARE_KEY_DOWN},
+             {"LEFT", PARE_KEY_LEFT},    {"RIGHT", PARE_KEY_RIGHT},  {"HOME", PARE_KEY_HOME},
+             {"END", PARE_KEY_END},      {"PGUP", PARE_KEY_PAGE_UP}, {"PGDN", PARE_KEY_PAGE_DOWN},
+             {"BTAB", PARE_KEY_BACKTAB}, {"BS", PARE_KEY_BACKSPACE}, {"DEL", PARE_KEY_DELETE},
              {"F1", PARE_KEY_F1}};
 
 int pare_key_parse(const char *name)
@@ -88,7 +88,8 @@ int pare_key_command(int key, int *which)
         snprintf(keys, sizeof keys, "%s", pare_command_info(i)->keys);
         char *rest = NULL;
         *which = 0;
-        for (char *word = strtok_r(keys, " ", &rest); word != NULL; word = strtok_r(NULL, " ", &rest)) {
+        for (char *word = strtok_r(keys, " ", &rest); word != NULL;
+             word = strtok_r(NULL, " ", &rest)) {
             if (pare_key_parse(word) == key) {
                 return i;
             }

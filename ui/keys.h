@@ -1,5 +1,6 @@
 /*
- * keys.h: names and codes of keys. A key is a code point, a control code (1..31, 127), or one of enum pare_key.
+ * keys.h: names and codes of keys. A key is a code point, a control code (1..31, 127), or one of
+ * enum pare_key.
  */
 #ifndef PARE_KEYS_H
 #define PARE_KEYS_H
@@ -54,7 +55,8 @@ int pare_key_parse(const char *name);
 const char *pare_key_name(int key, char *out, size_t size);
 /* What a key moves: arrows and hjkl, g G, pages, half pages, [ ]. */
 enum pare_motion pare_key_motion(int key);
-/* The command (index into the command table) bound to a key, and which of its keys it is; -1 = none. */
+/* The command (index into the command table) bound to a key, and which of its keys it is; -1 =
+ * none. */
 int pare_key_command(int key, int *which);
 /* The i-th line of the motions, for the help page: keys and what they do; false after the last. */
 bool pare_key_motion_help(int i, const char **keys, const char **help);

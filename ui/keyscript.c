@@ -8,7 +8,8 @@
 #include "base/file.h"
 #include "ui/app.h"
 
-enum pare_status pare_keyscript_read(const char *path, char **text, size_t *size, struct pare_error *err)
+enum pare_status pare_keyscript_read(const char *path, char **text, size_t *size,
+                                     struct pare_error *err)
 {
     struct pare_file file;
     const enum pare_status status = pare_file_open(path, 1 << 20, &file, err);
@@ -57,8 +58,8 @@ static enum pare_status save_display(struct pare_ui *ui, const char *path, struc
     return status;
 }
 
-static enum pare_status run_colon(struct pare_ui *ui, struct uv_loop_s *loop, const char *line, int number,
-                                  struct pare_error *err)
+static enum pare_status run_colon(struct pare_ui *ui, struct uv_loop_s *loop, const char *line,
+                                  int number, struct pare_error *err)
 {
     char name[32] = "";
     sscanf(line, "%31s", name);
@@ -70,7 +71,8 @@ static enum pare_status run_colon(struct pare_ui *ui, struct uv_loop_s *loop, co
     if (strcmp(name, "resize") == 0) {
         int w = 0, h = 0;
         if (sscanf(argument, "%dx%d", &w, &h) != 2) {
-            return pare_error(err, PARE_ERR_USAGE, NULL, "key script line %d: resize WIDTHxHEIGHT", number);
+            return pare_error(err, PARE_ERR_USAGE, NULL, "key script line %d: resize WIDTHxHEIGHT",
+                              number);
         }
         pare_ui_resize(ui, w, h);
         return PARE_OK;
@@ -87,7 +89,8 @@ static enum pare_status run_colon(struct pare_ui *ui, struct uv_loop_s *loop, co
     return PARE_OK;
 }
 
-static enum pare_status run_keys(struct pare_ui *ui, const char *line, int number, struct pare_error *err)
+static enum pare_status run_keys(struct pare_ui *ui, const char *line, int number,
+                                 struct pare_error *err)
 {
     while (*line != '\0') {
         if (isspace((unsigned char)*line)) {
@@ -109,7 +112,8 @@ static enum pare_status run_keys(struct pare_ui *ui, const char *line, int numbe
         snprintf(word, sizeof word, "%.*s", (int)n, line);
         const int key = pare_key_parse(word);
         if (key == PARE_KEY_NONE) {
-            return pare_error(err, PARE_ERR_USAGE, NULL, "key script line %d: unknown key \"%s\"", number, word);
+            return pare_error(err, PARE_ERR_USAGE, NULL, "key script line %d: unknown key \"%s\"",
+                              number, word);
         }
         pare_ui_key(ui, key);
         line += n;
@@ -117,7 +121,8 @@ static enum pare_status run_keys(struct pare_ui *ui, const char *line, int numbe
     return PARE_OK;
 }
 
-enum pare_status pare_ui_script(struct pare_ui *ui, struct uv_loop_s *loop, const char *text, struct pare_error *err)
+enum pare_status pare_ui_script(struct pare_ui *ui, struct uv_loop_s *loop, const char *text,
+                                struct pare_error *err)
 {
     enum pare_status status = PARE_OK;
     for (int number = 1; *text != '\0' && status == PARE_OK && !ui->quit; number++) {

@@ -18,7 +18,8 @@
 #include "base/status.h"
 
 /* Reads a whole script; *text is NUL-terminated, the caller frees it. */
-enum pare_status pare_keyscript_read(const char *path, char **text, size_t *size, struct pare_error *err);
+enum pare_status pare_keyscript_read(const char *path, char **text, size_t *size,
+                                     struct pare_error *err);
 
 struct uv_loop_s;
 /* Runs the loop (loop.c) until `idle` says so, or so many seconds passed. */

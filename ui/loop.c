@@ -1,6 +1,7 @@
 /*
- * loop.c: the workbench on a terminal. The loop belongs to the caller; a frame is drawn when the state's version
- * or the screen's own choices changed, at most every 33 ms, and only what differs is sent.
+ * loop.c: the workbench on a terminal. The loop belongs to the caller; a frame is drawn when the
+ * state's version or the screen's own choices changed, at most every 33 ms, and only what differs
+ * is sent.
  */
 #include <uv.h>
 
@@ -179,7 +180,8 @@ static void close_handle(struct screen *sc, uv_handle_t *handle)
 
 static bool open_handles(struct screen *sc)
 {
-    static const int numbers[N_SIGNALS] = {SIGWINCH, SIGCONT, SIGTSTP, SIGHUP, SIGINT, SIGTERM, SIGPIPE};
+    static const int numbers[N_SIGNALS] = {SIGWINCH, SIGCONT, SIGTSTP, SIGHUP,
+                                           SIGINT,   SIGTERM, SIGPIPE};
     if (uv_poll_init(sc->loop, &sc->poll, pare_term_fd(sc->term)) != 0) {
         return false;
     }
@@ -240,7 +242,9 @@ static enum pare_ui_end run_script(uv_loop_t *loop, const struct pare_ui_host *h
                                    const struct pare_ui_options *o, struct pare_error *err)
 {
     const char *columns = getenv("COLUMNS"), *rows = getenv("LINES");
-    const int w = o->columns > 0 ? o->columns : columns != NULL && atoi(columns) > 0 ? atoi(columns) : 80;
+    const int w = o->columns > 0                         ? o->columns
+                  : columns != NULL && atoi(columns) > 0 ? atoi(columns)
+                                                         : 80;
     const int h = o->rows > 0 ? o->rows : rows != NULL && atoi(rows) > 0 ? atoi(rows) : 24;
     char *text = NULL;
     size_t size = 0;
@@ -264,7 +268,8 @@ enum pare_ui_end pare_ui_run(struct uv_loop_s *loop, const struct pare_ui_host *
         return run_script(loop, host, o, err);
     }
     if (!isatty(0) || !isatty(1)) {
-        pare_error(err, PARE_ERR_USAGE, NULL, "the workbench needs a terminal on standard input and output");
+        pare_error(err, PARE_ERR_USAGE, NULL,
+                   "the workbench needs a terminal on standard input and output");
         return PARE_UI_FAILED;
     }
     struct screen sc = {.loop = loop};

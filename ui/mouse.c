@@ -17,8 +17,13 @@ static void click_plot(struct pare_ui *ui, int x, int y)
     int best = -1;
     double least = INFINITY;
     for (int i = 0; i < ui->st->n_points && r.w > 1 && r.h > 1; i++) {
-        const double dx = r.x + pare_axis_place(&ui->scatter.axis[0], pare_scatter_value(ui, i, 0)) * (r.w - 1) - x;
-        const double dy = r.y + (1 - pare_axis_place(&ui->scatter.axis[1], pare_scatter_value(ui, i, 1))) * (r.h - 1) - y;
+        const double dx =
+            r.x + pare_axis_place(&ui->scatter.axis[0], pare_scatter_value(ui, i, 0)) * (r.w - 1) -
+            x;
+        const double dy =
+            r.y +
+            (1 - pare_axis_place(&ui->scatter.axis[1], pare_scatter_value(ui, i, 1))) * (r.h - 1) -
+            y;
         const double d = dx * dx + 4 * dy * dy; /* cells are twice as high as wide */
         if (d < least) {
             least = d;

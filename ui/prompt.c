@@ -1,4 +1,5 @@
-/* prompt.c: the one-line prompt (':' '/' '&') with history and completion, and the page of text over the views. */
+/* prompt.c: the one-line prompt (':' '/' '&') with history and completion, and the page of text
+ * over the views. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -81,7 +82,8 @@ static void history_go(struct pare_prompt *p, int step)
     p->length = p->cursor = (int)strlen(p->text);
 }
 
-/* Words that the last word of the line can become: our own for UI commands, the host's for the others. */
+/* Words that the last word of the line can become: our own for UI commands, the host's for the
+ * others. */
 static void collect_words(struct pare_ui *ui, const char *line)
 {
     struct pare_prompt *p = &ui->prompt;
@@ -97,7 +99,8 @@ static void collect_words(struct pare_ui *ui, const char *line)
     if (stem == 0) {
         for (int i = 0; i < pare_command_count() && p->n_words < max; i++) {
             if (strncmp(pare_command_info(i)->name, line, strlen(line)) == 0) {
-                snprintf(p->words[p->n_words++], sizeof p->words[0], "%s", pare_command_info(i)->name);
+                snprintf(p->words[p->n_words++], sizeof p->words[0], "%s",
+                         pare_command_info(i)->name);
             }
         }
     } else if (command >= 0 && pare_command_info(command)->core && ui->host.complete != NULL) {
@@ -167,7 +170,83 @@ static void typed(struct pare_ui *ui)
     struct pare_prompt *p = &ui->prompt;
     p->n_words = 0;
     if (p->sign == '&') {
-        snprintf(ui->tables[pare_ui_active(ui)].filter, sizeof ui->tables[0].filter, "%.63s", p->text);
+        snprintf(ui->tables[pare_ui_active(ui)].filter, sizeof ui->tables[0].filter, "%.63s",
+                 p->text);
+    }
+}
+
+/* C-w: the word before the cursor. */
+static void remove_word(struct pare_prompt *p)
+{
+    int from = p->cursor;
+    for (; from > 0 && p->text[from - 1] == ' '; from--) {
+    }
+    for (; from > 0 && p->text[from - 1] != ' '; from--) {
+    }
+    remove_bytes(p, from, p->cursor - from);
+}
+
+#define CONTROL(letter) ((letter) - 'a' + 1)
+
+/* Keys that move the cursor or go through the history; false = not one of them. */
+static bool prompt_moves(struct pare_prompt *p, int key)
+{
+    switch (key) {
+    case PARE_KEY_UP:
+    case CONTROL('p'):
+        history_go(p, -1);
+        return true;
+    case PARE_KEY_DOWN:
+    case CONTROL('n'):
+        history_go(p, 1);
+        return true;
+    case PARE_KEY_LEFT:
+    case CONTROL('b'):
+        p->cursor -= before(p);
+        return true;
+    case PARE_KEY_RIGHT:
+    case CONTROL('f'):
+        p->cursor += after(p);
+        return true;
+    case PARE_KEY_HOME:
+    case CONTROL('a'):
+        p->cursor = 0;
+        return true;
+    case PARE_KEY_END:
+    case CONTROL('e'):
+        p->cursor = p->length;
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* Keys that take text away; false = not one of them. */
+static bool prompt_erases(struct pare_prompt *p, int key)
+{
+    const int n = before(p);
+    switch (key) {
+    case PARE_KEY_BACKSPACE:
+    case 127:
+    case CONTROL('h'):
+        p->open = p->length > 0;
+        remove_bytes(p, p->cursor - n, n);
+        return true;
+    case PARE_KEY_DELETE:
+    case CONTROL('d'):
+        remove_bytes(p, p->cursor, after(p));
+        return true;
+    case CONTROL('u'):
+        remove_bytes(p, 0, p->cursor);
+        return true;
+    case CONTROL('k'):
+        remove_bytes(p, p->cursor, p->length - p->cursor);
+        return true;
+    case CONTROL('w'):
+        remove_word(p);
+        return true;
+    default:
+        return false;
     }
 }
 
@@ -175,87 +254,18 @@ bool pare_prompt_key(struct pare_ui *ui, int key)
 {
     struct pare_prompt *p = &ui->prompt;
     ui->dirty = true;
-    switch (key) {
-    case PARE_KEY_ESC:
-    case 3: /* C-c */
-    case 7: /* C-g */
+    if (key == PARE_KEY_ESC || key == CONTROL('c') || key == CONTROL('g')) {
         p->open = false;
         if (p->sign == '&') {
             ui->tables[pare_ui_active(ui)].filter[0] = '\0';
         }
-        return true;
-    case PARE_KEY_ENTER:
-    case '\n':
+    } else if (key == PARE_KEY_ENTER || key == '\n') {
         finish(ui);
-        return true;
-    case PARE_KEY_TAB:
-        complete(ui, 1);
-        return true;
-    case PARE_KEY_BACKTAB:
-        complete(ui, -1);
-        return true;
-    case PARE_KEY_UP:
-    case 'p' - 'a' + 1:
-        history_go(p, -1);
-        return true;
-    case PARE_KEY_DOWN:
-    case 'n' - 'a' + 1:
-        history_go(p, 1);
-        return true;
-    case PARE_KEY_LEFT:
-    case 'b' - 'a' + 1:
-        p->cursor -= before(p);
-        return true;
-    case PARE_KEY_RIGHT:
-    case 'f' - 'a' + 1:
-        p->cursor += after(p);
-        return true;
-    case PARE_KEY_HOME:
-    case 'a' - 'a' + 1:
-        p->cursor = 0;
-        return true;
-    case PARE_KEY_END:
-    case 'e' - 'a' + 1:
-        p->cursor = p->length;
-        return true;
-    case PARE_KEY_BACKSPACE:
-    case 127:
-    case 'h' - 'a' + 1:
-        if (p->length == 0) {
-            p->open = false;
-        } else {
-            const int n = before(p);
-            remove_bytes(p, p->cursor - n, n);
-            typed(ui);
-        }
-        return true;
-    case PARE_KEY_DELETE:
-    case 'd' - 'a' + 1:
-        remove_bytes(p, p->cursor, after(p));
+    } else if (key == PARE_KEY_TAB || key == PARE_KEY_BACKTAB) {
+        complete(ui, key == PARE_KEY_TAB ? 1 : -1);
+    } else if (prompt_erases(p, key)) {
         typed(ui);
-        return true;
-    case 'u' - 'a' + 1:
-        remove_bytes(p, 0, p->cursor);
-        typed(ui);
-        return true;
-    case 'k' - 'a' + 1:
-        remove_bytes(p, p->cursor, p->length - p->cursor);
-        typed(ui);
-        return true;
-    case 'w' - 'a' + 1: {
-        int from = p->cursor;
-        for (; from > 0 && p->text[from - 1] == ' '; from--) {
-        }
-        for (; from > 0 && p->text[from - 1] != ' '; from--) {
-        }
-        remove_bytes(p, from, p->cursor - from);
-        typed(ui);
-        return true;
-    }
-    default:
-        break;
-    }
-    if (key >= 32 && key < PARE_KEY_UP) {
+    } else if (!prompt_moves(p, key) && key >= 32 && key < PARE_KEY_UP) {
         char bytes[8];
         insert(p, bytes, (int)pare_text_encode((uint32_t)key, bytes));
         typed(ui);
@@ -290,7 +300,8 @@ void pare_prompt_draw(struct pare_ui *ui, struct pare_rect r)
     const int room = r.w - 4;
     int skip = 0, width = 0, at = pare_text_width(head);
     uint32_t ch = 0;
-    while (at >= room && p->text[skip] != '\0') { /* a long line scrolls so that the cursor stays visible */
+    while (at >= room &&
+           p->text[skip] != '\0') { /* a long line scrolls so that the cursor stays visible */
         skip += (int)pare_text_next(p->text + skip, &ch, &width);
         at -= width;
     }
@@ -303,7 +314,8 @@ void pare_prompt_draw(struct pare_ui *ui, struct pare_rect r)
     struct pare_pen pen = pare_pen(s, r.x + 5 + used, r.y, r.w - 6 - used);
     if (p->n_words > 0) {
         for (int i = 0; i < p->n_words; i++) {
-            pare_pen_put(&pen, i == p->word ? PARE_INK_TITLE | PARE_UNDERLINE : PARE_INK_DIM, "%s", p->words[i]);
+            pare_pen_put(&pen, i == p->word ? PARE_INK_TITLE | PARE_UNDERLINE : PARE_INK_DIM, "%s",
+                         p->words[i]);
             pare_pen_put(&pen, 0, "  ");
         }
         return;
@@ -315,7 +327,8 @@ void pare_prompt_draw(struct pare_ui *ui, struct pare_rect r)
         pare_pen_put(&pen, PARE_INK_GOOD, "%s", preview);
     } else if (command >= 0) {
         const struct pare_command_info *info = pare_command_info(command);
-        pare_pen_put(&pen, PARE_INK_DIM, "%s%s%s", info->arguments, info->arguments[0] != '\0' ? "   " : "", info->help);
+        pare_pen_put(&pen, PARE_INK_DIM, "%s%s%s", info->arguments,
+                     info->arguments[0] != '\0' ? "   " : "", info->help);
     }
 }
 
@@ -351,7 +364,8 @@ static int count_lines(const char *text)
 bool pare_popup_key(struct pare_ui *ui, int key)
 {
     struct pare_popup *p = &ui->popup;
-    const int lines = count_lines(p->text), page = ui->surface.height > 10 ? ui->surface.height - 8 : 2;
+    const int lines = count_lines(p->text),
+              page = ui->surface.height > 10 ? ui->surface.height - 8 : 2;
     ui->dirty = true;
     switch (pare_key_motion(key)) {
     case PARE_MOVE_UP:
@@ -401,15 +415,18 @@ void pare_popup_draw(struct pare_ui *ui)
     pare_draw_fill(s, r, ' ', 0);
     char place[32] = "";
     if (lines > h - 2) {
-        snprintf(place, sizeof place, "%d/%d", p->top + h - 2 > lines ? lines : p->top + h - 2, lines);
+        snprintf(place, sizeof place, "%d/%d", p->top + h - 2 > lines ? lines : p->top + h - 2,
+                 lines);
     }
     pare_ui_draw_box(ui, r, true, p->title, place);
     int y = -p->top;
-    for (const char *q = p->text; *q != '\0' && y < h - 2; q += strcspn(q, "\n"), q += *q == '\n', y++) {
+    for (const char *q = p->text; *q != '\0' && y < h - 2;
+         q += strcspn(q, "\n"), q += *q == '\n', y++) {
         snprintf(line, sizeof line, "%.*s", (int)strcspn(q, "\n"), q);
         const bool heading = line[0] != '\0' && line[0] != ' ' && line[strlen(line) - 1] == ':';
         if (y >= 0) {
-            pare_draw_text(s, r.x + 2, r.y + 1 + y, w - 4, heading ? PARE_INK_TITLE : PARE_INK_TEXT, line);
+            pare_draw_text(s, r.x + 2, r.y + 1 + y, w - 4, heading ? PARE_INK_TITLE : PARE_INK_TEXT,
+                           line);
         }
     }
 }

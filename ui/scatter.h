@@ -1,4 +1,5 @@
-/* scatter.h: shared by the two files of the plot: choosing (view_scatter.c) and drawing (scatter_plot.c). */
+/* scatter.h: shared by the two files of the plot: choosing (view_scatter.c) and drawing
+ * (scatter_plot.c). */
 #ifndef PARE_SCATTER_H
 #define PARE_SCATTER_H
 

@@ -7,7 +7,16 @@
 #include "ui/scatter.h"
 
 /* Layers of the canvas: the greater one gives a cell its colour. */
-enum { DOT_PREDICTED = 1, DOT_GHOST, DOT_FRONT_PREDICTED, DOT_FRONT, DOT_RUN, DOT_RUN_LAST = DOT_RUN + 5, DOT_MARK, DOT_HERE };
+enum {
+    DOT_PREDICTED = 1,
+    DOT_GHOST,
+    DOT_FRONT_PREDICTED,
+    DOT_FRONT,
+    DOT_RUN,
+    DOT_RUN_LAST = DOT_RUN + 5,
+    DOT_MARK,
+    DOT_HERE
+};
 
 struct plot {
     struct pare_ui *ui;
@@ -87,7 +96,8 @@ static void plot_steps(struct plot *p, const int *order, int n, int kind, int la
     for (int k = 0; k < n; k++) {
         const int i = order[x_small ? k : n - 1 - k];
         const struct pare_point *point = &ui->st->points[i];
-        const bool fits = kind == 2 ? point->ghost : point->front && measured(ui, point) == (kind == 1);
+        const bool fits =
+            kind == 2 ? point->ghost : point->front && measured(ui, point) == (kind == 1);
         const double y = pare_scatter_value(ui, i, 1);
         if (!fits || (started && (y_small ? y >= best : y <= best))) {
             continue;
@@ -103,7 +113,8 @@ static void plot_steps(struct plot *p, const int *order, int n, int kind, int la
         last_y = dy;
     }
     if (started) {
-        pare_canvas_horizontal(&p->canvas, last_x, x_small ? p->canvas.width : 0, last_y, layer, gap);
+        pare_canvas_horizontal(&p->canvas, last_x, x_small ? p->canvas.width : 0, last_y, layer,
+                               gap);
     }
 }
 
@@ -135,7 +146,8 @@ static void draw_label(struct plot *p, int x, int y, const char *label, uint32_t
 {
     struct pare_surface *s = &p->ui->surface;
     const int w = pare_text_width(label);
-    const int places[6][2] = {{x + 2, y}, {x - w - 1, y}, {x + 1, y + 1}, {x - w, y + 1}, {x + 1, y - 1}, {x - w, y - 1}};
+    const int places[6][2] = {{x + 2, y},     {x - w - 1, y}, {x + 1, y + 1},
+                              {x - w, y + 1}, {x + 1, y - 1}, {x - w, y - 1}};
     for (int i = 0; i < 6; i++) {
         const int from = places[i][0], row = places[i][1];
         bool is_free = from >= p->area.x && from + w <= p->area.x + p->area.w && row >= p->area.y &&
@@ -143,7 +155,8 @@ static void draw_label(struct plot *p, int x, int y, const char *label, uint32_t
         for (int c = from - 1; is_free && c <= from + w && c < s->width; c++) {
             const bool beside = c < from || c == from + w;
             const uint32_t ch = s->cells[row * s->width + c].ch;
-            is_free = ch == ' ' || (beside && row != y && ((ch & ~0xffu) == 0x2800 || ch == '|' || ch == '.'));
+            is_free = ch == ' ' ||
+                      (beside && row != y && ((ch & ~0xffu) == 0x2800 || ch == '|' || ch == '.'));
         }
         if (is_free) {
             pare_draw_text(s, from, row, w, style, label);
@@ -176,8 +189,9 @@ static void draw_signs(struct plot *p)
     }
     for (int i = 0; i < ui->st->n_points; i++) {
         const struct pare_point *point = &ui->st->points[i];
-        const bool named = point->label != NULL && point->label[0] != '\0' && strlen(point->label) <= 8 &&
-                           strchr(point->label, ':') == NULL; /* "solve:1" says no more than the cursor does */
+        const bool named =
+            point->label != NULL && point->label[0] != '\0' && strlen(point->label) <= 8 &&
+            strchr(point->label, ':') == NULL; /* "solve:1" says no more than the cursor does */
         if (named && cell_of(p, i, &x, &y)) {
             draw_label(p, x, y, point->label, i == ui->point ? PARE_INK_HERE : PARE_INK_DIM);
         }
@@ -201,13 +215,18 @@ static void draw_outside(struct plot *p)
     }
 }
 
-/* The y axis: ticks at the left of the plot, labels right-aligned. label_w = cells of the widest label. */
+/* The y axis: ticks at the left of the plot, labels right-aligned. label_w = cells of the widest
+ * label. */
 static int draw_axis_y(struct pare_ui *ui, struct pare_rect r, int bottom)
 {
     double ticks[PARE_AXIS_TICKS];
     int decimals = 0, widest = 0;
     const int rows = bottom - r.y;
-    const int n = pare_axis_ticks(&ui->scatter.axis[1], rows / 2 < 2 ? 2 : rows / 2 > 10 ? 10 : rows / 2, ticks, &decimals);
+    const int n = pare_axis_ticks(&ui->scatter.axis[1],
+                                  rows / 2 < 2    ? 2
+                                  : rows / 2 > 10 ? 10
+                                                  : rows / 2,
+                                  ticks, &decimals);
     char label[PARE_AXIS_TICKS][24];
     for (int i = 0; i < n; i++) {
         pare_format_number(label[i], sizeof label[i], ticks[i], decimals, ui->g);
@@ -256,7 +275,8 @@ static void draw_axis_x(struct pare_ui *ui, int x0, int x1, int y)
     for (int x = x0; x < x1; x++) {
         pare_draw_char(s, x, y, ui->g->horizontal, PARE_INK_AXIS);
     }
-    const int cells = axis->log && axis->high / axis->low >= 3 ? 4 : 9; /* of a tick and its label */
+    const int cells =
+        axis->log && axis->high / axis->low >= 3 ? 4 : 9; /* of a tick and its label */
     const int n = pare_axis_ticks(axis, span / cells < 2 ? 2 : span / cells, ticks, &decimals);
     for (int k = 0; k < 2 * n; k++) {
         char label[24];
@@ -265,7 +285,8 @@ static void draw_axis_x(struct pare_ui *ui, int x0, int x1, int y)
         if (is_major(axis, ticks[i]) != (k < n) || at < x0 || at >= x1) {
             continue;
         }
-        pare_format_number(label, sizeof label, ticks[i], tick_decimals(axis, ticks[i], decimals), ui->g);
+        pare_format_number(label, sizeof label, ticks[i], tick_decimals(axis, ticks[i], decimals),
+                           ui->g);
         const int w = pare_text_width(label);
         const int from = at - w / 2 + w > x1 ? x1 - w : at - w / 2;
         bool is_free = true;

@@ -1,4 +1,5 @@
-/* status.c: what stands around the views: header, tabs, the point in words, budget and solver, progress, keys. */
+/* status.c: what stands around the views: header, tabs, the point in words, budget and solver,
+ * progress, keys. */
 #include <math.h>
 #include <string.h>
 
@@ -10,15 +11,20 @@ static void draw_header(struct pare_ui *ui, struct pare_rect r)
     char right[192] = "", number[32];
     size_t used = 0;
     if (st->target != NULL && st->target[0] != '\0') {
-        used += (size_t)snprintf(right, sizeof right, r.w >= 100 ? "target %s   " : "%s  ", st->target);
+        used +=
+            (size_t)snprintf(right, sizeof right, r.w >= 100 ? "target %s   " : "%s  ", st->target);
     }
-    if (isfinite(st->fp32_accuracy.value) && st->fp32_accuracy.kind != PARE_FIGURE_NONE && used < sizeof right) {
-        used += (size_t)snprintf(right + used, sizeof right - used, "fp32 %s %%  ",
-                                   pare_format_percent(number, sizeof number, st->fp32_accuracy.value, ui->g));
+    if (isfinite(st->fp32_accuracy.value) && st->fp32_accuracy.kind != PARE_FIGURE_NONE &&
+        used < sizeof right) {
+        used += (size_t)snprintf(
+            right + used, sizeof right - used, "fp32 %s %%  ",
+            pare_format_percent(number, sizeof number, st->fp32_accuracy.value, ui->g));
     }
-    if (isfinite(st->fp32_latency.value) && st->fp32_latency.kind != PARE_FIGURE_NONE && used < sizeof right) {
-        used += (size_t)snprintf(right + used, sizeof right - used, "%s ms  ",
-                                   pare_format_ms(number, sizeof number, st->fp32_latency.value, ui->g));
+    if (isfinite(st->fp32_latency.value) && st->fp32_latency.kind != PARE_FIGURE_NONE &&
+        used < sizeof right) {
+        used +=
+            (size_t)snprintf(right + used, sizeof right - used, "%s ms  ",
+                             pare_format_ms(number, sizeof number, st->fp32_latency.value, ui->g));
     }
     if (isfinite(st->fp32_bytes) && st->fp32_bytes > 0 && used < sizeof right) {
         snprintf(right + used, sizeof right - used, "%s ",
@@ -33,8 +39,8 @@ static void draw_header(struct pare_ui *ui, struct pare_rect r)
         pare_pen_put(&pen, PARE_INK_WARN, "  following");
     }
     if (st->n_stages > 0 && pen.x + 24 <= pen.end) {
-        pare_pen_put(&pen, PARE_INK_DIM, "  %d model%s, %d layers", st->n_stages, st->n_stages == 1 ? "" : "s",
-                     st->n_layers);
+        pare_pen_put(&pen, PARE_INK_DIM, "  %d model%s, %d layers", st->n_stages,
+                     st->n_stages == 1 ? "" : "s", st->n_layers);
     }
     if (w > 0) {
         pare_draw_text(&ui->surface, r.x + r.w - w, r.y, w, PARE_INK_DIM, right);
@@ -62,7 +68,8 @@ static void draw_tabs(struct pare_ui *ui, struct pare_rect r)
         pare_draw_text(&ui->surface, x + (tight ? 1 : 0), r.y, w, PARE_INK_DIM, text);
         pare_draw_char(&ui->surface, x + 1, r.y, (uint32_t)('1' + i), PARE_INK_KEY);
         if (here) {
-            pare_draw_text(&ui->surface, x + 3, r.y, (int)strlen(name), PARE_INK_TITLE | PARE_UNDERLINE, name);
+            pare_draw_text(&ui->surface, x + 3, r.y, (int)strlen(name),
+                           PARE_INK_TITLE | PARE_UNDERLINE, name);
         }
         x += w + 1;
     }
@@ -73,7 +80,8 @@ static void put_accuracy(struct pare_ui *ui, struct pare_pen *pen, const struct 
 {
     char value[32], half[32];
     pare_format_percent(value, sizeof value, f->value, ui->g);
-    pare_pen_put(pen, f->kind == PARE_FIGURE_PREDICTED ? PARE_INK_PREDICTED : PARE_INK_TITLE, "%s", value);
+    pare_pen_put(pen, f->kind == PARE_FIGURE_PREDICTED ? PARE_INK_PREDICTED : PARE_INK_TITLE, "%s",
+                 value);
     if (isfinite(f->low) && isfinite(f->high) && isfinite(f->value)) {
         pare_format_percent(half, sizeof half, (f->high - f->low) / 2, ui->g);
         pare_pen_put(pen, PARE_INK_DIM, " %s %s", ui->g->plus_minus, half);
@@ -98,18 +106,21 @@ static void put_drop(struct pare_ui *ui, struct pare_pen *pen, const struct pare
     }
 }
 
-static void put_latency(struct pare_ui *ui, struct pare_pen *pen, const struct pare_point *p, bool full)
+static void put_latency(struct pare_ui *ui, struct pare_pen *pen, const struct pare_point *p,
+                        bool full)
 {
     char value[32], predicted[32], p99[32];
     const bool known = p->latency.kind == PARE_FIGURE_MEASURED;
     pare_pen_put(pen, PARE_INK_DIM, full ? "   latency " : "  ");
-    pare_pen_put(pen, PARE_INK_TITLE, "%s", pare_format_ms(value, sizeof value, p->latency.value, ui->g));
+    pare_pen_put(pen, PARE_INK_TITLE, "%s",
+                 pare_format_ms(value, sizeof value, p->latency.value, ui->g));
     pare_pen_put(pen, PARE_INK_DIM, " ms");
     if (known && isfinite(p->latency_predicted)) {
         pare_format_ms(predicted, sizeof predicted, p->latency_predicted, ui->g);
         pare_pen_put(pen, PARE_INK_DIM, full ? " (predicted %s" : " (%s", predicted);
         if (full && isfinite(p->p99_ms)) {
-            pare_pen_put(pen, PARE_INK_DIM, "; p99 %s", pare_format_ms(p99, sizeof p99, p->p99_ms, ui->g));
+            pare_pen_put(pen, PARE_INK_DIM, "; p99 %s",
+                         pare_format_ms(p99, sizeof p99, p->p99_ms, ui->g));
         }
         pare_pen_put(pen, PARE_INK_DIM, ")");
     } else if (!known && isfinite(p->latency.value)) {
@@ -117,17 +128,20 @@ static void put_latency(struct pare_ui *ui, struct pare_pen *pen, const struct p
     }
 }
 
-static void put_rest(struct pare_ui *ui, struct pare_pen *pen, const struct pare_point *p, bool full)
+static void put_rest(struct pare_ui *ui, struct pare_pen *pen, const struct pare_point *p,
+                     bool full)
 {
     char value[32];
     if (full && pen->x + 18 > pen->end) {
         return; /* nothing rather than half a number */
     }
     pare_pen_put(pen, PARE_INK_DIM, full ? "   bytes " : "  ");
-    pare_pen_put(pen, PARE_INK_TITLE, "%s", pare_format_bytes(value, sizeof value, p->bytes.value, ui->g));
+    pare_pen_put(pen, PARE_INK_TITLE, "%s",
+                 pare_format_bytes(value, sizeof value, p->bytes.value, ui->g));
     if (full && isfinite(p->bitops.value) && pen->x + 18 <= pen->end) {
         pare_pen_put(pen, PARE_INK_DIM, "   BitOps ");
-        pare_pen_put(pen, PARE_INK_TITLE, "%s", pare_format_count(value, sizeof value, p->bitops.value, ui->g));
+        pare_pen_put(pen, PARE_INK_TITLE, "%s",
+                     pare_format_count(value, sizeof value, p->bitops.value, ui->g));
     }
 }
 
@@ -141,7 +155,8 @@ static void draw_point_advice(struct pare_ui *ui, const struct pare_point *p, in
     double cost = 0.005;
     for (int i = 0; i < st->n_layers; i++) {
         const int level = pare_ui_level_of(ui, ui->point, i);
-        const struct pare_cell *cell = level >= 0 && st->layers[i].cells ? &st->layers[i].cells[level] : NULL;
+        const struct pare_cell *cell =
+            level >= 0 && st->layers[i].cells ? &st->layers[i].cells[level] : NULL;
         if (cell != NULL && cell->state == PARE_CELL_DONE) {
             suspected += cell->suspected;
             if (cell->drop > cost) {
@@ -158,8 +173,8 @@ static void draw_point_advice(struct pare_ui *ui, const struct pare_point *p, in
         pare_pen_put(&pen, PARE_INK_DIM, "%.2fx its bytes.  ", p->bytes.value / st->fp32_bytes);
     }
     if (suspected > 0) {
-        pare_pen_put(&pen, PARE_INK_WARN, "%d layer%s suspected%s", suspected, suspected == 1 ? "" : "s",
-                     worst >= 0 ? "; " : ".  ");
+        pare_pen_put(&pen, PARE_INK_WARN, "%d layer%s suspected%s", suspected,
+                     suspected == 1 ? "" : "s", worst >= 0 ? "; " : ".  ");
     }
     if (worst >= 0) {
         pare_pen_put(&pen, PARE_INK_TITLE, "%s", st->layers[worst].name);
@@ -182,9 +197,11 @@ void pare_status_draw_point(struct pare_ui *ui, struct pare_rect r, bool boxed)
     if (p != NULL && p->run >= 0 && p->run < ui->st->n_runs) {
         const struct pare_run *run = &ui->st->runs[p->run];
         const bool same = strcmp(run->name, run->method) == 0;
-        const bool labelled = p->label != NULL && p->label[0] != '\0' && strcmp(p->label, name) != 0;
-        snprintf(title, sizeof title, "point %s   run %s%s%s, %d of %d%s%s", sign, run->name, same ? "" : ", ",
-                 same ? "" : run->method, p->number, run->n_points, labelled ? "   " : "", labelled ? p->label : "");
+        const bool labelled =
+            p->label != NULL && p->label[0] != '\0' && strcmp(p->label, name) != 0;
+        snprintf(title, sizeof title, "point %s   run %s%s%s, %d of %d%s%s", sign, run->name,
+                 same ? "" : ", ", same ? "" : run->method, p->number, run->n_points,
+                 labelled ? "   " : "", labelled ? p->label : "");
     }
     if (boxed) {
         pare_ui_draw_box(ui, r, false, title, p != NULL && p->samples > 0 ? "" : NULL);
@@ -208,7 +225,8 @@ void pare_status_draw_point(struct pare_ui *ui, struct pare_rect r, bool boxed)
         char value[32];
         pare_pen_put(&pen, PARE_INK_DIM, "  drop ");
         pare_pen_put(&pen, p->over_budget ? PARE_INK_BAD : PARE_INK_TITLE, "%s%s",
-                     pare_format_percent(value, sizeof value, p->drop.value, ui->g), p->over_budget ? " OVER" : "");
+                     pare_format_percent(value, sizeof value, p->drop.value, ui->g),
+                     p->over_budget ? " OVER" : "");
     }
     put_latency(ui, &pen, p, boxed);
     put_rest(ui, &pen, p, boxed);
@@ -219,7 +237,8 @@ void pare_status_draw_point(struct pare_ui *ui, struct pare_rect r, bool boxed)
     }
 }
 
-static void put_limit(struct pare_ui *ui, struct pare_pen *pen, const char *what, double value, int kind)
+static void put_limit(struct pare_ui *ui, struct pare_pen *pen, const char *what, double value,
+                      int kind)
 {
     char number[32];
     pare_pen_put(pen, PARE_INK_DIM, "%s ", what);
@@ -234,7 +253,10 @@ static void put_limit(struct pare_ui *ui, struct pare_pen *pen, const char *what
     } else {
         pare_format_bytes(number, sizeof number, value, ui->g);
     }
-    pare_pen_put(pen, PARE_INK_TITLE, "%s %s%s", ui->g->le, number, kind == 0 ? " %" : kind == 1 ? " ms" : "");
+    pare_pen_put(pen, PARE_INK_TITLE, "%s %s%s", ui->g->le, number,
+                 kind == 0   ? " %"
+                 : kind == 1 ? " ms"
+                             : "");
     pare_pen_put(pen, PARE_INK_DIM, "   ");
 }
 
@@ -246,7 +268,8 @@ static void draw_budget(struct pare_ui *ui, struct pare_rect r)
         pare_pen_put(&pen, PARE_INK_HEAD, "budget  ");
     }
     put_limit(ui, &pen, "drop", st->max_drop, 0);
-    if (r.w >= 100 || !isnan(st->max_latency_ms)) { /* a narrow screen keeps the room for the solver's answer */
+    if (r.w >= 100 ||
+        !isnan(st->max_latency_ms)) { /* a narrow screen keeps the room for the solver's answer */
         put_limit(ui, &pen, "latency", st->max_latency_ms, 1);
     }
     if (r.w >= 100 || !isnan(st->max_bytes)) {
@@ -274,7 +297,8 @@ static void draw_progress(struct pare_ui *ui, struct pare_rect r)
     char number[32];
     if (st->progress_total > 0) {
         const double part = st->progress_done / st->progress_total;
-        pare_pen_put(&pen, PARE_INK_TITLE, "%s ", st->progress_title != NULL ? st->progress_title : "working");
+        pare_pen_put(&pen, PARE_INK_TITLE, "%s ",
+                     st->progress_title != NULL ? st->progress_title : "working");
         pare_pen_put(&pen, PARE_INK_TEXT, "%.0f/%.0f ", st->progress_done, st->progress_total);
         const int w = r.w >= 120 ? 28 : r.w >= 80 ? 18 : 8;
         pare_ui_draw_bar(ui, pen.x, r.y, w, part);
@@ -287,12 +311,15 @@ static void draw_progress(struct pare_ui *ui, struct pare_rect r)
     } else {
         pare_pen_put(&pen, PARE_INK_DIM, "idle");
     }
-    pare_pen_put(&pen, PARE_INK_DIM, "     %d worker%s", st->n_workers, st->n_workers == 1 ? "" : "s");
+    pare_pen_put(&pen, PARE_INK_DIM, "     %d worker%s", st->n_workers,
+                 st->n_workers == 1 ? "" : "s");
     if (st->n_quiet > 0) {
-        pare_pen_put(&pen, PARE_INK_DIM, ", %d job%s quiet", st->n_quiet, st->n_quiet == 1 ? "" : "s");
+        pare_pen_put(&pen, PARE_INK_DIM, ", %d job%s quiet", st->n_quiet,
+                     st->n_quiet == 1 ? "" : "s");
     }
     if (st->follower) {
-        pare_pen_put(&pen, PARE_INK_WARN, "     another pare holds this session; commands go there");
+        pare_pen_put(&pen, PARE_INK_WARN,
+                     "     another pare holds this session; commands go there");
     } else if (st->bare) {
         pare_pen_put(&pen, PARE_INK_DIM, "     no data: everything but accuracy");
     }
@@ -310,7 +337,8 @@ static void draw_message(struct pare_ui *ui, struct pare_rect r)
     const char *text = own ? ui->message : st->message != NULL ? st->message : "";
     bool error = own ? ui->message_is_error : st->message_is_error;
     uint32_t style = error ? PARE_INK_BAD : PARE_INK_TEXT;
-    if (!own && pare_ui_active(ui) == PARE_VIEW_MATRIX && ui->host.preview != NULL && st->n_layers > 0) {
+    if (!own && pare_ui_active(ui) == PARE_VIEW_MATRIX && ui->host.preview != NULL &&
+        st->n_layers > 0) {
         char line[200] = "";
         if (ui->host.preview(ui->host.user, ui->layer, ui->level, ui->level, line, sizeof line)) {
             snprintf(preview, sizeof preview, "Enter pins: %s", line);
@@ -325,7 +353,8 @@ static void draw_message(struct pare_ui *ui, struct pare_rect r)
     pare_draw_text(&ui->surface, r.x + 1, r.y, r.w - 2, style, text);
 }
 
-/* "p pin|f free": keys bright, words dim; what does not fit is left out; the way out is always there. */
+/* "p pin|f free": keys bright, words dim; what does not fit is left out; the way out is always
+ * there. */
 static void draw_keys(struct pare_ui *ui, struct pare_rect r)
 {
     static const char way_out[] = ": command|? help|q quit";

@@ -1,7 +1,7 @@
 /*
- * surface.h: a grid of character cells in memory that views draw on. Nothing here knows a terminal: term.c copies
- * a surface to curses, key scripts write it to a file. All drawing is clipped to the surface, so that no
- * arithmetic of a view can leave it; a NULL or empty surface takes every call.
+ * surface.h: a grid of character cells in memory that views draw on. Nothing here knows a terminal:
+ * term.c copies a surface to curses, key scripts write it to a file. All drawing is clipped to the
+ * surface, so that no arithmetic of a view can leave it; a NULL or empty surface takes every call.
  *
  * A style is one number: ink (colour by meaning, theme.h), ink of the background, attributes.
  */
@@ -23,7 +23,7 @@
 #define PARE_ON(ink) ((uint32_t)(ink) << 8)
 
 struct pare_surface_cell {
-    uint32_t ch;    /* code point; 0 in the second half of a wide character */
+    uint32_t ch; /* code point; 0 in the second half of a wide character */
     uint32_t style;
 };
 
@@ -33,7 +33,8 @@ struct pare_surface {
     bool ascii;                      /* code points above 126 are replaced while drawing */
 };
 
-/* Sets the size (at least 1x1) and blanks everything. false when memory is short: the old grid stays. */
+/* Sets the size (at least 1x1) and blanks everything. false when memory is short: the old grid
+ * stays. */
 bool pare_surface_resize(struct pare_surface *s, int width, int height);
 void pare_surface_clear(struct pare_surface *s);
 void pare_surface_free(struct pare_surface *s);
@@ -44,9 +45,11 @@ void pare_draw_char(struct pare_surface *s, int x, int y, uint32_t ch, uint32_t 
 /* Sets only the background of w cells (selected rows). */
 void pare_draw_back(struct pare_surface *s, int x, int y, int w, uint32_t ink);
 void pare_draw_fill(struct pare_surface *s, struct pare_rect r, uint32_t ch, uint32_t style);
-/* Draws at most w cells of UTF-8 text; a longer text ends in an ellipsis. Returns the cells used. */
+/* Draws at most w cells of UTF-8 text; a longer text ends in an ellipsis. Returns the cells used.
+ */
 int pare_draw_text(struct pare_surface *s, int x, int y, int w, uint32_t style, const char *text);
-/* Ends at x + w; a number that does not fit is cut at its left with a sign, never shown shortened. */
+/* Ends at x + w; a number that does not fit is cut at its left with a sign, never shown shortened.
+ */
 void pare_draw_right(struct pare_surface *s, int x, int y, int w, uint32_t style, const char *text);
 /* A longer text loses its middle. */
 int pare_draw_middle(struct pare_surface *s, int x, int y, int w, uint32_t style, const char *text);
@@ -60,9 +63,11 @@ struct pare_pen pare_pen(struct pare_surface *s, int x, int y, int w);
 void pare_pen_put(struct pare_pen *pen, uint32_t style, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* Cells that a text takes (wide characters 2, combining and control 0); decoding is safe on any bytes. */
+/* Cells that a text takes (wide characters 2, combining and control 0); decoding is safe on any
+ * bytes. */
 int pare_text_width(const char *text);
-/* Next code point and its width; broken bytes give U+FFFD, control bytes a dot. Returns bytes eaten, 0 at end. */
+/* Next code point and its width; broken bytes give U+FFFD, control bytes a dot. Returns bytes
+ * eaten, 0 at end. */
 size_t pare_text_next(const char *text, uint32_t *ch, int *width);
 /* Code point as UTF-8 into out (terminated); returns its length. */
 size_t pare_text_encode(uint32_t ch, char out[8]);

@@ -20,7 +20,8 @@ static int row_id(const struct pare_ui *ui, const struct pare_table_model *m, in
 }
 
 /* True when any cell of the row contains the text. */
-static bool row_matches(const struct pare_ui *ui, const struct pare_table_model *m, int id, const char *text)
+static bool row_matches(const struct pare_ui *ui, const struct pare_table_model *m, int id,
+                        const char *text)
 {
     for (int c = 0; c < m->n_columns; c++) {
         char cell[160] = "";
@@ -53,7 +54,8 @@ static int compare(const void *pa, const void *pb)
     return by_text != 0 ? by_text : a->place - b->place;
 }
 
-static void sort_rows(const struct pare_ui *ui, struct pare_table *t, const struct pare_table_model *m)
+static void sort_rows(const struct pare_ui *ui, struct pare_table *t,
+                      const struct pare_table_model *m)
 {
     struct sorted *rows = calloc((size_t)(t->n > 0 ? t->n : 1), sizeof *rows);
     if (rows == NULL) {
@@ -86,7 +88,8 @@ static int index_of(const struct pare_table *t, int id)
     return -1;
 }
 
-void pare_table_update(const struct pare_ui *ui, struct pare_table *t, const struct pare_table_model *m)
+void pare_table_update(const struct pare_ui *ui, struct pare_table *t,
+                       const struct pare_table_model *m)
 {
     const int before = index_of(t, t->cursor);
     if (m->n_rows > t->capacity) {
@@ -130,7 +133,7 @@ void pare_table_move(struct pare_table *t, int by)
     }
     const int step = by < 0 ? -1 : 1;
     int last = at;
-    for (int left = abs(by); left > 0; ) {
+    for (int left = abs(by); left > 0;) {
         at += step;
         if (at < 0 || at >= t->n) {
             break;
@@ -164,8 +167,8 @@ void pare_table_last(struct pare_table *t)
     }
 }
 
-bool pare_table_search(const struct pare_ui *ui, struct pare_table *t, const struct pare_table_model *m,
-                       const char *text, int step, bool stay)
+bool pare_table_search(const struct pare_ui *ui, struct pare_table *t,
+                       const struct pare_table_model *m, const char *text, int step, bool stay)
 {
     const int start = index_of(t, t->cursor);
     for (int i = stay ? 0 : 1; i <= t->n; i++) {
@@ -189,8 +192,10 @@ void pare_table_place(const struct pare_table *t, int *at, int *of)
     }
 }
 
-/* Which columns have room, where they stand; one blank between columns, one cell for the row marker. */
-static void place_columns(struct pare_table *t, const struct pare_table_model *m, struct pare_rect r)
+/* Which columns have room, where they stand; one blank between columns, one cell for the row
+ * marker. */
+static void place_columns(struct pare_table *t, const struct pare_table_model *m,
+                          struct pare_rect r)
 {
     int total = 0, worst = 0;
     bool out[PARE_TABLE_COLUMNS] = {false};
@@ -227,8 +232,8 @@ static void place_columns(struct pare_table *t, const struct pare_table_model *m
     }
 }
 
-static void draw_cell(struct pare_ui *ui, const struct pare_column *column, int x, int y, int w, uint32_t style,
-                      const char *text)
+static void draw_cell(struct pare_ui *ui, const struct pare_column *column, int x, int y, int w,
+                      uint32_t style, const char *text)
 {
     if (column->right) {
         pare_draw_right(&ui->surface, x, y, w, style, text);
@@ -239,7 +244,8 @@ static void draw_cell(struct pare_ui *ui, const struct pare_column *column, int 
     }
 }
 
-static void draw_head(struct pare_ui *ui, struct pare_table *t, const struct pare_table_model *m, int y)
+static void draw_head(struct pare_ui *ui, struct pare_table *t, const struct pare_table_model *m,
+                      int y)
 {
     for (int c = 0; c < m->n_columns && c < PARE_TABLE_COLUMNS; c++) {
         if (t->w[c] == 0) {
@@ -256,10 +262,11 @@ static void draw_head(struct pare_ui *ui, struct pare_table *t, const struct par
     }
 }
 
-/* The chosen row is marked by a sign and by the background of its name only: a bar over the whole row would
- * cost 235 to 600 bytes per step of the cursor over a slow line, this costs 60 to 160 (21 Nov 2026). */
-static void draw_row(struct pare_ui *ui, struct pare_table *t, const struct pare_table_model *m, int id, int y,
-                     struct pare_rect r, bool focused)
+/* The chosen row is marked by a sign and by the background of its name only: a bar over the whole
+ * row would cost 235 to 600 bytes per step of the cursor over a slow line, this costs 60 to 160 (21
+ * Nov 2026). */
+static void draw_row(struct pare_ui *ui, struct pare_table *t, const struct pare_table_model *m,
+                     int id, int y, struct pare_rect r, bool focused)
 {
     const bool chosen = id >= 0 && id == t->cursor;
     uint32_t back = !chosen ? 0 : focused ? PARE_INK_CHOSEN : PARE_INK_CHOSEN_FAR;
@@ -274,7 +281,8 @@ static void draw_row(struct pare_ui *ui, struct pare_table *t, const struct pare
         }
         m->cell(ui, id, c, text, sizeof text, &style);
         if (back != 0 && (style & PARE_ON(0xff)) == 0) {
-            pare_draw_fill(&ui->surface, (struct pare_rect){t->x[c], y, t->w[c], 1}, ' ', PARE_ON(back));
+            pare_draw_fill(&ui->surface, (struct pare_rect){t->x[c], y, t->w[c], 1}, ' ',
+                           PARE_ON(back));
             style = (style & ~0xffu) | PARE_INK_TITLE | PARE_ON(back);
         }
         draw_cell(ui, &m->columns[c], t->x[c], y, t->w[c], style, text);

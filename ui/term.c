@@ -22,16 +22,16 @@
 struct pare_term {
     SCREEN *screen;
     FILE *in, *out;
-    struct pare_surface sent;      /* what curses has */
+    struct pare_surface sent; /* what curses has */
     enum pare_theme_kind theme;
     enum pare_depth depth;
-    bool own_colors;               /* default colours can be named -1 */
+    bool own_colors;                             /* default colours can be named -1 */
     short cache[PARE_INK_COUNT][PARE_INK_COUNT]; /* pair of (ink, background), -1 = not asked yet */
     int pair_colors[MAX_PAIRS + 1][2];
     int n_pairs, max_pairs, refused;
-    bool all;                      /* send everything */
+    bool all; /* send everything */
     int click_x, click_y;
-    int saved_stderr, log_fd;      /* -1 = not parked */
+    int saved_stderr, log_fd; /* -1 = not parked */
     bool log_is_temporary;
     struct termios before;
     bool has_before;
@@ -52,7 +52,8 @@ static const int fatal_signals[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT};
 #define N_FATAL ((int)(sizeof fatal_signals / sizeof fatal_signals[0]))
 static struct sigaction fatal_before[N_FATAL];
 
-/* Async-signal-safe: writes prepared bytes, restores the line settings, lets the old handler act. */
+/* Async-signal-safe: writes prepared bytes, restores the line settings, lets the old handler act.
+ */
 static void on_fatal(int number)
 {
     if (emergency.active) {
@@ -144,7 +145,8 @@ static void park_stderr(struct pare_term *t, const char *log_path)
 {
     char path[] = "/tmp/pare-log-XXXXXX";
     t->log_is_temporary = log_path == NULL;
-    t->log_fd = log_path != NULL ? open(log_path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600) : mkstemp(path);
+    t->log_fd = log_path != NULL ? open(log_path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600)
+                                 : mkstemp(path);
     if (log_path == NULL && t->log_fd >= 0) {
         unlink(path);
         fcntl(t->log_fd, F_SETFD, FD_CLOEXEC);
@@ -171,7 +173,8 @@ static void unpark_stderr(struct pare_term *t, bool show)
     if (show && t->log_is_temporary && t->log_fd >= 0 && lseek(t->log_fd, 0, SEEK_SET) == 0) {
         char bytes[4096];
         size_t total = 0;
-        for (ssize_t n; total < 65536 && (n = read(t->log_fd, bytes, sizeof bytes)) > 0; total += (size_t)n) {
+        for (ssize_t n; total < 65536 && (n = read(t->log_fd, bytes, sizeof bytes)) > 0;
+             total += (size_t)n) {
             ssize_t ignored = write(2, bytes, (size_t)n);
             (void)ignored;
         }
@@ -243,7 +246,8 @@ static attr_t attributes(uint32_t style)
 /* Attributes and pair of a style; without a pair left, the background becomes reverse video. */
 static attr_t resolve(struct pare_term *t, uint32_t style, short *pair)
 {
-    const enum pare_ink ink = (enum pare_ink)(style & 0xff), back = (enum pare_ink)(style >> 8 & 0xff);
+    const enum pare_ink ink = (enum pare_ink)(style & 0xff),
+                        back = (enum pare_ink)(style >> 8 & 0xff);
     const struct pare_look fg = pare_theme_look(t->theme, t->depth, ink);
     const struct pare_look bg = pare_theme_look(t->theme, t->depth, back);
     uint32_t attr = (style & ~0xffffu) | fg.attr;
@@ -271,7 +275,8 @@ static attr_t resolve(struct pare_term *t, uint32_t style, short *pair)
 
 /* ---- opening and closing ---- */
 
-enum pare_status pare_term_open(struct pare_term **out, const struct pare_term_setup *setup, struct pare_error *err)
+enum pare_status pare_term_open(struct pare_term **out, const struct pare_term_setup *setup,
+                                struct pare_error *err)
 {
     static bool registered;
     struct pare_term *t = calloc(1, sizeof *t);
@@ -288,7 +293,8 @@ enum pare_status pare_term_open(struct pare_term **out, const struct pare_term_s
     if (t->screen == NULL) {
         const char *type = setup->type != NULL ? setup->type : getenv("TERM");
         free(t);
-        return pare_error(err, PARE_ERR_CONFIG, NULL, "unknown terminal \"%s\"; set TERM (xterm-256color, ...)",
+        return pare_error(err, PARE_ERR_CONFIG, NULL,
+                          "unknown terminal \"%s\"; set TERM (xterm-256color, ...)",
                           type != NULL ? type : "");
     }
     set_term(t->screen);
@@ -428,10 +434,12 @@ int pare_term_key(struct pare_term *t)
 {
     static const struct {
         int curses, key;
-    } map[] = {{KEY_UP, PARE_KEY_UP},         {KEY_DOWN, PARE_KEY_DOWN},      {KEY_LEFT, PARE_KEY_LEFT},
-               {KEY_RIGHT, PARE_KEY_RIGHT},   {KEY_HOME, PARE_KEY_HOME},      {KEY_END, PARE_KEY_END},
-               {KEY_PPAGE, PARE_KEY_PAGE_UP}, {KEY_NPAGE, PARE_KEY_PAGE_DOWN}, {KEY_BTAB, PARE_KEY_BACKTAB},
-               {KEY_BACKSPACE, PARE_KEY_BACKSPACE}, {KEY_DC, PARE_KEY_DELETE}, {KEY_ENTER, PARE_KEY_ENTER},
+    } map[] = {{KEY_UP, PARE_KEY_UP},         {KEY_DOWN, PARE_KEY_DOWN},
+               {KEY_LEFT, PARE_KEY_LEFT},     {KEY_RIGHT, PARE_KEY_RIGHT},
+               {KEY_HOME, PARE_KEY_HOME},     {KEY_END, PARE_KEY_END},
+               {KEY_PPAGE, PARE_KEY_PAGE_UP}, {KEY_NPAGE, PARE_KEY_PAGE_DOWN},
+               {KEY_BTAB, PARE_KEY_BACKTAB},  {KEY_BACKSPACE, PARE_KEY_BACKSPACE},
+               {KEY_DC, PARE_KEY_DELETE},     {KEY_ENTER, PARE_KEY_ENTER},
                {KEY_F(1), PARE_KEY_F1}};
     for (;;) {
         wint_t ch = 0;

@@ -1,6 +1,7 @@
 /*
- * term.h: the only file that changes the terminal's state. Opens curses, copies surfaces to it, reads keys,
- * restores everything on every way out: close, exit, suspend, fatal signals. One terminal at a time.
+ * term.h: the only file that changes the terminal's state. Opens curses, copies surfaces to it,
+ * reads keys, restores everything on every way out: close, exit, suspend, fatal signals. One
+ * terminal at a time.
  */
 #ifndef PARE_TERM_H
 #define PARE_TERM_H
@@ -15,15 +16,16 @@
 struct pare_term;
 
 struct pare_term_setup {
-    const char *type;      /* terminfo name; NULL = TERM */
-    FILE *in, *out;        /* NULL = stdin, stdout */
-    int columns, rows;     /* 0 = ask the terminal */
-    int max_pairs;         /* colour pairs to use at most; 0 = what the terminal has (tests) */
-    bool park;             /* keep fd 2 away from the screen */
-    const char *log_path;  /* where fd 2 goes; NULL = temporary, shown at the end */
+    const char *type;     /* terminfo name; NULL = TERM */
+    FILE *in, *out;       /* NULL = stdin, stdout */
+    int columns, rows;    /* 0 = ask the terminal */
+    int max_pairs;        /* colour pairs to use at most; 0 = what the terminal has (tests) */
+    bool park;            /* keep fd 2 away from the screen */
+    const char *log_path; /* where fd 2 goes; NULL = temporary, shown at the end */
 };
 
-enum pare_status pare_term_open(struct pare_term **out, const struct pare_term_setup *setup, struct pare_error *err);
+enum pare_status pare_term_open(struct pare_term **out, const struct pare_term_setup *setup,
+                                struct pare_error *err);
 /* lost: the terminal is gone; nothing is printed. NULL is fine. */
 void pare_term_close(struct pare_term *t, bool lost);
 

@@ -54,7 +54,8 @@ static const struct row rows[PARE_INK_COUNT] = {
     [PARE_INK_CHOSEN_FAR] = {0x2b3038, 0xe4e8ed, -1, 0, 0},
 };
 
-/* The nearest of the 6x6x6 cube and the 24 greys: indices 16..255 look the same on every terminal. */
+/* The nearest of the 6x6x6 cube and the 24 greys: indices 16..255 look the same on every terminal.
+ */
 static int nearest_256(uint32_t rgb)
 {
     static const int steps[6] = {0, 95, 135, 175, 215, 255};
@@ -81,7 +82,8 @@ static int nearest_256(uint32_t rgb)
     return error_grey < error_cube ? 232 + grey : cube;
 }
 
-struct pare_look pare_theme_look(enum pare_theme_kind theme, enum pare_depth depth, enum pare_ink ink)
+struct pare_look pare_theme_look(enum pare_theme_kind theme, enum pare_depth depth,
+                                 enum pare_ink ink)
 {
     if ((unsigned)ink >= PARE_INK_COUNT) {
         ink = PARE_INK_TEXT;
@@ -128,13 +130,15 @@ const char *pare_theme_name(enum pare_theme_kind theme)
 
 enum pare_ink pare_theme_level(struct pare_level level)
 {
-    static const int limits[] = {1024, 128, 64, 32, 16, 6, 2}; /* bit operations of one MAC, at least */
+    static const int limits[] = {1024, 128, 64, 32,
+                                 16,   6,   2}; /* bit operations of one MAC, at least */
     const int product = level.w_bits * level.a_bits;
     int step = 0;
     while (step < 7 && product < limits[step]) {
         step++;
     }
-    if (step == 4 && level.w_bits <= 2) { /* w2a8 multiplies like w4a4, but its weights are narrower */
+    if (step == 4 &&
+        level.w_bits <= 2) { /* w2a8 multiplies like w4a4, but its weights are narrower */
         step = 5;
     }
     return (enum pare_ink)(PARE_INK_LEVEL + step);

@@ -1,9 +1,11 @@
 /*
- * ui.h: the workbench. It lives from a read-only struct pare_state and a struct of callbacks; every action is a
- * command line. One thread. The caller owns the state, the loop and the host's functions.
+ * ui.h: the workbench. It lives from a read-only struct pare_state and a struct of callbacks; every
+ * action is a command line. One thread. The caller owns the state, the loop and the host's
+ * functions.
  *
  * With a terminal:  pare_ui_run(loop, &host, &options)
- * Without one:      pare_ui_new, pare_ui_key / pare_ui_execute, pare_ui_draw, pare_ui_write  (tests, key scripts)
+ * Without one:      pare_ui_new, pare_ui_key / pare_ui_execute, pare_ui_draw, pare_ui_write (tests,
+ * key scripts)
  */
 #ifndef PARE_UI_H
 #define PARE_UI_H
@@ -17,10 +19,12 @@
 struct uv_loop_s;
 struct pare_ui;
 
-/* What the workbench needs from outside; `user` is handed back to every call. Only state is required. */
+/* What the workbench needs from outside; `user` is handed back to every call. Only state is
+ * required. */
 struct pare_ui_host {
     void *user;
-    /* The current state; asked before every frame and after every command. Valid until the next call. */
+    /* The current state; asked before every frame and after every command. Valid until the next
+     * call. */
     const struct pare_state *(*state)(void *user);
     /* Runs one CORE command line; point = index of the point under the cursor, -1 = none. */
     enum pare_status (*command)(void *user, const char *line, int point, struct pare_error *err);
@@ -34,11 +38,12 @@ struct pare_ui_options {
     const char *theme;      /* "dark", "light", "mono"; NULL = dark, mono under NO_COLOR */
     const char *glyphs;     /* "braille", "block", "ascii"; NULL = by locale */
     const char *view;       /* first view; NULL = scatter */
-    const char *key_script; /* file of keys and :commands, run without a terminal at columns x rows; NULL = none */
+    const char *key_script; /* file of keys and :commands, run without a terminal at columns x rows;
+                               NULL = none */
     int columns, rows;      /* of a key script; 0 = COLUMNS and LINES, else 80x24 */
     bool mouse;             /* off leaves selecting to the terminal */
-    const char *log_path;   /* where text for fd 2 goes while the screen is up; NULL = a temporary file,
-                               printed to the real fd 2 at the end */
+    const char *log_path;   /* where text for fd 2 goes while the screen is up; NULL = a temporary
+                               file,   printed to the real fd 2 at the end */
 };
 
 enum pare_ui_end {
@@ -48,14 +53,15 @@ enum pare_ui_end {
     PARE_UI_FAILED  /* no usable terminal, or a key script with an error (err says which) */
 };
 
-/* Shows the workbench until it ends. The loop is shared with the caller's handles; only our own handles are
- * closed at the end. All terminal state is restored on every way out. options may be NULL. */
+/* Shows the workbench until it ends. The loop is shared with the caller's handles; only our own
+ * handles are closed at the end. All terminal state is restored on every way out. options may be
+ * NULL. */
 enum pare_ui_end pare_ui_run(struct uv_loop_s *loop, const struct pare_ui_host *host,
                              const struct pare_ui_options *options, struct pare_error *err);
 
 /* A workbench without a terminal. NULL when memory is short. */
-struct pare_ui *pare_ui_new(const struct pare_ui_host *host, const struct pare_ui_options *options, int columns,
-                            int rows);
+struct pare_ui *pare_ui_new(const struct pare_ui_host *host, const struct pare_ui_options *options,
+                            int columns, int rows);
 void pare_ui_free(struct pare_ui *ui);
 void pare_ui_resize(struct pare_ui *ui, int columns, int rows);
 /* One key: a code point, a control code, or enum pare_key (keys.h). */
@@ -70,8 +76,9 @@ void pare_ui_draw(struct pare_ui *ui);
 void pare_ui_write(const struct pare_ui *ui, FILE *out);
 bool pare_ui_wants_quit(const struct pare_ui *ui);
 
-/* Runs the text of a key script (keyscript.h says the format). loop may be NULL; with one, `:wait` runs it
- * until the state is idle. */
-enum pare_status pare_ui_script(struct pare_ui *ui, struct uv_loop_s *loop, const char *text, struct pare_error *err);
+/* Runs the text of a key script (keyscript.h says the format). loop may be NULL; with one, `:wait`
+ * runs it until the state is idle. */
+enum pare_status pare_ui_script(struct pare_ui *ui, struct uv_loop_s *loop, const char *text,
+                                struct pare_error *err);
 
 #endif

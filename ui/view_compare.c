@@ -1,4 +1,5 @@
-/* view_compare.c: marked points beside the one under the cursor: their figures, then the layers that differ. */
+/* view_compare.c: marked points beside the one under the cursor: their figures, then the layers
+ * that differ. */
 #include <math.h>
 #include <string.h>
 
@@ -23,7 +24,8 @@ static int compared(const struct pare_ui *ui, int points[PARE_MARKS + 1])
         for (int pass = 0; pass < 2 && n == 0; pass++) {
             for (int i = 0; i < ui->st->n_points && n == 0; i++) {
                 const char *label = ui->st->points[i].label;
-                if (i != ui->point && label != NULL && strcmp(label, pass == 0 ? "int8" : "fp32") == 0) {
+                if (i != ui->point && label != NULL &&
+                    strcmp(label, pass == 0 ? "int8" : "fp32") == 0) {
                     points[n++] = i;
                 }
             }
@@ -56,8 +58,8 @@ static int count_differing(const struct pare_ui *ui)
     return n;
 }
 
-/* Rows: heading, figures, heading, layers that differ, heading, the others. Ids of layers follow those of the
- * figures. */
+/* Rows: heading, figures, heading, layers that differ, heading, the others. Ids of layers follow
+ * those of the figures. */
 static int id_of_row(const struct pare_ui *ui, int row)
 {
     if (row <= N_FIGURE_ROWS) {
@@ -79,10 +81,11 @@ static int id_of_row(const struct pare_ui *ui, int row)
     return HEADING_SAME;
 }
 
-static void figure_cell(const struct pare_ui *ui, int id, int column, char *text, size_t size, uint32_t *style)
+static void figure_cell(const struct pare_ui *ui, int id, int column, char *text, size_t size,
+                        uint32_t *style)
 {
-    static const char *const names[N_FIGURE_ROWS] = {"accuracy, %", "drop, %",  "latency, ms",
-                                                     "bytes",       "BitOps", "test accuracy, %"};
+    static const char *const names[N_FIGURE_ROWS] = {"accuracy, %", "drop, %", "latency, ms",
+                                                     "bytes",       "BitOps",  "test accuracy, %"};
     int points[PARE_MARKS + 1];
     const int n = compared(ui, points);
     if (column == 0 || column - 2 >= n) {
@@ -94,8 +97,8 @@ static void figure_cell(const struct pare_ui *ui, int id, int column, char *text
         return;
     }
     const struct pare_point *p = &ui->st->points[points[column - 2]];
-    const struct pare_figure *all[N_FIGURE_ROWS] = {&p->accuracy, &p->drop, &p->latency, &p->bytes, &p->bitops,
-                                                    &p->test_accuracy};
+    const struct pare_figure *all[N_FIGURE_ROWS] = {&p->accuracy, &p->drop,   &p->latency,
+                                                    &p->bytes,    &p->bitops, &p->test_accuracy};
     const struct pare_figure *f = all[id];
     const double v = f->kind == PARE_FIGURE_NONE ? NAN : f->value;
     if (id == ROW_ACCURACY || id == ROW_DROP || id == ROW_TEST) {
@@ -115,7 +118,8 @@ static void figure_cell(const struct pare_ui *ui, int id, int column, char *text
     }
 }
 
-static void cell_text(const struct pare_ui *ui, int id, int column, char *text, size_t size, uint32_t *style)
+static void cell_text(const struct pare_ui *ui, int id, int column, char *text, size_t size,
+                      uint32_t *style)
 {
     int points[PARE_MARKS + 1];
     const int n = compared(ui, points);
@@ -161,7 +165,10 @@ static const struct pare_table_model *model(struct pare_ui *ui)
     for (int i = 0; i < n; i++) {
         char name[48], sign[8];
         const int mark = pare_ui_mark_of(ui, points[i]);
-        pare_text_encode(mark > 0 ? (uint32_t)('0' + mark) : points[i] == ui->point ? ui->g->here : ' ', sign);
+        pare_text_encode(mark > 0                 ? (uint32_t)('0' + mark)
+                         : points[i] == ui->point ? ui->g->here
+                                                  : ' ',
+                         sign);
         const char *label = ui->st->points[points[i]].label;
         if (label != NULL && label[0] != '\0' && strlen(label) < 8) {
             snprintf(name, sizeof name, "%s", label);
@@ -173,9 +180,10 @@ static const struct pare_table_model *model(struct pare_ui *ui)
     }
     m.n_columns = 2 + n;
     m.n_rows = n >= 2 ? 3 + N_FIGURE_ROWS + ui->st->n_layers : 0;
-    m.empty = ui->st->n_points == 0 ? "nothing to compare yet: points come from solving and measuring"
-                                    : "Space marks a point or run; two or more stand here side by side, "
-                                      "the one under the cursor included";
+    m.empty = ui->st->n_points == 0
+                  ? "nothing to compare yet: points come from solving and measuring"
+                  : "Space marks a point or run; two or more stand here side by side, "
+                    "the one under the cursor included";
     return &m;
 }
 
@@ -189,5 +197,5 @@ static void draw(struct pare_ui *ui, struct pare_rect r, bool focused, int panel
     pare_table_draw(ui, t, m, pare_rect_inside(r), focused);
 }
 
-const struct pare_view_ops pare_view_compare = {"compare", draw, NULL, model,
-                                                "SPACE mark|ESC unmark|& filter|/ search|x export|[ ] front"};
+const struct pare_view_ops pare_view_compare = {
+    "compare", draw, NULL, model, "SPACE mark|ESC unmark|& filter|/ search|x export|[ ] front"};

@@ -1,4 +1,5 @@
-/* view_layers.c: the layers of the point under the cursor: what each runs at, what it loses, what it takes. */
+/* view_layers.c: the layers of the point under the cursor: what each runs at, what it loses, what
+ * it takes. */
 #include <math.h>
 #include <string.h>
 
@@ -31,7 +32,8 @@ static int id_of_row(const struct pare_ui *ui, int row)
     return 0;
 }
 
-/* The level that the table tells about: the point's, and without a point the one chosen in the matrix. */
+/* The level that the table tells about: the point's, and without a point the one chosen in the
+ * matrix. */
 static int shown_level(const struct pare_ui *ui, int layer)
 {
     return ui->st->n_points > 0 ? pare_ui_level_of(ui, ui->point, layer) : ui->level;
@@ -40,7 +42,9 @@ static int shown_level(const struct pare_ui *ui, int layer)
 static const struct pare_cell *cell_of(const struct pare_ui *ui, int layer)
 {
     const int level = shown_level(ui, layer);
-    return level >= 0 && level < ui->st->n_levels && ui->st->layers[layer].cells != NULL ? &ui->st->layers[layer].cells[level] : NULL;
+    return level >= 0 && level < ui->st->n_levels && ui->st->layers[layer].cells != NULL
+               ? &ui->st->layers[layer].cells[level]
+               : NULL;
 }
 
 /* Weights at a level, in bytes, without a measured figure. */
@@ -50,17 +54,18 @@ static double bytes_of(const struct pare_ui *ui, int layer, const struct pare_ce
     if (cell != NULL && isfinite(cell->bytes) && cell->bytes > 0) {
         return cell->bytes;
     }
-    return level >= 0 ? (double)ui->st->layers[layer].weights * ui->st->levels[level].w_bits / 8 : NAN;
+    return level >= 0 ? (double)ui->st->layers[layer].weights * ui->st->levels[level].w_bits / 8
+                      : NAN;
 }
 
-static void heading_cell(const struct pare_ui *ui, int stage, int column, char *text, size_t size, uint32_t *style)
+static void heading_cell(const struct pare_ui *ui, int stage, int column, char *text, size_t size,
+                         uint32_t *style)
 {
     const struct pare_stage_state *s = &ui->st->stages[stage];
-    double ms = 0, drop = 0;
+    double ms = 0;
     for (int i = s->first_layer; i < s->first_layer + s->n_layers && i < ui->st->n_layers; i++) {
         const struct pare_cell *cell = cell_of(ui, i);
         ms += cell != NULL ? cell->ms : NAN;
-        drop += cell != NULL ? cell->drop : NAN;
     }
     *style = PARE_INK_NAME;
     if (column == NAME) {
@@ -75,7 +80,8 @@ static void heading_cell(const struct pare_ui *ui, int stage, int column, char *
     }
 }
 
-static void pin_sign(const struct pare_ui *ui, const struct pare_layer *layer, char *text, uint32_t *style)
+static void pin_sign(const struct pare_ui *ui, const struct pare_layer *layer, char *text,
+                     uint32_t *style)
 {
     if (layer->pin_lo >= 0) {
         pare_text_encode(layer->pin_lo == layer->pin_hi ? ui->g->pin : ui->g->keep, text);
@@ -111,7 +117,8 @@ static double key(const struct pare_ui *ui, int id, int column)
 }
 
 /* What a figure that is not there yet shows. */
-static bool pending(const struct pare_ui *ui, const struct pare_cell *cell, char *text, size_t size, uint32_t *style)
+static bool pending(const struct pare_ui *ui, const struct pare_cell *cell, char *text, size_t size,
+                    uint32_t *style)
 {
     if (cell != NULL && cell->state == PARE_CELL_DONE) {
         return false;
@@ -128,7 +135,8 @@ static bool pending(const struct pare_ui *ui, const struct pare_cell *cell, char
     return true;
 }
 
-static void figure_cell(const struct pare_ui *ui, int id, int column, char *text, size_t size, uint32_t *style)
+static void figure_cell(const struct pare_ui *ui, int id, int column, char *text, size_t size,
+                        uint32_t *style)
 {
     const struct pare_cell *cell = cell_of(ui, id);
     if (column == MS) {
@@ -152,13 +160,16 @@ static void figure_cell(const struct pare_ui *ui, int id, int column, char *text
         }
     } else if (column == DROP) {
         pare_format_percent(text, size, cell->drop, ui->g);
-        *style = cell->drop >= 0.01 ? PARE_INK_WARN : fabs(cell->drop) < 0.0005 ? PARE_INK_DIM : PARE_INK_TEXT;
+        *style = cell->drop >= 0.01          ? PARE_INK_WARN
+                 : fabs(cell->drop) < 0.0005 ? PARE_INK_DIM
+                                             : PARE_INK_TEXT;
     } else {
         pare_format_number(text, size, cell->loss, 3, ui->g);
     }
 }
 
-static void cell_text(const struct pare_ui *ui, int id, int column, char *text, size_t size, uint32_t *style)
+static void cell_text(const struct pare_ui *ui, int id, int column, char *text, size_t size,
+                      uint32_t *style)
 {
     if (id < 0) {
         heading_cell(ui, -1 - id, column, text, size, style);
@@ -168,7 +179,8 @@ static void cell_text(const struct pare_ui *ui, int id, int column, char *text, 
     const int level = shown_level(ui, id);
     switch (column) {
     case NAME:
-        if (ui->tables[PARE_VIEW_LAYERS].sort >= 0 || ui->tables[PARE_VIEW_LAYERS].filter[0] != '\0') {
+        if (ui->tables[PARE_VIEW_LAYERS].sort >= 0 ||
+            ui->tables[PARE_VIEW_LAYERS].filter[0] != '\0') {
             snprintf(text, size, "%s", layer->name);
         } else {
             snprintf(text, size, " %s", layer->short_name);
@@ -201,12 +213,13 @@ static void cell_text(const struct pare_ui *ui, int id, int column, char *text, 
 
 static const struct pare_table_model *model(struct pare_ui *ui)
 {
-    static struct pare_table_model m = {.columns = columns_main,
-                                        .n_columns = N_COLUMNS,
-                                        .empty = "no layers: the models hold nothing that can be quantized",
-                                        .id = id_of_row,
-                                        .cell = cell_text,
-                                        .key = key};
+    static struct pare_table_model m = {
+        .columns = columns_main,
+        .n_columns = N_COLUMNS,
+        .empty = "no layers: the models hold nothing that can be quantized",
+        .id = id_of_row,
+        .cell = cell_text,
+        .key = key};
     m.n_rows = ui->st->n_layers > 0 ? ui->st->n_layers + ui->st->n_stages : 0;
     return &m;
 }
@@ -236,7 +249,8 @@ static void draw(struct pare_ui *ui, struct pare_rect r, bool focused, int panel
     pare_table_update(ui, t, model(ui));
     ui->layer = t->n > 0 ? t->cursor : ui->layer;
     pare_table_place(t, &at, &of);
-    snprintf(title, sizeof title, t->filter[0] != '\0' ? "layers of %s  & %s" : "layers of %s", name, t->filter);
+    snprintf(title, sizeof title, t->filter[0] != '\0' ? "layers of %s  & %s" : "layers of %s",
+             name, t->filter);
     snprintf(right, sizeof right, "%d/%d", at, of);
     if (ui->st->n_points == 0) {
         snprintf(title, sizeof title, "layers at %s", pare_ui_level_name(ui, ui->level));
@@ -266,4 +280,5 @@ static bool move(struct pare_ui *ui, enum pare_motion motion)
 }
 
 const struct pare_view_ops pare_view_layers = {
-    "layers", draw, move, model, "p pin|P keep|f free|ENTER levels|< > sort|& filter|/ search|i explain|b budget|s solve"};
+    "layers", draw, move, model,
+    "p pin|P keep|f free|ENTER levels|< > sort|& filter|/ search|i explain|b budget|s solve"};

@@ -1,4 +1,5 @@
-/* view_matrix.c: every layer at every level: one figure at a time; the cursor on a cell previews a pin. */
+/* view_matrix.c: every layer at every level: one figure at a time; the cursor on a cell previews a
+ * pin. */
 #include <math.h>
 #include <string.h>
 
@@ -10,7 +11,8 @@ static const char *const figure_names[SHOW_COUNT] = {"loss", "drop, %", "RMSE / 
 
 static double value_of(const struct pare_ui *ui, int layer, int level)
 {
-    const struct pare_cell *cell = ui->st->layers[layer].cells != NULL ? &ui->st->layers[layer].cells[level] : NULL;
+    const struct pare_cell *cell =
+        ui->st->layers[layer].cells != NULL ? &ui->st->layers[layer].cells[level] : NULL;
     if (cell == NULL) {
         return NAN;
     }
@@ -57,14 +59,19 @@ static uint32_t ink_of(const struct pare_ui *ui, double v, const struct pare_cel
         return cell->suspected ? PARE_INK_WARN : v < 0.3 ? PARE_INK_DIM : PARE_INK_TEXT;
     }
     const double bad = ui->figure == SHOW_DROP ? 0.05 : 0.2, warn = bad / 5;
-    return v >= bad ? PARE_INK_BAD : v >= warn ? PARE_INK_WARN : fabs(v) < warn / 20 ? PARE_INK_DIM : PARE_INK_TEXT;
+    return v >= bad              ? PARE_INK_BAD
+           : v >= warn           ? PARE_INK_WARN
+           : fabs(v) < warn / 20 ? PARE_INK_DIM
+                                 : PARE_INK_TEXT;
 }
 
-static void figure_text(const struct pare_ui *ui, const struct pare_cell *cell, double v, char *text, size_t size)
+static void figure_text(const struct pare_ui *ui, const struct pare_cell *cell, double v,
+                        char *text, size_t size)
 {
     const bool waiting = cell != NULL && ui->figure != SHOW_MS;
     if (waiting && (cell->state == PARE_CELL_QUEUED || cell->state == PARE_CELL_RUNNING)) {
-        snprintf(text, size, cell->state == PARE_CELL_RUNNING ? "%s%s" : "%s", ui->g->ellipsis, ui->g->ellipsis);
+        snprintf(text, size, cell->state == PARE_CELL_RUNNING ? "%s%s" : "%s", ui->g->ellipsis,
+                 ui->g->ellipsis);
     } else if (waiting && cell->state == PARE_CELL_FAILED) {
         snprintf(text, size, "failed");
     } else if (ui->figure == SHOW_DROP) {
@@ -79,7 +86,8 @@ static void figure_text(const struct pare_ui *ui, const struct pare_cell *cell, 
     }
 }
 
-static void level_cell(const struct pare_ui *ui, int id, int level, char *text, size_t size, uint32_t *style)
+static void level_cell(const struct pare_ui *ui, int id, int level, char *text, size_t size,
+                       uint32_t *style)
 {
     const struct pare_layer *layer = &ui->st->layers[id];
     const struct pare_cell *cell = layer->cells != NULL ? &layer->cells[level] : NULL;
@@ -87,7 +95,8 @@ static void level_cell(const struct pare_ui *ui, int id, int level, char *text, 
     char figure[32] = "", sign[8] = "";
     figure_text(ui, cell, v, figure, sizeof figure);
     *style = ink_of(ui, v, cell);
-    if (level == pare_ui_level_of(ui, ui->point, id)) { /* what the point under the plot's cursor uses */
+    if (level ==
+        pare_ui_level_of(ui, ui->point, id)) { /* what the point under the plot's cursor uses */
         pare_text_encode(ui->g->here, sign);
         *style |= PARE_BOLD;
     } else if (layer->pin_lo >= 0 && level >= layer->pin_lo && level <= layer->pin_hi) {
@@ -99,7 +108,8 @@ static void level_cell(const struct pare_ui *ui, int id, int level, char *text, 
     }
 }
 
-static void cell_text(const struct pare_ui *ui, int id, int column, char *text, size_t size, uint32_t *style)
+static void cell_text(const struct pare_ui *ui, int id, int column, char *text, size_t size,
+                      uint32_t *style)
 {
     if (id < 0) {
         if (column == NAME) {
@@ -132,16 +142,17 @@ static double key(const struct pare_ui *ui, int id, int column)
     return level >= 0 && level < ui->st->n_levels ? -value_of(ui, id, level) : NAN;
 }
 
-/* Columns: name, shape, pin, and as many levels around the cursor as fit. The model lives in the caller's static
- * storage: one workbench at a time is drawn, by one thread. */
+/* Columns: name, shape, pin, and as many levels around the cursor as fit. The model lives in the
+ * caller's static storage: one workbench at a time is drawn, by one thread. */
 static const struct pare_table_model *model(struct pare_ui *ui)
 {
     static struct pare_column columns[PARE_TABLE_COLUMNS];
-    static struct pare_table_model m = {.columns = columns,
-                                        .empty = "no layers: the models hold nothing that can be quantized",
-                                        .id = id_of_row,
-                                        .cell = cell_text,
-                                        .key = key};
+    static struct pare_table_model m = {
+        .columns = columns,
+        .empty = "no layers: the models hold nothing that can be quantized",
+        .id = id_of_row,
+        .cell = cell_text,
+        .key = key};
     const short width = 9;
     const int room = ui->layout.panel[0].w - 2 - 1 - 13 - 4;
     int fit = room / (width + 1);
@@ -163,8 +174,8 @@ static const struct pare_table_model *model(struct pare_ui *ui)
     columns[SHAPE] = (struct pare_column){"shape", 11, 14, 5, false, false};
     columns[PIN] = (struct pare_column){"pin", 3, 3, 0, false, false};
     for (int i = 0; i < fit; i++) {
-        columns[FIRST_LEVEL + i] =
-            (struct pare_column){pare_ui_level_name(ui, ui->level_first + i), width, 11, 0, true, false};
+        columns[FIRST_LEVEL + i] = (struct pare_column){
+            pare_ui_level_name(ui, ui->level_first + i), width, 11, 0, true, false};
     }
     m.n_columns = FIRST_LEVEL + fit;
     m.n_rows = ui->st->n_layers > 0 ? ui->st->n_layers + ui->st->n_stages : 0;
@@ -172,13 +183,15 @@ static const struct pare_table_model *model(struct pare_ui *ui)
 }
 
 /* Heads of the levels in their own colour, the column under the cursor underlined. */
-static void draw_level_heads(struct pare_ui *ui, const struct pare_table *t, const struct pare_table_model *m, int y)
+static void draw_level_heads(struct pare_ui *ui, const struct pare_table *t,
+                             const struct pare_table_model *m, int y)
 {
     for (int c = FIRST_LEVEL; c < m->n_columns; c++) {
         const int level = level_of_column(ui, c);
         if (t->w[c] > 0 && t->sort != c) {
             pare_draw_right(&ui->surface, t->x[c], y, t->w[c],
-                            (uint32_t)pare_ui_level_ink(ui, level) | (level == ui->level ? PARE_UNDERLINE | PARE_BOLD : 0),
+                            (uint32_t)pare_ui_level_ink(ui, level) |
+                                (level == ui->level ? PARE_UNDERLINE | PARE_BOLD : 0),
                             m->columns[c].title);
         }
     }
@@ -221,7 +234,8 @@ static bool move(struct pare_ui *ui, enum pare_motion motion)
     }
     if (motion == PARE_MOVE_ENTER && ui->st->n_layers > 0 && n > 0) {
         char line[256];
-        snprintf(line, sizeof line, "pin %s=%s", ui->st->layers[ui->layer].name, pare_ui_level_name(ui, ui->level));
+        snprintf(line, sizeof line, "pin %s=%s", ui->st->layers[ui->layer].name,
+                 pare_ui_level_name(ui, ui->level));
         pare_ui_execute(ui, line);
         return true;
     }
@@ -229,4 +243,5 @@ static bool move(struct pare_ui *ui, enum pare_motion motion)
 }
 
 const struct pare_view_ops pare_view_matrix = {
-    "matrix", draw, move, model, "ENTER pin|f free|P keep|[ ] figure|h l level|< > sort|& filter|i explain|s solve|u undo"};
+    "matrix", draw, move, model,
+    "ENTER pin|f free|P keep|[ ] figure|h l level|< > sort|& filter|i explain|s solve|u undo"};

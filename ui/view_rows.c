@@ -4,7 +4,8 @@
 
 #include "ui/app.h"
 
-static void draw_table(struct pare_ui *ui, enum pare_view view, struct pare_rect r, bool focused, const char *title)
+static void draw_table(struct pare_ui *ui, enum pare_view view, struct pare_rect r, bool focused,
+                       const char *title)
 {
     struct pare_table *t = &ui->tables[view];
     const struct pare_table_model *m = pare_view_ops(view)->model(ui);
@@ -53,7 +54,8 @@ static double stage_key(const struct pare_ui *ui, int id, int column)
     }
 }
 
-static void stage_cell(const struct pare_ui *ui, int id, int column, char *text, size_t size, uint32_t *style)
+static void stage_cell(const struct pare_ui *ui, int id, int column, char *text, size_t size,
+                       uint32_t *style)
 {
     const struct pare_stage_state *s = &ui->st->stages[id];
     switch (column) {
@@ -81,7 +83,8 @@ static void stage_cell(const struct pare_ui *ui, int id, int column, char *text,
         pare_format_ms(text, size, s->ms_fp32, ui->g);
         break;
     default:
-        pare_format_number(text, size, 100 * s->ms_fp32 * s->calls_per_sample / stages_total_ms(ui), 0, ui->g);
+        pare_format_number(text, size, 100 * s->ms_fp32 * s->calls_per_sample / stages_total_ms(ui),
+                           0, ui->g);
         break;
     }
 }
@@ -93,8 +96,11 @@ static const struct pare_table_model *stage_model(struct pare_ui *ui)
         {"layers", 6, 6, 0, true, false},   {"MACs", 8, 8, 0, true, false},
         {"weights", 8, 8, 1, true, false},  {"calls/sample", 12, 12, 3, true, false},
         {"fp32 ms", 8, 8, 0, true, false},  {"time %", 6, 6, 2, true, false}};
-    static struct pare_table_model m = {.columns = columns, .n_columns = S_COLUMNS, .empty = "no stages",
-                                        .cell = stage_cell, .key = stage_key};
+    static struct pare_table_model m = {.columns = columns,
+                                        .n_columns = S_COLUMNS,
+                                        .empty = "no stages",
+                                        .cell = stage_cell,
+                                        .key = stage_key};
     m.n_rows = ui->st->n_stages;
     return &m;
 }
@@ -121,7 +127,19 @@ const struct pare_view_ops pare_view_stages = {"stages", draw_stages, move_stage
 
 /* ---- runs ---- */
 
-enum { R_SIGN, R_NAME, R_METHOD, R_BUDGET, R_PINS, R_STATUS, R_POINTS, R_EVALUATIONS, R_GAP, R_SECONDS, R_COLUMNS };
+enum {
+    R_SIGN,
+    R_NAME,
+    R_METHOD,
+    R_BUDGET,
+    R_PINS,
+    R_STATUS,
+    R_POINTS,
+    R_EVALUATIONS,
+    R_GAP,
+    R_SECONDS,
+    R_COLUMNS
+};
 
 static double run_key(const struct pare_ui *ui, int id, int column)
 {
@@ -140,7 +158,8 @@ static double run_key(const struct pare_ui *ui, int id, int column)
     }
 }
 
-static void run_cell(const struct pare_ui *ui, int id, int column, char *text, size_t size, uint32_t *style)
+static void run_cell(const struct pare_ui *ui, int id, int column, char *text, size_t size,
+                     uint32_t *style)
 {
     const struct pare_run *r = &ui->st->runs[id];
     char sign[8];
@@ -166,9 +185,10 @@ static void run_cell(const struct pare_ui *ui, int id, int column, char *text, s
         break;
     case R_STATUS:
         snprintf(text, size, "%s", r->status);
-        *style = strcmp(r->status, "failed") == 0 || strcmp(r->status, "infeasible") == 0 ? PARE_INK_BAD
-                 : strcmp(r->status, "running") == 0                                     ? PARE_INK_WARN
-                                                                                         : PARE_INK_GOOD;
+        *style = strcmp(r->status, "failed") == 0 || strcmp(r->status, "infeasible") == 0
+                     ? PARE_INK_BAD
+                 : strcmp(r->status, "running") == 0 ? PARE_INK_WARN
+                                                     : PARE_INK_GOOD;
         break;
     case R_POINTS:
         snprintf(text, size, "%d", r->n_points);
@@ -188,14 +208,17 @@ static void run_cell(const struct pare_ui *ui, int id, int column, char *text, s
 static const struct pare_table_model *run_model(struct pare_ui *ui)
 {
     static const struct pare_column columns[R_COLUMNS] = {
-        {"", 1, 1, 0, false, false},         {"run", 10, 20, 0, false, false},
-        {"method", 8, 14, 3, false, false},  {"budget", 16, 30, 1, false, false},
-        {"pins", 12, 40, 5, false, false},   {"status", 10, 14, 0, false, false},
-        {"points", 6, 6, 2, true, false},    {"evals", 6, 6, 4, true, false},
-        {"gap", 5, 6, 6, true, false},       {"s", 6, 6, 2, true, false}};
-    static struct pare_table_model m = {.columns = columns, .n_columns = R_COLUMNS,
-                                        .empty = "no runs yet: s solves under the budget, F solves for the whole front",
-                                        .cell = run_cell, .key = run_key};
+        {"", 1, 1, 0, false, false},        {"run", 10, 20, 0, false, false},
+        {"method", 8, 14, 3, false, false}, {"budget", 16, 30, 1, false, false},
+        {"pins", 12, 40, 5, false, false},  {"status", 10, 14, 0, false, false},
+        {"points", 6, 6, 2, true, false},   {"evals", 6, 6, 4, true, false},
+        {"gap", 5, 6, 6, true, false},      {"s", 6, 6, 2, true, false}};
+    static struct pare_table_model m = {
+        .columns = columns,
+        .n_columns = R_COLUMNS,
+        .empty = "no runs yet: s solves under the budget, F solves for the whole front",
+        .cell = run_cell,
+        .key = run_key};
     m.n_rows = ui->st->n_runs;
     return &m;
 }
@@ -223,8 +246,9 @@ static bool move_runs(struct pare_ui *ui, enum pare_motion motion)
     return true;
 }
 
-const struct pare_view_ops pare_view_runs = {"runs", draw_runs, move_runs, run_model,
-                                             "ENTER show|SPACE mark|c compare|< > sort|& filter|s solve|F front"};
+const struct pare_view_ops pare_view_runs = {
+    "runs", draw_runs, move_runs, run_model,
+    "ENTER show|SPACE mark|c compare|< > sort|& filter|s solve|F front"};
 
 /* ---- jobs ---- */
 
@@ -248,7 +272,8 @@ static double job_key(const struct pare_ui *ui, int id, int column)
     }
 }
 
-static void job_bar(const struct pare_ui *ui, const struct pare_job_row *j, char *text, size_t size, uint32_t *style)
+static void job_bar(const struct pare_ui *ui, const struct pare_job_row *j, char *text, size_t size,
+                    uint32_t *style)
 {
     char full[8], rest[8];
     const int w = 16;
@@ -257,12 +282,14 @@ static void job_bar(const struct pare_ui *ui, const struct pare_job_row *j, char
     pare_text_encode(ui->g->bar_rest, rest);
     const double part = j->total > 0 ? j->done / j->total : 0;
     for (int i = 0; i < w && used + 8 < size; i++) {
-        used += (size_t)snprintf(text + used, size - used, "%s", (i + 0.5) / w <= part ? full : rest);
+        used +=
+            (size_t)snprintf(text + used, size - used, "%s", (i + 0.5) / w <= part ? full : rest);
     }
     *style = j->state == PARE_JOB_RUNNING ? PARE_INK_BAR : PARE_INK_DIM;
 }
 
-static void job_cell(const struct pare_ui *ui, int id, int column, char *text, size_t size, uint32_t *style)
+static void job_cell(const struct pare_ui *ui, int id, int column, char *text, size_t size,
+                     uint32_t *style)
 {
     static const struct {
         const char *word;
@@ -283,7 +310,8 @@ static void job_cell(const struct pare_ui *ui, int id, int column, char *text, s
         *style = PARE_INK_NAME;
         break;
     case J_TITLE:
-        snprintf(text, size, "%s%s%s", j->title, j->error != NULL && j->error[0] != '\0' ? ": " : "",
+        snprintf(text, size, "%s%s%s", j->title,
+                 j->error != NULL && j->error[0] != '\0' ? ": " : "",
                  j->error != NULL ? j->error : "");
         *style = j->state == PARE_JOB_FAILED ? PARE_INK_BAD : 0;
         break;
@@ -302,7 +330,8 @@ static void job_cell(const struct pare_ui *ui, int id, int column, char *text, s
         *style = PARE_INK_DIM;
         break;
     case J_LEFT:
-        pare_format_duration(text, size, j->state <= PARE_JOB_RUNNING ? j->left_seconds : NAN, ui->g);
+        pare_format_duration(text, size, j->state <= PARE_JOB_RUNNING ? j->left_seconds : NAN,
+                             ui->g);
         break;
     default:
         if (j->worker >= 0) {
@@ -316,12 +345,16 @@ static void job_cell(const struct pare_ui *ui, int id, int column, char *text, s
 static const struct pare_table_model *job_model(struct pare_ui *ui)
 {
     static const struct pare_column columns[J_COLUMNS] = {
-        {"state", 9, 9, 0, false, false}, {"job", 8, 10, 1, false, false},  {"what", 20, 70, 0, false, false},
-        {"", 16, 16, 4, false, false},    {"done", 9, 11, 0, true, false},  {"time", 7, 7, 3, true, false},
-        {"left", 7, 7, 2, true, false},   {"worker", 6, 6, 5, true, false}};
-    static struct pare_table_model m = {.columns = columns, .n_columns = J_COLUMNS,
-                                        .empty = "no jobs yet: sense, bench, solve and measure put work here",
-                                        .cell = job_cell, .key = job_key};
+        {"state", 9, 9, 0, false, false},  {"job", 8, 10, 1, false, false},
+        {"what", 20, 70, 0, false, false}, {"", 16, 16, 4, false, false},
+        {"done", 9, 11, 0, true, false},   {"time", 7, 7, 3, true, false},
+        {"left", 7, 7, 2, true, false},    {"worker", 6, 6, 5, true, false}};
+    static struct pare_table_model m = {
+        .columns = columns,
+        .n_columns = J_COLUMNS,
+        .empty = "no jobs yet: sense, bench, solve and measure put work here",
+        .cell = job_cell,
+        .key = job_key};
     m.n_rows = ui->st->n_jobs;
     return &m;
 }
@@ -340,7 +373,8 @@ static void draw_jobs(struct pare_ui *ui, struct pare_rect r, bool focused, int 
     seconds = ui->st->left_seconds;
     pare_format_duration(left, sizeof left, seconds, ui->g);
     if (queued + running > 0) {
-        snprintf(title, sizeof title, "jobs: %d running, %d queued, price %s", running, queued, left);
+        snprintf(title, sizeof title, "jobs: %d running, %d queued, price %s", running, queued,
+                 left);
     } else {
         snprintf(title, sizeof title, "jobs: nothing to do");
     }
@@ -361,18 +395,21 @@ const struct pare_view_ops pare_view_jobs = {"jobs", draw_jobs, move_jobs, job_m
 
 /* ---- log ---- */
 
-static void log_cell(const struct pare_ui *ui, int id, int column, char *text, size_t size, uint32_t *style)
+static void log_cell(const struct pare_ui *ui, int id, int column, char *text, size_t size,
+                     uint32_t *style)
 {
     (void)column;
     snprintf(text, size, "%s", ui->st->log[id]);
-    *style = strcasestr(text, "error") != NULL || strcasestr(text, "failed") != NULL ? PARE_INK_WARN : 0;
+    *style =
+        strcasestr(text, "error") != NULL || strcasestr(text, "failed") != NULL ? PARE_INK_WARN : 0;
 }
 
 static const struct pare_table_model *log_model(struct pare_ui *ui)
 {
-    static const struct pare_column columns[1] = {{"what happened, oldest first", 30, 500, 0, false, false}};
-    static struct pare_table_model m = {.columns = columns, .n_columns = 1, .empty = "nothing happened yet",
-                                        .cell = log_cell};
+    static const struct pare_column columns[1] = {
+        {"what happened, oldest first", 30, 500, 0, false, false}};
+    static struct pare_table_model m = {
+        .columns = columns, .n_columns = 1, .empty = "nothing happened yet", .cell = log_cell};
     m.n_rows = ui->st->n_log;
     return &m;
 }
@@ -383,4 +420,5 @@ static void draw_log(struct pare_ui *ui, struct pare_rect r, bool focused, int p
     draw_table(ui, PARE_VIEW_LOG, r, focused, "log");
 }
 
-const struct pare_view_ops pare_view_log = {"log", draw_log, NULL, log_model, "/ search|& filter|g G ends"};
+const struct pare_view_ops pare_view_log = {"log", draw_log, NULL, log_model,
+                                            "/ search|& filter|g G ends"};

@@ -1,4 +1,5 @@
-/* view_scatter.c: the plot: what it shows, its title and axes, and the cursor's way from point to point. */
+/* view_scatter.c: the plot: what it shows, its title and axes, and the cursor's way from point to
+ * point. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -58,11 +59,13 @@ static int by_value(const void *pa, const void *pb)
     return a < b ? -1 : a > b;
 }
 
-/* How far below the best the y axis reaches: what the front needs without its worst point, five budgets, the
- * cursor and the marks; points that lost everything (one-bit configurations) would flatten the rest. */
+/* How far below the best the y axis reaches: what the front needs without its worst point, five
+ * budgets, the cursor and the marks; points that lost everything (one-bit configurations) would
+ * flatten the rest. */
 static double useful_depth(const struct pare_ui *ui, double best)
 {
-    double depth = pare_quantity_shown(PARE_Q_DROP, isfinite(ui->st->max_drop) ? 5 * ui->st->max_drop : 0.02);
+    double depth =
+        pare_quantity_shown(PARE_Q_DROP, isfinite(ui->st->max_drop) ? 5 * ui->st->max_drop : 0.02);
     double *front = malloc((size_t)(ui->st->n_points + 1) * sizeof *front);
     int n = 0;
     for (int i = 0; i < ui->st->n_points; i++) {
@@ -97,7 +100,8 @@ static struct pare_axis axis_for(const struct pare_ui *ui, int axis)
             high = v > high ? v : high;
         }
     }
-    if (axis == 1 && !log && !ui->scatter.all && isfinite(low) && (q == PARE_Q_ACCURACY || q == PARE_Q_DROP)) {
+    if (axis == 1 && !log && !ui->scatter.all && isfinite(low) &&
+        (q == PARE_Q_ACCURACY || q == PARE_Q_DROP)) {
         const double depth = useful_depth(ui, q == PARE_Q_ACCURACY ? high : low);
         if (q == PARE_Q_ACCURACY && low < high - depth) {
             low = high - depth;
@@ -120,7 +124,8 @@ static void follow_cursor(struct pare_ui *ui)
         const double f = pare_axis_place(a, pare_scatter_value(ui, ui->point, axis));
         if (isfinite(f) && (f < 0 || f > 1)) {
             const double by = f < 0 ? f - 0.1 : f - 0.9;
-            const struct pare_axis moved = {pare_axis_value(a, by), pare_axis_value(a, 1 + by), a->log};
+            const struct pare_axis moved = {pare_axis_value(a, by), pare_axis_value(a, 1 + by),
+                                            a->log};
             *a = moved;
         }
     }
@@ -138,7 +143,8 @@ void pare_scatter_zoom(struct pare_ui *ui, double factor)
     }
     for (int axis = 0; axis < 2; axis++) {
         const struct pare_axis a = axis_for(ui, axis);
-        double f = ui->point >= 0 ? pare_axis_place(&a, pare_scatter_value(ui, ui->point, axis)) : 0.5;
+        double f =
+            ui->point >= 0 ? pare_axis_place(&a, pare_scatter_value(ui, ui->point, axis)) : 0.5;
         f = !(f >= 0 && f <= 1) ? 0.5 : f;
         sc->window[axis] = pare_axis_zoom(&a, factor, f);
     }
@@ -162,16 +168,18 @@ static void draw(struct pare_ui *ui, struct pare_rect r, bool focused, int panel
     snprintf(title, sizeof title, "%s, %s / %s, %s", pare_quantity_name(sc->quantity[1]),
              pare_quantity_unit(sc->quantity[1]), pare_quantity_name(sc->quantity[0]),
              pare_quantity_unit(sc->quantity[0]));
-    const int used = snprintf(right, sizeof right, "%d points, front %d%s", ui->st->n_points, n_front,
-                              sc->zoomed ? ", zoomed" : "");
+    const int used = snprintf(right, sizeof right, "%d points, front %d%s", ui->st->n_points,
+                              n_front, sc->zoomed ? ", zoomed" : "");
     if (n_below > 0 && r.w >= 56) {
         snprintf(right + used, sizeof right - (size_t)used, ", %d outside", n_below);
     }
     pare_ui_draw_box(ui, r, focused, title, right);
     const struct pare_rect in = pare_rect_inside(r);
     if (ui->st->n_points == 0) {
-        pare_ui_draw_note(ui, in, "no points yet: S measures what layers lose, s solves for the best configuration, "
-                                  "F for the whole front");
+        pare_ui_draw_note(
+            ui, in,
+            "no points yet: S measures what layers lose, s solves for the best configuration, "
+            "F for the whole front");
         return;
     }
     pare_scatter_plot(ui, in);
@@ -194,7 +202,8 @@ static int by_place(const void *pa, const void *pb)
 
 static struct placed place_of(const struct pare_ui *ui, int point)
 {
-    return (struct placed){pare_scatter_value(ui, point, 0), pare_scatter_value(ui, point, 1), point};
+    return (struct placed){pare_scatter_value(ui, point, 0), pare_scatter_value(ui, point, 1),
+                           point};
 }
 
 int pare_scatter_order(const struct pare_ui *ui, int *order, bool front_only)
@@ -309,4 +318,5 @@ static bool move(struct pare_ui *ui, enum pare_motion motion)
 }
 
 const struct pare_view_ops pare_view_scatter = {
-    "scatter", draw, move, NULL, "[ ] front|SPACE mark|c compare|s solve|b budget|m measure|x export|a A axes|+ - zoom|u undo"};
+    "scatter", draw, move, NULL,
+    "[ ] front|SPACE mark|c compare|s solve|b budget|m measure|x export|a A axes|+ - zoom|u undo"};

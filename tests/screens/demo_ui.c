@@ -1,7 +1,8 @@
 /*
  * demo_ui.c: the workbench on an invented session, to look at and to test on real terminals.
  *
- *   demo_ui [--empty|--loading|--failed|--follower|--bare] [--live] [--crash] [--keys FILE] [--theme T] [--glyphs G]
+ *   demo_ui [--empty|--loading|--failed|--follower|--bare] [--live] [--crash] [--keys FILE]
+ * [--theme T] [--glyphs G]
  */
 #include <locale.h>
 #include <stdio.h>
@@ -28,7 +29,8 @@ static void on_crash(uv_timer_t *timer)
 
 int main(int argc, char **argv)
 {
-    static const char *const kinds[] = {"--full", "--empty", "--loading", "--failed", "--follower", "--bare"};
+    static const char *const kinds[] = {"--full",   "--empty",    "--loading",
+                                        "--failed", "--follower", "--bare"};
     struct pare_ui_options options = {0};
     struct pare_error err = {0};
     enum fake_kind kind = FAKE_FULL;

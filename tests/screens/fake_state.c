@@ -59,8 +59,8 @@ static const struct {
                      {1, "keypoints/pw3", "pw3", "conv", "1x1 32>64", 2097, 2.0, 0.5},
                      {1, "keypoints/dw4", "dw4", "dw", "3x3 64", 590, 0.6, 0.6},
                      {1, "keypoints/pw4", "pw4", "conv", "1x1 64>128", 8388, 8.2, 0.3},
-                     {1, "keypoints/block5/expand_conv_before_pool", "block5/expand_conv_before_pool", "conv",
-                      "1x1 128>128", 4194, 16.4, 0.2},
+                     {1, "keypoints/block5/expand_conv_before_pool",
+                      "block5/expand_conv_before_pool", "conv", "1x1 128>128", 4194, 16.4, 0.2},
                      {1, "keypoints/fc", "fc", "fc", "2048>42", 86, 86.0, 1.6},
                      {2, "classifier/fc1", "fc1", "fc", "42>64", 2.7, 2.7, 0.2},
                      {2, "classifier/fc2", "fc2", "fc", "64>64", 4.1, 4.1, 0.2},
@@ -72,17 +72,23 @@ static const double level_speed[N_LEVELS] = {1, 0.58, 0.27, 0.23, 0.17, 0.15, 0.
 
 static void make_layers(struct fake *f)
 {
-    static const char *const names[N_LEVELS] = {"fp32", "fp16", "int8", "w4a8", "int4", "w2a8", "int2", "bin1"};
+    static const char *const names[N_LEVELS] = {"fp32", "fp16", "int8", "w4a8",
+                                                "int4", "w2a8", "int2", "bin1"};
     for (int l = 0; l < N_LEVELS; l++) {
         pare_level_parse(names[l], &f->levels[l], NULL);
         f->level_names[l] = names[l];
     }
     for (int i = 0; i < N_LAYERS; i++) {
         struct pare_layer *layer = &f->layers[i];
-        *layer = (struct pare_layer){.name = facts[i].name, .short_name = facts[i].short_name, .kind = facts[i].kind,
-                                     .shape = facts[i].shape, .stage = facts[i].stage,
+        *layer = (struct pare_layer){.name = facts[i].name,
+                                     .short_name = facts[i].short_name,
+                                     .kind = facts[i].kind,
+                                     .shape = facts[i].shape,
+                                     .stage = facts[i].stage,
                                      .macs = (int64_t)(facts[i].k_macs * 1000),
-                                     .weights = (int64_t)(facts[i].k_weights * 1000), .pin_lo = -1, .pin_hi = -1,
+                                     .weights = (int64_t)(facts[i].k_weights * 1000),
+                                     .pin_lo = -1,
+                                     .pin_hi = -1,
                                      .cells = f->cells[i]};
         for (int l = 0; l < N_LEVELS; l++) {
             struct pare_cell *c = &f->cells[i][l];
@@ -116,10 +122,12 @@ static void make_layers(struct fake *f)
 static void make_stages(struct fake *f)
 {
     static const char *const names[N_STAGES] = {"detector", "keypoints", "classifier"};
-    static const char *const files[N_STAGES] = {"detector.onnx", "keypoints.onnx", "classifier.onnx"};
+    static const char *const files[N_STAGES] = {"detector.onnx", "keypoints.onnx",
+                                                "classifier.onnx"};
     for (int s = 0; s < N_STAGES; s++) {
         struct pare_stage_state *stage = &f->stages[s];
-        *stage = (struct pare_stage_state){.name = names[s], .file = files[s], .calls_per_sample = s == 0 ? 1 : 0.98};
+        *stage = (struct pare_stage_state){
+            .name = names[s], .file = files[s], .calls_per_sample = s == 0 ? 1 : 0.98};
         for (int i = N_LAYERS - 1; i >= 0; i--) {
             if (f->layers[i].stage == s) {
                 stage->n_layers++;
@@ -148,11 +156,14 @@ static void weigh(struct fake *f, struct pare_point *p, bool measured)
     const enum pare_figure_kind kind = measured ? PARE_FIGURE_MEASURED : PARE_FIGURE_PREDICTED;
     p->drop_predicted = drop;
     p->latency_predicted = ms;
-    const double moved = measured ? drop * 1.15 + 0.002 * uniform(f) : drop, at = measured ? ms * (1 + 0.05 * uniform(f)) : ms;
+    const double moved = measured ? drop * 1.15 + 0.002 * uniform(f) : drop,
+                 at = measured ? ms * (1 + 0.05 * uniform(f)) : ms;
     const double half = measured ? 0.009 + 0.012 * sqrt(moved) : NAN;
     p->drop = (struct pare_figure){kind, moved, moved - half, moved + half};
-    p->accuracy = (struct pare_figure){kind, 0.964 - moved, 0.964 - moved - half, 0.964 - moved + half};
-    p->latency = (struct pare_figure){kind, at, measured ? at * 0.97 : NAN, measured ? at * 1.06 : NAN};
+    p->accuracy =
+        (struct pare_figure){kind, 0.964 - moved, 0.964 - moved - half, 0.964 - moved + half};
+    p->latency =
+        (struct pare_figure){kind, at, measured ? at * 0.97 : NAN, measured ? at * 1.06 : NAN};
     p->bytes = (struct pare_figure){PARE_FIGURE_MEASURED, bytes, NAN, NAN};
     p->bitops = (struct pare_figure){PARE_FIGURE_MEASURED, bitops, NAN, NAN};
     p->p99_ms = measured ? at * 1.11 : NAN;
@@ -167,8 +178,9 @@ static void mark_front(struct fake *f)
         p->front = true;
         for (int j = 0; j < f->st.n_points; j++) {
             const struct pare_point *q = &f->points[j];
-            const bool better = q->latency.value <= p->latency.value && q->drop.value <= p->drop.value &&
-                                (q->latency.value < p->latency.value || q->drop.value < p->drop.value);
+            const bool better =
+                q->latency.value <= p->latency.value && q->drop.value <= p->drop.value &&
+                (q->latency.value < p->latency.value || q->drop.value < p->drop.value);
             p->front = p->front && !(better && q->drop.kind == p->drop.kind);
         }
     }
@@ -196,7 +208,12 @@ static void random_point(struct fake *f, int run, double greed, bool measured)
     unsigned char *levels = f->assignment[p - f->points];
     for (int i = 0; i < N_LAYERS; i++) {
         const double r = uniform(f) * greed / (0.4 + facts[i].fragile);
-        levels[i] = (unsigned char)(r < 0.25 ? 2 : r < 0.5 ? 3 : r < 0.8 ? 4 : r < 1.1 ? 5 : r < 1.5 ? 6 : 7);
+        levels[i] = (unsigned char)(r < 0.25  ? 2
+                                    : r < 0.5 ? 3
+                                    : r < 0.8 ? 4
+                                    : r < 1.1 ? 5
+                                    : r < 1.5 ? 6
+                                              : 7);
         levels[i] = facts[i].fragile < 0.35 && uniform(f) < greed * 0.5 ? 7 : levels[i];
         if (f->layers[i].pin_lo >= 0 && run > 0) {
             levels[i] = (unsigned char)(levels[i] < f->layers[i].pin_lo   ? f->layers[i].pin_lo
@@ -212,10 +229,16 @@ static void make_points(struct fake *f)
     static const char *const names[N_RUNS] = {"uniform", "model", "exact"};
     static const char *const methods[N_RUNS] = {"uniform", "exact per model", "exact"};
     for (int r = 0; r < N_RUNS; r++) {
-        f->runs[r] = (struct pare_run){.name = names[r], .method = methods[r], .glyph = (char)('a' + r),
-                                       .budget = r == 0 ? "" : "drop <= 1.0 %", .pins = r == 2 ? "3 pins" : "",
-                                       .status = r == 2 ? "running" : "optimal", .seconds = 0.008 * r + 0.4 * (r == 1),
-                                       .gap = 0, .evaluations = 40 * r, .first_point = f->st.n_points};
+        f->runs[r] = (struct pare_run){.name = names[r],
+                                       .method = methods[r],
+                                       .glyph = (char)('a' + r),
+                                       .budget = r == 0 ? "" : "drop <= 1.0 %",
+                                       .pins = r == 2 ? "3 pins" : "",
+                                       .status = r == 2 ? "running" : "optimal",
+                                       .seconds = 0.008 * r + 0.4 * (r == 1),
+                                       .gap = 0,
+                                       .evaluations = 40 * r,
+                                       .first_point = f->st.n_points};
         if (r == 0) {
             uniform_point(f, 0, 0, "fp32");
             uniform_point(f, 0, 1, "fp16");
@@ -246,15 +269,17 @@ static void make_jobs(struct fake *f)
         {45, "latency", "exact:80 on host, 1 thread", PARE_JOB_QUEUED, 0, 40, 0, 4, -1, ""},
         {44, "accuracy", "exact:80, 2000 samples", PARE_JOB_DONE, 2000, 2000, 16, NAN, -1, ""},
         {43, "latency", "uniform:3 on host, 1 thread", PARE_JOB_DONE, 40, 40, 6, NAN, -1, ""},
-        {42, "accuracy", "model:12", PARE_JOB_FAILED, 700, 2000, 5, NAN, -1, "the worker was killed twice (signal 9)"},
+        {42, "accuracy", "model:12", PARE_JOB_FAILED, 700, 2000, 5, NAN, -1,
+         "the worker was killed twice (signal 9)"},
         {41, "solve", "exact, drop <= 1.0 %", PARE_JOB_CANCELLED, 0, 1, 1, NAN, -1, ""}};
-    static const char *const log[] = {"opened sample_pipelines/hand_gesture: 3 models, 23 layers",
-                                      "calibrate: 300 samples, 1.9 s",
-                                      "bench: 23 layers at 8 levels, median of 40 interleaved blocks, 38 s",
-                                      "sense: detector at int8, 200 samples, 4.1 s",
-                                      "run model: exact per model, optimal, 15 points",
-                                      "job 42 accuracy failed: the worker was killed twice (signal 9)",
-                                      "run exact: optimal, gap 0, re-solved in 8 ms"};
+    static const char *const log[] = {
+        "opened sample_pipelines/hand_gesture: 3 models, 23 layers",
+        "calibrate: 300 samples, 1.9 s",
+        "bench: 23 layers at 8 levels, median of 40 interleaved blocks, 38 s",
+        "sense: detector at int8, 200 samples, 4.1 s",
+        "run model: exact per model, optimal, 15 points",
+        "job 42 accuracy failed: the worker was killed twice (signal 9)",
+        "run exact: optimal, gap 0, re-solved in 8 ms"};
     memcpy(f->jobs, rows, sizeof rows);
     memcpy(f->log, log, sizeof log);
     f->st.jobs = f->jobs;
@@ -325,7 +350,9 @@ struct fake *fake_new(enum fake_kind kind)
     st->solver = "";
     st->message = f->message;
     st->loading = kind == FAKE_LOADING;
-    st->failed = kind == FAKE_FAILED ? "detector.onnx: byte 4711: tensor \"w3\" says 1.2 GB, the file has 310 kB" : NULL;
+    st->failed = kind == FAKE_FAILED
+                     ? "detector.onnx: byte 4711: tensor \"w3\" says 1.2 GB, the file has 310 kB"
+                     : NULL;
     st->follower = kind == FAKE_FOLLOWER;
     st->bare = kind == FAKE_BARE;
     if (kind != FAKE_LOADING && kind != FAKE_FAILED) {
@@ -370,7 +397,8 @@ static const struct pare_state *host_state(void *user)
     return &((struct fake *)user)->st;
 }
 
-static enum pare_status pin(struct fake *f, const char *argument, bool free_it, struct pare_error *err)
+static enum pare_status pin(struct fake *f, const char *argument, bool free_it,
+                            struct pare_error *err)
 {
     char glob[128] = "", level[64] = "";
     sscanf(argument, "%127[^=]=%63s", glob, level);
@@ -397,13 +425,15 @@ static enum pare_status pin(struct fake *f, const char *argument, bool free_it, 
     for (int i = 0; i < N_LAYERS; i++) {
         f->st.n_pins += f->layers[i].pin_lo >= 0;
     }
-    snprintf(f->message, sizeof f->message, free_it ? "%.100s is free; re-solved in 8 ms: 0.94 -> 0.93 ms"
-                                                    : "%.100s pinned; re-solved in 8 ms: drop 1.4 -> 0.9, 0.94 -> 0.95 ms",
+    snprintf(f->message, sizeof f->message,
+             free_it ? "%.100s is free; re-solved in 8 ms: 0.94 -> 0.93 ms"
+                     : "%.100s pinned; re-solved in 8 ms: drop 1.4 -> 0.9, 0.94 -> 0.95 ms",
              glob);
     return PARE_OK;
 }
 
-static enum pare_status host_command(void *user, const char *line, int point, struct pare_error *err)
+static enum pare_status host_command(void *user, const char *line, int point,
+                                     struct pare_error *err)
 {
     struct fake *f = user;
     char name[32] = "";
@@ -431,7 +461,8 @@ static bool host_preview(void *user, int layer, int lo, int hi, char *text, size
     if (f->cells[layer][lo].state != PARE_CELL_DONE) {
         return false;
     }
-    snprintf(text, size, "drop 1.4 -> %.1f, latency 0.94 -> %.2f ms", 0.9 + 100 * f->cells[layer][lo].drop, 0.9 + f->cells[layer][lo].ms);
+    snprintf(text, size, "drop 1.4 -> %.1f, latency 0.94 -> %.2f ms",
+             0.9 + 100 * f->cells[layer][lo].drop, 0.9 + f->cells[layer][lo].ms);
     return true;
 }
 
@@ -447,7 +478,8 @@ static int host_complete(void *user, const char *line, const char **words, int m
     }
     for (int l = 0; l < N_LEVELS && n < max && equals != NULL; l++) {
         if (strncmp(f->level_names[l], equals + 1, strlen(equals + 1)) == 0) {
-            snprintf(f->word[n], sizeof f->word[n], "%.*s%s", (int)(equals - stem + 1), stem, f->level_names[l]);
+            snprintf(f->word[n], sizeof f->word[n], "%.*s%s", (int)(equals - stem + 1), stem,
+                     f->level_names[l]);
             words[n] = f->word[n];
             n++;
         }
@@ -464,24 +496,31 @@ static void host_explain_cell(void *user, int layer, int level, char *text, size
 {
     struct fake *f = user;
     const struct pare_cell *c = &f->cells[layer][level];
-    snprintf(text, size, "drop:\n  %.2f points of top-1 on 200 samples of search, 95 %% interval %.2f .. %.2f\n"
-                         "own error:\n  RMSE %.4f, RMSE/scale %.2f, SQNR %.1f dB\n"
-                         "latency:\n  %.3f ms in place, median of 40 interleaved blocks, host, 1 thread\n"
-                         "from:\n  job 44 sense, models 3f9a..c2, data 77b1..09, seed 1",
-             c->drop * 100, c->drop_low * 100, c->drop_high * 100, c->rmse, c->rmse_over_scale, c->sqnr_db, c->ms);
+    snprintf(text, size,
+             "drop:\n  %.2f points of top-1 on 200 samples of search, 95 %% interval %.2f .. %.2f\n"
+             "own error:\n  RMSE %.4f, RMSE/scale %.2f, SQNR %.1f dB\n"
+             "latency:\n  %.3f ms in place, median of 40 interleaved blocks, host, 1 thread\n"
+             "from:\n  job 44 sense, models 3f9a..c2, data 77b1..09, seed 1",
+             c->drop * 100, c->drop_low * 100, c->drop_high * 100, c->rmse, c->rmse_over_scale,
+             c->sqnr_db, c->ms);
 }
 
 static void host_explain_point(void *user, int point, char *text, size_t size)
 {
     struct fake *f = user;
     const struct pare_point *p = &f->points[point];
-    snprintf(text, size, "accuracy:\n  %.1f %% on %d samples of search\nlatency:\n  %.3f ms, predicted %.3f",
+    snprintf(text, size,
+             "accuracy:\n  %.1f %% on %d samples of search\nlatency:\n  %.3f ms, predicted %.3f",
              p->accuracy.value * 100, p->samples, p->latency.value, p->latency_predicted);
 }
 
 struct pare_ui_host fake_host(struct fake *f)
 {
-    return (struct pare_ui_host){.user = f, .state = host_state, .command = host_command, .preview = host_preview,
-                                 .complete = host_complete, .explain_cell = host_explain_cell,
+    return (struct pare_ui_host){.user = f,
+                                 .state = host_state,
+                                 .command = host_command,
+                                 .preview = host_preview,
+                                 .complete = host_complete,
+                                 .explain_cell = host_explain_cell,
                                  .explain_point = host_explain_point};
 }

@@ -1,6 +1,7 @@
 /*
- * fake_state.h: a realistic state without a front, for screen tests, pictures and the demonstration: 3 stages,
- * 23 layers, 8 levels, 261 points in 3 runs, jobs. Everything is computed from fixed formulas.
+ * fake_state.h: a realistic state without a front, for screen tests, pictures and the
+ * demonstration: 3 stages, 23 layers, 8 levels, 261 points in 3 runs, jobs. Everything is computed
+ * from fixed formulas.
  */
 #ifndef PARE_FAKE_STATE_H
 #define PARE_FAKE_STATE_H

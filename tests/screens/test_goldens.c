@@ -1,6 +1,7 @@
 /*
- * test_goldens.c: runs the .keys files of tests/screens on the invented session and compares the screen with the golden
- * NAME-WIDTHxHEIGHT-SIGNS.golden. The first comment lines of a script choose the state and the sizes:
+ * test_goldens.c: runs the .keys files of tests/screens on the invented session and compares the
+ * screen with the golden NAME-WIDTHxHEIGHT-SIGNS.golden. The first comment lines of a script choose
+ * the state and the sizes:
  *
  *   # state: full | empty | loading | failed | follower | bare
  *   # sizes: 80x24 120x36 200x60
@@ -20,7 +21,8 @@
 static int n_compared, n_differing, n_blessed;
 
 /* The words after "# what:" in a script, or a default. */
-static void header_of(const char *script, const char *what, const char *missing, char *out, size_t size)
+static void header_of(const char *script, const char *what, const char *missing, char *out,
+                      size_t size)
 {
     char key[32];
     snprintf(key, sizeof key, "# %s:", what);
@@ -118,7 +120,8 @@ static void run_script(const char *file)
         assert_int_equal(sscanf(one, "%dx%d", &w, &h), 2);
         char copy[64], *inner = NULL;
         snprintf(copy, sizeof copy, "%s", signs);
-        for (char *sign = strtok_r(copy, " ", &inner); sign != NULL; sign = strtok_r(NULL, " ", &inner)) {
+        for (char *sign = strtok_r(copy, " ", &inner); sign != NULL;
+             sign = strtok_r(NULL, " ", &inner)) {
             char golden[256];
             snprintf(golden, sizeof golden, "tests/screens/%s-%dx%d-%s.golden", name, w, h, sign);
             char *text = screen_of(script, state, w, h, sign);
@@ -162,7 +165,8 @@ static void ascii_screens_are_ascii(void **state)
     }
 }
 
-/* Every view at every size: nothing may crash or read outside (run under ASan), lines keep their width. */
+/* Every view at every size: nothing may crash or read outside (run under ASan), lines keep their
+ * width. */
 static void every_view_draws_at_every_size(void **state)
 {
     (void)state;
@@ -180,8 +184,9 @@ static void every_view_draws_at_every_size(void **state)
     uint32_t seed = 11;
     for (int turn = 0; turn < 1500; turn++) {
         struct pare_ui *ui = uis[turn % 6];
-        static const int keys[] = {'1', '2', '3', '4', '5', '6', '7', '8', 'j', 'k', 'h', 'l', 'g', 'G', ' ',
-                                   '[', ']', '+', '-', '0', 9, 27, '>', 'I', '/', 'c', 13, '?', ':', 'p', 'i', 'y', 'a', 'A', 'L'};
+        static const int keys[] = {'1', '2', '3', '4', '5', '6', '7', '8', 'j', 'k', 'h', 'l',
+                                   'g', 'G', ' ', '[', ']', '+', '-', '0', 9,   27,  '>', 'I',
+                                   '/', 'c', 13,  '?', ':', 'p', 'i', 'y', 'a', 'A', 'L'};
         const int w = 1 + (int)(test_random(&seed) % 220), h = 1 + (int)(test_random(&seed) % 70);
         pare_ui_resize(ui, w, h);
         for (int k = 0; k < 3; k++) {

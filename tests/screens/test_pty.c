@@ -1,6 +1,7 @@
 /*
- * test_pty.c: the workbench (demo_ui) on a real pseudo terminal: hang-up, resize storm, suspend and resume, crash,
- * SIGTERM, idling. A small shell between (job control needs one) reports through a pipe.
+ * test_pty.c: the workbench (demo_ui) on a real pseudo terminal: hang-up, resize storm, suspend and
+ * resume, crash, SIGTERM, idling. A small shell between (job control needs one) reports through a
+ * pipe.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -24,7 +25,7 @@ struct session {
     int reports; /* lines of the shell */
     int orders;  /* bytes to the shell */
     char text[1 << 16];
-    size_t n;    /* bytes of output kept (the last ones) */
+    size_t n; /* bytes of output kept (the last ones) */
     size_t total;
 };
 
@@ -41,8 +42,8 @@ static bool line_is_sane(void)
     return tcgetattr(0, &t) == 0 && (t.c_lflag & ICANON) != 0 && (t.c_lflag & ECHO) != 0;
 }
 
-/* The shell: runs demo_ui in its own process group; says "stopped S" and "ended CODE SECONDS S", S = line settings
- * are those of a shell. A byte from `orders` continues a stopped program. */
+/* The shell: runs demo_ui in its own process group; says "stopped S" and "ended CODE SECONDS S", S
+ * = line settings are those of a shell. A byte from `orders` continues a stopped program. */
 static void shell(int reports, int orders, const char *argument, bool block_hangup)
 {
     signal(SIGTTOU, SIG_IGN);
@@ -82,8 +83,10 @@ static void shell(int reports, int orders, const char *argument, bool block_hang
             continue;
         }
         tcsetpgrp(0, getpid());
-        dprintf(reports, "ended %d %.3f %d\n", WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status),
-                (double)usage.ru_utime.tv_sec + (double)usage.ru_utime.tv_usec * 1e-6, line_is_sane());
+        dprintf(reports, "ended %d %.3f %d\n",
+                WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status),
+                (double)usage.ru_utime.tv_sec + (double)usage.ru_utime.tv_usec * 1e-6,
+                line_is_sane());
         _exit(0);
     }
 }
@@ -133,7 +136,8 @@ static bool output(struct session *s, const char *text, double seconds)
                 return false;
             }
             for (ssize_t i = 0; i < got; i++) {
-                s->text[s->n + (size_t)i] = s->text[s->n + (size_t)i] == '\0' ? ' ' : s->text[s->n + (size_t)i];
+                s->text[s->n + (size_t)i] =
+                    s->text[s->n + (size_t)i] == '\0' ? ' ' : s->text[s->n + (size_t)i];
             }
             s->n += (size_t)got;
             s->total += (size_t)got;
@@ -146,7 +150,8 @@ static bool output(struct session *s, const char *text, double seconds)
     return text == NULL;
 }
 
-/* One line of the shell within some seconds; the output is read meanwhile so that nothing blocks. */
+/* One line of the shell within some seconds; the output is read meanwhile so that nothing blocks.
+ */
 static bool report(struct session *s, char *line, size_t size, double seconds, bool drain)
 {
     const double until = now() + seconds;
@@ -248,7 +253,7 @@ static void suspend_gives_the_line_back_and_resume_redraws(void **state)
     assert_true(report(&s, line, sizeof line, 10, true));
     assert_string_equal(line, "stopped 1\n");
     assert_true(output(&s, "\033[?1049l", 2)); /* the shell's own screen is back */
-    resize(&s, 60, 20);                               /* while stopped: no SIGWINCH reaches us */
+    resize(&s, 60, 20);                        /* while stopped: no SIGWINCH reaches us */
     output(&s, NULL, 0.1);
     s.n = 0;
     s.text[0] = '\0';
@@ -300,10 +305,11 @@ static void idle_sends_nothing_and_sleeps(void **state)
 int main(void)
 {
     signal(SIGPIPE, SIG_IGN);
-    const struct CMUnitTest tests[] = {cmocka_unit_test(hang_up_ends_within_a_second_without_spinning),
-                                       cmocka_unit_test(resize_storm_is_survived),
-                                       cmocka_unit_test(suspend_gives_the_line_back_and_resume_redraws),
-                                       cmocka_unit_test(crash_leaves_a_usable_terminal),
-                                       cmocka_unit_test(idle_sends_nothing_and_sleeps)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(hang_up_ends_within_a_second_without_spinning),
+        cmocka_unit_test(resize_storm_is_survived),
+        cmocka_unit_test(suspend_gives_the_line_back_and_resume_redraws),
+        cmocka_unit_test(crash_leaves_a_usable_terminal),
+        cmocka_unit_test(idle_sends_nothing_and_sleeps)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

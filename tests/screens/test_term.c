@@ -1,6 +1,6 @@
 /*
- * test_term.c: what reaches a terminal: bytes per frame, colour pairs when there are few, no colour at all, and
- * that curses holds what the grid holds. The terminal is a file.
+ * test_term.c: what reaches a terminal: bytes per frame, colour pairs when there are few, no colour
+ * at all, and that curses holds what the grid holds. The terminal is a file.
  */
 #define NCURSES_WIDECHAR 1
 #include <curses.h>
@@ -22,7 +22,8 @@ struct rig {
     struct pare_term *term;
 };
 
-static void rig_open(struct rig *r, const char *type, int w, int h, int max_pairs, const char *theme)
+static void rig_open(struct rig *r, const char *type, int w, int h, int max_pairs,
+                     const char *theme)
 {
     r->in = fopen("/dev/null", "r");
     r->out = tmpfile();
@@ -31,8 +32,8 @@ static void rig_open(struct rig *r, const char *type, int w, int h, int max_pair
     r->fake = fake_new(FAKE_FULL);
     const struct pare_ui_host host = fake_host(r->fake);
     const struct pare_ui_options options = {.theme = theme, .glyphs = "braille"};
-    const struct pare_term_setup setup = {.type = type, .in = r->in, .out = r->out, .columns = w, .rows = h,
-                                          .max_pairs = max_pairs};
+    const struct pare_term_setup setup = {
+        .type = type, .in = r->in, .out = r->out, .columns = w, .rows = h, .max_pairs = max_pairs};
     struct pare_error err = {0};
     if (pare_term_open(&r->term, &setup, &err) != PARE_OK) {
         fail_msg("%s", err.message);
@@ -87,7 +88,8 @@ static void little_is_sent_when_little_changed(void **state)
         frame(&r);
         pare_ui_key(r.ui, 'l');
         const long cell = frame(&r);
-        printf("%dx%d: full %ld B, no news %ld B, progress %ld B, next point %ld B, next row %ld B, next cell %ld B\n",
+        printf("%dx%d: full %ld B, no news %ld B, progress %ld B, next point %ld B, next row %ld "
+               "B, next cell %ld B\n",
                sizes[i][0], sizes[i][1], full, again, progress, plot, row, cell);
         assert_true(full > 1000);
         assert_int_equal(again, 0);
@@ -115,7 +117,8 @@ static void few_colour_pairs_are_enough_or_fall_back(void **state)
             pare_term_pairs(r.term, &used, &refused);
             assert_true(limit == 0 || used <= limit);
             assert_true(limit != 1 || t >= 2 || refused > 0);
-            assert_true(limit != 0 || refused == 0); /* with all of the terminal's pairs there are enough */
+            assert_true(limit != 0 ||
+                        refused == 0); /* with all of the terminal's pairs there are enough */
             rig_close(&r);
         }
     }

@@ -16,7 +16,8 @@ static struct pare_surface surface(void)
 static void braille_cells_are_exact(void **state)
 {
     (void)state;
-    static const uint32_t signs[8] = {0x2801, 0x2808, 0x2802, 0x2810, 0x2804, 0x2820, 0x2840, 0x2880};
+    static const uint32_t signs[8] = {0x2801, 0x2808, 0x2802, 0x2810,
+                                      0x2804, 0x2820, 0x2840, 0x2880};
     for (int dot = 0; dot < 8; dot++) {
         struct pare_surface s = surface();
         struct pare_canvas c;
@@ -110,7 +111,8 @@ static void greater_layer_colours_the_cell(void **state)
 static void ticks_are_round_ascending_and_few(void **state)
 {
     (void)state;
-    static const double ranges[][2] = {{0, 1}, {63.2, 97.1}, {0.11, 8.3}, {1e-9, 2e-9}, {-4, 4}, {1e8, 3e9}, {5, 5}};
+    static const double ranges[][2] = {{0, 1},  {63.2, 97.1}, {0.11, 8.3}, {1e-9, 2e-9},
+                                       {-4, 4}, {1e8, 3e9},   {5, 5}};
     for (int i = 0; i < 7; i++) {
         for (int log = 0; log < 2; log++) {
             for (int max = 1; max < 20; max++) {
@@ -120,7 +122,8 @@ static void ticks_are_round_ascending_and_few(void **state)
                 const int n = pare_axis_ticks(&a, max, ticks, &decimals);
                 assert_true(n >= 0 && n <= max && decimals >= 0);
                 for (int t = 0; t < n; t++) {
-                    assert_true(ticks[t] >= a.low - 1e-9 * fabs(a.low) && ticks[t] <= a.high + 1e-9 * fabs(a.high));
+                    assert_true(ticks[t] >= a.low - 1e-9 * fabs(a.low) &&
+                                ticks[t] <= a.high + 1e-9 * fabs(a.high));
                     assert_true(t == 0 || ticks[t] > ticks[t - 1]);
                 }
             }
@@ -146,10 +149,12 @@ static void zoom_keeps_the_centre_and_ends_sanely(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(braille_cells_are_exact),          cmocka_unit_test(block_cells_are_exact),
-        cmocka_unit_test(ascii_lines_cross_as_plus),        cmocka_unit_test(empty_cells_stay_blank),
-        cmocka_unit_test(greater_layer_colours_the_cell),   cmocka_unit_test(ticks_are_round_ascending_and_few),
-        cmocka_unit_test(zoom_keeps_the_centre_and_ends_sanely)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(braille_cells_are_exact),
+                                       cmocka_unit_test(block_cells_are_exact),
+                                       cmocka_unit_test(ascii_lines_cross_as_plus),
+                                       cmocka_unit_test(empty_cells_stay_blank),
+                                       cmocka_unit_test(greater_layer_colours_the_cell),
+                                       cmocka_unit_test(ticks_are_round_ascending_and_few),
+                                       cmocka_unit_test(zoom_keeps_the_centre_and_ends_sanely)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,4 +1,5 @@
-/* Every size from 1x1 to 300x100: rectangles inside the screen, disjoint, and never too small to draw in. */
+/* Every size from 1x1 to 300x100: rectangles inside the screen, disjoint, and never too small to
+ * draw in. */
 #include <stdio.h>
 
 #include "support.h"
@@ -20,8 +21,8 @@ static void check(int w, int h, bool split, int focus)
     struct pare_layout l;
     pare_layout_compute(w, h, split, focus, &l);
     assert_int_equal(l.kind == PARE_LAYOUT_TOO_SMALL, w < 40 || h < 10);
-    const struct pare_rect all[] = {l.header, l.tabs,     l.panel[0], l.panel[1], l.panel[2],
-                                    l.point,  l.budget,   l.progress, l.message,  l.keys};
+    const struct pare_rect all[] = {l.header, l.tabs,   l.panel[0], l.panel[1], l.panel[2],
+                                    l.point,  l.budget, l.progress, l.message,  l.keys};
     int area = 0;
     for (int i = 0; i < 10; i++) {
         if (!is_inside(all[i], w, h)) {
@@ -46,7 +47,9 @@ static void check(int w, int h, bool split, int focus)
             assert_true(l.panel[i].w >= 34 && l.panel[i].h >= 5);
         }
     }
-    assert_int_equal(shown, !split || l.kind == PARE_LAYOUT_SINGLE ? 1 : l.kind == PARE_LAYOUT_WIDE ? 3 : 2);
+    assert_int_equal(shown, !split || l.kind == PARE_LAYOUT_SINGLE ? 1
+                            : l.kind == PARE_LAYOUT_WIDE           ? 3
+                                                                   : 2);
     assert_int_equal(l.kind == PARE_LAYOUT_SINGLE, w < 80 || h < 24);
     assert_true(l.keys.h == 1 && l.message.h == 1); /* the way out is always on the screen */
 }

@@ -111,20 +111,23 @@ static void numbers_read_well(void **state)
     assert_string_equal(pare_format_duration(out, sizeof out, 3723, g), "1:02:03");
     assert_string_equal(pare_format_duration(out, sizeof out, INFINITY, g), "-");
     assert_int_equal(pare_format_decimals(96.4, NAN), 1);
-    assert_int_equal(pare_format_decimals(96.4, 0.02), 3); /* more digits when values lie close together */
+    assert_int_equal(pare_format_decimals(96.4, 0.02),
+                     3); /* more digits when values lie close together */
     assert_int_equal(pare_format_decimals(0.0003, NAN), 4);
 }
 
 static void levels_stay_apart_with_eight_colours(void **state)
 {
     (void)state;
-    static const char *const names[] = {"fp32", "fp16", "int8", "w4a8", "int4", "w2a8", "int2", "bin1"};
+    static const char *const names[] = {"fp32", "fp16", "int8", "w4a8",
+                                        "int4", "w2a8", "int2", "bin1"};
     for (int depth = PARE_DEPTH_8; depth <= PARE_DEPTH_TRUE; depth++) {
         for (int i = 0; i < 8; i++) {
             struct pare_level level;
             assert_int_equal(pare_level_parse(names[i], &level, NULL), PARE_OK);
             assert_int_equal(pare_theme_level(level), PARE_INK_LEVEL + i);
-            const struct pare_look a = pare_theme_look(PARE_THEME_DARK, (enum pare_depth)depth, pare_theme_level(level));
+            const struct pare_look a =
+                pare_theme_look(PARE_THEME_DARK, (enum pare_depth)depth, pare_theme_level(level));
             assert_true(depth > PARE_DEPTH_8 || a.color < 8);
             for (int j = 0; j < i; j++) {
                 const struct pare_look b = pare_theme_look(PARE_THEME_DARK, (enum pare_depth)depth,
@@ -134,9 +137,12 @@ static void levels_stay_apart_with_eight_colours(void **state)
         }
     }
     for (int ink = 0; ink < PARE_INK_COUNT; ink++) {
-        assert_int_equal(pare_theme_look(PARE_THEME_MONO, PARE_DEPTH_256, (enum pare_ink)ink).color, -1);
-        assert_int_equal(pare_theme_look(PARE_THEME_DARK, PARE_DEPTH_NONE, (enum pare_ink)ink).color, -1);
-        const struct pare_look look = pare_theme_look(PARE_THEME_DARK, PARE_DEPTH_8, (enum pare_ink)ink);
+        assert_int_equal(pare_theme_look(PARE_THEME_MONO, PARE_DEPTH_256, (enum pare_ink)ink).color,
+                         -1);
+        assert_int_equal(
+            pare_theme_look(PARE_THEME_DARK, PARE_DEPTH_NONE, (enum pare_ink)ink).color, -1);
+        const struct pare_look look =
+            pare_theme_look(PARE_THEME_DARK, PARE_DEPTH_8, (enum pare_ink)ink);
         assert_true(look.color != 0); /* black text on a black screen */
     }
 }
@@ -152,13 +158,15 @@ static void keymap_is_whole(void **state)
         snprintf(keys, sizeof keys, "%s", c->keys);
         char *rest = NULL;
         int nth = 0;
-        for (char *word = strtok_r(keys, " ", &rest); word != NULL; word = strtok_r(NULL, " ", &rest), nth++) {
+        for (char *word = strtok_r(keys, " ", &rest); word != NULL;
+             word = strtok_r(NULL, " ", &rest), nth++) {
             int which = -1;
             const int key = pare_key_parse(word);
             char name[16];
             assert_true(key != PARE_KEY_NONE);
             assert_string_equal(pare_key_name(key, name, sizeof name), word);
-            if (pare_key_command(key, &which) != i || which != nth || pare_key_motion(key) != PARE_MOVE_NONE) {
+            if (pare_key_command(key, &which) != i || which != nth ||
+                pare_key_motion(key) != PARE_MOVE_NONE) {
                 fail_msg("key %s of %s has another meaning", word, c->name);
             }
         }
@@ -174,13 +182,14 @@ static void keymap_is_whole(void **state)
 int main(void)
 {
     setlocale(LC_CTYPE, "");
-    const struct CMUnitTest tests[] = {cmocka_unit_test(long_texts_end_in_an_ellipsis),
-                                       cmocka_unit_test(numbers_are_cut_at_their_left),
-                                       cmocka_unit_test(wide_combining_and_control_characters_are_safe),
-                                       cmocka_unit_test(drawing_outside_changes_nothing),
-                                       cmocka_unit_test(numbers_read_well),
-                                       cmocka_unit_test(levels_stay_apart_with_eight_colours),
-                                       cmocka_unit_test(keymap_is_whole)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(long_texts_end_in_an_ellipsis),
+        cmocka_unit_test(numbers_are_cut_at_their_left),
+        cmocka_unit_test(wide_combining_and_control_characters_are_safe),
+        cmocka_unit_test(drawing_outside_changes_nothing),
+        cmocka_unit_test(numbers_read_well),
+        cmocka_unit_test(levels_stay_apart_with_eight_colours),
+        cmocka_unit_test(keymap_is_whole)};
     const int failed = cmocka_run_group_tests(tests, NULL, NULL);
     pare_surface_free(&s);
     return failed;
