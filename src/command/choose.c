@@ -141,6 +141,33 @@ static int compare_pairs(const void *a, const void *b)
     return (x[0] > y[0]) - (x[0] < y[0]);
 }
 
+/* What fp32 takes end to end beyond the sum of its parts (glue, feeding stages, cold caches) is taken as the same
+ * for every configuration: so the prediction of fp32 is its own measured time. */
+static void front_anchor_latency(struct pare_front *f)
+{
+    unsigned char fp32[4096] = {0};
+    double times[64];
+    size_t n = 0;
+    for (int i = 0; i < f->n_points && n < 64; i++) {
+        if (isfinite(f->points[i].fp32_ms)) {
+            times[n++] = f->points[i].fp32_ms;
+        }
+    }
+    if (n == 0 || !f->profiled || f->n_layers > (int)sizeof fp32) {
+        return;
+    }
+    pare_sort(times, n);
+    double glue = isfinite(f->glue_ms) ? f->glue_ms : 0;
+    double rest = pare_quantile_sorted(times, n, 0.5) - (front_latency_sum(f, fp32) - glue);
+    f->glue_ms = rest > 0 ? rest : 0;
+    for (int i = 0; i < f->n_points; i++) {
+        double said = pare_json_get_real(f->points[i].facts, "latency_predicted");
+        f->points[i].latency_predicted = isfinite(said) && isfinite(f->points[i].latency[1])
+                                             ? said
+                                             : front_latency_sum(f, f->points[i].levels);
+    }
+}
+
 void front_fit(struct pare_front *f)
 {
     size_t room = (size_t)f->n_points + 1;
@@ -177,6 +204,7 @@ void front_fit(struct pare_front *f)
     f->fit_x = x;
     f->fit_y = fit_y;
     f->n_fit = n;
+    front_anchor_latency(f);
     /* A prediction is what was said before the point was measured: the fit that knows its own answer is none. */
     for (int i = 0; i < f->n_points; i++) {
         struct front_point *p = &f->points[i];

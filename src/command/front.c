@@ -237,6 +237,7 @@ int front_add_point(struct pare_front *f, int run, const unsigned char *levels, 
     }
     json_t *config = front_config_json(f, levels);
     json_object_set_new(facts, "drop_predicted", pare_json_real(front_drop_of_loss(f, front_loss_sum(f, levels))));
+    json_object_set_new(facts, "latency_predicted", pare_json_real(front_latency_sum(f, levels)));
     if (pare_session_add_point(f->session, f->runs[run].id, number, config, facts, &id, err) == PARE_OK) {
         front_take_point(f, id, f->runs[run].id, number, config, facts);
     }
@@ -288,9 +289,6 @@ static bool take_description(struct pare_front *f, const json_t *result)
         pare_session_each_run(f->session, f, take_run);
         pare_session_each_point(f->session, f, take_point);
         front_fit(f);
-        for (int i = 0; i < f->n_points; i++) {
-            f->points[i].latency_predicted = front_latency_sum(f, f->points[i].levels);
-        }
         front_apply_actions(f);
     }
     front_log(f, "%s: %d models, %d layers", pare_json_get_string(result, "name", "?"), f->n_stages, f->n_layers);

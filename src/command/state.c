@@ -155,6 +155,9 @@ static void mark_front(struct pare_point *points, int n)
     for (int i = 0; i < n; i++) {
         bool beaten = !isfinite(points[i].drop.value) || !isfinite(points[i].latency.value);
         for (int k = 0; k < n && !beaten; k++) {
+            if (points[k].drop.kind != points[i].drop.kind || points[k].latency.kind != points[i].latency.kind) {
+                continue; /* a prediction does not beat a measurement, nor the reverse */
+            }
             bool no_worse = points[k].drop.value <= points[i].drop.value && points[k].latency.value <= points[i].latency.value;
             bool better = points[k].drop.value < points[i].drop.value || points[k].latency.value < points[i].latency.value;
             beaten = no_worse && better;
