@@ -61,7 +61,9 @@ static int best_of_run(const struct pare_ui *ui, int run)
     int best = -1;
     for (int i = 0; i < ui->st->n_points; i++) {
         const struct pare_point *p = &ui->st->points[i];
-        if (p->run == run && (best < 0 || (p->front && !ui->st->points[best].front))) {
+        const struct pare_point *b = best >= 0 ? &ui->st->points[best] : NULL;
+        if (p->run == run && (b == NULL || (b->over_budget && !p->over_budget) ||
+                              (b->over_budget == p->over_budget && p->front && !b->front))) {
             best = i;
         }
     }
