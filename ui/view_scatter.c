@@ -78,7 +78,9 @@ static double useful_depth(const struct pare_ui *ui, double best)
     }
     if (n > 1) {
         qsort(front, (size_t)n, sizeof *front, by_value);
-        depth = front[n - 2] > depth ? front[n - 2] : depth;
+        /* 35 points down nobody chooses any more, however cheap it is */
+        const double needed = front[n - 2] < 35 ? front[n - 2] : 35;
+        depth = needed > depth ? needed : depth;
     }
     free(front);
     return depth * 1.1;
