@@ -90,6 +90,17 @@ static double others_ms(const struct pare_front *f, int stage, const unsigned ch
     return isfinite(ms) ? ms * f->stages[stage].calls : 0;
 }
 
+int front_form(const struct pare_front *f, int level)
+{
+    return f->levels[level].kind == PARE_LEVEL_INT ? 2 : f->levels[level].kind == PARE_LEVEL_FP16 ? 1 : 0;
+}
+
+double front_border_ms(const struct pare_front *f, int layer)
+{
+    const struct front_layer *l = &f->layers[layer];
+    return isfinite(l->elements) ? f->border_ms * l->elements * f->stages[l->stage].calls : 0;
+}
+
 double front_latency_sum(const struct pare_front *f, const unsigned char *levels)
 {
     double sum = isfinite(f->glue_ms) ? f->glue_ms : 0;
@@ -97,7 +108,11 @@ double front_latency_sum(const struct pare_front *f, const unsigned char *levels
         return NAN;
     }
     for (int i = 0; i < f->n_layers; i++) {
+        const struct front_layer *l = &f->layers[i];
         sum += cell_ms(f, i, levels[i]);
+        for (int k = 0; k < l->n_from; k++) {
+            sum += front_form(f, levels[l->from[k]]) != front_form(f, levels[i]) ? front_border_ms(f, i) : 0;
+        }
     }
     for (int s = 0; s < f->n_stages; s++) {
         sum += others_ms(f, s, levels);
@@ -331,6 +346,30 @@ static void fill_model(struct pare_problem *p, const struct pare_front *f, int s
     }
 }
 
+/* Borders that can change an answer: below a part in a thousand of all layers' time they only make the program large. */
+static bool add_borders(const struct pare_front *f, struct pare_problem *p)
+{
+    int room = 0;
+    double total = 0;
+    for (int i = 0; i < f->n_layers; i++) {
+        room += f->layers[i].n_from;
+        total += cell_ms(f, i, f->int8_level);
+    }
+    p->borders = f->profiled && f->border_ms > 0 ? calloc((size_t)room + 1, sizeof *p->borders) : NULL;
+    if (p->borders == NULL) {
+        return !(f->profiled && f->border_ms > 0);
+    }
+    for (int i = 0; i < f->n_layers; i++) {
+        double ms = front_border_ms(f, i);
+        for (int k = 0; k < f->layers[i].n_from && ms > 1e-3 * total; k++) {
+            if (f->layers[i].from[k] != i) {
+                p->borders[p->n_borders++] = (struct pare_border){f->layers[i].from[k], i, ms};
+            }
+        }
+    }
+    return true;
+}
+
 enum pare_status front_problem(struct pare_front *f, const struct front_budget *budget, struct pare_problem **out,
                                struct pare_error *err)
 {
@@ -343,7 +382,7 @@ enum pare_status front_problem(struct pare_front *f, const struct front_budget *
     }
     for (int l = 0; l < f->n_levels; l++) {
         p->level_names[l] = strdup(f->level_names[l]);
-        p->form[l] = f->levels[l].kind == PARE_LEVEL_INT ? 2 : f->levels[l].kind == PARE_LEVEL_FP16 ? 1 : 0;
+        p->form[l] = front_form(f, l);
     }
     memset(p->allowed, 1, (size_t)(n_groups * f->n_levels) * sizeof *p->allowed);
     for (int g = 0; g < n_groups; g++) {
@@ -353,6 +392,10 @@ enum pare_status front_problem(struct pare_front *f, const struct front_budget *
         } else {
             fill_group(p, f, g, g, budget->use_pins);
         }
+    }
+    if (!budget->per_model && !add_borders(f, p)) {
+        pare_problem_free(p);
+        return pare_error_nomem(err);
     }
     for (int s = 0; s < f->n_stages; s++) {
         double other = f->stages[s].other_ms[f->int8_level];

@@ -64,11 +64,11 @@ json_t *flow_bench_json(const struct pare_front *f, const unsigned char *levels,
         json_array_append_new(stages, json_pack("{s:s, s:f, s:o, s:o}", "name", f->stages[s].name, "calls", f->stages[s].calls,
                                                 "uniform_ms", total, "sum_over_total", over));
     }
-    return json_pack("{s:i, s:s, s:s, s:s, s:{s:o, s:o, s:o, s:o, s:o}, s:o, s:o, s:o, s:o, s:o}", "schema", 1, "target", "host",
+    return json_pack("{s:i, s:s, s:s, s:s, s:{s:o, s:o, s:o, s:o, s:o}, s:o, s:o, s:o, s:o, s:o, s:o}", "schema", 1, "target", "host",
                      "cpu", f->cpu, "isa", f->isa, "latency_ms", "min", pare_json_real(latency[0]), "median",
                      pare_json_real(latency[1]), "p90", pare_json_real(latency[3]), "p99", pare_json_real(latency[4]),
                      "samples", pare_json_real(latency[5]), "fp32_ms", pare_json_real(fp32_ms), "glue_ms",
-                     pare_json_real(f->glue_ms), "sum_over_total", pare_json_real(front_latency_sum(f, levels) / latency[1]), "stages", stages, "layers", layers);
+                     pare_json_real(f->glue_ms), "border_ns_per_element", pare_json_real(1e6 * f->border_ms), "sum_over_total", pare_json_real(front_latency_sum(f, levels) / latency[1]), "stages", stages, "layers", layers);
 }
 
 json_t *flow_eval_json(const struct pare_front *f, const unsigned char *levels, const char *split,

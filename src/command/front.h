@@ -114,6 +114,7 @@ struct pare_front {
     json_t *calibration;      /* the row */
     bool profiled;
     double glue_ms;
+    double border_ms;         /* per element that crosses between levels of different form */
 
     int n_points, cap_points;
     struct front_point *points;
@@ -209,6 +210,8 @@ bool front_config_levels(const struct pare_front *f, const json_t *config, unsig
 void front_uniform(const struct pare_front *f, int level, unsigned char *levels); /* keeps first/last rule, no pins */
 double front_loss_sum(const struct pare_front *f, const unsigned char *levels);    /* NaN where a cell is missing */
 double front_latency_sum(const struct pare_front *f, const unsigned char *levels);
+double front_border_ms(const struct pare_front *f, int layer); /* of what a layer reads, when its form differs from the writer's */
+int front_form(const struct pare_front *f, int level);
 double front_bytes(const struct pare_front *f, const unsigned char *levels);
 double front_bitops(const struct pare_front *f, const unsigned char *levels);
 double front_drop_of_loss(const struct pare_front *f, double loss);

@@ -220,6 +220,32 @@ static json_t *profile_params(const struct pare_front *f)
                      f->split_samples[1] > 0 ? "search" : "calibration");
 }
 
+/* What an element costs that crosses between forms: a stage with every second layer at int8 took so much longer than its
+ * layers' own times add up to. */
+static double measure_borders(const struct pare_front *f, const json_t *stages)
+{
+    double over = 0, elements = 0;
+    for (int s = 0; s < f->n_stages; s++) {
+        const struct front_stage *stage = &f->stages[s];
+        const json_t *mixed = json_object_get(json_object_get(stages, stage->name), "mixed");
+        double left = mixed != NULL ? pare_json_at_real(mixed, 1) : NAN, crossing = 0;
+        left -= 0.5 * (stage->other_ms[0] + stage->other_ms[f->int8_level]);
+        for (int i = stage->first_layer; i < stage->first_layer + stage->n_layers; i++) {
+            const struct front_layer *l = &f->layers[i];
+            int level = i % 2 != 0 ? 0 : f->int8_level < l->keep ? f->int8_level : l->keep;
+            left -= f->cells[i * f->n_levels + level].ms;
+            for (int k = 0; k < l->n_from; k++) {
+                crossing += l->from[k] % 2 != i % 2 && isfinite(l->elements) ? l->elements : 0;
+            }
+        }
+        if (isfinite(left)) {
+            over += left;
+            elements += crossing;
+        }
+    }
+    return elements > 0 && over > 0 ? over / elements : 0;
+}
+
 static void take_profile(struct pare_front *f, const json_t *row)
 {
     const json_t *layers = json_object_get(row, "layers"), *stages = json_object_get(row, "stages");
@@ -248,6 +274,7 @@ static void take_profile(struct pare_front *f, const json_t *row)
         }
     }
     f->glue_ms = pare_json_get_real(row, "glue");
+    f->border_ms = measure_borders(f, stages);
     f->profiled = true;
     front_changed(f);
 }

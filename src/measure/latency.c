@@ -220,13 +220,13 @@ struct profile {
     struct pare_engine *e;
     const struct pare_level *levels;
     int n_levels;
-    struct pare_level *config; /* [n_levels][layer_count] */
+    struct pare_level *config; /* [n_levels + 1][layer_count]; the last one alternates int8 and fp32 */
     json_t *stages, *layers;
 };
 
 /* Per-level arrays of one stage's rounds. */
 struct stage_rounds {
-    int rounds, items;      /* items = levels */
+    int rounds, items;      /* items = levels + 1 */
     double *total;          /* [MAX_ROUNDS][levels] */
     bool disturbed[MAX_ROUNDS];
     double **step;          /* [levels] -> [MAX_ROUNDS][steps of that plan], ms */
@@ -339,14 +339,14 @@ static void add_layers(struct profile *p, int stage, int level, const struct sta
 static enum pare_status profile_stage(struct profile *p, int stage, const struct stage_inputs *inputs,
                                       int samples, double seconds, struct pare_error *err)
 {
-    struct stage_rounds s = {.items = p->n_levels};
-    s.total = calloc((size_t)MAX_ROUNDS * (size_t)p->n_levels, sizeof *s.total);
-    s.step = calloc((size_t)p->n_levels, sizeof *s.step);
-    s.n_steps = calloc((size_t)p->n_levels, sizeof *s.n_steps);
+    struct stage_rounds s = {.items = p->n_levels + 1};
+    s.total = calloc((size_t)MAX_ROUNDS * (size_t)s.items, sizeof *s.total);
+    s.step = calloc((size_t)s.items, sizeof *s.step);
+    s.n_steps = calloc((size_t)s.items, sizeof *s.n_steps);
     enum pare_status status = s.total != NULL && s.step != NULL && s.n_steps != NULL ? PARE_OK : pare_error_nomem(err);
     double start = now_ms();
     for (int r = -2; status == PARE_OK && r < MAX_ROUNDS; r++) {
-        for (int l = 0; status == PARE_OK && l < p->n_levels; l++) {
+        for (int l = 0; status == PARE_OK && l < s.items; l++) {
             status = time_level(p, stage, l, inputs, r, &s, err);
         }
         if (r == -1 && now_ms() - start < WARM_MS / 4) {
@@ -364,13 +364,16 @@ static enum pare_status profile_stage(struct profile *p, int stage, const struct
         for (int l = 0; l < p->n_levels; l++) {
             char name[16];
             pare_level_name(p->levels[l], name);
-            size_t n = column_of(s.total, s.rounds, p->n_levels, l, s.disturbed, column);
+            size_t n = column_of(s.total, s.rounds, s.items, l, s.disturbed, column);
             json_object_set_new(total, name, times_json(column, n));
             add_layers(p, stage, l, &s, name, other);
         }
+        size_t n = column_of(s.total, s.rounds, s.items, p->n_levels, s.disturbed, column);
+        json_t *mixed = times_json(column, n);
         json_object_set_new(p->stages, pare_engine_pipeline(p->e)->stages[stage].name,
-                            json_pack("{s:f, s:o, s:o, s:f}", "calls", (double)inputs->calls / samples, "total", total,
-                                      "other", other, "disturbed", disturbed_share(s.disturbed, s.rounds)));
+                            json_pack("{s:f, s:o, s:o, s:o, s:f}", "calls", (double)inputs->calls / samples, "total", total,
+                                      "other", other, "mixed", mixed, "disturbed",
+                                      disturbed_share(s.disturbed, s.rounds)));
     }
     rounds_free(&s);
     return status;
@@ -417,17 +420,23 @@ enum pare_status pare_latency_profile(struct pare_engine *e, const struct pare_l
     struct pare_level *fp32 = pare_arena_array(&data, (size_t)n_layers + 1, sizeof *fp32);
     struct profile p = {.e = e, .levels = levels, .n_levels = n_levels};
     double start = now_ms(), glue = NAN;
-    p.config = pare_arena_array(&data, (size_t)n_levels * (size_t)n_layers + 1, sizeof *p.config);
+    p.config = pare_arena_array(&data, (size_t)(n_levels + 1) * (size_t)n_layers + 1, sizeof *p.config);
     samples = samples < available ? samples : available;
     if (inputs == NULL || fp32 == NULL || p.config == NULL || samples < 1) {
         pare_arena_clear(&data);
         return samples < 1 ? pare_error(err, PARE_ERR_FORMAT, "latency", "no samples to time") : pare_error_nomem(err);
+    }
+    int int8 = 0;
+    for (int l = 0; l < n_levels; l++) {
+        int8 = levels[l].kind == PARE_LEVEL_INT && levels[l].w_bits == 8 && levels[l].a_bits == 8 ? l : int8;
     }
     for (int i = 0; i < n_layers; i++) {
         fp32[i] = (struct pare_level){PARE_LEVEL_FP32, 32, 32};
         for (int l = 0; l < n_levels; l++) {
             p.config[l * n_layers + i] = levels[keep != NULL && keep[i] < l ? keep[i] : l];
         }
+        int mixed = i % 2 == 0 ? int8 : 0;
+        p.config[n_levels * n_layers + i] = levels[keep != NULL && keep[i] < mixed ? keep[i] : mixed];
     }
     p.stages = json_object();
     p.layers = json_object();

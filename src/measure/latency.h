@@ -19,7 +19,8 @@ struct pare_times {
  * sets as given in keep[layer] >= level index, i.e. a layer never goes below levels[keep[layer]]), on the stage's
  * real inputs from `samples` samples of a split.
  * Result JSON: {"stages": {name: {"calls": per sample, "total": {level: [min, median, p10, p90, p99, n]},
- *   "other": {level: ms}}}, "layers": {name: {level: [median, p10, p90, kernel]}}, "glue": ms, "seconds"} */
+ *   "mixed": the times of even layers (of the pipeline) at int8 and odd ones at fp32 (what borders cost),
+ *   "other": {level: ms}, "disturbed": share}}, "layers": {name: {level: [median, p10, p90, kernel]}}, "glue": ms, "seconds"} */
 enum pare_status pare_latency_profile(struct pare_engine *e, const struct pare_level *levels, int n_levels,
                                       const int *keep, enum pare_split split, int samples, double seconds,
                                       void *self, void (*done)(void *self, int done, int total),
