@@ -41,6 +41,11 @@ static bool is_drawable(const struct pare_point *p)
     return isfinite(p->latency.value) && p->latency.value > 0 && isfinite(p->accuracy.value);
 }
 
+static bool is_measured(const struct pare_point *p)
+{
+    return p->latency.kind == PARE_FIGURE_MEASURED && p->accuracy.kind == PARE_FIGURE_MEASURED;
+}
+
 static bool find_frame(const struct pare_state *s, struct frame *f)
 {
     double x0 = INFINITY, x1 = -INFINITY, y0 = INFINITY, y1 = -INFINITY;
@@ -56,6 +61,7 @@ static bool find_frame(const struct pare_state *s, struct frame *f)
     if (!isfinite(x0)) {
         return false;
     }
+    y0 = fmax(y0, y1 - 35); /* further down nobody chooses; those points are left out, as on the screen */
     double dx = fmax(x1 - x0, 0.1), dy = fmax(y1 - y0, 2);
     *f = (struct frame){.x0 = x0 - 0.06 * dx, .x1 = x1 + 0.06 * dx, .y0 = y0 - 0.05 * dy, .y1 = fmin(y1 + 0.07 * dy, 101), .log_x = true};
     return true;
@@ -133,11 +139,10 @@ static void draw_points(cairo_t *c, const struct frame *f, const struct pare_sta
 {
     for (int i = 0; i < s->n_points; i++) {
         const struct pare_point *p = &s->points[i];
-        if (!is_drawable(p)) {
+        if (!is_drawable(p) || y_value(p) < f->y0) {
             continue;
         }
         double x = x_at(f, p->latency.value), y = y_at(f, y_value(p)), radius = i == chosen ? 7 : p->front ? 5 : 3.5;
-        bool is_measured = p->latency.kind == PARE_FIGURE_MEASURED && p->accuracy.kind == PARE_FIGURE_MEASURED;
         run_colour(c, p->run);
         if (p->front || i == chosen) {
             cairo_set_line_width(c, 1);
@@ -148,8 +153,9 @@ static void draw_points(cairo_t *c, const struct frame *f, const struct pare_sta
             }
         }
         cairo_set_line_width(c, 1.5);
+        cairo_new_path(c); /* text leaves a current point behind */
         cairo_arc(c, x, y, radius, 0, 2 * M_PI);
-        if (is_measured) {
+        if (is_measured(p)) {
             cairo_fill(c);
         } else {
             cairo_stroke(c);
@@ -166,13 +172,18 @@ static void draw_points(cairo_t *c, const struct frame *f, const struct pare_sta
 static void draw_front(cairo_t *c, const struct frame *f, const struct pare_state *s)
 {
     double last = -INFINITY, y = NAN;
+    bool measured_only = false;
+    for (int i = 0; i < s->n_points; i++) {
+        measured_only = measured_only || (s->points[i].front && is_drawable(&s->points[i]) && is_measured(&s->points[i]));
+    }
+    cairo_new_path(c);
     grey(c, 0.35);
     cairo_set_line_width(c, 1.2);
     for (;;) {
         const struct pare_point *next = NULL;
         for (int i = 0; i < s->n_points; i++) {
             const struct pare_point *p = &s->points[i];
-            if (p->front && is_drawable(p) && p->latency.value > last && (next == NULL || p->latency.value < next->latency.value)) {
+            if (p->front && is_drawable(p) && is_measured(p) == measured_only && p->latency.value > last && (next == NULL || p->latency.value < next->latency.value)) {
                 next = p;
             }
         }
@@ -221,6 +232,8 @@ enum pare_status pare_plot_write(const struct pare_state *s, int chosen, const c
     cairo_paint(c);
     cairo_select_font_face(c, "sans-serif", CAIRO_FONT_SLANT_NORMAL, CAIRO_FONT_WEIGHT_NORMAL);
     draw_axes(c, &f, s);
+    cairo_rectangle(c, LEFT, TOP, WIDTH - LEFT - RIGHT, HEIGHT - TOP - BOTTOM);
+    cairo_clip(c);
     draw_front(c, &f, s);
     draw_points(c, &f, s, chosen);
     cairo_status_t state = cairo_status(c);
