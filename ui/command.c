@@ -164,6 +164,10 @@ static void do_compare(struct pare_ui *ui, const char *argument)
             const struct pare_point *p = &ui->st->points[i];
             const bool in_run = p->run >= 0 && p->run < ui->st->n_runs &&
                                 strcmp(ui->st->runs[p->run].name, word) == 0;
+            const bool labelled = colon == NULL && p->label != NULL && strcmp(p->label, word) == 0;
+            if (labelled && found < 0) {
+                found = i; /* "int8": a point by its label, as on the command line */
+            }
             if (in_run && (number == 0 ? found < 0 || (p->front && !ui->st->points[found].front)
                                        : p->number == number)) {
                 found = i;
