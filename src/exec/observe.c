@@ -9,8 +9,9 @@ enum pare_status pare_plan_observe(struct pare_plan *p, struct pare_calibration 
                           "needs a plan of fp32 layers that keeps every tensor, after a run");
     }
     if (c->n_tensors != p->graph->n_tensors) {
-        return pare_error(err, PARE_ERR_USAGE, "calibration", "made for %d tensors, the network has %d",
-                          c->n_tensors, p->graph->n_tensors);
+        return pare_error(err, PARE_ERR_USAGE, "calibration",
+                          "made for %d tensors, the network has %d", c->n_tensors,
+                          p->graph->n_tensors);
     }
     for (int t = 0; t < c->n_tensors; t++) {
         static const struct pare_grid f32 = {PARE_FORM_F32, 0, 1.0f, 0.0f, 0};
@@ -21,8 +22,9 @@ enum pare_status pare_plan_observe(struct pare_plan *p, struct pare_calibration 
             continue;
         }
         const struct plan_slot *s = &p->slots[slot];
-        for (int64_t i = 0; i < s->elements; i += s->row > 0 ? s->row : s->elements) {
-            const float *x = (const float *)(const void *)s->data + i / (s->row > 0 ? s->row : 1) * s->pitch;
+        for (int64_t i = 0; i<s->elements; i += s->row> 0 ? s->row : s->elements) {
+            const float *x =
+                (const float *)(const void *)s->data + i / (s->row > 0 ? s->row : 1) * s->pitch;
             const size_t n = s->pitch == s->row ? (size_t)s->elements : (size_t)s->row;
             if (pass == 0) {
                 pare_range_add(&c->ranges[t], x, n);

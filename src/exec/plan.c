@@ -17,15 +17,16 @@ static enum pare_status check_graph(const struct pare_graph *g, struct pare_erro
         for (int k = 0; k < n->n_in + n->n_out; k++) {
             const int t = k < n->n_in ? n->in[k] : n->out[k - n->n_in];
             if (t >= 0 && pare_tensor_elements(&g->tensors[t]) < 0) {
-                return pare_error(err, PARE_ERR_FORMAT, n->name, "the shape of tensor %s is not known",
-                                  g->tensors[t].name);
+                return pare_error(err, PARE_ERR_FORMAT, n->name,
+                                  "the shape of tensor %s is not known", g->tensors[t].name);
             }
         }
     }
     return PARE_OK;
 }
 
-static enum pare_status copy_levels(struct pare_plan *p, const struct pare_level *levels, struct pare_error *err)
+static enum pare_status copy_levels(struct pare_plan *p, const struct pare_level *levels,
+                                    struct pare_error *err)
 {
     const struct pare_graph *g = p->graph;
     bool all_fp32 = true;
@@ -68,7 +69,8 @@ static enum pare_status allocate(struct pare_plan *p, struct pare_error *err)
     return PARE_OK;
 }
 
-static enum pare_status make(struct pare_plan *p, const struct pare_plan_options *options, struct pare_error *err)
+static enum pare_status make(struct pare_plan *p, const struct pare_plan_options *options,
+                             struct pare_error *err)
 {
     enum pare_status status = check_graph(p->graph, err);
     if (status == PARE_OK) {
@@ -151,7 +153,8 @@ void pare_plan_memory(const struct pare_plan *p, size_t *activations, size_t *we
 
 static const struct pare_grid grid_f32 = {PARE_FORM_F32, 0, 1.0f, 0.0f, 0};
 
-/* float <-> the integers of a tensor that is no real number; values outside the type go to its ends. */
+/* float <-> the integers of a tensor that is no real number; values outside the type go to its
+ * ends. */
 static double limit(double v, double lo, double hi)
 {
     return v > lo ? (v < hi ? v : hi) : lo;
@@ -162,16 +165,35 @@ static bool store_integers(enum pare_dtype dtype, const float *x, size_t n, void
     for (size_t i = 0; i < n; i++) {
         const double v = (double)x[i];
         switch (dtype) {
-        case PARE_I8: ((int8_t *)data)[i] = (int8_t)limit(v, -128, 127); break;
-        case PARE_U8: ((uint8_t *)data)[i] = (uint8_t)limit(v, 0, 255); break;
-        case PARE_BOOL: ((uint8_t *)data)[i] = x[i] != 0.0f; break;
-        case PARE_I16: ((int16_t *)data)[i] = (int16_t)limit(v, INT16_MIN, INT16_MAX); break;
-        case PARE_U16: ((uint16_t *)data)[i] = (uint16_t)limit(v, 0, UINT16_MAX); break;
-        case PARE_I32: ((int32_t *)data)[i] = (int32_t)limit(v, INT32_MIN, INT32_MAX); break;
-        case PARE_U32: ((uint32_t *)data)[i] = (uint32_t)limit(v, 0, UINT32_MAX); break;
-        case PARE_I64: ((int64_t *)data)[i] = (int64_t)limit(v, -9e18, 9e18); break;
-        case PARE_U64: ((uint64_t *)data)[i] = (uint64_t)limit(v, 0, 1.8e19); break;
-        default: return false;
+        case PARE_I8:
+            ((int8_t *)data)[i] = (int8_t)limit(v, -128, 127);
+            break;
+        case PARE_U8:
+            ((uint8_t *)data)[i] = (uint8_t)limit(v, 0, 255);
+            break;
+        case PARE_BOOL:
+            ((uint8_t *)data)[i] = x[i] != 0.0f;
+            break;
+        case PARE_I16:
+            ((int16_t *)data)[i] = (int16_t)limit(v, INT16_MIN, INT16_MAX);
+            break;
+        case PARE_U16:
+            ((uint16_t *)data)[i] = (uint16_t)limit(v, 0, UINT16_MAX);
+            break;
+        case PARE_I32:
+            ((int32_t *)data)[i] = (int32_t)limit(v, INT32_MIN, INT32_MAX);
+            break;
+        case PARE_U32:
+            ((uint32_t *)data)[i] = (uint32_t)limit(v, 0, UINT32_MAX);
+            break;
+        case PARE_I64:
+            ((int64_t *)data)[i] = (int64_t)limit(v, -9e18, 9e18);
+            break;
+        case PARE_U64:
+            ((uint64_t *)data)[i] = (uint64_t)limit(v, 0, 1.8e19);
+            break;
+        default:
+            return false;
         }
     }
     return true;
@@ -181,23 +203,40 @@ static bool load_integers(enum pare_dtype dtype, const void *data, size_t n, flo
 {
     for (size_t i = 0; i < n; i++) {
         switch (dtype) {
-        case PARE_I8: x[i] = ((const int8_t *)data)[i]; break;
+        case PARE_I8:
+            x[i] = ((const int8_t *)data)[i];
+            break;
         case PARE_U8:
-        case PARE_BOOL: x[i] = ((const uint8_t *)data)[i]; break;
-        case PARE_I16: x[i] = ((const int16_t *)data)[i]; break;
-        case PARE_U16: x[i] = ((const uint16_t *)data)[i]; break;
-        case PARE_I32: x[i] = (float)((const int32_t *)data)[i]; break;
-        case PARE_U32: x[i] = (float)((const uint32_t *)data)[i]; break;
-        case PARE_I64: x[i] = (float)((const int64_t *)data)[i]; break;
-        case PARE_U64: x[i] = (float)((const uint64_t *)data)[i]; break;
-        default: return false;
+        case PARE_BOOL:
+            x[i] = ((const uint8_t *)data)[i];
+            break;
+        case PARE_I16:
+            x[i] = ((const int16_t *)data)[i];
+            break;
+        case PARE_U16:
+            x[i] = ((const uint16_t *)data)[i];
+            break;
+        case PARE_I32:
+            x[i] = (float)((const int32_t *)data)[i];
+            break;
+        case PARE_U32:
+            x[i] = (float)((const uint32_t *)data)[i];
+            break;
+        case PARE_I64:
+            x[i] = (float)((const int64_t *)data)[i];
+            break;
+        case PARE_U64:
+            x[i] = (float)((const uint64_t *)data)[i];
+            break;
+        default:
+            return false;
         }
     }
     return true;
 }
 
-enum pare_status pare_plan_set_input(struct pare_plan *p, int i, const float *data, size_t n_elements,
-                                     struct pare_error *err)
+enum pare_status pare_plan_set_input(struct pare_plan *p, int i, const float *data,
+                                     size_t n_elements, struct pare_error *err)
 {
     const int tensor = i >= 0 && i < p->graph->n_inputs ? p->graph->inputs[i] : -1;
     if (tensor < 0) {
@@ -209,8 +248,8 @@ enum pare_status pare_plan_set_input(struct pare_plan *p, int i, const float *da
     if ((int64_t)n_elements != s->elements) {
         char shape[128];
         pare_tensor_shape_text(t, shape, sizeof shape);
-        return pare_error(err, PARE_ERR_USAGE, t->name, "input takes %s, %zu numbers were given", shape,
-                          n_elements);
+        return pare_error(err, PARE_ERR_USAGE, t->name, "input takes %s, %zu numbers were given",
+                          shape, n_elements);
     }
     p->has_run = false;
     if (plan_is_real(p->graph, tensor)) {
@@ -223,14 +262,16 @@ enum pare_status pare_plan_set_input(struct pare_plan *p, int i, const float *da
                             pare_dtype_name(t->dtype));
 }
 
-void pare_plan_output_shape(const struct pare_plan *p, int i, int *rank, int64_t dims[PARE_MAX_RANK])
+void pare_plan_output_shape(const struct pare_plan *p, int i, int *rank,
+                            int64_t dims[PARE_MAX_RANK])
 {
     const int tensor = p->graph->outputs[i];
     *rank = p->graph->tensors[tensor].rank;
     memcpy(dims, p->dims[tensor], sizeof p->dims[tensor]);
 }
 
-/* The slot that speaks for a tensor: fp32 where there is one, else the carrier's, else the finest codes. */
+/* The slot that speaks for a tensor: fp32 where there is one, else the carrier's, else the finest
+ * codes. */
 static int best_slot(const struct pare_plan *p, int tensor)
 {
     const struct pare_grid carrier = plan_carrier(p, tensor);
@@ -276,12 +317,13 @@ static size_t elements_now(const struct pare_plan *p, int tensor)
     return n > 0 ? (size_t)n : 0;
 }
 
-static enum pare_status read_tensor(struct pare_plan *p, int tensor, int slot, float *data, size_t n_elements,
-                                    struct pare_error *err)
+static enum pare_status read_tensor(struct pare_plan *p, int tensor, int slot, float *data,
+                                    size_t n_elements, struct pare_error *err)
 {
     const struct pare_tensor *t = &p->graph->tensors[tensor];
     if ((int64_t)n_elements != pare_tensor_elements(t)) {
-        return pare_error(err, PARE_ERR_USAGE, t->name, "the tensor has %lld elements, %zu were asked for",
+        return pare_error(err, PARE_ERR_USAGE, t->name,
+                          "the tensor has %lld elements, %zu were asked for",
                           (long long)pare_tensor_elements(t), n_elements);
     }
     const size_t now = elements_now(p, tensor) < n_elements ? elements_now(p, tensor) : n_elements;
@@ -310,8 +352,8 @@ static bool readable(const struct pare_plan *p, int slot)
     return slot >= 0 && (p->slots[slot].pinned || p->slots[slot].constant);
 }
 
-enum pare_status pare_plan_read_tensor(struct pare_plan *p, int tensor, float *data, size_t n_elements,
-                                       struct pare_error *err)
+enum pare_status pare_plan_read_tensor(struct pare_plan *p, int tensor, float *data,
+                                       size_t n_elements, struct pare_error *err)
 {
     if (tensor < 0 || tensor >= p->graph->n_tensors) {
         return pare_error(err, PARE_ERR_INTERNAL, NULL, "no tensor %d", tensor);

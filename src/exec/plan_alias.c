@@ -1,4 +1,5 @@
-/* plan_alias.c: concat in place. Whoever makes an input of a concat writes it straight into the result. */
+/* plan_alias.c: concat in place. Whoever makes an input of a concat writes it straight into the
+ * result. */
 #include "exec/plan_parts.h"
 
 #include <stdlib.h>
@@ -53,7 +54,8 @@ static int movable_root(const struct pare_plan *p, int in, const struct piece *p
 {
     const int root = plan_root(p, in);
     const struct plan_slot *s = &p->slots[root];
-    if (s->constant || s->producer < 0 || s->elements != p->slots[in].elements || s->pitch != s->row) {
+    if (s->constant || s->producer < 0 || s->elements != p->slots[in].elements ||
+        s->pitch != s->row) {
         return -1;
     }
     if (piece->dense) {
@@ -84,7 +86,8 @@ static void alias_concat(struct pare_plan *p, struct plan_step *step)
 }
 
 /* A copy target inside the result for every input that is not already there. */
-static enum pare_status copy_targets(struct pare_plan *p, struct plan_step *step, struct pare_error *err)
+static enum pare_status copy_targets(struct pare_plan *p, struct plan_step *step,
+                                     struct pare_error *err)
 {
     const struct pare_node *n = &p->graph->nodes[step->node];
     int *pieces = pare_arena_array(&p->arena, (size_t)step->n_in, sizeof *pieces);
@@ -99,7 +102,8 @@ static enum pare_status copy_targets(struct pare_plan *p, struct plan_step *step
             at = p->slots[at].parent;
         }
         pieces[k] = -1;
-        if (at >= 0 && root == plan_root(p, step->out[0]) && p->slots[at].parent_offset == piece.offset) {
+        if (at >= 0 && root == plan_root(p, step->out[0]) &&
+            p->slots[at].parent_offset == piece.offset) {
             continue;
         }
         pieces[k] = plan_scratch_add(p, 0);

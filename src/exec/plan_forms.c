@@ -7,78 +7,6 @@
 static const struct pare_grid grid_f32 = {PARE_FORM_F32, 0, 1.0f, 0.0f, 0};
 static const struct pare_grid grid_f16 = {PARE_FORM_F16, 0, 1.0f, 0.0f, 0};
 
-bool plan_is_real(const struct pare_graph *g, int tensor)
-{
-    const struct pare_tensor *t = &g->tensors[tensor];
-    if (t->dtype == PARE_F32 || t->dtype == PARE_F16 || t->dtype == PARE_BF16 || t->dtype == PARE_F64) {
-        return true;
-    }
-    return t->quant != NULL && t->data != NULL; /* a constant of codes: real numbers */
-}
-
-enum pare_dtype plan_form_dtype(const struct pare_grid *grid)
-{
-    return grid->form == PARE_FORM_CODES ? PARE_U8 : grid->form == PARE_FORM_F16 ? PARE_F16 : PARE_F32;
-}
-
-int plan_slot_find(const struct pare_plan *p, int tensor, const struct pare_grid *grid)
-{
-    for (int s = p->first_slot[tensor]; s >= 0; s = p->slots[s].next) {
-        if (pare_grid_equal(&p->slots[s].grid, grid)) {
-            return s;
-        }
-    }
-    return -1;
-}
-
-static struct plan_slot *grow_slots(struct pare_plan *p)
-{
-    if (p->n_slots == p->cap_slots) {
-        const int cap = p->cap_slots > 0 ? 2 * p->cap_slots : 128;
-        struct plan_slot *slots = realloc(p->slots, (size_t)cap * sizeof *slots);
-        if (slots == NULL) {
-            return NULL;
-        }
-        p->slots = slots;
-        p->cap_slots = cap;
-    }
-    struct plan_slot *s = &p->slots[p->n_slots++];
-    memset(s, 0, sizeof *s);
-    s->tensor = s->parent = s->next = s->producer = -1;
-    return s;
-}
-
-int plan_slot_add(struct pare_plan *p, int tensor, const struct pare_grid *grid)
-{
-    const struct pare_tensor *t = &p->graph->tensors[tensor];
-    struct plan_slot *s = grow_slots(p);
-    if (s == NULL) {
-        return -1;
-    }
-    s->tensor = tensor;
-    s->grid = *grid;
-    s->dtype = plan_is_real(p->graph, tensor) ? plan_form_dtype(grid) : t->dtype;
-    s->elements = pare_tensor_elements(t);
-    s->row = t->rank > 0 ? t->dims[t->rank - 1] : 1;
-    s->pitch = s->row;
-    s->bytes = pare_dtype_bytes(s->dtype, s->elements);
-    s->next = p->first_slot[tensor];
-    p->first_slot[tensor] = p->n_slots - 1;
-    return p->n_slots - 1;
-}
-
-int plan_scratch_add(struct pare_plan *p, size_t bytes)
-{
-    struct plan_slot *s = grow_slots(p);
-    if (s == NULL) {
-        return -1;
-    }
-    s->dtype = PARE_U8;
-    s->elements = s->row = s->pitch = (int64_t)bytes;
-    s->bytes = bytes;
-    return p->n_slots - 1;
-}
-
 bool plan_is_view(const struct pare_graph *g, int node)
 {
     const struct pare_node *n = &g->nodes[node];
@@ -88,9 +16,12 @@ bool plan_is_view(const struct pare_graph *g, int node)
     case PARE_OP_UNSQUEEZE:
     case PARE_OP_FLATTEN:
     case PARE_OP_IDENTITY:
-    case PARE_OP_REQUANTIZE: return true;
-    case PARE_OP_CAST: return plan_is_real(g, n->in[0]) && plan_is_real(g, n->out[0]);
-    default: return false;
+    case PARE_OP_REQUANTIZE:
+        return true;
+    case PARE_OP_CAST:
+        return plan_is_real(g, n->in[0]) && plan_is_real(g, n->out[0]);
+    default:
+        return false;
     }
 }
 
@@ -103,7 +34,9 @@ bool plan_is_mover(const struct pare_graph *g, int node, int *n_data)
     }
     switch (n->op) {
     case PARE_OP_CONCAT:
-    case PARE_OP_PACK: *n_data = n->n_in; return true;
+    case PARE_OP_PACK:
+        *n_data = n->n_in;
+        return true;
     case PARE_OP_SPLIT:
     case PARE_OP_UNPACK:
     case PARE_OP_TRANSPOSE:
@@ -113,13 +46,17 @@ bool plan_is_mover(const struct pare_graph *g, int node, int *n_data)
     case PARE_OP_EXPAND:
     case PARE_OP_TILE:
     case PARE_OP_DEPTH_TO_SPACE:
-    case PARE_OP_SPACE_TO_DEPTH: return true;
-    case PARE_OP_PAD: return n->n_in < 3 || n->in[2] < 0 || g->tensors[n->in[2]].data != NULL;
-    case PARE_OP_MAX_POOL: return n->n_out == 1 || n->out[1] < 0;
+    case PARE_OP_SPACE_TO_DEPTH:
+        return true;
+    case PARE_OP_PAD:
+        return n->n_in < 3 || n->in[2] < 0 || g->tensors[n->in[2]].data != NULL;
+    case PARE_OP_MAX_POOL:
+        return n->n_out == 1 || n->out[1] < 0;
     case PARE_OP_RESIZE:
         return n->attr.resize.mode == PARE_RESIZE_NEAREST &&
                n->attr.resize.coord != PARE_COORD_TF_CROP_AND_RESIZE;
-    default: return false;
+    default:
+        return false;
     }
 }
 
@@ -140,10 +77,12 @@ static const struct pare_range *range_of(const struct pare_plan *p, int tensor)
     if (p->shared_range[tensor] != NULL) {
         return p->shared_range[tensor];
     }
-    return c != NULL && tensor < c->n_tensors && c->ranges[tensor].n > 0 ? &c->ranges[tensor] : NULL;
+    return c != NULL && tensor < c->n_tensors && c->ranges[tensor].n > 0 ? &c->ranges[tensor]
+                                                                         : NULL;
 }
 
-/* The grid of `bits` bits for a tensor: the file's, else the calibration's, else from the file's range. */
+/* The grid of `bits` bits for a tensor: the file's, else the calibration's, else from the file's
+ * range. */
 static bool code_grid(const struct pare_plan *p, int tensor, int bits, struct pare_grid *grid)
 {
     struct pare_grid file;
@@ -191,8 +130,10 @@ static bool is_float_function(enum pare_op op)
     case PARE_OP_DETECTION_POSTPROCESS:
     case PARE_OP_CONSTANT_OF_SHAPE:
     case PARE_OP_RANGE:
-    case PARE_OP_CAST: return true;
-    default: return false;
+    case PARE_OP_CAST:
+        return true;
+    default:
+        return false;
     }
 }
 
@@ -201,8 +142,8 @@ bool plan_file_limits(const struct pare_graph *g, int tensor, float *lo, float *
     struct pare_grid grid;
     int n_data;
     const int producer = g->tensors[tensor].producer;
-    if (producer < 0 || !plan_file_grid(g, tensor, &grid) || is_float_function(g->nodes[producer].op) ||
-        plan_is_mover(g, producer, &n_data)) {
+    if (producer < 0 || !plan_file_grid(g, tensor, &grid) ||
+        is_float_function(g->nodes[producer].op) || plan_is_mover(g, producer, &n_data)) {
         return false;
     }
     *lo = pare_grid_real(&grid, 0);
@@ -217,7 +158,8 @@ static enum plan_class level_class(struct pare_level level)
                                            : PLAN_CLASS_F32;
 }
 
-/* A layer's level decides for itself and for what runs in its epilogue; other operators follow their inputs. */
+/* A layer's level decides for itself and for what runs in its epilogue; other operators follow
+ * their inputs. */
 static enum plan_class node_class(const struct pare_plan *p, int node)
 {
     const struct pare_node *n = &p->graph->nodes[node];
@@ -227,7 +169,8 @@ static enum plan_class node_class(const struct pare_plan *p, int node)
     const bool concat = n->op == PARE_OP_CONCAT || n->op == PARE_OP_PACK;
     int widest = PLAN_CLASS_CODES, narrowest = PLAN_CLASS_F32, n_real = 0;
     for (int k = 0; k < n->n_in; k++) {
-        if (n->in[k] < 0 || p->graph->tensors[n->in[k]].data != NULL || !plan_is_real(p->graph, n->in[k])) {
+        if (n->in[k] < 0 || p->graph->tensors[n->in[k]].data != NULL ||
+            !plan_is_real(p->graph, n->in[k])) {
             continue;
         }
         const int c = p->float_class[n->in[k]];
@@ -248,9 +191,11 @@ void plan_classify(struct pare_plan *p)
             if (n->out[k] < 0) {
                 continue;
             }
-            const bool keeps_codes = c == PLAN_CLASS_CODES && plan_file_grid(p->graph, n->out[k], &file);
+            const bool keeps_codes =
+                c == PLAN_CLASS_CODES && plan_file_grid(p->graph, n->out[k], &file);
             const bool function = is_float_function(n->op) && !plan_is_view(p->graph, i);
-            p->float_class[n->out[k]] = (unsigned char)(function && !keeps_codes ? PLAN_CLASS_F32 : c);
+            p->float_class[n->out[k]] =
+                (unsigned char)(function && !keeps_codes ? PLAN_CLASS_F32 : c);
         }
     }
 }
@@ -287,7 +232,8 @@ struct pare_grid plan_carrier(const struct pare_plan *p, int tensor)
     struct pare_grid file;
     if (p->graph->tensors[tensor].producer < 0) {
         c = PLAN_CLASS_F32; /* a graph input is given in float32 */
-    } else if (p->carrier == PARE_CARRIER_AUTO && c == PLAN_CLASS_CODES && !plan_file_grid(p->graph, tensor, &file) &&
+    } else if (p->carrier == PARE_CARRIER_AUTO && c == PLAN_CLASS_CODES &&
+               !plan_file_grid(p->graph, tensor, &file) &&
                (p->graph->tensors[tensor].is_output || only_functions_read(p->graph, tensor))) {
         /* No kernel reads these codes: rounding would only lose what the accumulator knows. */
         c = PLAN_CLASS_F32;
@@ -309,12 +255,17 @@ enum pare_status plan_layer_input_grid(const struct pare_plan *p, int node, stru
                               "an integer level needs a calibrated range for the layer's input");
         }
         return PARE_OK;
-    case PARE_LEVEL_FP16: *grid = grid_f16; return PARE_OK;
-    default: *grid = grid_f32; return PARE_OK;
+    case PARE_LEVEL_FP16:
+        *grid = grid_f16;
+        return PARE_OK;
+    default:
+        *grid = grid_f32;
+        return PARE_OK;
     }
 }
 
-/* Asks for `tensor` on `grid`; constants are left alone (they get their slot when a step reads them). */
+/* Asks for `tensor` on `grid`; constants are left alone (they get their slot when a step reads
+ * them). */
 static enum pare_status ask(struct pare_plan *p, int tensor, const struct pare_grid *grid,
                             struct pare_error *err)
 {
@@ -379,8 +330,8 @@ static enum pare_status ask_for_node(struct pare_plan *p, int node, struct pare_
             continue;
         }
         for (int o = 0; o < n->n_out; o++) {
-            for (int s = n->out[o] >= 0 ? p->first_slot[n->out[o]] : -1; status == PARE_OK && s >= 0;
-                 s = p->slots[s].next) {
+            for (int s = n->out[o] >= 0 ? p->first_slot[n->out[o]] : -1;
+                 status == PARE_OK && s >= 0; s = p->slots[s].next) {
                 const struct pare_grid grid = p->slots[s].grid;
                 status = ask(p, n->in[k], &grid, err);
             }
@@ -416,47 +367,4 @@ enum pare_status plan_make_slots(struct pare_plan *p, struct pare_error *err)
         status = ask(p, g->inputs[i], &grid_f32, err);
     }
     return status;
-}
-
-/* Values of a constant tensor in a form; the tensor's own memory where that is the form. */
-static enum pare_status fill_constant(struct pare_plan *p, int slot, struct pare_error *err)
-{
-    struct plan_slot *s = &p->slots[slot];
-    const struct pare_tensor *t = &p->graph->tensors[s->tensor];
-    s->constant = true;
-    if (t->quant == NULL && t->dtype == s->dtype) {
-        union { const void *in; unsigned char *out; } bytes = {.in = t->data}; /* never written */
-        s->data = bytes.out;
-        return PARE_OK;
-    }
-    float *values = malloc(((size_t)s->elements + 1) * sizeof *values);
-    s->data = pare_arena_alloc(&p->arena, s->bytes + 1);
-    if (values == NULL || s->data == NULL) {
-        free(values);
-        return pare_error_nomem(err);
-    }
-    enum pare_status status = pare_tensor_const_f32(t, values, err);
-    if (status == PARE_OK) {
-        plan_store_f32(p->isa, s, values, (size_t)s->elements, s->data);
-    }
-    free(values);
-    return status;
-}
-
-int plan_operand_slot(struct pare_plan *p, int tensor, const struct pare_grid *grid, struct pare_error *err)
-{
-    const struct pare_grid *g = plan_is_real(p->graph, tensor) ? grid : &grid_f32;
-    int slot = plan_slot_find(p, tensor, g);
-    if (slot >= 0) {
-        return slot;
-    }
-    slot = plan_slot_add(p, tensor, g);
-    if (slot < 0) {
-        pare_error_nomem(err);
-        return -1;
-    }
-    if (p->graph->tensors[tensor].data != NULL && fill_constant(p, slot, err) != PARE_OK) {
-        return -1;
-    }
-    return slot;
 }

@@ -7,7 +7,8 @@
 bool plan_is_kernel_layer(const struct pare_graph *g, int node)
 {
     const struct pare_node *n = &g->nodes[node];
-    if (!pare_node_is_layer(g, node) || (n->n_in > 2 && n->in[2] >= 0 && g->tensors[n->in[2]].data == NULL)) {
+    if (!pare_node_is_layer(g, node) ||
+        (n->n_in > 2 && n->in[2] >= 0 && g->tensors[n->in[2]].data == NULL)) {
         return false;
     }
     return n->op == PARE_OP_FULLY_CONNECTED || n->attr.window.n_spatial <= 2;
@@ -19,7 +20,8 @@ static bool same_dims(const struct pare_tensor *a, const struct pare_tensor *b)
            memcmp(a->dims, b->dims, (size_t)(a->rank > 0 ? a->rank : 0) * sizeof a->dims[0]) == 0;
 }
 
-/* Is constant t one value per last-axis channel of `value`, or a single value, when broadcast to it? */
+/* Is constant t one value per last-axis channel of `value`, or a single value, when broadcast to
+ * it? */
 static bool per_channel(const struct pare_tensor *t, const struct pare_tensor *value)
 {
     const int64_t n = pare_tensor_elements(t);
@@ -47,7 +49,8 @@ static bool clamp_step(struct plan_chain_step *s, float lo, float hi)
 }
 
 /* CLIP with bounds in attributes or in constant inputs. */
-static bool clip_step(const struct pare_graph *g, const struct pare_node *n, struct plan_chain_step *s)
+static bool clip_step(const struct pare_graph *g, const struct pare_node *n,
+                      struct plan_chain_step *s)
 {
     float lo = n->attr.lo, hi = n->attr.hi;
     if (n->n_in > 1 && n->in[1] >= 0 && !scalar_of(g, n->in[1], &lo)) {
@@ -59,8 +62,8 @@ static bool clip_step(const struct pare_graph *g, const struct pare_node *n, str
     return lo <= hi && clamp_step(s, lo, hi);
 }
 
-static bool vec_step(const struct pare_graph *g, int constant, int value, enum pk_step_op op, bool negate,
-                     struct plan_chain_step *s)
+static bool vec_step(const struct pare_graph *g, int constant, int value, enum pk_step_op op,
+                     bool negate, struct plan_chain_step *s)
 {
     const struct pare_tensor *t = &g->tensors[constant];
     if (t->data == NULL || !plan_is_real(g, constant) || !per_channel(t, &g->tensors[value])) {
@@ -84,7 +87,8 @@ static bool binary_step(const struct pare_graph *g, const struct pare_node *n, i
     float number;
     if (n->op == PARE_OP_MIN || n->op == PARE_OP_MAX) {
         return scalar_of(g, other, &number) && isfinite(number) &&
-               (n->op == PARE_OP_MIN ? clamp_step(s, -INFINITY, number) : clamp_step(s, number, INFINITY));
+               (n->op == PARE_OP_MIN ? clamp_step(s, -INFINITY, number)
+                                     : clamp_step(s, number, INFINITY));
     }
     if (same_dims(&g->tensors[other], &g->tensors[value])) {
         s->step.op = n->op == PARE_OP_ADD   ? PK_STEP_ADD_TENSOR
@@ -112,11 +116,19 @@ bool plan_chain_step(const struct pare_graph *g, int node, int value, struct pla
     s->step.a = n->attr.alpha;
     s->step.b = n->attr.beta;
     switch (n->op) {
-    case PARE_OP_RELU: return clamp_step(s, 0.0f, INFINITY);
-    case PARE_OP_CLIP: return n->in[0] == value && clip_step(g, n, s);
-    case PARE_OP_LEAKY_RELU: s->step.op = PK_STEP_LEAKY; return true;
-    case PARE_OP_HARD_SWISH: s->step.op = PK_STEP_HARD_SWISH; return true;
-    case PARE_OP_HARD_SIGMOID: s->step.op = PK_STEP_HARD_SIGMOID; return true;
+    case PARE_OP_RELU:
+        return clamp_step(s, 0.0f, INFINITY);
+    case PARE_OP_CLIP:
+        return n->in[0] == value && clip_step(g, n, s);
+    case PARE_OP_LEAKY_RELU:
+        s->step.op = PK_STEP_LEAKY;
+        return true;
+    case PARE_OP_HARD_SWISH:
+        s->step.op = PK_STEP_HARD_SWISH;
+        return true;
+    case PARE_OP_HARD_SIGMOID:
+        s->step.op = PK_STEP_HARD_SIGMOID;
+        return true;
     case PARE_OP_PRELU:
         return n->n_in == 2 && n->in[0] == value && n->in[1] >= 0 &&
                vec_step(g, n->in[1], value, PK_STEP_PRELU, false, s);
@@ -124,8 +136,10 @@ bool plan_chain_step(const struct pare_graph *g, int node, int value, struct pla
     case PARE_OP_SUB:
     case PARE_OP_MUL:
     case PARE_OP_MIN:
-    case PARE_OP_MAX: return n->n_in == 2 && binary_step(g, n, value, s);
-    default: return false;
+    case PARE_OP_MAX:
+        return n->n_in == 2 && binary_step(g, n, value, s);
+    default:
+        return false;
     }
 }
 
@@ -137,11 +151,14 @@ static int open_group(const struct pare_plan *p, int tensor)
         return -1;
     }
     const int group = p->group_of[producer];
-    return group >= 0 && p->groups[group].tail == tensor && p->groups[group].n_chain < PLAN_MAX_CHAIN ? group
-                                                                                                      : -1;
+    return group >= 0 && p->groups[group].tail == tensor &&
+                   p->groups[group].n_chain < PLAN_MAX_CHAIN
+               ? group
+               : -1;
 }
 
-/* Does the epilogue of a transposed convolution allow this? Its planes are scattered afterwards: no operand. */
+/* Does the epilogue of a transposed convolution allow this? Its planes are scattered afterwards: no
+ * operand. */
 static bool group_takes(const struct pare_plan *p, int group, const struct plan_chain_step *s)
 {
     return s->operand < 0 || p->graph->nodes[p->groups[group].node].op != PARE_OP_CONV_TRANSPOSE;
@@ -151,11 +168,13 @@ static void try_fuse(struct pare_plan *p, int node)
 {
     const struct pare_node *n = &p->graph->nodes[node];
     int best = -1;
-    /* of two candidates the one whose last node comes later: its value is then still in the cache */
+    /* of two candidates the one whose last node comes later: its value is then still in the cache
+     */
     for (int i = 0; i < n->n_in && i < 2; i++) {
         const int group = open_group(p, n->in[i]);
         struct plan_chain_step s;
-        if (group >= 0 && plan_chain_step(p->graph, node, n->in[i], &s) && group_takes(p, group, &s) &&
+        if (group >= 0 && plan_chain_step(p->graph, node, n->in[i], &s) &&
+            group_takes(p, group, &s) &&
             (best < 0 || p->graph->tensors[p->groups[group].tail].producer >
                              p->graph->tensors[p->groups[best].tail].producer)) {
             best = group;

@@ -1,15 +1,15 @@
 /*
  * plan_layer.c: one layer: its geometry for the kernels, and its epilogue.
  *
- * Integer levels, in this order, in float32 (x: input grid, w: weights of the channel, y: output grid):
- *   s = s_x * s_w                          real value of one unit of the accumulator
- *   r = bias + offset_x * (s_w * (float)(sum of codes - k * zero_w))   (offset_x: one-bit grids only)
- *   without successors    m = s / s_y,  b = (r - offset_y) / s_y;  clamps become the bounds of the output
- *   with successors       t = fmaf(acc, s, r), each successor in order, then (t - offset_y) * (1 / s_y)
- * In the int32 accumulator: -zero_x * (sum of codes - k * zero_w), and the file's own int32 bias where input and
- * weights both are on the file's grids (then bias is 0 above).
- * Float levels: t = sum + bias, the successors, and for codes (t - offset_y) * (1 / s_y) of the float32 value,
- * so that codes are the same whether t was stored in between or not.
+ * Integer levels, in this order, in float32 (x: input grid, w: weights of the channel, y: output
+ * grid): s = s_x * s_w                          real value of one unit of the accumulator r = bias
+ * + offset_x * (s_w * (float)(sum of codes - k * zero_w))   (offset_x: one-bit grids only) without
+ * successors    m = s / s_y,  b = (r - offset_y) / s_y;  clamps become the bounds of the output
+ *   with successors       t = fmaf(acc, s, r), each successor in order, then (t - offset_y) * (1 /
+ * s_y) In the int32 accumulator: -zero_x * (sum of codes - k * zero_w), and the file's own int32
+ * bias where input and weights both are on the file's grids (then bias is 0 above). Float levels: t
+ * = sum + bias, the successors, and for codes (t - offset_y) * (1 / s_y) of the float32 value, so
+ * that codes are the same whether t was stored in between or not.
  */
 #include "exec/plan_parts.h"
 
@@ -26,7 +26,8 @@ static int axis_or_one(const struct pare_tensor *t, int axis, int n_spatial)
 void plan_layer_geometry(const struct pare_graph *g, int node, struct pk_conv *c, int64_t *batch)
 {
     const struct pare_node *n = &g->nodes[node];
-    const struct pare_tensor *x = &g->tensors[n->in[0]], *w = &g->tensors[n->in[1]], *y = &g->tensors[n->out[0]];
+    const struct pare_tensor *x = &g->tensors[n->in[0]], *w = &g->tensors[n->in[1]],
+                             *y = &g->tensors[n->out[0]];
     memset(c, 0, sizeof *c);
     c->in_h = c->in_w = c->out_h = c->out_w = c->kernel_h = c->kernel_w = 1;
     c->stride_h = c->stride_w = c->dilation_h = c->dilation_w = c->groups = 1;
@@ -58,117 +59,6 @@ void plan_layer_geometry(const struct pare_graph *g, int node, struct pk_conv *c
     }
 }
 
-/* ---- successors ---- */
-
-/* vec of a step: the constant's values, one per channel. */
-static enum pare_status step_vec(struct pare_plan *p, const struct plan_chain_step *s, int channels,
-                                 const float **vec, struct pare_error *err)
-{
-    const struct pare_tensor *t = &p->graph->tensors[s->constant];
-    float *v = pare_arena_array(&p->arena, (size_t)channels, sizeof *v);
-    if (v == NULL) {
-        return pare_error_nomem(err);
-    }
-    enum pare_status status = pare_tensor_const_f32(t, v, err);
-    if (pare_tensor_elements(t) == 1) {
-        for (int c = 1; c < channels; c++) {
-            v[c] = v[0];
-        }
-    }
-    for (int c = 0; s->negate && c < channels; c++) {
-        v[c] = -v[c];
-    }
-    *vec = v;
-    return status;
-}
-
-/* Merges clamp [a, b] after [lo, hi]. */
-static void merge_clamp(float a, float b, float *lo, float *hi)
-{
-    const float l = *lo > a ? *lo : a, h = *hi > a ? *hi : a;
-    *lo = l < b ? l : b;
-    *hi = h < b ? h : b;
-}
-
-struct successors {
-    struct pk_step *steps;
-    int n_steps;
-    bool only_clamps;
-    float lo, hi;               /* of the clamps, when there is nothing else */
-};
-
-static void add_clamp(struct successors *s, float lo, float hi)
-{
-    s->steps[s->n_steps++] = (struct pk_step){.op = PK_STEP_CLAMP, .a = lo, .b = hi};
-    merge_clamp(lo, hi, &s->lo, &s->hi);
-}
-
-/* Clamps to the range of the file's grid, where the tensor has one. */
-static void add_limits(const struct pare_graph *g, int tensor, struct successors *s)
-{
-    float lo, hi;
-    if (plan_file_limits(g, tensor, &lo, &hi)) {
-        add_clamp(s, lo, hi);
-    }
-}
-
-/* One fused node. */
-static enum pare_status add_successor(struct pare_plan *p, const struct plan_chain_step *chain, int operand,
-                                      int channels, struct plan_layer *layer, struct successors *s,
-                                      struct pare_error *err)
-{
-    if (chain->step.op == PK_STEP_CLAMP) {
-        add_clamp(s, chain->step.a, chain->step.b);
-        return PARE_OK;
-    }
-    s->only_clamps = false;
-    layer->operand[s->n_steps] = operand;
-    struct pk_step *to = &s->steps[s->n_steps++];
-    *to = chain->step;
-    if (operand >= 0) {
-        const struct plan_slot *from = &p->slots[operand];
-        to->type = from->dtype == PARE_U8 ? PK_U8 : from->dtype == PARE_F16 ? PK_F16 : PK_F32;
-        to->scale = from->grid.scale;
-        to->offset = from->grid.offset;
-        to->zero = from->grid.zero;
-    }
-    return chain->constant >= 0 ? step_vec(p, chain, channels, &to->vec, err) : PARE_OK;
-}
-
-static enum pare_status make_successors(struct pare_plan *p, struct plan_step *step, const struct plan_group *group,
-                                        struct successors *s, struct pare_error *err)
-{
-    const struct pare_graph *g = p->graph;
-    struct plan_layer *layer = step->layer;
-    const int channels = (int)pare_node_out_channels(g, group->node);
-    int value = g->nodes[group->node].out[0];
-    s->steps = pare_arena_array(&p->arena, PLAN_MAX_STEPS, sizeof *s->steps);
-    if (s->steps == NULL) {
-        return pare_error_nomem(err);
-    }
-    for (int i = 0; i < PLAN_MAX_STEPS; i++) {
-        layer->operand[i] = -1;
-    }
-    s->only_clamps = true;
-    s->lo = -INFINITY;
-    s->hi = INFINITY;
-    add_limits(g, value, s);
-    for (int i = 0; i < group->n_chain; i++) {
-        struct plan_chain_step chain;
-        if (!plan_chain_step(g, group->chain[i], value, &chain)) {
-            return pare_error(err, PARE_ERR_INTERNAL, g->nodes[group->chain[i]].name, "cannot be fused");
-        }
-        enum pare_status status = add_successor(p, &chain, layer->chain_operand[i], channels, layer, s, err);
-        if (status != PARE_OK) {
-            return status;
-        }
-        value = g->nodes[group->chain[i]].out[0];
-        add_limits(g, value, s);
-    }
-    layer->n_steps = s->n_steps;
-    return PARE_OK;
-}
-
 /* ---- scales and biases ---- */
 
 /* Is the file's int32 bias in units of this input's and the weights' scales? */
@@ -177,26 +67,29 @@ static bool bias_is_imported(const struct pare_plan *p, int node, const struct p
     const struct pare_node *n = &p->graph->nodes[node];
     struct pare_grid file;
     return n->n_in > 2 && n->in[2] >= 0 && p->graph->tensors[n->in[2]].dtype == PARE_I32 &&
-           pare_tensor_elements(&p->graph->tensors[n->in[2]]) == pare_node_out_channels(p->graph, node) &&
+           pare_tensor_elements(&p->graph->tensors[n->in[2]]) ==
+               pare_node_out_channels(p->graph, node) &&
            pare_weights_imported(p->graph, node, p->levels[node].w_bits) &&
            plan_file_grid(p->graph, n->in[0], &file) && pare_grid_equal(&file, x);
 }
 
 /* int32 part of one call: zero points, and the imported bias. */
 static enum pare_status integer_bias(struct pare_plan *p, int node, const struct pare_grid *x,
-                                     const struct plan_weights *w, const struct plan_call_weights *cw,
-                                     struct pk_epilogue *e, struct pare_error *err)
+                                     const struct plan_weights *w,
+                                     const struct plan_call_weights *cw, struct pk_epilogue *e,
+                                     struct pare_error *err)
 {
     int32_t *bias = pare_arena_array(&p->arena, (size_t)w->channels, sizeof *bias);
     if (bias == NULL) {
         return pare_error_nomem(err);
     }
-    const int32_t *file = bias_is_imported(p, node, x) ? p->graph->tensors[p->graph->nodes[node].in[2]].data
-                                                       : NULL;
+    const int32_t *file =
+        bias_is_imported(p, node, x) ? p->graph->tensors[p->graph->nodes[node].in[2]].data : NULL;
     bool any = false;
     for (int64_t c = 0; c < w->channels; c++) {
         const int64_t zero_w = w->zero_point != NULL ? w->zero_point[c] : 0;
-        const int64_t value = -(int64_t)x->zero * (cw->sum[c] - cw->k * zero_w) + (file != NULL ? file[c] : 0);
+        const int64_t value =
+            -(int64_t)x->zero * (cw->sum[c] - cw->k * zero_w) + (file != NULL ? file[c] : 0);
         if (value > INT32_MAX || value < INT32_MIN) {
             return pare_error(err, PARE_ERR_FORMAT, p->graph->nodes[node].name,
                               "the bias of channel %lld does not fit 32 bits", (long long)c);
@@ -211,8 +104,9 @@ static enum pare_status integer_bias(struct pare_plan *p, int node, const struct
 
 /* s and r of every channel (see the top). */
 static enum pare_status real_scales(struct pare_plan *p, int node, const struct pare_grid *x,
-                                    const struct plan_weights *w, const struct plan_call_weights *cw,
-                                    float **s, float **r, struct pare_error *err)
+                                    const struct plan_weights *w,
+                                    const struct plan_call_weights *cw, float **s, float **r,
+                                    struct pare_error *err)
 {
     *s = pare_arena_array(&p->arena, (size_t)w->channels, sizeof **s);
     *r = pare_arena_array(&p->arena, (size_t)w->channels, sizeof **r);
@@ -236,8 +130,9 @@ static enum pare_status real_scales(struct pare_plan *p, int node, const struct 
 }
 
 /* One output without successors. s is NULL for float layers. */
-static enum pare_status plain_out(struct pare_plan *p, const struct pare_grid *y, const float *s, const float *r,
-                                  int64_t channels, const struct successors *after, struct pk_out *out,
+static enum pare_status plain_out(struct pare_plan *p, const struct pare_grid *y, const float *s,
+                                  const float *r, int64_t channels,
+                                  const struct plan_successors *after, struct pk_out *out,
                                   struct pare_error *err)
 {
     out->m = s;
@@ -280,8 +175,9 @@ static void stepped_out(const struct pare_grid *y, struct pk_out *out)
     out->hi = codes ? (float)((1 << y->bits) - 1 - y->zero) : INFINITY;
 }
 
-static enum pare_status make_call(struct pare_plan *p, struct plan_step *step, struct plan_call *call,
-                                  const struct successors *after, struct pare_error *err)
+static enum pare_status make_call(struct pare_plan *p, struct plan_step *step,
+                                  struct plan_call *call, const struct plan_successors *after,
+                                  struct pare_error *err)
 {
     const struct plan_weights *w = step->layer->weights;
     const struct pare_grid *x = &p->slots[step->in[0]].grid;
@@ -347,7 +243,8 @@ static enum pare_status check_overflow(const struct pare_plan *p, const struct p
 }
 
 /* Scratch: the kernel's, and for a transposed convolution one plane per output. */
-static enum pare_status layer_scratch(struct pare_plan *p, struct plan_step *step, struct pare_error *err)
+static enum pare_status layer_scratch(struct pare_plan *p, struct plan_step *step,
+                                      struct pare_error *err)
 {
     struct plan_layer *layer = step->layer;
     size_t planes = 0;
@@ -368,7 +265,8 @@ static enum pare_status layer_scratch(struct pare_plan *p, struct plan_step *ste
     return PARE_OK;
 }
 
-enum pare_status plan_layer_make(struct pare_plan *p, struct plan_step *step, struct pare_error *err)
+enum pare_status plan_layer_make(struct pare_plan *p, struct plan_step *step,
+                                 struct pare_error *err)
 {
     struct plan_layer *layer = step->layer;
     const struct plan_group *group = &p->groups[p->group_of[step->node]];
@@ -378,9 +276,9 @@ enum pare_status plan_layer_make(struct pare_plan *p, struct plan_step *step, st
     if (status == PARE_OK) {
         status = check_overflow(p, step, err);
     }
-    struct successors after = {0};
+    struct plan_successors after = {0};
     if (status == PARE_OK) {
-        status = make_successors(p, step, group, &after, err);
+        status = plan_make_successors(p, step, group, &after, err);
     }
     if (status != PARE_OK) {
         return status;

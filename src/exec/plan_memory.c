@@ -3,8 +3,8 @@
 
 #include <stdlib.h>
 
-/* The life of every slot with own memory: from the first step that writes it (or a slot inside it) to the last
- * that reads it. Pinned ones live through the whole run, and so do inputs. */
+/* The life of every slot with own memory: from the first step that writes it (or a slot inside it)
+ * to the last that reads it. Pinned ones live through the whole run, and so do inputs. */
 static void find_lives(struct pare_plan *p)
 {
     for (int i = 0; i < p->n_slots; i++) {
@@ -14,7 +14,7 @@ static void find_lives(struct pare_plan *p)
     for (int i = 0; i < p->n_steps; i++) {
         const struct plan_step *step = &p->steps[i];
         for (int k = 0; k < step->n_in + step->n_out + 1; k++) {
-            const int slot = k < step->n_in                ? step->in[k]
+            const int slot = k < step->n_in                 ? step->in[k]
                              : k < step->n_in + step->n_out ? step->out[k - step->n_in]
                                                             : step->scratch;
             if (slot >= 0) {

@@ -1,8 +1,9 @@
 /*
  * plan_ranges.c: concats that reach each other through moving operators share one range.
  *
- * A value that passes from concat to concat (a split or shuffle between them) would otherwise be needed on the grid
- * of every concat behind it. One grid for all of them costs a little resolution and keeps every value in one form.
+ * A value that passes from concat to concat (a split or shuffle between them) would otherwise be
+ * needed on the grid of every concat behind it. One grid for all of them costs a little resolution
+ * and keeps every value in one form.
  */
 #include "exec/plan_parts.h"
 
@@ -69,15 +70,17 @@ enum pare_status plan_share_ranges(struct pare_plan *p, struct pare_error *err)
     p->shared_range = pare_arena_array(&p->arena, n, sizeof *p->shared_range);
     int *parent = malloc(n * sizeof *parent), *concats = calloc(n, sizeof *concats);
     struct pare_range **ranges = calloc(n, sizeof *ranges);
-    enum pare_status status = p->shared_range != NULL && parent != NULL && concats != NULL && ranges != NULL
-                                  ? PARE_OK
-                                  : pare_error_nomem(err);
+    enum pare_status status =
+        p->shared_range != NULL && parent != NULL && concats != NULL && ranges != NULL
+            ? PARE_OK
+            : pare_error_nomem(err);
     for (int t = 0; status == PARE_OK && t < p->graph->n_tensors; t++) {
         parent[t] = t;
     }
     if (status == PARE_OK && p->calibration != NULL) {
         join(p, parent, concats);
-        for (int t = 0; status == PARE_OK && t < p->graph->n_tensors && t < p->calibration->n_tensors; t++) {
+        for (int t = 0;
+             status == PARE_OK && t < p->graph->n_tensors && t < p->calibration->n_tensors; t++) {
             const int set = find(parent, t);
             if (concats[set] < 2 || !moves(p, t)) {
                 continue;

@@ -1,10 +1,10 @@
 /*
  * plan_weights.c: weights in the kernels' packed layout, shared between plans.
  *
- * A transposed convolution runs as one ordinary convolution per output phase. With stride s, output row
- * o = q * s + phase is reached by the taps k with (phase + pad - k * dilation) divisible by s, from input row
- * (o + pad - k * dilation) / s: for one phase a convolution over q with stride 1, its taps in reverse order. So
- * there are no stuffed zeros, and an absent tap adds nothing.
+ * A transposed convolution runs as one ordinary convolution per output phase. With stride s, output
+ * row o = q * s + phase is reached by the taps k with (phase + pad - k * dilation) divisible by s,
+ * from input row (o + pad - k * dilation) / s: for one phase a convolution over q with stride 1,
+ * its taps in reverse order. So there are no stuffed zeros, and an absent tap adds nothing.
  */
 #include "exec/plan_parts.h"
 
@@ -55,12 +55,13 @@ static enum pk_family family_of(const struct pare_graph *g, int node, struct par
 
 /* One axis of one phase of a transposed convolution. */
 struct phase_axis {
-    int first, step;            /* taps first, first + step, ... of the kernel */
-    int taps, extra;            /* real taps, and zero taps in front that make the pad non-negative */
-    int dilation, pad, out;     /* of the phase's convolution */
+    int first, step;        /* taps first, first + step, ... of the kernel */
+    int taps, extra;        /* real taps, and zero taps in front that make the pad non-negative */
+    int dilation, pad, out; /* of the phase's convolution */
 };
 
-static struct phase_axis phase_axis(int phase, int stride, int kernel, int dilation, int pad, int out)
+static struct phase_axis phase_axis(int phase, int stride, int kernel, int dilation, int pad,
+                                    int out)
 {
     struct phase_axis a = {.first = -1, .step = kernel, .dilation = 1};
     a.out = (out - phase + stride - 1) / stride;
@@ -96,10 +97,11 @@ static int phase_tap(const struct phase_axis *a, int t)
     return t < a->extra ? -1 : a->first + (a->taps - 1 - (t - a->extra)) * a->step;
 }
 
-/* Copies elements of `size` bytes: the phase's weights out of [O][kh][kw][I]. A zero tap is the number 0, or the
- * channel's zero point. */
-static void gather_phase(const struct pk_conv *full, const struct phase_axis *y, const struct phase_axis *x,
-                         const struct pk_conv *c, const char *from, size_t size, const int32_t *zero, char *to)
+/* Copies elements of `size` bytes: the phase's weights out of [O][kh][kw][I]. A zero tap is the
+ * number 0, or the channel's zero point. */
+static void gather_phase(const struct pk_conv *full, const struct phase_axis *y,
+                         const struct phase_axis *x, const struct pk_conv *c, const char *from,
+                         size_t size, const int32_t *zero, char *to)
 {
     char fill[sizeof(float)] = {0};
     const size_t depth = (size_t)(full->in_c / full->groups);
@@ -108,9 +110,12 @@ static void gather_phase(const struct pk_conv *full, const struct phase_axis *y,
         for (int ty = 0; ty < c->kernel_h; ty++) {
             for (int tx = 0; tx < c->kernel_w; tx++) {
                 const int ky = phase_tap(y, ty), kx = phase_tap(x, tx);
-                const size_t at = ((size_t)o * (size_t)full->kernel_h + (size_t)ky) * (size_t)full->kernel_w;
+                const size_t at =
+                    ((size_t)o * (size_t)full->kernel_h + (size_t)ky) * (size_t)full->kernel_w;
                 for (size_t i = 0; i < depth; i++, to += size) {
-                    memcpy(to, ky < 0 || kx < 0 ? fill : from + ((at + (size_t)kx) * depth + i) * size, size);
+                    memcpy(to,
+                           ky < 0 || kx < 0 ? fill : from + ((at + (size_t)kx) * depth + i) * size,
+                           size);
                 }
             }
         }
@@ -120,12 +125,13 @@ static void gather_phase(const struct pk_conv *full, const struct phase_axis *y,
 /* What the kernels pack, in the layout of graph.h, and the codes it came from. */
 struct source {
     enum pk_family family;
-    size_t size;                /* of an element */
+    size_t size; /* of an element */
     char *data;
     const struct pare_weight_codes *codes; /* integer levels */
 };
 
-static void sum_codes(const struct pk_conv *c, const int8_t *codes, bool depthwise, int64_t k, int32_t *sum)
+static void sum_codes(const struct pk_conv *c, const int8_t *codes, bool depthwise, int64_t k,
+                      int32_t *sum)
 {
     for (int64_t o = 0; o < c->out_c; o++) {
         sum[o] = 0;
@@ -137,14 +143,16 @@ static void sum_codes(const struct pk_conv *c, const int8_t *codes, bool depthwi
 
 /* Packs one call's weights (already gathered). */
 static enum pare_status pack_call(struct plan_weights *w, struct plan_call_weights *call,
-                                  const struct source *source, const char *data, struct pare_error *err)
+                                  const struct source *source, const char *data,
+                                  struct pare_error *err)
 {
     const struct pk_conv *c = &call->conv;
     const bool depthwise = w->graph->nodes[w->node].op == PARE_OP_DEPTHWISE;
     call->kernel = pk_kernel_for(w->family, w->isa, c);
     call->packed_bytes = call->kernel->packed_size(c);
     if (call->packed_bytes == 0 || call->packed_bytes > SIZE_MAX / 2) {
-        return pare_error(err, PARE_ERR_INTERNAL, w->graph->nodes[w->node].name, "no kernel for this layer");
+        return pare_error(err, PARE_ERR_INTERNAL, w->graph->nodes[w->node].name,
+                          "no kernel for this layer");
     }
     call->packed = aligned_alloc(64, (call->packed_bytes + 63) & ~(size_t)63);
     if (call->packed == NULL) {
@@ -166,10 +174,10 @@ static enum pare_status pack_phase(struct plan_weights *w, struct plan_call_weig
                                    const struct pk_conv *full, const struct source *source,
                                    struct pare_error *err)
 {
-    const struct phase_axis y = phase_axis(call->phase_y, full->stride_h, full->kernel_h, full->dilation_h,
-                                           full->pad_top, full->out_h);
-    const struct phase_axis x = phase_axis(call->phase_x, full->stride_w, full->kernel_w, full->dilation_w,
-                                           full->pad_left, full->out_w);
+    const struct phase_axis y = phase_axis(call->phase_y, full->stride_h, full->kernel_h,
+                                           full->dilation_h, full->pad_top, full->out_h);
+    const struct phase_axis x = phase_axis(call->phase_x, full->stride_w, full->kernel_w,
+                                           full->dilation_w, full->pad_left, full->out_w);
     struct pk_conv *c = &call->conv;
     *c = *full;
     c->out_h = y.out;
@@ -250,7 +258,8 @@ static enum pare_status keep_codes(struct plan_weights *w, const struct pare_wei
     const bool depthwise = w->graph->nodes[w->node].op == PARE_OP_DEPTHWISE;
     for (int64_t i = 0; i < codes->n_channels * codes->per_channel; i++) {
         const int64_t c = depthwise ? i % codes->n_channels : i / codes->per_channel;
-        const int code = abs(codes->codes[i] - (codes->zero_point != NULL ? codes->zero_point[c] : 0));
+        const int code =
+            abs(codes->codes[i] - (codes->zero_point != NULL ? codes->zero_point[c] : 0));
         w->max_code = code > w->max_code ? code : w->max_code;
     }
     return PARE_OK;
@@ -265,9 +274,9 @@ static float real_weight(const struct pare_weight_codes *codes, bool depthwise, 
 }
 
 /* Fills source with the weights at the level: codes, halves or floats. `arena` is temporary. */
-static enum pare_status load_source(struct plan_weights *w, struct pare_level level, struct pare_arena *arena,
-                                    struct pare_weight_codes *codes, struct source *source,
-                                    struct pare_error *err)
+static enum pare_status load_source(struct plan_weights *w, struct pare_level level,
+                                    struct pare_arena *arena, struct pare_weight_codes *codes,
+                                    struct source *source, struct pare_error *err)
 {
     const int64_t n = pare_node_weights(w->graph, w->node);
     const bool depthwise = w->graph->nodes[w->node].op == PARE_OP_DEPTHWISE;
@@ -282,7 +291,8 @@ static enum pare_status load_source(struct plan_weights *w, struct pare_level le
         }
     }
     float *real = pare_arena_array(arena, (size_t)n, sizeof *real);
-    uint16_t *half = level.kind == PARE_LEVEL_FP16 ? pare_arena_array(arena, (size_t)n, sizeof *half) : NULL;
+    uint16_t *half =
+        level.kind == PARE_LEVEL_FP16 ? pare_arena_array(arena, (size_t)n, sizeof *half) : NULL;
     if (status == PARE_OK && (real == NULL || (level.kind == PARE_LEVEL_FP16 && half == NULL))) {
         return pare_error_nomem(err);
     }
@@ -314,8 +324,8 @@ static enum pare_status make_weights(struct plan_weights *w, struct pare_level l
     return status;
 }
 
-enum pare_status plan_weights_get(struct pare_plan *p, int node, const struct plan_weights **weights,
-                                  struct pare_error *err)
+enum pare_status plan_weights_get(struct pare_plan *p, int node,
+                                  const struct plan_weights **weights, struct pare_error *err)
 {
     struct pk_conv conv;
     int64_t batch;

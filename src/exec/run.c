@@ -8,18 +8,29 @@
 void plan_load_f32(enum pk_isa isa, const struct plan_slot *s, const void *data, size_t n, float *x)
 {
     switch (s->dtype) {
-    case PARE_F32: memcpy(x, data, n * sizeof *x); break;
-    case PARE_F16: pk_f16_to_f32(isa, data, n, x); break;
-    default: pk_dequantize_u8(isa, data, n, s->grid.scale, s->grid.offset, s->grid.zero, x); break;
+    case PARE_F32:
+        memcpy(x, data, n * sizeof *x);
+        break;
+    case PARE_F16:
+        pk_f16_to_f32(isa, data, n, x);
+        break;
+    default:
+        pk_dequantize_u8(isa, data, n, s->grid.scale, s->grid.offset, s->grid.zero, x);
+        break;
     }
 }
 
-void plan_store_f32(enum pk_isa isa, const struct plan_slot *s, const float *x, size_t n, void *data)
+void plan_store_f32(enum pk_isa isa, const struct plan_slot *s, const float *x, size_t n,
+                    void *data)
 {
     const struct pare_grid *g = &s->grid;
     switch (s->dtype) {
-    case PARE_F32: memcpy(data, x, n * sizeof *x); break;
-    case PARE_F16: pk_f32_to_f16(isa, x, n, data); break;
+    case PARE_F32:
+        memcpy(data, x, n * sizeof *x);
+        break;
+    case PARE_F16:
+        pk_f32_to_f16(isa, x, n, data);
+        break;
     default:
         pk_quantize_u8(isa, x, n, 1.0f / g->scale, g->offset, g->zero, (float)-g->zero,
                        (float)((1 << g->bits) - 1 - g->zero), data);
@@ -75,7 +86,8 @@ static size_t element_offset(const struct plan_slot *s, int64_t i)
     return (size_t)at * element_bytes(s);
 }
 
-void plan_convert(const struct pare_plan *p, const struct plan_slot *from, const struct plan_slot *to)
+void plan_convert(const struct pare_plan *p, const struct plan_slot *from,
+                  const struct plan_slot *to)
 {
     int64_t run = dense(from) ? from->elements : from->row;
     if (!dense(to) && to->row < run) {
@@ -83,8 +95,8 @@ void plan_convert(const struct pare_plan *p, const struct plan_slot *from, const
     }
     for (int64_t i = 0; i < from->elements && run > 0; i += run) {
         const int64_t left = from->elements - i;
-        convert_run(p->isa, from, from->data + element_offset(from, i), to, to->data + element_offset(to, i),
-                    (size_t)(left < run ? left : run));
+        convert_run(p->isa, from, from->data + element_offset(from, i), to,
+                    to->data + element_offset(to, i), (size_t)(left < run ? left : run));
     }
 }
 
@@ -109,8 +121,8 @@ static size_t pk_bytes(enum pk_type type)
 }
 
 /* Copies the planes of one phase into the outputs. */
-static void scatter_phase(const struct pare_plan *p, const struct plan_step *step, const struct plan_call *call,
-                          int64_t image)
+static void scatter_phase(const struct pare_plan *p, const struct plan_step *step,
+                          const struct plan_call *call, int64_t image)
 {
     const struct plan_layer *layer = step->layer;
     const struct pk_conv *c = &call->weights->conv;
@@ -129,8 +141,8 @@ static void scatter_phase(const struct pare_plan *p, const struct plan_step *ste
     }
 }
 
-static void run_call(const struct pare_plan *p, const struct plan_step *step, const struct plan_call *call,
-                     int64_t image)
+static void run_call(const struct pare_plan *p, const struct plan_step *step,
+                     const struct plan_call *call, int64_t image)
 {
     const struct plan_layer *layer = step->layer;
     const struct plan_slot *x = &p->slots[step->in[0]];
@@ -149,16 +161,16 @@ static void run_call(const struct pare_plan *p, const struct plan_step *step, co
         for (int i = 0; i < e.n_outs; i++) {
             outs[i] = call->outs[i];
             if (!layer->transposed) {
-                outs[i].data =
-                    (unsigned char *)outs[i].data + (size_t)(pixels * outs[i].pitch) * pk_bytes(outs[i].type);
+                outs[i].data = (unsigned char *)outs[i].data +
+                               (size_t)(pixels * outs[i].pitch) * pk_bytes(outs[i].type);
             }
         }
         e.steps = steps;
         e.outs = outs;
     }
     call->weights->kernel->run(&call->weights->conv,
-                               x->data + (size_t)(image * layer->in_image) * element_bytes(x), layer->pad_code,
-                               call->weights->packed, &e,
+                               x->data + (size_t)(image * layer->in_image) * element_bytes(x),
+                               layer->pad_code, call->weights->packed, &e,
                                step->scratch >= 0 ? p->slots[step->scratch].data : NULL);
 }
 
@@ -196,7 +208,8 @@ static void limit(float *x, int64_t n, float lo, float hi)
     }
 }
 
-static enum pare_status run_eval(struct pare_plan *p, const struct plan_step *step, struct pare_error *err)
+static enum pare_status run_eval(struct pare_plan *p, const struct plan_step *step,
+                                 struct pare_error *err)
 {
     const struct pare_node *n = &p->graph->nodes[step->node];
     const struct plan_eval *e = step->eval;
@@ -212,16 +225,16 @@ static enum pare_status run_eval(struct pare_plan *p, const struct plan_step *st
     }
     for (int k = 0; k < n->n_out; k++) {
         if (n->out[k] >= 0) {
-            memcpy(e->out_view[k].dims, p->graph->tensors[n->out[k]].dims, sizeof e->out_view[k].dims);
+            memcpy(e->out_view[k].dims, p->graph->tensors[n->out[k]].dims,
+                   sizeof e->out_view[k].dims);
         }
     }
-    enum pare_status status =
-        pare_op_eval(p->graph, step->node, e->in_view, e->out_view,
-                     scratch != NULL ? scratch + e->op_scratch : NULL, err);
+    enum pare_status status = pare_op_eval(p->graph, step->node, e->in_view, e->out_view,
+                                           scratch != NULL ? scratch + e->op_scratch : NULL, err);
     for (int k = 0; status == PARE_OK && k < n->n_out; k++) {
         if (e->out[k].limited && e->out_view[k].data != NULL) {
-            limit(e->out_view[k].data, pare_tensor_elements(&p->graph->tensors[n->out[k]]), e->out[k].lo,
-                  e->out[k].hi);
+            limit(e->out_view[k].data, pare_tensor_elements(&p->graph->tensors[n->out[k]]),
+                  e->out[k].lo, e->out[k].hi);
         }
     }
     for (int i = 0; status == PARE_OK && i < step->n_out; i++) {
@@ -239,13 +252,20 @@ static enum pare_status run_eval(struct pare_plan *p, const struct plan_step *st
     return status;
 }
 
-enum pare_status plan_step_run(struct pare_plan *p, const struct plan_step *step, struct pare_error *err)
+enum pare_status plan_step_run(struct pare_plan *p, const struct plan_step *step,
+                               struct pare_error *err)
 {
     switch (step->kind) {
-    case PLAN_STEP_LAYER: run_layer(p, step); return PARE_OK;
-    case PLAN_STEP_CONVERT: run_convert(p, step); return PARE_OK;
-    case PLAN_STEP_EVAL: return run_eval(p, step, err);
-    case PLAN_STEP_ALIAS: break;
+    case PLAN_STEP_LAYER:
+        run_layer(p, step);
+        return PARE_OK;
+    case PLAN_STEP_CONVERT:
+        run_convert(p, step);
+        return PARE_OK;
+    case PLAN_STEP_EVAL:
+        return run_eval(p, step, err);
+    case PLAN_STEP_ALIAS:
+        break;
     }
     return PARE_OK;
 }

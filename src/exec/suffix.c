@@ -1,11 +1,11 @@
 /*
  * suffix.c: runs only what a change of levels reaches, on top of a reference run.
  *
- * A step is run when it holds the first node, a layer whose level differs, or reads what such a step wrote.
- * Every other slot that is read comes from the reference: the same form is copied; a form made from float32 is made
- * from the reference's float32 as the full run would make it. Where the reference has neither (codes of another
- * width, written from the accumulator), the step that makes the slot is run too, and what it reads is needed in
- * turn.
+ * A step is run when it holds the first node, a layer whose level differs, or reads what such a
+ * step wrote. Every other slot that is read comes from the reference: the same form is copied; a
+ * form made from float32 is made from the reference's float32 as the full run would make it. Where
+ * the reference has neither (codes of another width, written from the accumulator), the step that
+ * makes the slot is run too, and what it reads is needed in turn.
  */
 #include "exec/plan_parts.h"
 
@@ -13,8 +13,8 @@
 
 enum { FROM_NOTHING, FROM_REFERENCE };
 
-/* Does the slot's content equal a conversion of the same tensor's float32 value? Float layers and operators
- * convert their float32 result; integer layers write codes from the accumulator. */
+/* Does the slot's content equal a conversion of the same tensor's float32 value? Float layers and
+ * operators convert their float32 result; integer layers write codes from the accumulator. */
 static bool converts_from_f32(const struct pare_plan *p, const struct plan_slot *s)
 {
     if (s->producer < 0) {
@@ -22,20 +22,23 @@ static bool converts_from_f32(const struct pare_plan *p, const struct plan_slot 
     }
     const struct plan_step *step = &p->steps[s->producer];
     switch (step->kind) {
-    case PLAN_STEP_LAYER: return p->slots[step->in[0]].grid.form != PARE_FORM_CODES;
-    case PLAN_STEP_CONVERT: return step->node < 0;
+    case PLAN_STEP_LAYER:
+        return p->slots[step->in[0]].grid.form != PARE_FORM_CODES;
+    case PLAN_STEP_CONVERT:
+        return step->node < 0;
     case PLAN_STEP_EVAL: {
         int n_data;
         return !plan_is_mover(p->graph, step->node, &n_data);
     }
-    case PLAN_STEP_ALIAS: break;
+    case PLAN_STEP_ALIAS:
+        break;
     }
     return false;
 }
 
 /* The reference's slot from which this one can be filled, or NULL. */
-static const struct plan_slot *source_of(const struct pare_plan *p, const struct pare_plan *reference,
-                                         const struct plan_slot *s)
+static const struct plan_slot *
+source_of(const struct pare_plan *p, const struct pare_plan *reference, const struct plan_slot *s)
 {
     static const struct pare_grid f32 = {PARE_FORM_F32, 0, 1.0f, 0.0f, 0};
     if (s->tensor < 0) {
@@ -50,18 +53,20 @@ static const struct plan_slot *source_of(const struct pare_plan *p, const struct
                : NULL;
 }
 
-static bool changed(const struct pare_plan *p, const struct pare_plan *reference, const struct plan_step *step,
-                    int first_node)
+static bool changed(const struct pare_plan *p, const struct pare_plan *reference,
+                    const struct plan_step *step, int first_node)
 {
     if (step->node < 0) {
         return false;
     }
     if (step->node == first_node ||
-        (step->is_layer && !pare_level_equal(p->levels[step->node], reference->levels[step->node]))) {
+        (step->is_layer &&
+         !pare_level_equal(p->levels[step->node], reference->levels[step->node]))) {
         return true;
     }
     const int group = first_node >= 0 ? p->group_of[first_node] : -1;
-    return group >= 0 && p->groups[group].node == step->node; /* the first node is in its epilogue */
+    return group >= 0 &&
+           p->groups[group].node == step->node; /* the first node is in its epilogue */
 }
 
 /* Marks the steps behind the change. */
@@ -81,8 +86,9 @@ static void mark_behind(struct pare_plan *p, const struct pare_plan *reference, 
     }
 }
 
-/* From the last step to the first: what marked steps read must be written by a marked step or come from the
- * reference; where it cannot, its maker is marked. Makers come earlier, so one pass is enough. */
+/* From the last step to the first: what marked steps read must be written by a marked step or come
+ * from the reference; where it cannot, its maker is marked. Makers come earlier, so one pass is
+ * enough. */
 static void mark_needed(struct pare_plan *p, const struct pare_plan *reference)
 {
     memset(p->needed, 0, (size_t)p->n_slots);
@@ -103,7 +109,8 @@ static void mark_needed(struct pare_plan *p, const struct pare_plan *reference)
 }
 
 /* Fills the needed slots that an unmarked step would have written. */
-static void fill(struct pare_plan *p, const struct pare_plan *reference, const struct plan_step *step)
+static void fill(struct pare_plan *p, const struct pare_plan *reference,
+                 const struct plan_step *step)
 {
     for (int k = 0; k < step->n_out; k++) {
         const struct plan_slot *to = &p->slots[step->out[k]];
@@ -115,12 +122,13 @@ static void fill(struct pare_plan *p, const struct pare_plan *reference, const s
     }
 }
 
-enum pare_status pare_plan_run_suffix(struct pare_plan *p, struct pare_plan *reference, int first_node,
-                                      struct pare_error *err)
+enum pare_status pare_plan_run_suffix(struct pare_plan *p, struct pare_plan *reference,
+                                      int first_node, struct pare_error *err)
 {
     if (p->graph != reference->graph || !reference->keep_all || !reference->has_run) {
         return pare_error(err, PARE_ERR_USAGE, NULL,
-                          "a partial run needs a reference of the same network that keeps every tensor, after its run");
+                          "a partial run needs a reference of the same network that keeps every "
+                          "tensor, after its run");
     }
     memset(p->needed, 0, (size_t)p->n_slots);
     mark_behind(p, reference, first_node, p->needed);

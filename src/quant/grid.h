@@ -16,7 +16,7 @@ enum pare_form { PARE_FORM_F32, PARE_FORM_F16, PARE_FORM_CODES };
 
 struct pare_grid {
     enum pare_form form;
-    int bits;               /* CODES only: 1..8 */
+    int bits; /* CODES only: 1..8 */
     float scale, offset;
     int zero;
 };
@@ -30,6 +30,7 @@ bool pare_grid_equal(const struct pare_grid *a, const struct pare_grid *b);
 /* The code that stands for padding: the one nearest to real 0. */
 int pare_grid_pad_code(const struct pare_grid *g);
 float pare_grid_real(const struct pare_grid *g, int code);
-int pare_grid_code(const struct pare_grid *g, float real); /* reference; the kernels give the same */
+int pare_grid_code(const struct pare_grid *g,
+                   float real); /* reference; the kernels give the same */
 
 #endif

@@ -10,12 +10,9 @@ static const struct {
     const char *name;
     struct pare_level level;
 } aliases[] = {
-    {"int8", {PARE_LEVEL_INT, 8, 8}},
-    {"int4", {PARE_LEVEL_INT, 4, 4}},
-    {"int2", {PARE_LEVEL_INT, 2, 2}},
-    {"bin1", {PARE_LEVEL_INT, 1, 1}},
-    {"fp32", {PARE_LEVEL_FP32, 32, 32}},
-    {"fp16", {PARE_LEVEL_FP16, 16, 16}},
+    {"int8", {PARE_LEVEL_INT, 8, 8}},    {"int4", {PARE_LEVEL_INT, 4, 4}},
+    {"int2", {PARE_LEVEL_INT, 2, 2}},    {"bin1", {PARE_LEVEL_INT, 1, 1}},
+    {"fp32", {PARE_LEVEL_FP32, 32, 32}}, {"fp16", {PARE_LEVEL_FP16, 16, 16}},
 };
 #define N_ALIASES (sizeof aliases / sizeof aliases[0])
 
@@ -32,7 +29,8 @@ static int number(const char **p)
     return n;
 }
 
-enum pare_status pare_level_parse(const char *text, struct pare_level *level, struct pare_error *err)
+enum pare_status pare_level_parse(const char *text, struct pare_level *level,
+                                  struct pare_error *err)
 {
     for (size_t i = 0; i < N_ALIASES; i++) {
         if (strcasecmp(text, aliases[i].name) == 0) {
@@ -54,9 +52,10 @@ enum pare_status pare_level_parse(const char *text, struct pare_level *level, st
         return pare_error(err, PARE_ERR_USAGE, text, "level w8a16 and w16a16 cannot be run yet");
     }
     if (*p != '\0' || w < 1 || w > 8 || !((a >= 1 && a <= 8) || a == 32)) {
-        return pare_error(err, PARE_ERR_USAGE, NULL,
-                          "unknown level \"%s\" (fp32, fp16, int8, int4, int2, bin1, w1..8a1..8, w1..8a32)",
-                          text);
+        return pare_error(
+            err, PARE_ERR_USAGE, NULL,
+            "unknown level \"%s\" (fp32, fp16, int8, int4, int2, bin1, w1..8a1..8, w1..8a32)",
+            text);
     }
     level->kind = a == 32 ? PARE_LEVEL_WEIGHT_ONLY : PARE_LEVEL_INT;
     level->w_bits = (unsigned char)w;
@@ -117,7 +116,7 @@ enum pare_status pare_levels_parse(const char *text, struct pare_level *levels, 
         text = "fp16,w8a8,w4a8,w4a4,w2a8,w1a1";
     }
     *n = 0;
-    for (const char *p = text; ; ) {
+    for (const char *p = text;;) {
         const size_t length = strcspn(p, ", ");
         char word[24];
         if (length > 0) {
@@ -132,7 +131,8 @@ enum pare_status pare_levels_parse(const char *text, struct pare_level *levels, 
                 known = known || pare_level_equal(levels[i], level);
             }
             if (!known && *n == max) {
-                return pare_error(err, PARE_ERR_USAGE, NULL, "more than %d levels in \"%s\"", max, text);
+                return pare_error(err, PARE_ERR_USAGE, NULL, "more than %d levels in \"%s\"", max,
+                                  text);
             }
             if (!known) {
                 levels[(*n)++] = level;

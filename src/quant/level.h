@@ -1,6 +1,7 @@
 /*
- * level.h: a precision that a layer can take. fp32, fp16, w<W>a<A> with W, A in 1..8 (aliases int8 = w8a8,
- * int4 = w4a4, int2 = w2a2, bin1 = w1a1), weight-only w<W>a32. (w8a16, w16a16: simulated, a later issue.)
+ * level.h: a precision that a layer can take. fp32, fp16, w<W>a<A> with W, A in 1..8 (aliases int8
+ * = w8a8, int4 = w4a4, int2 = w2a2, bin1 = w1a1), weight-only w<W>a32. (w8a16, w16a16: simulated, a
+ * later issue.)
  */
 #ifndef PARE_LEVEL_H
 #define PARE_LEVEL_H
@@ -21,14 +22,17 @@ struct pare_level {
 #define PARE_MAX_LEVELS 16
 
 /* Parses a name or alias, case-insensitively. */
-enum pare_status pare_level_parse(const char *text, struct pare_level *level, struct pare_error *err);
+enum pare_status pare_level_parse(const char *text, struct pare_level *level,
+                                  struct pare_error *err);
 /* "fp32", "w4a8" (canonical; buf of 16). With alias: "int8" for w8a8 and so on. */
 const char *pare_level_name(struct pare_level level, char buf[16]);
 const char *pare_level_alias(struct pare_level level, char buf[16]);
 bool pare_level_equal(struct pare_level a, struct pare_level b);
-/* Order from widest to narrowest: by w_bits * a_bits effective product, then w_bits. <0 when a is wider. */
+/* Order from widest to narrowest: by w_bits * a_bits effective product, then w_bits. <0 when a is
+ * wider. */
 int pare_level_compare(struct pare_level a, struct pare_level b);
-/* "fp16,w8a8,..." or "paper" (fp16 int8 int4 int2 bin1) or "default" (fp16 w8a8 w4a8 w4a4 w2a8 w1a1). */
+/* "fp16,w8a8,..." or "paper" (fp16 int8 int4 int2 bin1) or "default" (fp16 w8a8 w4a8 w4a4 w2a8
+ * w1a1). */
 enum pare_status pare_levels_parse(const char *text, struct pare_level *levels, int max, int *n,
                                    struct pare_error *err);
 /* Bit operations of one MAC: w_bits * a_bits (fp16: 256, fp32: 1024, weight-only: w * 32). */

@@ -43,7 +43,8 @@ void pare_range_add(struct pare_range *r, const float *x, size_t n)
 {
     struct lane lane[LANES];
     for (int i = 0; i < LANES; i++) {
-        lane[i] = (struct lane){r->n > 0 ? r->min : INFINITY, r->n > 0 ? r->max : -INFINITY, 0.0, 0.0};
+        lane[i] =
+            (struct lane){r->n > 0 ? r->min : INFINITY, r->n > 0 ? r->max : -INFINITY, 0.0, 0.0};
     }
     int64_t bad = 0;
     for (size_t at = 0; at < n; at += 256) {
@@ -94,8 +95,8 @@ void pare_range_add_histogram(struct pare_range *r, const float *x, size_t n)
     }
 }
 
-/* Means of the values below and above position `cut` (in bins), values spread evenly inside their bin; an empty
- * side keeps its old mean. Positions and means are in bins from min. */
+/* Means of the values below and above position `cut` (in bins), values spread evenly inside their
+ * bin; an empty side keeps its old mean. Positions and means are in bins from min. */
 static void side_means(const struct pare_range *r, double cut, double *lo, double *hi)
 {
     double sum[2] = {0.0, 0.0}, count[2] = {0.0, 0.0};
@@ -143,7 +144,8 @@ double pare_range_sigma(const struct pare_range *r)
     return variance > 0.0 ? sqrt(variance) : 0.0;
 }
 
-enum pare_status pare_calibration_init(struct pare_calibration *c, int n_tensors, struct pare_error *err)
+enum pare_status pare_calibration_init(struct pare_calibration *c, int n_tensors,
+                                       struct pare_error *err)
 {
     c->n_tensors = n_tensors;
     c->ranges = calloc(n_tensors > 0 ? (size_t)n_tensors : 1, sizeof *c->ranges);
@@ -215,8 +217,9 @@ enum pare_status pare_calibration_from_json(const json_t *json, struct pare_cali
     for (size_t i = 0; status == PARE_OK && i < n; i++) {
         const json_t *row = json_array_get(json, i);
         if (json_array_size(row) != 8 || !range_from_row(row, &c->ranges[i])) {
-            status = pare_error(err, PARE_ERR_FORMAT, "calibration",
-                                "range %zu is not [n, min, max, mean, sigma, two_lo, two_hi, n_nonfinite]", i);
+            status = pare_error(
+                err, PARE_ERR_FORMAT, "calibration",
+                "range %zu is not [n, min, max, mean, sigma, two_lo, two_hi, n_nonfinite]", i);
             pare_calibration_clear(c);
         }
     }

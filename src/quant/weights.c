@@ -2,10 +2,11 @@
  * weights.c: a layer's weights and biases as floats, and as integer codes per output channel.
  *
  * W >= 3  scale = max|w| / (2^(W-1) - 1), code = rne(w / scale).
- * W == 2  codes -2, -1, 0, 1. This grid is lopsided: any scale that reaches max|w| on one side leaves the other
- *         side half covered, so "min-max" has no meaning. Of the eight scales max|w| * k / 8, k = 1..8, the one
- *         with the least squared error of the channel is taken (the largest k among equals).
- * W == 1  code = w >= 0 ? 1 : -1, scale = mean|w| (the least squared error for these codes).
+ * W == 2  codes -2, -1, 0, 1. This grid is lopsided: any scale that reaches max|w| on one side
+ * leaves the other side half covered, so "min-max" has no meaning. Of the eight scales max|w| * k /
+ * 8, k = 1..8, the one with the least squared error of the channel is taken (the largest k among
+ * equals). W == 1  code = w >= 0 ? 1 : -1, scale = mean|w| (the least squared error for these
+ * codes).
  */
 #include "quant/weights.h"
 
@@ -48,16 +49,35 @@ static int packed_code(const uint8_t *data, int64_t i, int bits, bool is_signed)
 static bool code_at(const struct pare_tensor *t, int64_t i, int32_t *code)
 {
     switch (t->dtype) {
-    case PARE_I8: *code = ((const int8_t *)t->data)[i]; return true;
-    case PARE_U8: *code = ((const uint8_t *)t->data)[i]; return true;
-    case PARE_I16: *code = ((const int16_t *)t->data)[i]; return true;
-    case PARE_U16: *code = ((const uint16_t *)t->data)[i]; return true;
-    case PARE_I32: *code = ((const int32_t *)t->data)[i]; return true;
-    case PARE_I4: *code = packed_code(t->data, i, 4, true); return true;
-    case PARE_U4: *code = packed_code(t->data, i, 4, false); return true;
-    case PARE_I2: *code = packed_code(t->data, i, 2, true); return true;
-    case PARE_U2: *code = packed_code(t->data, i, 2, false); return true;
-    default: return false;
+    case PARE_I8:
+        *code = ((const int8_t *)t->data)[i];
+        return true;
+    case PARE_U8:
+        *code = ((const uint8_t *)t->data)[i];
+        return true;
+    case PARE_I16:
+        *code = ((const int16_t *)t->data)[i];
+        return true;
+    case PARE_U16:
+        *code = ((const uint16_t *)t->data)[i];
+        return true;
+    case PARE_I32:
+        *code = ((const int32_t *)t->data)[i];
+        return true;
+    case PARE_I4:
+        *code = packed_code(t->data, i, 4, true);
+        return true;
+    case PARE_U4:
+        *code = packed_code(t->data, i, 4, false);
+        return true;
+    case PARE_I2:
+        *code = packed_code(t->data, i, 2, true);
+        return true;
+    case PARE_U2:
+        *code = packed_code(t->data, i, 2, false);
+        return true;
+    default:
+        return false;
     }
 }
 
@@ -65,11 +85,20 @@ static bool float_at(const struct pare_tensor *t, int64_t i, float *value)
 {
     int32_t code;
     switch (t->dtype) {
-    case PARE_F32: *value = ((const float *)t->data)[i]; return true;
-    case PARE_F64: *value = (float)((const double *)t->data)[i]; return true;
-    case PARE_F16: *value = half_to_float(((const uint16_t *)t->data)[i]); return true;
-    case PARE_BF16: *value = bfloat_to_float(((const uint16_t *)t->data)[i]); return true;
-    default: break;
+    case PARE_F32:
+        *value = ((const float *)t->data)[i];
+        return true;
+    case PARE_F64:
+        *value = (float)((const double *)t->data)[i];
+        return true;
+    case PARE_F16:
+        *value = half_to_float(((const uint16_t *)t->data)[i]);
+        return true;
+    case PARE_BF16:
+        *value = bfloat_to_float(((const uint16_t *)t->data)[i]);
+        return true;
+    default:
+        break;
     }
     if (!code_at(t, i, &code)) {
         return false;
@@ -92,7 +121,8 @@ static int quant_index(const struct pare_tensor *t, int64_t i)
     return index < q->n ? (int)index : 0;
 }
 
-enum pare_status pare_tensor_const_f32(const struct pare_tensor *t, float *out, struct pare_error *err)
+enum pare_status pare_tensor_const_f32(const struct pare_tensor *t, float *out,
+                                       struct pare_error *err)
 {
     const int64_t n = pare_tensor_elements(t);
     if (t->data == NULL || n < 0 || pare_dtype_bytes(t->dtype, n) > t->size_bytes) {
@@ -104,14 +134,16 @@ enum pare_status pare_tensor_const_f32(const struct pare_tensor *t, float *out, 
             const int k = quant_index(t, i);
             out[i] = t->quant->scale[k] * (float)(code - t->quant->zero_point[k]);
         } else if (!float_at(t, i, &out[i])) {
-            return pare_error(err, PARE_ERR_FORMAT, t->name, "%s constants cannot be used as real numbers",
+            return pare_error(err, PARE_ERR_FORMAT, t->name,
+                              "%s constants cannot be used as real numbers",
                               pare_dtype_name(t->dtype));
         }
     }
     return PARE_OK;
 }
 
-enum pare_status pare_weights_f32(const struct pare_graph *g, int node, float *out, struct pare_error *err)
+enum pare_status pare_weights_f32(const struct pare_graph *g, int node, float *out,
+                                  struct pare_error *err)
 {
     return pare_tensor_const_f32(&g->tensors[g->nodes[node].in[1]], out, err);
 }
@@ -123,7 +155,8 @@ static const struct pare_tensor *bias_tensor(const struct pare_graph *g, int nod
     return n->n_in > 2 && n->in[2] >= 0 ? &g->tensors[n->in[2]] : NULL;
 }
 
-enum pare_status pare_bias_f32(const struct pare_graph *g, int node, float *out, struct pare_error *err)
+enum pare_status pare_bias_f32(const struct pare_graph *g, int node, float *out,
+                               struct pare_error *err)
 {
     const struct pare_tensor *bias = bias_tensor(g, node);
     const int64_t channels = pare_node_out_channels(g, node);
@@ -133,8 +166,8 @@ enum pare_status pare_bias_f32(const struct pare_graph *g, int node, float *out,
     }
     const int64_t n = pare_tensor_elements(bias);
     if (n != channels && n != 1) {
-        return pare_error(err, PARE_ERR_FORMAT, g->nodes[node].name, "%lld biases for %lld channels",
-                          (long long)n, (long long)channels);
+        return pare_error(err, PARE_ERR_FORMAT, g->nodes[node].name,
+                          "%lld biases for %lld channels", (long long)n, (long long)channels);
     }
     enum pare_status status = pare_tensor_const_f32(bias, out, err);
     for (int64_t c = n; status == PARE_OK && c < channels; c++) {
@@ -143,14 +176,16 @@ enum pare_status pare_bias_f32(const struct pare_graph *g, int node, float *out,
     return status;
 }
 
-/* Output channel of weight i of a layer: the last index of a depthwise layer, the first of the others. */
+/* Output channel of weight i of a layer: the last index of a depthwise layer, the first of the
+ * others. */
 static int64_t channel_of(bool depthwise, int64_t i, int64_t channels, int64_t per_channel)
 {
     return depthwise ? i % channels : i / per_channel;
 }
 
 /* Index of weight k of channel c. */
-static int64_t weight_index(bool depthwise, int64_t c, int64_t k, int64_t channels, int64_t per_channel)
+static int64_t weight_index(bool depthwise, int64_t c, int64_t k, int64_t channels,
+                            int64_t per_channel)
 {
     return depthwise ? k * channels + c : c * per_channel + k;
 }
@@ -169,7 +204,8 @@ bool pare_weights_imported(const struct pare_graph *g, int node, int w_bits)
            (w->quant->axis == axis && w->quant->n == pare_node_out_channels(g, node));
 }
 
-/* Codes, scales and zero points as the file has them; unsigned codes move down by half their range. */
+/* Codes, scales and zero points as the file has them; unsigned codes move down by half their range.
+ */
 static void import_codes(const struct pare_tensor *w, bool depthwise, struct pare_weight_codes *out)
 {
     const int bits = pare_dtype_bits(w->dtype);
@@ -194,7 +230,8 @@ static void import_codes(const struct pare_tensor *w, bool depthwise, struct par
 }
 
 /* Squared error of a channel with codes lo..hi at this scale. */
-static double squared_error(const float *w, int64_t n, int64_t stride, float scale, float lo, float hi)
+static double squared_error(const float *w, int64_t n, int64_t stride, float scale, float lo,
+                            float hi)
 {
     double error = 0.0;
     for (int64_t k = 0; k < n; k++) {
@@ -207,7 +244,8 @@ static double squared_error(const float *w, int64_t n, int64_t stride, float sca
 }
 
 /* Scale of a channel whose largest magnitude is max > 0. */
-static float choose_scale(const float *w, int64_t n, int64_t stride, int bits, float max, double sum)
+static float choose_scale(const float *w, int64_t n, int64_t stride, int bits, float max,
+                          double sum)
 {
     if (bits >= 3) {
         return max / (float)((1 << (bits - 1)) - 1);
@@ -250,8 +288,9 @@ static enum pare_status quantize_channel(const char *layer, const float *w, int 
     for (int64_t k = 0; k < n; k++) {
         const float v = fabsf(w[first + k * stride]);
         if (!isfinite(v)) {
-            return pare_error(err, PARE_ERR_FORMAT, layer, "weight %lld of channel %lld is not finite",
-                              (long long)k, (long long)c);
+            return pare_error(err, PARE_ERR_FORMAT, layer,
+                              "weight %lld of channel %lld is not finite", (long long)k,
+                              (long long)c);
         }
         max = v > max ? v : max;
         sum += (double)v;
@@ -279,8 +318,9 @@ enum pare_status pare_weights_quantize(const struct pare_graph *g, int node, int
     const char *layer = g->nodes[node].name;
     memset(out, 0, sizeof *out);
     if (n < 1 || channels < 1 || n % channels != 0 || w_bits < 1 || w_bits > 8) {
-        return pare_error(err, PARE_ERR_INTERNAL, layer, "%lld weights for %lld channels cannot be quantized",
-                          (long long)n, (long long)channels);
+        return pare_error(err, PARE_ERR_INTERNAL, layer,
+                          "%lld weights for %lld channels cannot be quantized", (long long)n,
+                          (long long)channels);
     }
     out->n_channels = channels;
     out->per_channel = n / channels;
@@ -315,8 +355,11 @@ int64_t pare_layer_bytes(const struct pare_graph *g, int node, struct pare_level
     const int64_t weights = pare_node_weights(g, node), channels = pare_node_out_channels(g, node);
     const int64_t biases = 4 * pare_node_biases(g, node);
     switch (level.kind) {
-    case PARE_LEVEL_FP32: return 4 * weights + biases;
-    case PARE_LEVEL_FP16: return 2 * weights + biases;
-    default: return (weights * level.w_bits + 7) / 8 + 4 * channels + biases;
+    case PARE_LEVEL_FP32:
+        return 4 * weights + biases;
+    case PARE_LEVEL_FP16:
+        return 2 * weights + biases;
+    default:
+        return (weights * level.w_bits + 7) / 8 + 4 * channels + biases;
     }
 }

@@ -1,9 +1,10 @@
 /*
  * pare_run_model [--level L] [--repeat N] [--profile] MODEL IN OUT
- * Runs a network on IN (float32 of all inputs, one after another, native byte order) and writes all outputs to OUT.
- * Prints one line per output: "output NAME DIMS...". Integer levels are calibrated on IN itself.
- * --repeat N: also prints "ns MIN MEDIAN" of N more runs. --profile: "step US KERNEL LEVEL NAME" of each
- * step, its fastest of 20 runs.
+ * Runs a network on IN (float32 of all inputs, one after another, native byte order) and writes all
+ * outputs to OUT. Prints one line per output: "output NAME DIMS...". Integer levels are calibrated
+ * on IN itself.
+ * --repeat N: also prints "ns MIN MEDIAN" of N more runs. --profile: "step US KERNEL LEVEL NAME" of
+ * each step, its fastest of 20 runs.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -40,14 +41,15 @@ static float *read_floats(const char *path, size_t *n)
     return v;
 }
 
-static enum pare_status set_inputs(const struct pare_graph *g, struct pare_plan *plan, const float *x, size_t n,
-                                   struct pare_error *err)
+static enum pare_status set_inputs(const struct pare_graph *g, struct pare_plan *plan,
+                                   const float *x, size_t n, struct pare_error *err)
 {
     size_t at = 0;
     for (int i = 0; i < g->n_inputs; i++) {
         const size_t count = (size_t)pare_tensor_elements(&g->tensors[g->inputs[i]]);
         if (at + count > n) {
-            return pare_error(err, PARE_ERR_USAGE, NULL, "IN has %zu numbers, the network takes more", n);
+            return pare_error(err, PARE_ERR_USAGE, NULL,
+                              "IN has %zu numbers, the network takes more", n);
         }
         enum pare_status status = pare_plan_set_input(plan, i, x + at, count, err);
         if (status != PARE_OK) {
@@ -55,11 +57,13 @@ static enum pare_status set_inputs(const struct pare_graph *g, struct pare_plan 
         }
         at += count;
     }
-    return at == n ? PARE_OK : pare_error(err, PARE_ERR_USAGE, NULL, "IN has %zu numbers, the network takes %zu", n, at);
+    return at == n ? PARE_OK
+                   : pare_error(err, PARE_ERR_USAGE, NULL,
+                                "IN has %zu numbers, the network takes %zu", n, at);
 }
 
-static enum pare_status calibrate(const struct pare_graph *g, const float *x, size_t n, struct pare_calibration *c,
-                                  struct pare_error *err)
+static enum pare_status calibrate(const struct pare_graph *g, const float *x, size_t n,
+                                  struct pare_calibration *c, struct pare_error *err)
 {
     struct pare_plan *plan = NULL;
     const struct pare_plan_options options = {.isa = pk_isa_best(), .keep_all = true};
@@ -91,7 +95,8 @@ static enum pare_status repeat(struct pare_plan *plan, int n, struct pare_error 
         clock_gettime(CLOCK_MONOTONIC_RAW, &a);
         status = pare_plan_run(plan, err);
         clock_gettime(CLOCK_MONOTONIC_RAW, &b);
-        ns[i] = (uint64_t)(b.tv_sec - a.tv_sec) * 1000000000u + (uint64_t)b.tv_nsec - (uint64_t)a.tv_nsec;
+        ns[i] = (uint64_t)(b.tv_sec - a.tv_sec) * 1000000000u + (uint64_t)b.tv_nsec -
+                (uint64_t)a.tv_nsec;
     }
     if (status == PARE_OK) {
         qsort(ns, (size_t)n, sizeof *ns, by_value);
@@ -101,7 +106,8 @@ static enum pare_status repeat(struct pare_plan *plan, int n, struct pare_error 
     return status;
 }
 
-static enum pare_status profile(const struct pare_graph *g, struct pare_plan *plan, struct pare_error *err)
+static enum pare_status profile(const struct pare_graph *g, struct pare_plan *plan,
+                                struct pare_error *err)
 {
     enum { RUNS = 20 };
     const int n = pare_plan_step_count(plan);
@@ -127,11 +133,12 @@ static enum pare_status profile(const struct pare_graph *g, struct pare_plan *pl
     return status;
 }
 
-static enum pare_status write_outputs(const struct pare_graph *g, struct pare_plan *plan, const char *path,
-                                      struct pare_error *err)
+static enum pare_status write_outputs(const struct pare_graph *g, struct pare_plan *plan,
+                                      const char *path, struct pare_error *err)
 {
     FILE *f = fopen(path, "wb");
-    enum pare_status status = f != NULL ? PARE_OK : pare_error(err, PARE_ERR_CANTCREATE, path, "cannot be written");
+    enum pare_status status =
+        f != NULL ? PARE_OK : pare_error(err, PARE_ERR_CANTCREATE, path, "cannot be written");
     for (int i = 0; status == PARE_OK && i < g->n_outputs; i++) {
         const struct pare_tensor *t = &g->tensors[g->outputs[i]];
         const size_t n = (size_t)pare_tensor_elements(t);
@@ -153,8 +160,8 @@ static enum pare_status write_outputs(const struct pare_graph *g, struct pare_pl
     return status;
 }
 
-static enum pare_status run(const struct options *o, const struct pare_graph *g, const float *x, size_t n,
-                            struct pare_error *err)
+static enum pare_status run(const struct options *o, const struct pare_graph *g, const float *x,
+                            size_t n, struct pare_error *err)
 {
     struct pare_calibration c = {0};
     struct pare_plan *plan = NULL;
@@ -210,8 +217,9 @@ int main(int argc, char **argv)
     struct pare_graph *g = NULL;
     size_t n = 0;
     float *x = read_floats(o.in, &n);
-    enum pare_status status = x != NULL ? pare_model_open(o.model, &g, &err)
-                                        : pare_error(&err, PARE_ERR_NOINPUT, o.in, "cannot be read");
+    enum pare_status status = x != NULL
+                                  ? pare_model_open(o.model, &g, &err)
+                                  : pare_error(&err, PARE_ERR_NOINPUT, o.in, "cannot be read");
     if (status == PARE_OK) {
         status = run(&o, g, x, n, &err);
     }

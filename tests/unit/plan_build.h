@@ -32,8 +32,8 @@ static inline int random_int(int lo, int hi)
     return lo + (int)(test_random(&seed) % (uint32_t)(hi - lo + 1));
 }
 
-static inline int add_tensor(struct pare_graph *g, const char *name, int rank, int64_t a, int64_t b, int64_t c,
-                             int64_t d)
+static inline int add_tensor(struct pare_graph *g, const char *name, int rank, int64_t a, int64_t b,
+                             int64_t c, int64_t d)
 {
     const int t = pare_graph_add_tensor(g, name, PARE_F32);
     const int64_t dims[4] = {a, b, c, d};
@@ -57,8 +57,8 @@ static inline void add_output(struct pare_graph *g, int t)
     g->outputs[g->n_outputs++] = t;
 }
 
-static inline int add_floats(struct pare_graph *g, const char *name, int rank, const int64_t *dims, float lo,
-                             float hi)
+static inline int add_floats(struct pare_graph *g, const char *name, int rank, const int64_t *dims,
+                             float lo, float hi)
 {
     int64_t n = 1;
     for (int i = 0; i < rank; i++) {
@@ -75,8 +75,8 @@ static inline int add_floats(struct pare_graph *g, const char *name, int rank, c
 }
 
 /* A node with one output shaped like `like`. Returns the output tensor. */
-static inline int add_like(struct pare_graph *g, enum pare_op op, const char *name, int n_in, const int *in,
-                           int like)
+static inline int add_like(struct pare_graph *g, enum pare_op op, const char *name, int n_in,
+                           const int *in, int like)
 {
     char text[64];
     snprintf(text, sizeof text, "%s_out", name);
@@ -100,7 +100,7 @@ static inline int add_binary(struct pare_graph *g, enum pare_op op, const char *
 
 struct conv_spec {
     int out_c, kernel, stride, dilation, pad, groups;
-    bool depthwise;             /* out_c = multiplier * channels */
+    bool depthwise; /* out_c = multiplier * channels */
 };
 
 /* A convolution with random weights and biases; same padding before and after. */
@@ -110,19 +110,22 @@ static inline int add_conv(struct pare_graph *g, const char *name, int x, struct
     const int stride = s.stride ? s.stride : 1, dilation = s.dilation ? s.dilation : 1;
     const int groups = s.groups ? s.groups : 1;
     const int reach = (s.kernel - 1) * dilation;
-    const int64_t oh = (d[1] + 2 * s.pad - reach - 1) / stride + 1, ow = (d[2] + 2 * s.pad - reach - 1) / stride + 1;
+    const int64_t oh = (d[1] + 2 * s.pad - reach - 1) / stride + 1,
+                  ow = (d[2] + 2 * s.pad - reach - 1) / stride + 1;
     const int64_t dense[4] = {s.out_c, s.kernel, s.kernel, d[3] / groups};
     const int64_t depth[3] = {s.kernel, s.kernel, s.out_c}, bias_dims[1] = {s.out_c};
     const int64_t batch = d[0];
     char text[64];
     snprintf(text, sizeof text, "%s_w", name);
-    const int w = s.depthwise ? add_floats(g, text, 3, depth, -1, 1) : add_floats(g, text, 4, dense, -1, 1);
+    const int w =
+        s.depthwise ? add_floats(g, text, 3, depth, -1, 1) : add_floats(g, text, 4, dense, -1, 1);
     snprintf(text, sizeof text, "%s_b", name);
     const int b = add_floats(g, text, 1, bias_dims, -0.5f, 0.5f);
     snprintf(text, sizeof text, "%s_out", name);
     const int out = add_tensor(g, text, 4, batch, oh, ow, s.out_c);
     const int in[3] = {x, w, b};
-    const int node = pare_graph_add_node(g, s.depthwise ? PARE_OP_DEPTHWISE : PARE_OP_CONV, name, 3, in, 1, &out);
+    const int node = pare_graph_add_node(g, s.depthwise ? PARE_OP_DEPTHWISE : PARE_OP_CONV, name, 3,
+                                         in, 1, &out);
     struct pare_window *win = &g->nodes[node].attr.window;
     win->n_spatial = 2;
     for (int i = 0; i < 2; i++) {

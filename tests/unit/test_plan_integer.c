@@ -1,6 +1,6 @@
 /*
- * The integer path, byte for byte, against a reference written from the contract alone: sums of (a - za) * w in
- * int64, then q = zp + rne(clamp(fmaf(acc, m, b), lo - zp, hi - zp)).
+ * The integer path, byte for byte, against a reference written from the contract alone: sums of (a
+ * - za) * w in int64, then q = zp + rne(clamp(fmaf(acc, m, b), lo - zp, hi - zp)).
  */
 #include "tests/unit/plan_build.h"
 
@@ -29,7 +29,8 @@ static int encode(const struct pare_grid *g, float u)
     return g->zero + (int)rintf(u < hi ? u : hi);
 }
 
-static struct codes quantized(const float *x, const struct pare_tensor *t, const struct pare_grid *g)
+static struct codes quantized(const float *x, const struct pare_tensor *t,
+                              const struct pare_grid *g)
 {
     struct codes q = {t->dims[0], t->dims[1], t->dims[2], t->dims[3], NULL, *g};
     const int64_t n = pare_tensor_elements(t);
@@ -78,7 +79,8 @@ static struct layer layer_of(const struct pare_graph *g, int tensor, int bits)
         l.scale[o] = bits == 1 ? (float)(sum / (double)k) : max / (float)top;
         for (int64_t i = 0; i < k; i++) {
             const int64_t at = l.depthwise ? i * l.out_c + o : o * k + i;
-            const float code = bits == 1 ? (real[at] >= 0 ? 1.0f : -1.0f) : rintf(real[at] / l.scale[o]);
+            const float code =
+                bits == 1 ? (real[at] >= 0 ? 1.0f : -1.0f) : rintf(real[at] / l.scale[o]);
             l.w[at] = (int8_t)fminf(fmaxf(code, (float)-top), (float)top);
         }
     }
@@ -92,12 +94,13 @@ static void free_layer(struct layer *l)
 }
 
 /* acc and the sum of the codes of the weights, of one output element. */
-static int64_t sum_at(const struct layer *l, const struct codes *x, int64_t n, int64_t oy, int64_t ox, int64_t o,
-                      int64_t *sum_w)
+static int64_t sum_at(const struct layer *l, const struct codes *x, int64_t n, int64_t oy,
+                      int64_t ox, int64_t o, int64_t *sum_w)
 {
     const struct pare_window *win = &l->n->attr.window;
     const int pad = encode(&x->grid, (0 - x->grid.offset) * (1.0f / x->grid.scale));
-    const int64_t first = l->depthwise ? o / l->mult : o / (l->out_c / l->n->attr.groups) * l->depth;
+    const int64_t first =
+        l->depthwise ? o / l->mult : o / (l->out_c / l->n->attr.groups) * l->depth;
     int64_t acc = 0;
     *sum_w = 0;
     for (int64_t ky = 0; ky < l->kh; ky++) {
@@ -117,10 +120,11 @@ static int64_t sum_at(const struct layer *l, const struct codes *x, int64_t n, i
     return acc;
 }
 
-/* Codes of a layer's output on a grid; clamp [lo, hi] in real units; residual (real numbers) added before it. */
-static struct codes run_layer(const struct pare_graph *g, int tensor, int w_bits, const struct codes *x,
-                              const struct pare_grid *y, float lo, float hi, const struct codes *residual,
-                              const struct pare_tensor *shape)
+/* Codes of a layer's output on a grid; clamp [lo, hi] in real units; residual (real numbers) added
+ * before it. */
+static struct codes run_layer(const struct pare_graph *g, int tensor, int w_bits,
+                              const struct codes *x, const struct pare_grid *y, float lo, float hi,
+                              const struct codes *residual, const struct pare_tensor *shape)
 {
     struct layer l = layer_of(g, tensor, w_bits);
     struct codes q = {shape->dims[0], shape->dims[1], shape->dims[2], shape->dims[3], NULL, *y};
@@ -140,7 +144,8 @@ static struct codes run_layer(const struct pare_graph *g, int tensor, int w_bits
                 u = fminf(fmaxf(u, (lo - y->offset) / y->scale), (hi - y->offset) / y->scale);
             } else {
                 const int code = residual->v[i * q.c + o] - residual->grid.zero;
-                float t = fmaf((float)acc, s, r) + fmaf((float)code, residual->grid.scale, residual->grid.offset);
+                float t = fmaf((float)acc, s, r) +
+                          fmaf((float)code, residual->grid.scale, residual->grid.offset);
                 t = fminf(fmaxf(t, lo), hi);
                 u = (t - y->offset) * (1.0f / y->scale);
             }
@@ -160,7 +165,8 @@ static void assert_codes(struct pare_plan *plan, int tensor, const struct codes 
     const int64_t n = want->n * want->h * want->w * want->c;
     for (int64_t i = 0; i < n; i++) {
         if (got[i] != want->v[i]) {
-            print_error("tensor %d element %d: %d, expected %d\n", tensor, (int)i, got[i], want->v[i]);
+            print_error("tensor %d element %d: %d, expected %d\n", tensor, (int)i, got[i],
+                        want->v[i]);
         }
         assert_int_equal(got[i], want->v[i]);
     }
@@ -181,8 +187,8 @@ static struct case_run run_case(struct pare_graph *g, struct pare_level *levels,
     struct pare_error err = {0};
     struct case_run r = {.g = g, .levels = levels != NULL ? levels : levels_all(g, name)};
     calibrate(g, &r.c);
-    const struct pare_plan_options options = {.levels = r.levels, .calibration = &r.c, .isa = pk_isa_best(),
-                                              .keep_all = true};
+    const struct pare_plan_options options = {
+        .levels = r.levels, .calibration = &r.c, .isa = pk_isa_best(), .keep_all = true};
     MUST(pare_plan_new(g, &options, &r.plan, &err));
     r.x = random_input(g, 0, &r.n);
     MUST(pare_plan_set_input(r.plan, 0, r.x, r.n, &err));
@@ -199,7 +205,8 @@ static void end_case(struct case_run *r)
     free(r->x);
 }
 
-static const char *const levels_tested[] = {"w8a8", "w4a4", "w3a5", "w8a2", "w1a8", "w4a1", "w1a1", "w6a7"};
+static const char *const levels_tested[] = {"w8a8", "w4a4", "w3a5", "w8a2",
+                                            "w1a8", "w4a1", "w1a1", "w6a7"};
 #define N_LEVELS (sizeof levels_tested / sizeof levels_tested[0])
 
 /* conv + bias + relu6, at every level and several shapes; batch of 2. */
@@ -226,7 +233,8 @@ static void test_conv_relu(void **state)
             finish_graph(g);
             struct case_run run = run_case(g, NULL, levels_tested[i]);
             const struct pare_level level = run.levels[0];
-            const struct pare_grid in = grid_of(&run.c, x, level.a_bits), out = grid_of(&run.c, r, 8);
+            const struct pare_grid in = grid_of(&run.c, x, level.a_bits),
+                                   out = grid_of(&run.c, r, 8);
             struct codes q = quantized(run.x, &g->tensors[x], &in);
             struct codes want = run_layer(g, y, level.w_bits, &q, &out, 0, 6, NULL, &g->tensors[r]);
             assert_codes(run.plan, r, &want);
@@ -237,8 +245,8 @@ static void test_conv_relu(void **state)
     }
 }
 
-/* x -> conv a -> relu -> conv b -> (+ relu) -> relu -> conv c: the residual on the 8-bit carrier, conv b and c at
- * other widths. */
+/* x -> conv a -> relu -> conv b -> (+ relu) -> relu -> conv c: the residual on the 8-bit carrier,
+ * conv b and c at other widths. */
 static void test_residual(void **state)
 {
     (void)state;
@@ -248,7 +256,8 @@ static void test_residual(void **state)
         const int a = add_conv(g, "a", x, (struct conv_spec){.out_c = 8, .kernel = 3, .pad = 1});
         const int ra = add_unary(g, PARE_OP_RELU, "ra", a);
         const int b = add_conv(g, "b", ra, (struct conv_spec){.out_c = 8, .kernel = 3, .pad = 1});
-        const int sum = i % 2 ? add_binary(g, PARE_OP_ADD, "add", b, ra) : add_binary(g, PARE_OP_ADD, "add", ra, b);
+        const int sum = i % 2 ? add_binary(g, PARE_OP_ADD, "add", b, ra)
+                              : add_binary(g, PARE_OP_ADD, "add", ra, b);
         const int rs = add_unary(g, PARE_OP_RELU, "rs", sum);
         const int c = add_conv(g, "c", rs, (struct conv_spec){.out_c = 5, .kernel = 1});
         add_output(g, c);
@@ -259,13 +268,17 @@ static void test_residual(void **state)
         levels[maker(g, c)] = low;
         struct case_run run = run_case(g, levels, NULL);
         const struct pare_grid gx = grid_of(&run.c, x, 8), carrier = grid_of(&run.c, ra, 8);
-        const struct pare_grid gb = grid_of(&run.c, ra, low.a_bits), gc = grid_of(&run.c, rs, low.a_bits);
+        const struct pare_grid gb = grid_of(&run.c, ra, low.a_bits),
+                               gc = grid_of(&run.c, rs, low.a_bits);
         const struct pare_grid gy = grid_of(&run.c, c, 8);
         struct codes q = quantized(run.x, &g->tensors[x], &gx);
-        struct codes residual = run_layer(g, a, 8, &q, &carrier, 0, INFINITY, NULL, &g->tensors[ra]);
+        struct codes residual =
+            run_layer(g, a, 8, &q, &carrier, 0, INFINITY, NULL, &g->tensors[ra]);
         struct codes ab = run_layer(g, a, 8, &q, &gb, 0, INFINITY, NULL, &g->tensors[ra]);
-        struct codes bc = run_layer(g, b, low.w_bits, &ab, &gc, 0, INFINITY, &residual, &g->tensors[rs]);
-        struct codes want = run_layer(g, c, low.w_bits, &bc, &gy, -INFINITY, INFINITY, NULL, &g->tensors[c]);
+        struct codes bc =
+            run_layer(g, b, low.w_bits, &ab, &gc, 0, INFINITY, &residual, &g->tensors[rs]);
+        struct codes want =
+            run_layer(g, c, low.w_bits, &bc, &gy, -INFINITY, INFINITY, NULL, &g->tensors[c]);
         assert_codes(run.plan, rs, &bc);
         assert_codes(run.plan, c, &want);
         free(q.v);
@@ -301,9 +314,11 @@ static void test_many_consumers(void **state)
     struct codes q = quantized(run.x, &g->tensors[x], &gx);
     for (int i = 0; i < 5; i++) {
         const struct pare_level level = level_of(names[i]);
-        const struct pare_grid in = grid_of(&run.c, a, level.a_bits), out = grid_of(&run.c, y[i], 8);
+        const struct pare_grid in = grid_of(&run.c, a, level.a_bits),
+                               out = grid_of(&run.c, y[i], 8);
         struct codes qa = run_layer(g, a, 8, &q, &in, -INFINITY, INFINITY, NULL, &g->tensors[a]);
-        struct codes want = run_layer(g, y[i], level.w_bits, &qa, &out, -INFINITY, INFINITY, NULL, &g->tensors[y[i]]);
+        struct codes want = run_layer(g, y[i], level.w_bits, &qa, &out, -INFINITY, INFINITY, NULL,
+                                      &g->tensors[y[i]]);
         assert_codes(run.plan, y[i], &want);
         free(qa.v);
         free(want.v);
@@ -321,36 +336,43 @@ static void test_concat(void **state)
             struct pare_error err = {0};
             struct pare_graph *g = pare_graph_new();
             const int x = add_input(g, 1, 4, 5, 3);
-            const int a = add_conv(g, "a", x, (struct conv_spec){.out_c = 5, .kernel = 3, .pad = 1});
+            const int a =
+                add_conv(g, "a", x, (struct conv_spec){.out_c = 5, .kernel = 3, .pad = 1});
             const int b = add_conv(g, "b", x, (struct conv_spec){.out_c = 8, .kernel = 1});
             const int in[2] = {a, b}, cat = add_tensor(g, "cat", 4, 1, 4, 5, 13);
             const int node = pare_graph_add_node(g, PARE_OP_CONCAT, "cat", 2, in, 1, &cat);
             g->nodes[node].attr.axis = 3;
-            const int c = add_conv(g, "c", cat, (struct conv_spec){.out_c = 4, .kernel = 3, .pad = 1});
+            const int c =
+                add_conv(g, "c", cat, (struct conv_spec){.out_c = 4, .kernel = 3, .pad = 1});
             add_output(g, c);
             finish_graph(g);
             struct pare_level *levels = levels_all(g, "int8");
             levels[maker(g, c)] = level_of(levels_tested[i]);
             struct case_run run = run_case(g, levels, NULL);
             const struct pare_level low = levels[maker(g, c)];
-            const struct pare_grid gx = grid_of(&run.c, x, 8), gcat = grid_of(&run.c, cat, low.a_bits);
+            const struct pare_grid gx = grid_of(&run.c, x, 8),
+                                   gcat = grid_of(&run.c, cat, low.a_bits);
             const struct pare_grid gy = grid_of(&run.c, c, 8);
             if (!keep) { /* in place */
                 pare_plan_free(run.plan);
-                const struct pare_plan_options options = {.levels = levels, .calibration = &run.c, .isa = PK_REF};
+                const struct pare_plan_options options = {
+                    .levels = levels, .calibration = &run.c, .isa = PK_REF};
                 MUST(pare_plan_new(g, &options, &run.plan, &err));
                 MUST(pare_plan_set_input(run.plan, 0, run.x, run.n, &err));
                 MUST(pare_plan_run(run.plan, &err));
             }
             struct codes q = quantized(run.x, &g->tensors[x], &gx);
-            struct codes qa = run_layer(g, a, 8, &q, &gcat, -INFINITY, INFINITY, NULL, &g->tensors[a]);
-            struct codes qb = run_layer(g, b, 8, &q, &gcat, -INFINITY, INFINITY, NULL, &g->tensors[b]);
+            struct codes qa =
+                run_layer(g, a, 8, &q, &gcat, -INFINITY, INFINITY, NULL, &g->tensors[a]);
+            struct codes qb =
+                run_layer(g, b, 8, &q, &gcat, -INFINITY, INFINITY, NULL, &g->tensors[b]);
             struct codes both = {1, 4, 5, 13, malloc(4 * 5 * 13), gcat};
             for (int p = 0; p < 20; p++) {
                 memcpy(both.v + p * 13, qa.v + p * 5, 5);
                 memcpy(both.v + p * 13 + 5, qb.v + p * 8, 8);
             }
-            struct codes want = run_layer(g, c, low.w_bits, &both, &gy, -INFINITY, INFINITY, NULL, &g->tensors[c]);
+            struct codes want =
+                run_layer(g, c, low.w_bits, &both, &gy, -INFINITY, INFINITY, NULL, &g->tensors[c]);
             assert_codes(run.plan, c, &want);
             free(q.v);
             free(qa.v);
@@ -399,7 +421,8 @@ static void test_mixed_borders(void **state)
     end_case(&run);
 }
 
-/* Imported: uint8 weights with a zero point, int32 bias, file grids; int64 arithmetic straight from the meaning. */
+/* Imported: uint8 weights with a zero point, int32 bias, file grids; int64 arithmetic straight from
+ * the meaning. */
 static void test_imported(void **state)
 {
     (void)state;
@@ -412,8 +435,10 @@ static void test_imported(void **state)
         struct pare_graph *g = pare_graph_new();
         const int x = add_input(g, 1, 7, 5, 4);
         g->tensors[x].quant = &qx;
-        const int y = add_conv(g, "conv", x,
-                               (struct conv_spec){.out_c = depthwise ? 4 : 6, .kernel = 3, .pad = 1, .depthwise = depthwise});
+        const int y = add_conv(
+            g, "conv", x,
+            (struct conv_spec){
+                .out_c = depthwise ? 4 : 6, .kernel = 3, .pad = 1, .depthwise = depthwise});
         g->tensors[y].quant = &qy;
         add_output(g, y);
         finish_graph(g);
@@ -454,7 +479,8 @@ static void test_imported(void **state)
                 if (iy < 0 || ix < 0 || iy >= 7 || ix >= 5) {
                     continue; /* padding is real zero */
                 }
-                const float u = fminf(fmaxf(in[(iy * 5 + ix) * 4 + ic] * (1.0f / wx), (float)-zx), (float)(255 - zx));
+                const float u = fminf(fmaxf(in[(iy * 5 + ix) * 4 + ic] * (1.0f / wx), (float)-zx),
+                                      (float)(255 - zx));
                 const int64_t a = (int64_t)rintf(u);
                 acc += a * (codes[depthwise ? tap * 4 + o : o * 36 + t] - zw);
             }
@@ -467,8 +493,8 @@ static void test_imported(void **state)
     }
 }
 
-/* A file may leave its relu6 to the range of the grid: float runs stay inside that range too, also in front of a
- * residual add. */
+/* A file may leave its relu6 to the range of the grid: float runs stay inside that range too, also
+ * in front of a residual add. */
 static void test_grid_is_a_clamp(void **state)
 {
     (void)state;
@@ -548,7 +574,8 @@ static void test_overflow_refused(void **state)
     const int x = add_tensor(g, "x", 2, 1, k, 0, 0);
     g->inputs = malloc(sizeof(int));
     g->inputs[g->n_inputs++] = x;
-    const int w = add_floats(g, "w", 2, dims, -1, 1), out = add_tensor(g, "y", 2, 1, 1, 0, 0), in[2] = {x, w};
+    const int w = add_floats(g, "w", 2, dims, -1, 1), out = add_tensor(g, "y", 2, 1, 1, 0, 0),
+              in[2] = {x, w};
     pare_graph_add_node(g, PARE_OP_FULLY_CONNECTED, "wide", 2, in, 1, &out);
     add_output(g, out);
     finish_graph(g);
@@ -569,14 +596,10 @@ static void test_overflow_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_conv_relu),
-        cmocka_unit_test(test_residual),
-        cmocka_unit_test(test_many_consumers),
-        cmocka_unit_test(test_concat),
-        cmocka_unit_test(test_mixed_borders),
-        cmocka_unit_test(test_imported),
-        cmocka_unit_test(test_grid_is_a_clamp),
-        cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_conv_relu),        cmocka_unit_test(test_residual),
+        cmocka_unit_test(test_many_consumers),   cmocka_unit_test(test_concat),
+        cmocka_unit_test(test_mixed_borders),    cmocka_unit_test(test_imported),
+        cmocka_unit_test(test_grid_is_a_clamp),  cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_overflow_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,6 @@
 /*
- * Real networks, when the folder of models is there: mnist_cnn on its 10,000 test images, the int8 networks of
- * mlperf_tiny on the grids of their files, every network with two instruction sets.
+ * Real networks, when the folder of models is there: mnist_cnn on its 10,000 test images, the int8
+ * networks of mlperf_tiny on the grids of their files, every network with two instruction sets.
  */
 #include "tests/unit/plan_build.h"
 
@@ -19,8 +19,8 @@ static struct pare_graph *open_model(const char *name)
     return g;
 }
 
-static struct pare_plan *new_plan(const struct pare_graph *g, const char *level, const struct pare_calibration *c,
-                                  enum pk_isa isa)
+static struct pare_plan *new_plan(const struct pare_graph *g, const char *level,
+                                  const struct pare_calibration *c, enum pk_isa isa)
 {
     struct pare_error err = {0};
     struct pare_plan *plan;
@@ -81,7 +81,8 @@ static int right_of(struct pare_plan *plan, const struct mnist *m, int n)
     return right;
 }
 
-static void calibrate_mnist(const struct pare_graph *g, const struct mnist *m, struct pare_calibration *c)
+static void calibrate_mnist(const struct pare_graph *g, const struct mnist *m,
+                            struct pare_calibration *c)
 {
     struct pare_error err = {0};
     struct pare_plan *plan;
@@ -116,13 +117,15 @@ static void test_mnist(void **state)
     static const struct {
         const char *level;
         int n, least, most;
-    } rows[] = {{"fp32", MNIST_N, 9891, 9891}, {"fp16", MNIST_N, 9885, 9897}, {"int8", MNIST_N, 9870, 10000},
-                {"w4a8", 2000, 1900, 2000},    {"int4", 2000, 1900, 2000},    {"w2a8", 2000, 1400, 2000},
-                {"int2", 2000, 1200, 2000},    {"bin1", 2000, 600, 2000}};
+    } rows[] = {{"fp32", MNIST_N, 9891, 9891},  {"fp16", MNIST_N, 9885, 9897},
+                {"int8", MNIST_N, 9870, 10000}, {"w4a8", 2000, 1900, 2000},
+                {"int4", 2000, 1900, 2000},     {"w2a8", 2000, 1400, 2000},
+                {"int2", 2000, 1200, 2000},     {"bin1", 2000, 600, 2000}};
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         struct pare_plan *plan = new_plan(g, rows[i].level, &c, pk_isa_best());
         const int right = right_of(plan, &m, rows[i].n);
-        print_message("mnist_cnn %-5s %6.2f %% of %d\n", rows[i].level, 100.0 * right / rows[i].n, rows[i].n);
+        print_message("mnist_cnn %-5s %6.2f %% of %d\n", rows[i].level, 100.0 * right / rows[i].n,
+                      rows[i].n);
         assert_in_range(right, rows[i].least, rows[i].most);
         pare_plan_free(plan);
     }
@@ -134,7 +137,8 @@ static void test_mnist(void **state)
 
 /* ---- all networks ---- */
 
-/* A reproducible picture-like input: smooth, in [0, 1]; int8 networks: over the file's own range. */
+/* A reproducible picture-like input: smooth, in [0, 1]; int8 networks: over the file's own range.
+ */
 static void smooth_input(const struct pare_graph *g, int i, float *x)
 {
     const struct pare_tensor *t = &g->tensors[g->inputs[i]];
@@ -192,7 +196,8 @@ static float output_difference(const struct pare_graph *g, struct pare_plan *a, 
     float worst = 0;
     for (int i = 0; i < g->n_outputs; i++) {
         const size_t n = (size_t)pare_tensor_elements(&g->tensors[g->outputs[i]]);
-        float *x = malloc((n + 1) * sizeof *x), *y = malloc((n + 1) * sizeof *y), largest = 1e-6f, d = 0;
+        float *x = malloc((n + 1) * sizeof *x), *y = malloc((n + 1) * sizeof *y), largest = 1e-6f,
+              d = 0;
         MUST(pare_plan_get_output(a, i, x, n, &err));
         MUST(pare_plan_get_output(b, i, y, n, &err));
         for (size_t k = 0; k < n; k++) {
@@ -206,11 +211,15 @@ static float output_difference(const struct pare_graph *g, struct pare_plan *a, 
     return worst;
 }
 
-static const char *const small_models[] = {
-    "mediapipe/gesture_embedder.tflite",   "mediapipe/canned_gesture_classifier.tflite",
-    "keypoints/keypoint_classifier.tflite", "mlperf_tiny/pretrainedResnet.tflite",
-    "mlperf_tiny/pretrainedResnet_quant.tflite", "mlperf_tiny/kws_ref_model.tflite", "mlperf_tiny/ad01_int8.tflite",
-    "mediapipe/palm_detection_lite.tflite", "mediapipe/hand_landmark_lite.tflite"};
+static const char *const small_models[] = {"mediapipe/gesture_embedder.tflite",
+                                           "mediapipe/canned_gesture_classifier.tflite",
+                                           "keypoints/keypoint_classifier.tflite",
+                                           "mlperf_tiny/pretrainedResnet.tflite",
+                                           "mlperf_tiny/pretrainedResnet_quant.tflite",
+                                           "mlperf_tiny/kws_ref_model.tflite",
+                                           "mlperf_tiny/ad01_int8.tflite",
+                                           "mediapipe/palm_detection_lite.tflite",
+                                           "mediapipe/hand_landmark_lite.tflite"};
 
 static int64_t macs_of(const struct pare_graph *g)
 {
@@ -221,7 +230,8 @@ static int64_t macs_of(const struct pare_graph *g)
     return macs;
 }
 
-/* Whole networks at int8 and at lower levels: the portable kernels and the best ones give the same bytes. */
+/* Whole networks at int8 and at lower levels: the portable kernels and the best ones give the same
+ * bytes. */
 static void test_same_bytes(void **state)
 {
     (void)state;
@@ -247,12 +257,13 @@ static void test_same_bytes(void **state)
     }
 }
 
-/* int8 networks on the file's own grids, without calibration, near the float run of their dequantized weights.
- * (Codes against another runtime: tests/oracle.) */
+/* int8 networks on the file's own grids, without calibration, near the float run of their
+ * dequantized weights. (Codes against another runtime: tests/oracle.) */
 static void test_file_grids(void **state)
 {
     (void)state;
-    static const char *const names[] = {"mlperf_tiny/pretrainedResnet_quant.tflite", "mlperf_tiny/kws_ref_model.tflite",
+    static const char *const names[] = {"mlperf_tiny/pretrainedResnet_quant.tflite",
+                                        "mlperf_tiny/kws_ref_model.tflite",
                                         "mlperf_tiny/ad01_int8.tflite"};
     static const float tolerance[] = {0.3f, 0.3f, 0.05f}; /* the first two end in a softmax */
     for (int i = 0; i < 3; i++) {
@@ -268,8 +279,8 @@ static void test_file_grids(void **state)
             MUST(pare_plan_run(codes, &err));
             worst = fmaxf(worst, output_difference(g, real, codes));
         }
-        print_message("%s: int8 on its own grids differs by at most %.3f of the largest output\n", names[i],
-                      (double)worst);
+        print_message("%s: int8 on its own grids differs by at most %.3f of the largest output\n",
+                      names[i], (double)worst);
         assert_true(worst <= tolerance[i]);
         pare_plan_free(codes);
         pare_plan_free(real);
@@ -277,20 +288,25 @@ static void test_file_grids(void **state)
     }
 }
 
-/* Partial runs on a real network: one layer lowered, behind an fp32 and behind an int8 reference. */
+/* Partial runs on a real network: one layer lowered, behind an fp32 and behind an int8 reference.
+ */
 static void test_suffix_on_network(void **state)
 {
     (void)state;
     struct pare_error err = {0};
-    static const char *const names[] = {"mediapipe/palm_detection_lite.tflite", "detectors/FastestDet.onnx"};
+    static const char *const names[] = {"mediapipe/palm_detection_lite.tflite",
+                                        "detectors/FastestDet.onnx"};
     for (int i = 0; i < 4; i++) {
         struct pare_graph *g = open_model(names[i / 2]);
         struct pare_calibration c;
         calibrate_smooth(g, &c);
         struct pare_pack_cache *cache = pare_pack_cache_new();
         struct pare_level *levels = levels_all(g, i % 2 ? "int8" : "fp32");
-        struct pare_plan_options options = {
-            .levels = levels, .calibration = &c, .isa = pk_isa_best(), .keep_all = true, .cache = cache};
+        struct pare_plan_options options = {.levels = levels,
+                                            .calibration = &c,
+                                            .isa = pk_isa_best(),
+                                            .keep_all = true,
+                                            .cache = cache};
         struct pare_plan *reference;
         MUST(pare_plan_new(g, &options, &reference, &err));
         feed_smooth(g, reference, NULL);

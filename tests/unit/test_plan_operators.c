@@ -1,6 +1,6 @@
 /*
- * Operators that are no layers, between integer layers: moved codes stay codes, computed values round once per
- * consumer's grid, and what only computes stays float.
+ * Operators that are no layers, between integer layers: moved codes stay codes, computed values
+ * round once per consumer's grid, and what only computes stays float.
  */
 #include "tests/unit/plan_build.h"
 
@@ -28,7 +28,8 @@ static void end(struct made *m)
 static int add_pool(struct pare_graph *g, enum pare_op op, int x, int kernel, int stride, int pad)
 {
     const int64_t *d = g->tensors[x].dims;
-    const int64_t oh = (d[1] + 2 * pad - kernel) / stride + 1, ow = (d[2] + 2 * pad - kernel) / stride + 1;
+    const int64_t oh = (d[1] + 2 * pad - kernel) / stride + 1,
+                  ow = (d[2] + 2 * pad - kernel) / stride + 1;
     const int64_t c = d[3];
     const int y = add_tensor(g, "pool_out", 4, 1, oh, ow, c);
     const int node = pare_graph_add_node(g, op, "pool", 1, &x, 1, &y);
@@ -79,7 +80,8 @@ static const uint8_t *codes_of(struct ran *r, int tensor, struct pare_grid *grid
 
 static const char *const tested[] = {"int8", "int4", "w8a2", "bin1"};
 
-/* Max pool works on codes: the front layer writes the pool's grid, the pool takes the largest code. */
+/* Max pool works on codes: the front layer writes the pool's grid, the pool takes the largest code.
+ */
 static void test_max_pool(void **state)
 {
     (void)state;
@@ -90,7 +92,8 @@ static void test_max_pool(void **state)
         struct ran r = run_at(&m, tested[i]);
         struct pare_grid a, b;
         const uint8_t *in = codes_of(&r, m.front, &a), *out = codes_of(&r, m.middle, &b);
-        const struct pare_grid want = pare_grid_from_range(&r.c.ranges[m.middle], level_of(tested[i]).a_bits);
+        const struct pare_grid want =
+            pare_grid_from_range(&r.c.ranges[m.middle], level_of(tested[i]).a_bits);
         assert_true(pare_grid_equal(&a, &b) && pare_grid_equal(&b, &want));
         const int64_t *d = m.g->tensors[m.middle].dims;
         for (int64_t k = 0; k < d[1] * d[2] * 6; k++) {
@@ -157,7 +160,8 @@ static void test_pad(void **state)
         for (int y = 0; y < 5; y++) {
             for (int x = 0; x < 4; x++) {
                 for (int c = 0; c < 8; c++) {
-                    const int want = y < 4 && c >= 2 ? in[(y * 4 + x) * 6 + c - 2] : pare_grid_pad_code(&b);
+                    const int want =
+                        y < 4 && c >= 2 ? in[(y * 4 + x) * 6 + c - 2] : pare_grid_pad_code(&b);
                     assert_int_equal(out[(y * 4 + x) * 8 + c], want);
                 }
             }
@@ -195,7 +199,8 @@ static void test_reshape(void **state)
     (void)state;
     struct made m = begin(4, 4, 3);
     const int64_t shape[4] = {1, 2, 8, 6};
-    const int in[2] = {m.front, pare_graph_add_const(m.g, "shape", PARE_I64, 1, (int64_t[]){4}, shape, sizeof shape)};
+    const int in[2] = {m.front, pare_graph_add_const(m.g, "shape", PARE_I64, 1, (int64_t[]){4},
+                                                     shape, sizeof shape)};
     m.middle = add_tensor(m.g, "reshaped", 4, 1, 2, 8, 6);
     pare_graph_add_node(m.g, PARE_OP_RESHAPE, "reshape", 2, in, 1, &m.middle);
     end(&m);
@@ -210,10 +215,8 @@ static void test_reshape(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_max_pool),
-        cmocka_unit_test(test_average_pool),
-        cmocka_unit_test(test_pad),
-        cmocka_unit_test(test_float_functions),
+        cmocka_unit_test(test_max_pool), cmocka_unit_test(test_average_pool),
+        cmocka_unit_test(test_pad),      cmocka_unit_test(test_float_functions),
         cmocka_unit_test(test_reshape),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

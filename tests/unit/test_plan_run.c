@@ -1,6 +1,7 @@
 /*
- * Plans as a whole: every instruction set gives the same bytes, a partial run equals a full one, live tensors never
- * share memory, nothing is allocated while running, transposed convolutions, rows, float levels.
+ * Plans as a whole: every instruction set gives the same bytes, a partial run equals a full one,
+ * live tensors never share memory, nothing is allocated while running, transposed convolutions,
+ * rows, float levels.
  */
 #include "tests/unit/plan_build.h"
 
@@ -49,7 +50,8 @@ static void count_allocations(void)
 
 /* ---- a random network ---- */
 
-static const char *const mixed_levels[] = {"fp32", "fp16", "w8a8", "w4a8", "w4a4", "w2a8", "w1a1", "w8a32"};
+static const char *const mixed_levels[] = {"fp32", "fp16", "w8a8", "w4a8",
+                                           "w4a4", "w2a8", "w1a1", "w8a32"};
 
 /* Convolutions, depthwise, residuals, activations, concats in a random order. */
 static struct pare_graph *random_graph(int n_ops)
@@ -67,9 +69,11 @@ static struct pare_graph *random_graph(int n_ops)
         const int pick = random_int(0, 9);
         int y;
         if (pick < 4) {
-            y = add_conv(g, name, x,
-                         (struct conv_spec){.out_c = random_int(0, 1) ? (int)channels : random_int(3, 9),
-                                            .kernel = random_int(0, 1) ? 1 : 3, .pad = 0});
+            y = add_conv(
+                g, name, x,
+                (struct conv_spec){.out_c = random_int(0, 1) ? (int)channels : random_int(3, 9),
+                                   .kernel = random_int(0, 1) ? 1 : 3,
+                                   .pad = 0});
             if (g->nodes[maker(g, y)].attr.window.kernel[0] == 3) {
                 struct pare_window *win = &g->nodes[maker(g, y)].attr.window;
                 win->pad_before[0] = win->pad_before[1] = win->pad_after[0] = win->pad_after[1] = 1;
@@ -78,13 +82,15 @@ static struct pare_graph *random_graph(int n_ops)
             }
         } else if (pick == 4) {
             y = add_conv(g, name, x,
-                         (struct conv_spec){.out_c = (int)channels, .kernel = 3, .pad = 1, .depthwise = true});
+                         (struct conv_spec){
+                             .out_c = (int)channels, .kernel = 3, .pad = 1, .depthwise = true});
         } else if (pick == 5) {
             y = add_unary(g, random_int(0, 1) ? PARE_OP_RELU : PARE_OP_LEAKY_RELU, name, x);
             g->nodes[maker(g, y)].attr.alpha = 0.25f;
         } else if (pick == 6 && channels < 30) {
             const int in[2] = {x, other};
-            y = add_tensor(g, name, 4, g->tensors[x].dims[0], 6, 5, channels + g->tensors[other].dims[3]);
+            y = add_tensor(g, name, 4, g->tensors[x].dims[0], 6, 5,
+                           channels + g->tensors[other].dims[3]);
             const int node = pare_graph_add_node(g, PARE_OP_CONCAT, name, 2, in, 1, &y);
             g->nodes[node].attr.axis = 3;
         } else if (pick == 7) {
@@ -133,7 +139,8 @@ static struct pare_plan *new_plan(const struct pare_graph *g, const struct pare_
 }
 
 /* Outputs of two plans are the same bits. */
-static void assert_same_outputs(const struct pare_graph *g, struct pare_plan *a, struct pare_plan *b)
+static void assert_same_outputs(const struct pare_graph *g, struct pare_plan *a,
+                                struct pare_plan *b)
 {
     struct pare_error err = {0};
     for (int i = 0; i < g->n_outputs; i++) {
@@ -143,7 +150,8 @@ static void assert_same_outputs(const struct pare_graph *g, struct pare_plan *a,
         MUST(pare_plan_get_output(b, i, y, n, &err));
         for (size_t k = 0; k < n; k++) {
             if (memcmp(&x[k], &y[k], sizeof(float)) != 0) {
-                print_error("output %d element %d: %.9g, %.9g\n", i, (int)k, (double)x[k], (double)y[k]);
+                print_error("output %d element %d: %.9g, %.9g\n", i, (int)k, (double)x[k],
+                            (double)y[k]);
             }
             assert_memory_equal(&x[k], &y[k], sizeof(float));
         }
@@ -184,7 +192,8 @@ static void test_instruction_sets(void **state)
     }
 }
 
-/* One layer changes, behind an fp32 or a mixed reference: the partial run is the full run, bit for bit. */
+/* One layer changes, behind an fp32 or a mixed reference: the partial run is the full run, bit for
+ * bit. */
 static void test_suffix(void **state)
 {
     (void)state;
@@ -205,7 +214,8 @@ static void test_suffix(void **state)
             }
             const struct pare_level before = levels[node];
             levels[node] = level_of(mixed_levels[random_int(0, 7)]);
-            struct pare_plan *part = new_plan(g, levels, &c, pk_isa_best(), random_int(0, 1), cache);
+            struct pare_plan *part =
+                new_plan(g, levels, &c, pk_isa_best(), random_int(0, 1), cache);
             struct pare_plan *full = new_plan(g, levels, &c, pk_isa_best(), false, cache);
             const int64_t n = pare_tensor_elements(&g->tensors[g->inputs[0]]);
             float *x = malloc((size_t)n * sizeof *x);
@@ -233,7 +243,8 @@ static void test_suffix(void **state)
     assert_true(shorter > 50);
 }
 
-/* Two slots whose memory meets are never alive in the same step, unless one lies in the other by design. */
+/* Two slots whose memory meets are never alive in the same step, unless one lies in the other by
+ * design. */
 static void test_memory(void **state)
 {
     (void)state;
@@ -256,7 +267,8 @@ static void test_memory(void **state)
                 if (b->parent >= 0 || b->constant || b->first > b->last) {
                     continue;
                 }
-                const bool meet = a->offset < b->offset + b->bytes && b->offset < a->offset + a->bytes;
+                const bool meet =
+                    a->offset < b->offset + b->bytes && b->offset < a->offset + a->bytes;
                 const bool alive = a->first <= b->last && b->first <= a->last;
                 assert_false(meet && alive);
                 shared += meet;
@@ -346,10 +358,12 @@ static void test_no_allocation(void **state)
 /* ---- transposed convolution ---- */
 
 /* Straight from the meaning: every input pixel adds its weights to the output. */
-static void transposed_reference(const struct pare_graph *g, const float *x, const float *w, double *y)
+static void transposed_reference(const struct pare_graph *g, const float *x, const float *w,
+                                 double *y)
 {
     const struct pare_node *n = &g->nodes[0];
-    const struct pare_tensor *xt = &g->tensors[n->in[0]], *wt = &g->tensors[n->in[1]], *yt = &g->tensors[n->out[0]];
+    const struct pare_tensor *xt = &g->tensors[n->in[0]], *wt = &g->tensors[n->in[1]],
+                             *yt = &g->tensors[n->out[0]];
     const float *b = g->tensors[n->in[2]].data;
     const struct pare_window *win = &n->attr.window;
     const int64_t depth = wt->dims[3], out_c = yt->dims[3], per_group = out_c / n->attr.groups;
@@ -357,7 +371,8 @@ static void transposed_reference(const struct pare_graph *g, const float *x, con
         y[i] = (double)b[i % out_c];
     }
     for (int64_t p = 0; p < xt->dims[0] * xt->dims[1] * xt->dims[2]; p++) {
-        const int64_t image = p / (xt->dims[1] * xt->dims[2]), iy = p / xt->dims[2] % xt->dims[1], ix = p % xt->dims[2];
+        const int64_t image = p / (xt->dims[1] * xt->dims[2]), iy = p / xt->dims[2] % xt->dims[1],
+                      ix = p % xt->dims[2];
         for (int64_t t = 0; t < win->kernel[0] * win->kernel[1]; t++) {
             const int64_t ky = t / win->kernel[1], kx = t % win->kernel[1];
             const int64_t oy = iy * win->stride[0] + ky * win->dilation[0] - win->pad_before[0];
@@ -379,7 +394,8 @@ static void transposed_reference(const struct pare_graph *g, const float *x, con
 static struct pare_graph *transposed_graph(void)
 {
     struct pare_graph *g = pare_graph_new();
-    const int groups = random_int(1, 2), in_c = 4, out_c = 2 * random_int(1, 4), batch = random_int(1, 2);
+    const int groups = random_int(1, 2), in_c = 4, out_c = 2 * random_int(1, 4),
+              batch = random_int(1, 2);
     const int h = random_int(1, 5), w = random_int(1, 5);
     const int x = add_input(g, batch, h, w, in_c);
     int kernel[2], stride[2], dilation[2], before[2], after[2], out[2];
@@ -391,7 +407,8 @@ static struct pare_graph *transposed_graph(void)
             dilation[i] = random_int(1, 2);
             before[i] = random_int(0, 2);
             after[i] = random_int(-2, 1); /* below 0: output padding */
-            out[i] = (in - 1) * stride[i] + (kernel[i] - 1) * dilation[i] + 1 - before[i] - after[i];
+            out[i] =
+                (in - 1) * stride[i] + (kernel[i] - 1) * dilation[i] + 1 - before[i] - after[i];
         } while (out[i] < 1);
     }
     const int64_t wd[4] = {out_c, kernel[0], kernel[1], in_c / groups}, bd[1] = {out_c};
@@ -416,8 +433,8 @@ static struct pare_graph *transposed_graph(void)
 }
 
 /* The numbers that 8-bit codes stand for: x on its grid, w symmetric per output channel. */
-static void to_eight_bits(const struct pare_graph *g, const struct pare_calibration *c, const float *x, size_t n,
-                          float *xq, float *wq)
+static void to_eight_bits(const struct pare_graph *g, const struct pare_calibration *c,
+                          const float *x, size_t n, float *xq, float *wq)
 {
     const struct pare_grid grid = pare_grid_from_range(&c->ranges[g->inputs[0]], 8);
     for (size_t i = 0; i < n; i++) {
@@ -437,8 +454,9 @@ static void to_eight_bits(const struct pare_graph *g, const struct pare_calibrat
     }
 }
 
-static void check_transposed(struct pare_graph *g, const struct pare_calibration *c, const char *level, const float *x,
-                             size_t n_in, const float *w_used, const float *x_used)
+static void check_transposed(struct pare_graph *g, const struct pare_calibration *c,
+                             const char *level, const float *x, size_t n_in, const float *w_used,
+                             const float *x_used)
 {
     struct pare_error err = {0};
     const int out = g->outputs[0];
@@ -542,7 +560,8 @@ static void test_rows(void **state)
     pare_graph_free(graphs[1]);
 }
 
-/* Weight-only and fp16 stay close to fp32; a plan that keeps everything gives the same outputs as one that does not. */
+/* Weight-only and fp16 stay close to fp32; a plan that keeps everything gives the same outputs as
+ * one that does not. */
 static void test_float_levels(void **state)
 {
     (void)state;
@@ -611,7 +630,8 @@ static void test_carriers(void **state)
     for (int i = 0; i < 75; i++) {
         input[i] = random_real(-1, 1);
     }
-    static const enum pare_form forms[4] = {PARE_FORM_CODES, PARE_FORM_CODES, PARE_FORM_F16, PARE_FORM_F32};
+    static const enum pare_form forms[4] = {PARE_FORM_CODES, PARE_FORM_CODES, PARE_FORM_F16,
+                                            PARE_FORM_F32};
     struct pare_grid grid, codes = {0};
     for (int i = 0; i < 4; i++) {
         const struct pare_plan_options options = {
@@ -629,7 +649,8 @@ static void test_carriers(void **state)
     for (int i = 0; i < 150; i++) {
         assert_true(out[0][i] == out[1][i]);
         assert_true(fabsf(out[2][i] - out[3][i]) <= fabsf(out[3][i]) / 1024);
-        assert_true(fabsf(out[0][i] - fminf(out[3][i], pare_grid_real(&codes, 255))) <= 0.501f * codes.scale);
+        assert_true(fabsf(out[0][i] - fminf(out[3][i], pare_grid_real(&codes, 255))) <=
+                    0.501f * codes.scale);
     }
     pare_calibration_clear(&c);
     pare_graph_free(g);
@@ -651,7 +672,8 @@ static void test_one_dimension(void **state)
         g->inputs = malloc(sizeof(int));
         g->inputs[g->n_inputs++] = x;
         const int64_t wd[4] = {8, 1, 3, 3}, w1[3] = {8, 3, 3}, bd[1] = {8};
-        const int in[3] = {x, i ? add_floats(g, "w", 4, wd, -1, 1) : add_floats(g, "w", 3, w1, -1, 1),
+        const int in[3] = {x,
+                           i ? add_floats(g, "w", 4, wd, -1, 1) : add_floats(g, "w", 3, w1, -1, 1),
                            add_floats(g, "b", 1, bd, -1, 1)};
         const int y = i ? add_tensor(g, "y", 4, 2, 1, 6, 8) : add_tensor(g, "y", 3, 2, 6, 8, 0);
         const int node = pare_graph_add_node(g, PARE_OP_CONV, "conv", 3, in, 1, &y);
@@ -715,16 +737,11 @@ static void test_usage(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_instruction_sets),
-        cmocka_unit_test(test_suffix),
-        cmocka_unit_test(test_memory),
-        cmocka_unit_test(test_no_allocation),
-        cmocka_unit_test(test_transposed),
-        cmocka_unit_test(test_rows),
-        cmocka_unit_test(test_float_levels),
-        cmocka_unit_test(test_carriers),
-        cmocka_unit_test(test_one_dimension),
-        cmocka_unit_test(test_usage),
+        cmocka_unit_test(test_instruction_sets), cmocka_unit_test(test_suffix),
+        cmocka_unit_test(test_memory),           cmocka_unit_test(test_no_allocation),
+        cmocka_unit_test(test_transposed),       cmocka_unit_test(test_rows),
+        cmocka_unit_test(test_float_levels),     cmocka_unit_test(test_carriers),
+        cmocka_unit_test(test_one_dimension),    cmocka_unit_test(test_usage),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -8,22 +8,25 @@ static void test_level_names(void **state)
     struct pare_level level;
     char buf[16];
     static const char *const pairs[][3] = {
-        {"int8", "w8a8", "int8"}, {"W4A4", "w4a4", "int4"}, {"bin1", "w1a1", "bin1"}, {"INT2", "w2a2", "int2"},
-        {"w4a8", "w4a8", "w4a8"}, {"fp32", "fp32", "fp32"}, {"FP16", "fp16", "fp16"}, {"w3a32", "w3a32", "w3a32"},
+        {"int8", "w8a8", "int8"}, {"W4A4", "w4a4", "int4"},    {"bin1", "w1a1", "bin1"},
+        {"INT2", "w2a2", "int2"}, {"w4a8", "w4a8", "w4a8"},    {"fp32", "fp32", "fp32"},
+        {"FP16", "fp16", "fp16"}, {"w3a32", "w3a32", "w3a32"},
     };
     for (size_t i = 0; i < sizeof pairs / sizeof pairs[0]; i++) {
         MUST(pare_level_parse(pairs[i][0], &level, &err));
         assert_string_equal(pare_level_name(level, buf), pairs[i][1]);
         assert_string_equal(pare_level_alias(level, buf), pairs[i][2]);
     }
-    static const char *const bad[] = {"", "w9a8", "w0a8", "w8", "a8", "w8a9", "w8a8x", "int3", "w-1a8", "w08a8", "w8a"};
+    static const char *const bad[] = {"",      "w9a8", "w0a8",  "w8",    "a8", "w8a9",
+                                      "w8a8x", "int3", "w-1a8", "w08a8", "w8a"};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         assert_int_equal(pare_level_parse(bad[i], &level, &err), PARE_ERR_USAGE);
     }
     assert_true(pare_level_compare(level_of("fp32"), level_of("fp16")) < 0);
     assert_true(pare_level_compare(level_of("w4a8"), level_of("w8a4")) > 0);
     assert_true(pare_level_compare(level_of("w2a2"), level_of("w1a1")) < 0);
-    assert_true(pare_level_bitops(level_of("fp16")) == 256.0 && pare_level_bitops(level_of("w4a8")) == 32.0);
+    assert_true(pare_level_bitops(level_of("fp16")) == 256.0 &&
+                pare_level_bitops(level_of("w4a8")) == 32.0);
 }
 
 static void test_level_lists(void **state)
@@ -39,7 +42,8 @@ static void test_level_lists(void **state)
     MUST(pare_levels_parse("int8, w8a8,fp16", levels, PARE_MAX_LEVELS, &n, &err));
     assert_int_equal(n, 2);
     assert_int_equal(pare_levels_parse("", levels, PARE_MAX_LEVELS, &n, &err), PARE_ERR_USAGE);
-    assert_int_equal(pare_levels_parse("int8,int9", levels, PARE_MAX_LEVELS, &n, &err), PARE_ERR_USAGE);
+    assert_int_equal(pare_levels_parse("int8,int9", levels, PARE_MAX_LEVELS, &n, &err),
+                     PARE_ERR_USAGE);
     assert_int_equal(pare_levels_parse("w1a1,w2a2,w3a3", levels, 2, &n, &err), PARE_ERR_USAGE);
 }
 
@@ -88,7 +92,8 @@ static void test_grid_and_kernels_agree(void **state)
     for (int i = 0; i < 1000; i++) {
         x[i] = random_real(-1, 3);
     }
-    pk_quantize_u8(pk_isa_best(), x, 1000, 1.0f / g.scale, g.offset, g.zero, (float)-g.zero, (float)(63 - g.zero), q);
+    pk_quantize_u8(pk_isa_best(), x, 1000, 1.0f / g.scale, g.offset, g.zero, (float)-g.zero,
+                   (float)(63 - g.zero), q);
     for (int i = 0; i < 1000; i++) {
         assert_int_equal(q[i], pare_grid_code(&g, x[i]));
     }
@@ -152,7 +157,8 @@ static void test_calibration_json(void **state)
     MUST(pare_calibration_from_json(json, &back, &err));
     assert_int_equal(back.n_tensors, 2);
     assert_true(back.ranges[1].min == -1.5f && back.ranges[1].max == 3.0f);
-    assert_true(back.ranges[1].two_lo == c.ranges[1].two_lo && back.ranges[1].two_hi == c.ranges[1].two_hi);
+    assert_true(back.ranges[1].two_lo == c.ranges[1].two_lo &&
+                back.ranges[1].two_hi == c.ranges[1].two_hi);
     assert_float_equal(pare_range_sigma(&back.ranges[1]), pare_range_sigma(&c.ranges[1]), 1e-9);
     pare_calibration_clear(&back);
     json_array_append_new(json, json_pack("[i,i]", 1, 2));
@@ -169,7 +175,8 @@ static struct pare_graph *fc_graph(const float *w, int64_t k)
     const int x = add_tensor(g, "x", 2, 1, k, 0, 0);
     g->inputs = malloc(sizeof(int));
     g->inputs[g->n_inputs++] = x;
-    const int weights = pare_graph_add_const(g, "w", PARE_F32, 2, dims, w, sizeof(float) * (size_t)(2 * k));
+    const int weights =
+        pare_graph_add_const(g, "w", PARE_F32, 2, dims, w, sizeof(float) * (size_t)(2 * k));
     const int out = add_tensor(g, "y", 2, 1, 2, 0, 0), in[2] = {x, weights};
     pare_graph_add_node(g, PARE_OP_FULLY_CONNECTED, "fc", 2, in, 1, &out);
     add_output(g, out);
@@ -245,12 +252,14 @@ static void test_two_bits_least_error(void **state)
         double own = 0;
         for (int i = 0; i < 50; i++) {
             max = fmaxf(max, fabsf(w[c * 50 + i]));
-            own += pow((double)w[c * 50 + i] - (double)(q.scale[c] * (float)q.codes[c * 50 + i]), 2);
+            own +=
+                pow((double)w[c * 50 + i] - (double)(q.scale[c] * (float)q.codes[c * 50 + i]), 2);
         }
         for (int k = 1; k <= 8; k++) {
             double other = 0;
             for (int i = 0; i < 50; i++) {
-                const float s = max * (float)k / 8, code = fminf(fmaxf(rintf(w[c * 50 + i] / s), -2), 1);
+                const float s = max * (float)k / 8,
+                            code = fminf(fmaxf(rintf(w[c * 50 + i] / s), -2), 1);
                 other += pow((double)w[c * 50 + i] - (double)(s * code), 2);
             }
             assert_true(own <= other + 1e-6);
@@ -288,7 +297,8 @@ static void test_imported_codes(void **state)
     float real[6];
     MUST(pare_weights_f32(g, 0, real, &err));
     assert_true(real[0] == -60.0f && real[1] == 67.5f);
-    MUST(pare_weights_quantize(g, 0, 4, &g->arena, &q, &err)); /* other widths: from the real numbers */
+    MUST(pare_weights_quantize(g, 0, 4, &g->arena, &q,
+                               &err)); /* other widths: from the real numbers */
     assert_null(q.zero_point);
     assert_int_equal(q.codes[1], 7);
     assert_int_equal(pare_layer_bytes(g, 0, level_of("w4a8")), 3 + 8);
