@@ -181,14 +181,18 @@ struct case_run {
     size_t n;
 };
 
-/* Calibrates, plans at the levels (all `name` when levels is NULL), runs on one random input. */
+/* Calibrates, plans at the levels with codes as the carrier (outputs too) (all `name` when levels
+ * is NULL), runs on one random input. */
 static struct case_run run_case(struct pare_graph *g, struct pare_level *levels, const char *name)
 {
     struct pare_error err = {0};
     struct case_run r = {.g = g, .levels = levels != NULL ? levels : levels_all(g, name)};
     calibrate(g, &r.c);
-    const struct pare_plan_options options = {
-        .levels = r.levels, .calibration = &r.c, .isa = pk_isa_best(), .keep_all = true};
+    const struct pare_plan_options options = {.levels = r.levels,
+                                              .calibration = &r.c,
+                                              .carrier = PARE_CARRIER_CODES,
+                                              .isa = pk_isa_best(),
+                                              .keep_all = true};
     MUST(pare_plan_new(g, &options, &r.plan, &err));
     r.x = random_input(g, 0, &r.n);
     MUST(pare_plan_set_input(r.plan, 0, r.x, r.n, &err));
@@ -355,8 +359,10 @@ static void test_concat(void **state)
             const struct pare_grid gy = grid_of(&run.c, c, 8);
             if (!keep) { /* in place */
                 pare_plan_free(run.plan);
-                const struct pare_plan_options options = {
-                    .levels = levels, .calibration = &run.c, .isa = PK_REF};
+                const struct pare_plan_options options = {.levels = levels,
+                                                          .calibration = &run.c,
+                                                          .carrier = PARE_CARRIER_CODES,
+                                                          .isa = PK_REF};
                 MUST(pare_plan_new(g, &options, &run.plan, &err));
                 MUST(pare_plan_set_input(run.plan, 0, run.x, run.n, &err));
                 MUST(pare_plan_run(run.plan, &err));
