@@ -42,18 +42,18 @@
 enum pare_carrier { PARE_CARRIER_AUTO, PARE_CARRIER_CODES, PARE_CARRIER_F16, PARE_CARRIER_F32 };
 
 struct pare_plan_options {
-    const struct pare_level
-        *levels; /* [graph->n_nodes]; entries of non-layers are ignored; NULL = all fp32 */
-    const struct pare_calibration
-        *calibration; /* needed when any level is integer (and the file has no grids) */
+    /* [graph->n_nodes]; entries of non-layers are ignored; NULL = all fp32 */
+    const struct pare_level *levels;
+    /* needed when any level is integer and the file brings no grids */
+    const struct pare_calibration *calibration;
     enum pare_carrier carrier;
     enum pk_isa isa; /* pk_isa_best() normally */
     /* Every tensor keeps its own memory and can be read after a run. Where all levels are fp32
      * nothing is fused, so that "every" means every one; otherwise values inside an epilogue are
      * not stored and cannot be read. */
     bool keep_all;
-    struct pare_pack_cache
-        *cache; /* packed weights shared by many plans of one graph; NULL = the plan's own */
+    /* packed weights shared by many plans of one graph; NULL = the plan's own */
+    struct pare_pack_cache *cache;
 };
 
 /* Packed weights by (graph, node, precision), made when a plan first asks. Must outlive its plans;
