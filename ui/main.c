@@ -1,6 +1,7 @@
 /*
  * main.c: where everything is plugged together, and the only file that ends the process.
  */
+#include <fcntl.h>
 #include <locale.h>
 #include <poll.h>
 #include <signal.h>
@@ -37,6 +38,20 @@ static void print_line(void *self, const char *line)
     fprintf(stderr, "%s\n", line);
 }
 
+/* libuv aborts when it cannot have its descriptors: better to say so before. */
+static bool has_descriptors(void)
+{
+    enum { WANTED = 16 };
+    int fds[WANTED], n = 0;
+    while (n < WANTED && (fds[n] = open("/dev/null", O_RDONLY | O_CLOEXEC)) >= 0) {
+        n++;
+    }
+    for (int i = 0; i < n; i++) {
+        close(fds[i]);
+    }
+    return n == WANTED;
+}
+
 static int run_worker(void)
 {
     pare_lua_set_print(print_line, NULL);
@@ -67,6 +82,10 @@ static int run(const struct cli_options *o)
     }
     if (o->verb != NULL && strcmp(o->verb, "worker") == 0) {
         return run_worker();
+    }
+    if (!has_descriptors()) {
+        fprintf(stderr, "pare: too few file descriptors: at least 32 are needed (ulimit -n)\n");
+        return PARE_ERR_FAIL;
     }
     for (size_t i = 0; o->verb != NULL && i < sizeof verbs / sizeof verbs[0]; i++) {
         if (strcmp(o->verb, verbs[i].name) == 0) {
