@@ -113,7 +113,11 @@ static int take_option(struct cli_options *o, int c, const char *value)
     case OPT_MAX_DROP: return parse_real("--max-drop", value, &o->max_drop);
     case OPT_MAX_LATENCY: return parse_real("--max-latency", value, &o->max_latency);
     case OPT_MAX_BYTES: return parse_real("--max-bytes", value, &o->max_bytes);
-    case OPT_TIME_LIMIT: return parse_real("--time-limit", value, &o->time_limit);
+    case OPT_TIME_LIMIT: {
+        int seconds = 0, rc = parse_int("--time-limit", value, 1, &seconds);
+        o->time_limit = seconds;
+        return rc;
+    }
     case OPT_PIN:
         if (o->n_pins == 64) {
             return bad("--pin", value, "at most 64 pins");
@@ -143,6 +147,9 @@ static bool is_one_of(const char *value, const char *list)
 
 static int check_choices(const struct cli_options *o)
 {
+    if (o->detach) {
+        return bad("--detach", "--detach", "no such option yet: sessions that go on without a terminal come later");
+    }
     static const char formats[] = "json|csv|md|png|svg";
     if (o->per != NULL && !is_one_of(o->per, "layer|model")) {
         return bad("--per", o->per, "layer or model");

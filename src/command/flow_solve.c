@@ -175,6 +175,8 @@ static bool start_solver(struct pare_front *f, struct front_flow *flow, struct f
         flow_end(f, flow, status, NULL);
         return false;
     }
+    double seconds = pare_json_get_real(flow->args, "time_limit");
+    p->time_limit_seconds = seconds > 0 ? seconds : 0;
     json_t *params = json_pack("{s:o}", "problem", pare_problem_to_json(p));
     if (sweep_take != NULL) {
         json_object_set_new(params, "sweep", sweep_take);
