@@ -59,8 +59,9 @@ static bool open_sample(struct run *r, const char *name, enum pare_split split)
         p = NULL;
     }
     if (status == PARE_ERR_NOINPUT) {
+        pare_pipeline_free(p); /* skipping jumps out of here */
+        free(r);
         test_skip(err.message);
-        pare_pipeline_free(p);
         return false;
     }
     if (status != PARE_OK) {
@@ -222,6 +223,7 @@ static void splits_of_mediapipe_hands_are_disjoint(void **state)
     for (int s = 0; s < PARE_SPLIT_COUNT; s++) {
         const enum pare_status status = pare_pipeline_open_split(p, (enum pare_split)s, &err);
         if (status == PARE_ERR_NOINPUT) {
+            pare_pipeline_free(p);
             test_skip(err.message);
             pare_pipeline_free(p);
             return;
