@@ -308,7 +308,7 @@ static int state_point(const struct pare_state *s, const char *text)
 /* Area between a front of (latency, drop) and the corner (fp32 latency, drop 1), as a share of it; larger is better. */
 static double hypervolume(const struct pare_state *s, int run)
 {
-    double corner = s->fp32_latency.value, area = 0, left = corner;
+    double corner = s->fp32_latency.value, area = 0;
     bool *used = calloc((size_t)s->n_points + 1, sizeof *used);
     if (used == NULL || !(corner > 0)) {
         free(used);
@@ -333,7 +333,6 @@ static double hypervolume(const struct pare_state *s, int run)
             best = drop;
         }
     }
-    (void)left;
     free(used);
     return area / corner;
 }

@@ -45,19 +45,20 @@ bool flow_config(struct pare_front *f, struct front_flow *flow)
         return false;
     }
     if (config != NULL) {
-        for (const char *key = NULL; key == NULL;) {
-            json_t *value;
-            json_object_foreach((json_t *)(uintptr_t)config, key, value) {
-                bool known = false;
-                for (int i = 0; i < f->n_layers; i++) {
-                    known = known || strcmp(f->layers[i].name, key) == 0;
-                }
-                if (!known) {
-                    flow_end(f, flow, pare_error(&flow->err, PARE_ERR_CONFIG, key, "the config names a layer that the pipeline does not have"), NULL);
-                    return false;
-                }
+        const char *key;
+        json_t *value;
+        json_object_foreach((json_t *)(uintptr_t)config, key, value) {
+            bool known = false;
+            for (int i = 0; i < f->n_layers; i++) {
+                known = known || strcmp(f->layers[i].name, key) == 0;
             }
-            break;
+            if (!known) {
+                flow_end(f, flow,
+                         pare_error(&flow->err, PARE_ERR_CONFIG, key,
+                                    "the config names a layer that the pipeline does not have"),
+                         NULL);
+                return false;
+            }
         }
         if (!front_config_levels(f, config, flow->levels, &flow->err)) {
             flow_end(f, flow, PARE_ERR_CONFIG, NULL);
@@ -313,16 +314,6 @@ enum pare_status front_retry(struct pare_front *f, struct pare_error *err)
         }
     }
     return pare_error(err, PARE_ERR_USAGE, "retry", "nothing has failed");
-}
-
-bool front_busy(const struct pare_front *f)
-{
-    for (struct front_flow *flow = f->flows; flow != NULL; flow = flow->next) {
-        if (!flow->ended) {
-            return true;
-        }
-    }
-    return false;
 }
 
 void front_flows_free(struct pare_front *f)

@@ -152,7 +152,7 @@ static void hawq(const json_t *net, const char *resource)
     }
     struct pare_problem *p = NULL;
     assert_int_equal(pare_problem_new(groups, 2, &p, NULL), PARE_OK);
-    double cost4 = 0, cost8 = 0, least = 0;
+    double cost4 = 0, cost8 = 0;
     for (int g = 0; g < groups; g++) {
         p->group_names[g] = strdup("layer");
         p->allowed[2 * g] = p->allowed[2 * g + 1] = true;
@@ -184,7 +184,6 @@ static void hawq(const json_t *net, const char *resource)
     for (int i = 0; i < n; i++) {
         text[i] = a.levels[group_of[i]] == 0 ? '8' : '4';
     }
-    (void)least;
     print_message("%s %s: %s\n", pare_json_get_string(net, "name", ""), resource, text);
     double objective = pare_json_get_real(json_object_get(net, "objective"), resource);
     assert_true(fabs(a.total[PARE_COST_LOSS] - objective) < 1e-6);
