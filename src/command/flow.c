@@ -316,6 +316,16 @@ enum pare_status front_retry(struct pare_front *f, struct pare_error *err)
     return pare_error(err, PARE_ERR_USAGE, "retry", "nothing has failed");
 }
 
+bool front_busy(const struct pare_front *f)
+{
+    for (struct front_flow *flow = f->flows; flow != NULL; flow = flow->next) {
+        if (!flow->ended) {
+            return true;
+        }
+    }
+    return false;
+}
+
 void front_flows_free(struct pare_front *f)
 {
     for (struct front_flow *flow = f->flows, *next; flow != NULL; flow = next) {
