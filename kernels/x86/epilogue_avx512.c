@@ -1,61 +1,382 @@
-/* epilogue_avx512.c: the epilogue on sixteen lanes. */
+/*
+ * epilogue_avx512.c: the epilogue on sixteen lanes.
+ *
+ * Integer sums whose outputs are all codes take a faster way: four vectors at a time (64 channels
+ * of one pixel, 32 of two or 16 of four), which two saturating packs and one permutation join to 64
+ * codes. The operations of ref/epilogue.c, less those that cannot change a code: no subtraction of
+ * an offset of 0, no lower clamp where zero + lo is 0, because there the saturation of the packs
+ * does the same (a NaN converts to INT32_MIN and so becomes code 0 too).
+ */
 #include "vec_avx512.h"
 
 enum { ROWS = 8, ROWS_PART = 4 }; /* pixels at a time in whole and in partly used vectors */
 
 #include "epilogue_body.h"
 
-/*
- * The commonest case of the integer kernels, 64 channels at a time: no steps, one byte output. Two
- * saturating packs and one permutation replace four narrowings; the clamp has already brought the
- * codes to 0..255.
- */
-PK_INLINE void quantize_64(const struct pk_epilogue *e, const struct pk_tile *t, int at)
+/* Four vectors: `wide` of each pixel. */
+struct quad {
+    const struct pk_epilogue *e;
+    int channel;     /* first channel of the layer */
+    __mmask64 bytes; /* which of a pixel's `wide` * 16 channels exist */
+};
+
+/* The first lane of vector j holds this channel (from q->channel on) of pixel j / wide. */
+#define QUAD_CHANNEL(j, wide) ((j) % (wide)*VL)
+
+PK_INLINE vm quad_lanes(const struct quad *q, int j, const int wide)
 {
-    const struct pk_out *o = e->outs;
-    const int channel = t->channel + at;
-    const __m512 lo = _mm512_set1_ps(o->lo), hi = _mm512_set1_ps(o->hi);
-    const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
-    const __m512i zero = _mm512_set1_epi16((short)o->zero);
-    __m512 m[4], b[4];
-    __m512i bias[4], q[4];
+    return (vm)(q->bytes >> QUAD_CHANNEL(j, wide));
+}
+
+/* Vectors of a per-channel array; whole: all lanes exist. */
+PK_INLINE void quad_vec(const struct quad *q, const float *vec, vf *to, const int wide,
+                        const bool whole)
+{
+    PK_UNROLL
+    for (int j = 0; j < wide; j++) {
+        const float *p = vec + q->channel + QUAD_CHANNEL(j, wide);
+        to[j] = whole ? v_load_all(p) : v_load(p, quad_lanes(q, j, wide));
+    }
+}
+
+/* t > 0 ? t : t * slope */
+PK_INLINE vf quad_prelu(vf t, vf slope)
+{
+    const __mmask16 rest = _mm512_cmp_ps_mask(t, _mm512_setzero_ps(), _CMP_NGT_UQ);
+    return _mm512_mask_mul_ps(t, rest, t, slope);
+}
+
+PK_INLINE vf quad_operand(const struct quad *q, const struct pk_step *s, size_t pixel, int j,
+                          const int wide, const bool whole)
+{
+    const ptrdiff_t at =
+        ((ptrdiff_t)pixel + j / wide) * s->pitch + q->channel + QUAD_CHANNEL(j, wide);
+    const vm lanes = whole ? v_lanes(VL) : quad_lanes(q, j, wide);
+    if (s->type == PK_U8) {
+        const uint8_t *p = (const uint8_t *)s->operand + at;
+        const vi code =
+            whole ? _mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)(const void *)p))
+                  : v_load_u8(p, lanes);
+        return v_fma(v_to_float(v_sub_i(code, v_set_i(s->zero))), v_set(s->scale),
+                     v_set(s->offset));
+    }
+    if (s->type == PK_F16) {
+        return v_load_f16((const uint16_t *)s->operand + at, lanes);
+    }
+    return v_load((const float *)s->operand + at, lanes);
+}
+
+PK_INLINE void quad_tensor(const struct quad *q, const struct pk_step *s, size_t pixel, vf *t,
+                           const int wide, const bool whole)
+{
     PK_UNROLL
     for (int j = 0; j < 4; j++) {
-        m[j] = _mm512_loadu_ps(o->m + channel + 16 * j);
-        b[j] = _mm512_loadu_ps(o->b + channel + 16 * j);
-        bias[j] = e->bias_i32 != NULL ? _mm512_loadu_si512(e->bias_i32 + channel + 16 * j)
-                                      : _mm512_setzero_si512();
+        const vf r = quad_operand(q, s, pixel, j, wide, whole);
+        t[j] = s->op == PK_STEP_ADD_TENSOR    ? v_add(t[j], r)
+               : s->op == PK_STEP_SUB_TENSOR  ? v_sub(t[j], r)
+               : s->op == PK_STEP_RSUB_TENSOR ? v_sub(r, t[j])
+                                              : v_mul(t[j], r);
     }
-    const int32_t *p = (const int32_t *)t->acc + at;
-    uint8_t *out = (uint8_t *)o->data + (ptrdiff_t)t->pixel * o->pitch + channel;
-    for (int row = 0; row < t->rows; row++, p += t->ld, out += o->pitch) {
+}
+
+PK_INLINE void quad_apply(const struct quad *q, const struct pk_step *s, size_t pixel, vf *t,
+                          const int wide, const bool whole)
+{
+    vf v[4];
+    switch (s->op) {
+    case PK_STEP_ADD_TENSOR:
+    case PK_STEP_SUB_TENSOR:
+    case PK_STEP_RSUB_TENSOR:
+    case PK_STEP_MUL_TENSOR:
+        quad_tensor(q, s, pixel, t, wide, whole);
+        break;
+    case PK_STEP_PRELU:
+        quad_vec(q, s->vec, v, wide, whole);
+        PK_UNROLL
+        for (int j = 0; j < 4; j++)
+            t[j] = quad_prelu(t[j], v[j % wide]);
+        break;
+    case PK_STEP_ADD_VEC:
+        quad_vec(q, s->vec, v, wide, whole);
+        PK_UNROLL
+        for (int j = 0; j < 4; j++)
+            t[j] = v_add(t[j], v[j % wide]);
+        break;
+    case PK_STEP_MUL_VEC:
+        quad_vec(q, s->vec, v, wide, whole);
+        PK_UNROLL
+        for (int j = 0; j < 4; j++)
+            t[j] = v_mul(t[j], v[j % wide]);
+        break;
+    case PK_STEP_CLAMP:
+    case PK_STEP_LEAKY:
+    case PK_STEP_HARD_SWISH:
+    case PK_STEP_HARD_SIGMOID:
+        apply_scalar(s, t, 4);
+        break;
+    }
+}
+
+/* An output in registers: codes may alias anything, so that a compiler reads structures again after
+ * every store. */
+struct target {
+    uint8_t *to; /* the tile's first pixel and channel */
+    ptrdiff_t pitch;
+    vf lo, hi, offset, factor;
+    __m512i zero, order;
+    bool floor, moved; /* the lower clamp, the offset change something */
+};
+
+PK_INLINE struct target target_of(const struct quad *q, const struct pk_out *o, size_t pixel)
+{
+    const struct target t = {
+        .to = (uint8_t *)o->data + (ptrdiff_t)pixel * o->pitch + q->channel,
+        .pitch = o->pitch,
+        .lo = v_set(o->lo),
+        .hi = v_set(o->hi),
+        .offset = v_set(o->offset),
+        .factor = v_set(o->inv_scale),
+        .zero = _mm512_set1_epi16((short)o->zero),
+        .order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15),
+        .floor = (float)o->zero + o->lo != 0.0f,
+        .moved = o->offset != 0.0f,
+    };
+    return t;
+}
+
+/* Clamps, rounds and writes the codes of four vectors from pixel `row` of the tile on. */
+PK_INLINE void quad_put(const struct quad *q, const struct target *o, ptrdiff_t row, vf *u,
+                        const int wide, const bool whole)
+{
+    vi code[4];
+    if (o->floor) {
+        PK_UNROLL
+        for (int j = 0; j < 4; j++)
+            u[j] = _mm512_max_ps(u[j], o->lo);
+    }
+    PK_UNROLL
+    for (int j = 0; j < 4; j++)
+        code[j] = v_to_int(_mm512_min_ps(o->hi, u[j])); /* in this order a NaN stays */
+    const __m512i low = _mm512_add_epi16(_mm512_packs_epi32(code[0], code[1]), o->zero);
+    const __m512i high = _mm512_add_epi16(_mm512_packs_epi32(code[2], code[3]), o->zero);
+    const __m512i bytes = _mm512_permutexvar_epi32(o->order, _mm512_packus_epi16(low, high));
+    uint8_t *out = o->to + row * o->pitch;
+    if (wide == 4) {
+        _mm512_mask_storeu_epi8(out, whole ? ~(__mmask64)0 : q->bytes, bytes);
+    } else if (wide == 2) {
+        const __mmask32 m = whole ? ~(__mmask32)0 : (__mmask32)q->bytes;
+        _mm256_mask_storeu_epi8(out, m, _mm512_castsi512_si256(bytes));
+        _mm256_mask_storeu_epi8(out + o->pitch, m, _mm512_extracti64x4_epi64(bytes, 1));
+    } else {
+        const __mmask16 m = whole ? (__mmask16)0xffff : (__mmask16)q->bytes;
+        _mm_mask_storeu_epi8(out, m, _mm512_castsi512_si128(bytes));
+        _mm_mask_storeu_epi8(out + o->pitch, m, _mm512_extracti32x4_epi32(bytes, 1));
+        _mm_mask_storeu_epi8(out + 2 * o->pitch, m, _mm512_extracti32x4_epi32(bytes, 2));
+        _mm_mask_storeu_epi8(out + 3 * o->pitch, m, _mm512_extracti32x4_epi32(bytes, 3));
+    }
+}
+
+/* Sums of four vectors after bias_i32, as floats. p: the sums of the first channel. */
+PK_INLINE void quad_sums(const int32_t *p, size_t ld, const vi *bias, vf *acc, const int wide)
+{
+    PK_UNROLL
+    for (int j = 0; j < 4; j++) {
+        const vi sum = v_load_all_i(p + (size_t)(j / wide) * ld + QUAD_CHANNEL(j, wide));
+        acc[j] = v_to_float(v_add_i(sum, bias[j % wide]));
+    }
+}
+
+/* One output without steps: the factors of the channels stay in registers. */
+PK_INLINE void column_plain(const struct quad *q, const struct pk_out *o, const struct pk_tile *t,
+                            const int32_t *p, const vi *bias, int rows, const int wide,
+                            const bool whole)
+{
+    const struct target to = target_of(q, o, t->pixel);
+    const size_t ld = t->ld;
+    vf m[4], b[4], u[4];
+    quad_vec(q, o->m, m, wide, whole);
+    quad_vec(q, o->b, b, wide, whole);
+    for (int row = 0; row < rows; row += 4 / wide, p += (size_t)(4 / wide) * ld) {
+        quad_sums(p, ld, bias, u, wide);
+        PK_UNROLL
+        for (int j = 0; j < 4; j++)
+            u[j] = v_fma(u[j], m[j % wide], b[j % wide]);
+        quad_put(q, &to, row, u, wide, whole);
+    }
+}
+
+PK_INLINE void column_steps(const struct quad *q, const struct pk_tile *t, const int32_t *p,
+                            const vi *bias, int rows, const int wide, const bool whole)
+{
+    const struct pk_epilogue *e = q->e;
+    vf m[4], b[4], v[4], u[4];
+    quad_vec(q, e->m, m, wide, whole);
+    quad_vec(q, e->b, b, wide, whole);
+    for (int row = 0; row < rows; row += 4 / wide, p += (size_t)(4 / wide) * t->ld) {
+        quad_sums(p, t->ld, bias, v, wide);
+        PK_UNROLL
+        for (int j = 0; j < 4; j++)
+            v[j] = v_fma(v[j], m[j % wide], b[j % wide]);
+        for (int i = 0; i < e->n_steps; i++) {
+            quad_apply(q, &e->steps[i], t->pixel + (size_t)row, v, wide, whole);
+        }
+        for (int i = 0; i < e->n_outs; i++) {
+            const struct target to = target_of(q, &e->outs[i], t->pixel);
+            PK_UNROLL
+            for (int j = 0; j < 4; j++)
+                u[j] = v_mul(to.moved ? v_sub(v[j], to.offset) : v[j], to.factor);
+            quad_put(q, &to, row, u, wide, whole);
+        }
+    }
+}
+
+/* Steps that real networks have most, without a look at the steps for each vector: the sum of codes
+ * of a residual, then perhaps an activation. */
+enum shortcut { NO_SHORTCUT, ADD_ONLY, ADD_PRELU, ADD_CLAMP };
+
+static enum shortcut shortcut_of(const struct pk_epilogue *e)
+{
+    if (e->n_outs > 2 || e->outs[0].offset != 0.0f || e->outs[e->n_outs - 1].offset != 0.0f ||
+        e->n_steps > 2 || e->steps[0].op != PK_STEP_ADD_TENSOR || e->steps[0].type != PK_U8) {
+        return NO_SHORTCUT;
+    }
+    return e->n_steps == 1                   ? ADD_ONLY
+           : e->steps[1].op == PK_STEP_PRELU ? ADD_PRELU
+           : e->steps[1].op == PK_STEP_CLAMP ? ADD_CLAMP
+                                             : NO_SHORTCUT;
+}
+
+PK_INLINE void column_add(const struct quad *q, const struct pk_tile *t, const int32_t *p,
+                          const vi *bias, int rows, const int wide, const bool whole,
+                          const enum shortcut way)
+{
+    const struct pk_epilogue *e = q->e;
+    const struct pk_step add = e->steps[0];
+    const struct target to = target_of(q, e->outs, t->pixel);
+    const bool both = e->n_outs == 2;
+    const size_t ld = t->ld;
+    const vi zero = v_set_i(add.zero);
+    const vf scale = v_set(add.scale), offset = v_set(add.offset);
+    const uint8_t *r = (const uint8_t *)add.operand + (ptrdiff_t)t->pixel * add.pitch + q->channel;
+    vf m[4], b[4], v[4], u[4], slope[4], least = v_set(0), most = least;
+    quad_vec(q, e->m, m, wide, whole);
+    quad_vec(q, e->b, b, wide, whole);
+    if (way == ADD_PRELU) {
+        quad_vec(q, e->steps[1].vec, slope, wide, whole);
+    } else if (way == ADD_CLAMP) {
+        least = v_set(e->steps[1].a), most = v_set(e->steps[1].b);
+    }
+    for (int row = 0; row < rows; row += 4 / wide, p += (size_t)(4 / wide) * ld) {
+        quad_sums(p, ld, bias, v, wide);
         PK_UNROLL
         for (int j = 0; j < 4; j++) {
-            const __m512i acc = _mm512_add_epi32(_mm512_loadu_si512(p + 16 * j), bias[j]);
-            const __m512 u = _mm512_fmadd_ps(_mm512_cvtepi32_ps(acc), m[j], b[j]);
-            q[j] = _mm512_cvtps_epi32(_mm512_min_ps(_mm512_max_ps(u, lo), hi));
+            const uint8_t *at = r + (row + j / wide) * add.pitch + QUAD_CHANNEL(j, wide);
+            const vi code = v_load_u8(at, whole ? v_lanes(VL) : quad_lanes(q, j, wide));
+            const vf real = v_fma(v_to_float(v_sub_i(code, zero)), scale, offset);
+            v[j] = v_add(v_fma(v[j], m[j % wide], b[j % wide]), real);
+            v[j] = way == ADD_PRELU   ? quad_prelu(v[j], slope[j % wide])
+                   : way == ADD_CLAMP ? v_clamp(v[j], least, most)
+                                      : v[j];
+            u[j] = v_mul(v[j], to.factor);
         }
-        const __m512i low = _mm512_add_epi16(_mm512_packs_epi32(q[0], q[1]), zero);
-        const __m512i high = _mm512_add_epi16(_mm512_packs_epi32(q[2], q[3]), zero);
-        const __m512i bytes = _mm512_packus_epi16(low, high);
-        _mm512_storeu_si512(out, _mm512_permutexvar_epi32(order, bytes));
+        quad_put(q, &to, row, u, wide, whole);
+        if (both) { /* seldom: the registers are for the first */
+            const struct target other = target_of(q, &e->outs[1], t->pixel);
+            PK_UNROLL
+            for (int j = 0; j < 4; j++)
+                u[j] = v_mul(v[j], other.factor);
+            quad_put(q, &other, row, u, wide, whole);
+        }
+    }
+}
+
+/* `rows` pixels (a multiple of 4 / wide) of at most 16 * wide channels from `at` on. */
+PK_INLINE void column_codes(const struct pk_epilogue *e, const struct pk_tile *t, int at, int rows,
+                            const int wide, const bool whole)
+{
+    const int n = t->n - at;
+    const struct quad q = {e, t->channel + at, n >= 64 ? ~(__mmask64)0 : ((__mmask64)1 << n) - 1};
+    const int32_t *p = (const int32_t *)t->acc + at;
+    vi bias[4];
+    PK_UNROLL
+    for (int j = 0; j < wide; j++) {
+        const vm lanes = whole ? v_lanes(VL) : quad_lanes(&q, j, wide);
+        bias[j] = e->bias_i32 == NULL
+                      ? v_set_i(0)
+                      : v_load_i(e->bias_i32 + q.channel + QUAD_CHANNEL(j, wide), lanes);
+    }
+    if (e->n_steps > 0) {
+        switch (shortcut_of(e)) {
+        case ADD_ONLY:
+            column_add(&q, t, p, bias, rows, wide, whole, ADD_ONLY);
+            return;
+        case ADD_PRELU:
+            column_add(&q, t, p, bias, rows, wide, whole, ADD_PRELU);
+            return;
+        case ADD_CLAMP:
+            column_add(&q, t, p, bias, rows, wide, whole, ADD_CLAMP);
+            return;
+        case NO_SHORTCUT:
+            column_steps(&q, t, p, bias, rows, wide, whole);
+            return;
+        }
+    }
+    for (int i = 0; i < e->n_outs; i++) {
+        column_plain(&q, &e->outs[i], t, p, bias, rows, wide, whole);
+    }
+}
+
+static bool all_codes(const struct pk_epilogue *e)
+{
+    for (int i = 0; i < e->n_outs; i++) {
+        if (e->outs[i].type != PK_U8) {
+            return false;
+        }
+    }
+    return e->n_steps == 0 || e->m != NULL;
+}
+
+/* The pixels that a column of `wide` vectors leaves over. */
+static void rest_rows(const struct pk_epilogue *e, const struct pk_tile *t, int at, int n, int rows)
+{
+    if (rows < t->rows) {
+        const struct pk_tile rest = {(int32_t *)t->acc + (size_t)rows * t->ld + at,
+                                     t->ld,
+                                     t->pixel + (size_t)rows,
+                                     t->rows - rows,
+                                     t->channel + at,
+                                     n,
+                                     NULL};
+        epilogue_i32(e, &rest);
     }
 }
 
 void pk_epilogue_i32_avx512(const struct pk_epilogue *e, const struct pk_tile *t)
 {
-    struct pk_tile rest = *t;
-    int done = 0;
-    if (e->n_steps == 0 && e->n_outs == 1 && e->outs->type == PK_U8 && e->weight_zero == NULL) {
-        for (; done + 64 <= t->n; done += 64) {
-            quantize_64(e, t, done);
-        }
-        rest.acc = (int32_t *)t->acc + done;
-        rest.channel += done;
-        rest.n -= done;
+    if (!all_codes(e)) {
+        epilogue_i32(e, t);
+        return;
     }
-    if (rest.n > 0) {
-        epilogue_i32(e, &rest);
+    if (e->weight_zero != NULL && t->sums != NULL) {
+        subtract_weight_zero(e, t);
+    }
+    for (int at = 0; at < t->n; at += 64) {
+        const int n = t->n - at < 64 ? t->n - at : 64;
+        const int rows = n > 32 ? t->rows : n > 16 ? t->rows / 2 * 2 : t->rows / 4 * 4;
+        if (n == 64) {
+            column_codes(e, t, at, rows, 4, true);
+        } else if (n > 32) {
+            column_codes(e, t, at, rows, 4, false);
+        } else if (n == 32) {
+            column_codes(e, t, at, rows, 2, true);
+        } else if (n > 16) {
+            column_codes(e, t, at, rows, 2, false);
+        } else if (n == 16) {
+            column_codes(e, t, at, rows, 1, true);
+        } else {
+            column_codes(e, t, at, rows, 1, false);
+        }
+        rest_rows(e, t, at, n, rows);
     }
 }
 

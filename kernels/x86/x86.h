@@ -22,7 +22,7 @@
 #define PK_KEEP(v) __asm__("" : "+v"(v))
 
 /* Sums of `rows` consecutive output pixels times `n` channels. Whole vectors of each row may be
- * read. */
+ * read; of integers by AVX-512 up to 64 sums at a time (16 where n % 64 <= 16, 32 where <= 32). */
 struct pk_tile {
     void *acc;    /* int32_t or float [rows][ld]; the epilogue may change it */
     size_t ld;    /* elements */
