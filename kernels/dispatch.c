@@ -3,12 +3,17 @@
 
 #include "pk_tables.h"
 
+#include <math.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
 #if defined(__x86_64__)
 #include <cpuid.h>
+#if defined(__linux__)
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
 
 /* The state that the operating system saves: bits 1, 2 xmm and ymm; bits 5..7 mask registers and
  * zmm. */
@@ -21,6 +26,23 @@ static unsigned saved_state(void)
     unsigned low, high;
     __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
     return low;
+}
+
+/* AMX needs state that the operating system gives a process only when asked. */
+static bool tiles_granted(unsigned state)
+{
+    unsigned a, b, c, d;
+    const unsigned tile_int8 = 1u << 24 | 1u << 25;
+    if ((state & 0x60000) != 0x60000 || __get_cpuid_count(7, 0, &a, &b, &c, &d) == 0 ||
+        (d & tile_int8) != tile_int8) {
+        return false;
+    }
+#if defined(__linux__)
+    enum { REQUEST_PERMISSION = 0x1023, TILE_DATA = 18 };
+    return syscall(SYS_arch_prctl, REQUEST_PERMISSION, TILE_DATA) == 0;
+#else
+    return false;
+#endif
 }
 
 /* Bit i is set when instruction set i works here. */
@@ -41,6 +63,7 @@ static unsigned detect(void)
         found |= 1u << PK_AVX512;
         if ((c & (1u << 11)) != 0) {
             found |= 1u << PK_AVX512VNNI;
+            found |= tiles_granted(state) ? 1u << PK_AMX : 0;
         }
     }
     if (__get_cpuid_count(7, 1, &a, &b, &c, &d) != 0 && (a & (1u << 4)) != 0) {
@@ -99,8 +122,8 @@ enum pk_isa pk_isa_best(void)
 
 const char *pk_isa_name(enum pk_isa isa)
 {
-    static const char *const names[PK_ISA_COUNT] = {"ref", "avx2", "avxvnni", "avx512",
-                                                    "avx512vnni"};
+    static const char *const names[PK_ISA_COUNT] = {"ref",    "avx2",       "avxvnni",
+                                                    "avx512", "avx512vnni", "amx"};
     return isa >= 0 && isa < PK_ISA_COUNT ? names[isa] : "?";
 }
 
@@ -129,12 +152,28 @@ const struct pk_layer_kernel *pk_kernel(enum pk_family family, enum pk_isa isa)
     return table[family][i];
 }
 
+/*
+ * Do AMX tiles pay for a dense layer even in their slow state? One product of tiles (16 pixels, 16
+ * channels, 64 of K, however full) took 16 cycles in the fast state and 64 in the slow one that a
+ * busy neighbour causes; VNNI made 115 products per cycle of whole vectors of 16 channels (Sapphire
+ * Rapids, 2026-11-21). Both pay alike for the epilogue.
+ */
+static bool tiles_pay(const struct pk_conv *c)
+{
+    const double pixels = (double)c->out_h * c->out_w, n = (double)c->out_c / c->groups;
+    const double k = (double)c->kernel_h * c->kernel_w * (c->in_c / c->groups);
+    const double columns = ceil(n / 16);
+    const double tiles = ceil(pixels / 16) * columns * ceil(k / 64) * 64;
+    return tiles < pixels * columns * 16 * ceil(k / 4) * 4 / 115;
+}
+
 const struct pk_layer_kernel *pk_kernel_for(enum pk_family family, enum pk_isa isa,
                                             const struct pk_conv *c)
 {
     for (int i = (int)isa; i > PK_REF; i--) {
         const struct pk_layer_kernel *kernel = table[family][i];
-        if (kernel != NULL && pk_isa_supported((enum pk_isa)i) && kernel->packed_size(c) > 0) {
+        if (kernel != NULL && pk_isa_supported((enum pk_isa)i) && kernel->packed_size(c) > 0 &&
+            (i != PK_AMX || tiles_pay(c))) {
             return kernel;
         }
     }
