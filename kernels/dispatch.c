@@ -71,6 +71,22 @@ static unsigned detect(void)
     }
     return found;
 }
+#elif defined(__aarch64__) && defined(__linux__)
+#include <sys/auxv.h>
+
+/* Bit i is set when instruction set i works here. Every AArch64 core has neon. */
+static unsigned detect(void)
+{
+    const unsigned long fp16 = 1ul << 9 | 1ul << 10, dotprod = 1ul << 20; /* HWCAP_FPHP ... */
+    const unsigned long i8mm = 1ul << 13;                                 /* HWCAP2_I8MM */
+    const unsigned long has = getauxval(AT_HWCAP), has2 = getauxval(AT_HWCAP2);
+    unsigned found = 1u << PK_REF | 1u << PK_NEON;
+    if ((has & (fp16 | dotprod)) == (fp16 | dotprod)) {
+        found |= 1u << PK_DOTPROD;
+        found |= (has2 & i8mm) != 0 ? 1u << PK_I8MM : 0;
+    }
+    return found;
+}
 #else
 static unsigned detect(void)
 {
@@ -122,8 +138,12 @@ enum pk_isa pk_isa_best(void)
 
 const char *pk_isa_name(enum pk_isa isa)
 {
-    static const char *const names[PK_ISA_COUNT] = {"ref",    "avx2",       "avxvnni",
-                                                    "avx512", "avx512vnni", "amx"};
+    static const char *const names[PK_ISA_COUNT] = {
+        [PK_REF] = "ref",         [PK_AVX2] = "avx2",
+        [PK_AVXVNNI] = "avxvnni", [PK_AVX512] = "avx512",
+        [PK_AVX512VNNI] = "avx512vnni", [PK_AMX] = "amx",
+        [PK_NEON] = "neon",       [PK_DOTPROD] = "dotprod",
+        [PK_I8MM] = "i8mm"};
     return isa >= 0 && isa < PK_ISA_COUNT ? names[isa] : "?";
 }
 

@@ -133,7 +133,12 @@ struct pk_layer_kernel {
                 const struct pk_epilogue *e, void *scratch);
 };
 
-enum pk_isa { PK_REF, PK_AVX2, PK_AVXVNNI, PK_AVX512, PK_AVX512VNNI, PK_AMX, PK_ISA_COUNT };
+enum pk_isa {
+    PK_REF,
+    PK_AVX2, PK_AVXVNNI, PK_AVX512, PK_AVX512VNNI, PK_AMX,
+    PK_NEON, PK_DOTPROD, PK_I8MM, /* AArch64; dotprod: with fp16 arithmetic, as every such core */
+    PK_ISA_COUNT
+};
 
 enum pk_family {
     PK_CONV_U8S8, PK_DEPTHWISE_U8S8, PK_FC_U8S8,
@@ -143,7 +148,8 @@ enum pk_family {
 };
 
 /* The best instruction set of this machine, or what PARE_ISA names
- * (ref|avx2|avxvnni|avx512|avx512vnni|amx); an unknown or unsupported name falls to the best below it.
+ * (ref|avx2|avxvnni|avx512|avx512vnni|amx|neon|dotprod|i8mm); an unknown or unsupported name falls
+ * to the best below it.
  * Decided once. */
 enum pk_isa pk_isa_best(void);
 bool pk_isa_supported(enum pk_isa isa);

@@ -1,47 +1,13 @@
-/*
- * x86.h: what the x86 kernels share: the tile of sums that goes to the epilogue, and build macros.
- *
- * A layer kernel is a driver (conv_body.h, depthwise_body.h) included by one file per element type
- * and instruction set, which brings the vector operations. The driver leaves a tile of sums in the
- * L1 cache and calls that instruction set's epilogue (epilogue_body.h over vec_<isa>.h).
- */
+/* x86.h: the epilogues of the x86 kernels; the drivers are in body/. */
 #ifndef PARE_PK_X86_H
 #define PARE_PK_X86_H
 
-#include "../pk.h"
-
-#define PK_INLINE static inline __attribute__((always_inline))
-/* Without full unrolling, arrays of accumulators live on the stack. */
-#ifdef __clang__
-#define PK_UNROLL _Pragma("unroll")
-#else
-#define PK_UNROLL _Pragma("GCC unroll 32")
-#endif
-
-/* Keeps a loaded vector in its register: compilers like to load again for every use. */
-#define PK_KEEP(v) __asm__("" : "+v"(v))
-
-/* Sums of `rows` consecutive output pixels times `n` channels. Whole vectors of each row may be
- * read; of integers by AVX-512 up to 64 sums at a time (16 where n % 64 <= 16, 32 where <= 32). */
-struct pk_tile {
-    void *acc;    /* int32_t or float [rows][ld]; the epilogue may change it */
-    size_t ld;    /* elements */
-    size_t pixel; /* index of the first output pixel: y * out_w + x */
-    int rows;
-    int channel, n; /* first output channel, channels (the last vector may be partly used) */
-    const int32_t
-        *sums; /* [rows] sums of the codes of each pixel's taps; read when e->weight_zero is set */
-};
+#include "body.h"
 
 /* bias_i32 and weight_zero (integers), then steps and outputs, the operations of ref/epilogue.c. */
 void pk_epilogue_i32_avx2(const struct pk_epilogue *e, const struct pk_tile *t);
 void pk_epilogue_f32_avx2(const struct pk_epilogue *e, const struct pk_tile *t);
 void pk_epilogue_i32_avx512(const struct pk_epilogue *e, const struct pk_tile *t);
 void pk_epilogue_f32_avx512(const struct pk_epilogue *e, const struct pk_tile *t);
-
-static inline size_t pk_round_up(size_t n, size_t to)
-{
-    return (n + to - 1) / to * to;
-}
 
 #endif

@@ -4,6 +4,7 @@
  *   T_X, T_W, T_ACC      element types of x, of weights as given, of sums
  *   T_C, T_P             element of the copied picture, of packed weights
  *   INTEGER              0 or 1
+ *   vin (vacc if not defined): what V_LOAD gives
  *   vacc, V_ZERO(), V_LOAD(p), V_MADD(acc, a, w), V_PUT(p, acc), weight_of(T_W)
  *   interleave(to, pixels, n, stride)
  *       n channels of GROUP pixels: to[c / VL * stride + c % VL * GROUP + i] = pixels[i][c];
@@ -23,6 +24,10 @@
  * then the same with ones, for weight zero points.
  */
 #include <string.h>
+
+#ifndef vin
+#define vin vacc
+#endif
 
 enum {
     CHANNELS = 64,
@@ -199,7 +204,8 @@ PK_INLINE void slide_block(const struct source *s, size_t from, const T_P *w, T_
                            const int p, const int width, const int stride)
 {
     const int phases = stride % GROUP == 0 ? 1 : stride % 2 == 0 ? GROUP / 2 : GROUP;
-    vacc sum[8], b[8], x;
+    vacc sum[8];
+    vin b[8], x;
     PK_UNROLL
     for (int i = 0; i < p; i++)
         sum[i] = V_ZERO();
@@ -284,7 +290,7 @@ static void sums_phase(const struct work *w, const struct source *s, int phase, 
             const T_C *x =
                 s->rows[ky] + (size_t)(w->c->stride_w * phase / GROUP) * VECTOR + (size_t)i * shift;
             for (int t = 0; t < p->taps[phase]; t++, x += p->spread * VECTOR) {
-                const vacc b = V_LOAD(weights + (size_t)ky * row + (size_t)t * VECTOR);
+                const vin b = V_LOAD(weights + (size_t)ky * row + (size_t)t * VECTOR);
                 for (int j = 0; j < count; j++) {
                     sum[j] = V_MADD(sum[j], V_LOAD(x + (size_t)j * shift), b);
                 }

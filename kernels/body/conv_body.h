@@ -9,6 +9,8 @@
  *   copy_row(T_A *, const T_X *, size_t), weight_of(T_W)
  *   PK_EPILOGUE                 the epilogue function
  *   CONV_NAME, FC_NAME          tables pk_<name>
+ * Or, where sums do not come lane by lane from broadcasts: OWN_TILES, then instead of the vacc line
+ * CONV_TILES(), which defines all_tiles from functions of type tile_fn (and may use WIDE).
  *
  * Packed weights: per group, panels of NV * VL channels, the last one narrower (a multiple of VL);
  * a panel is [K / K_GROUP][width][K_GROUP], zero beyond the last channel and beyond K.
@@ -29,6 +31,14 @@ enum {
 
 typedef void tile_fn(size_t groups, const char *a, size_t lda, const T_P *w, T_ACC *acc);
 
+struct tiles {
+    int rows, few;              /* rows of the two tiles */
+    tile_fn *many, *some, *one; /* rows, few, 1 */
+};
+
+#ifdef OWN_TILES
+CONV_TILES()
+#else
 /* mr rows of lda bytes each times nv vectors: acc[mr][WIDE] = a * w over `groups` steps of
  * K_GROUP. */
 #define TILE(name, mr, nv)                                                                         \
@@ -100,11 +110,6 @@ typedef void tile_fn(size_t groups, const char *a, size_t lda, const T_P *w, T_A
         }                                                                                          \
     }
 
-struct tiles {
-    int rows, few;              /* rows of the two tiles */
-    tile_fn *many, *some, *one; /* rows, few, 1 */
-};
-
 #if NV == 4
 TILE(tile_6x4, 6, 4)
 TILE(tile_2x4, 2, 4)
@@ -137,6 +142,7 @@ static const struct tiles all_tiles[NV + 1] = {
     {12, 4, tile_12x1, tile_4x1, tile_1x1},
     {6, 2, tile_6x2, tile_2x2, tile_1x2},
 };
+#endif
 #endif
 
 /* Sizes of a layer, in elements. */
