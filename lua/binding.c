@@ -27,7 +27,7 @@ struct pare_binding *pare_binding_of(lua_State *L)
 
 int pare_raise(lua_State *L, const struct pare_error *err)
 {
-    return luaL_error(L, "%s", err->message);
+    return err->code == PARE_ERR_NOMEM ? pare_lua_nomem(L) : luaL_error(L, "%s", err->message);
 }
 
 struct pare_arena *pare_check_arena(lua_State *L)
@@ -60,8 +60,11 @@ void pare_push_tensor(lua_State *L, struct pare_value *v, bool probabilities)
     if (b->n_values == b->cap_values) {
         const int cap = b->cap_values > 0 ? 2 * b->cap_values : 64;
         void *p = cap <= MAX_VALUES ? realloc(b->values, (size_t)cap * sizeof *b->values) : NULL;
-        if (p == NULL) {
+        if (cap > MAX_VALUES) {
             luaL_error(L, "too many tensors in one sample");
+        }
+        if (p == NULL) {
+            pare_lua_nomem(L);
         }
         b->values = p;
         b->cap_values = cap;

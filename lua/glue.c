@@ -17,7 +17,7 @@ static const struct pare_value *stage_input(lua_State *L, int i)
     }
     struct pare_value *v = pare_value_new(pare_check_arena(L), 2, ones);
     if (v == NULL) {
-        luaL_error(L, "not enough memory");
+        pare_lua_nomem(L);
     }
     v->data[0] = (float)lua_tonumber(L, i);
     return v;

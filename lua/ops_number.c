@@ -65,7 +65,7 @@ static struct pare_value *new_value(lua_State *L, int rank, const int64_t *dims)
 {
     struct pare_value *v = pare_value_new(pare_check_arena(L), rank, dims);
     if (v == NULL) {
-        luaL_error(L, "not enough memory for this tensor");
+        pare_lua_nomem(L);
     }
     return v;
 }
@@ -131,7 +131,7 @@ static double *check_numbers(lua_State *L, int i, double otherwise, int *n)
     luaL_argcheck(L, size >= 1 && size <= MAX_LIST, i, "expected a list of numbers");
     double *x = pare_arena_array(pare_check_arena(L), (size_t)size, sizeof *x);
     if (x == NULL) {
-        luaL_error(L, "not enough memory");
+        pare_lua_nomem(L);
     }
     *n = (int)size;
     if (!list) {

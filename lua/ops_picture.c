@@ -180,7 +180,7 @@ int pare_lua_op_ssd_boxes(lua_State *L)
     struct pare_arena *arena = pare_check_arena(L);
     struct pare_box *boxes = pare_arena_array(arena, MOST, sizeof *boxes);
     if (boxes == NULL) {
-        return luaL_error(L, "not enough memory");
+        return pare_lua_nomem(L);
     }
     if (pare_op_ssd_boxes(raw, scores, &ssd, arena, boxes, max, &n, &err) != PARE_OK) {
         return pare_raise(L, &err);

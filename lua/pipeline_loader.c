@@ -38,7 +38,7 @@ static void *room(lua_State *L, struct pare_pipeline *p, size_t count, size_t si
 {
     void *m = pare_arena_array(&p->arena, count, size);
     if (m == NULL) {
-        luaL_error(L, "not enough memory");
+        pare_lua_nomem(L);
     }
     return m;
 }

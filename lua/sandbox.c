@@ -39,7 +39,6 @@ static void *allocate(void *self, void *old, size_t old_size, size_t size)
         lua->fail_at -= lua->fail_at > 1;
         if (failed || lua->mem_used - old_size > lua->limits.mem_bytes - size ||
             size > lua->limits.mem_bytes) {
-            lua->mem_refused = true;
             return NULL;
         }
     }
@@ -134,6 +133,12 @@ static int to_message(lua_State *L)
     return 1;
 }
 
+int pare_lua_nomem(lua_State *L)
+{
+    pare_lua_of(L)->host_nomem = true;
+    return luaL_error(L, "not enough memory");
+}
+
 static enum pare_status finish(struct pare_lua *lua, int status, struct pare_error *err)
 {
     lua_State *L = lua->L;
@@ -145,10 +150,14 @@ static enum pare_status finish(struct pare_lua *lua, int status, struct pare_err
     } else if (status != LUA_OK) {
         const char *text = lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : NULL;
         result = lua_error_of(lua, text != NULL ? text : "an error without a message", err);
+        if (lua->host_nomem && text != NULL && strstr(text, "not enough memory") != NULL) {
+            result = pare_error(err, PARE_ERR_NOMEM, lua->dir, "out of memory");
+        }
     }
     if (status != LUA_OK) {
         lua_settop(L, 0);
     }
+    lua->host_nomem = false;
     return result;
 }
 

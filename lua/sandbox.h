@@ -38,7 +38,7 @@ struct pare_lua {
     size_t mem_used;
     long fail_at; /* tests: from this allocation on all fail (1 = the next; Lua tries again after
                      collecting); 0 = none */
-    bool mem_refused;
+    bool host_nomem; /* the host's memory was out; see pare_lua_nomem */
     double deadline; /* processor seconds of this thread */
     double paused_at;
     bool expired;
@@ -67,6 +67,10 @@ enum pare_status pare_lua_call(struct pare_lua *lua, int n_in, int n_out, struct
  * checks). */
 enum pare_status pare_lua_protect(struct pare_lua *lua, lua_CFunction f, void *data,
                                   struct pare_error *err);
+
+/* Raises "not enough memory"; the call that runs the script then ends with ERR_NOMEM, not with an
+ * error of the script. */
+int pare_lua_nomem(lua_State *L);
 
 /* The clock stops while the host works for the script (a stage runs). */
 void pare_lua_pause(struct pare_lua *lua);

@@ -63,7 +63,11 @@ static enum pare_status list(struct pare_dataset *d, const char *dir, bool folde
         }
         if (folders) {
             const char *path = pare_arena_printf(&d->arena, "%s/%s", dir, entry->d_name);
-            if (path == NULL || !pare_is_dir(path)) {
+            if (path == NULL) {
+                status = pare_error_nomem(err);
+                break;
+            }
+            if (!pare_is_dir(path)) {
                 continue;
             }
         }

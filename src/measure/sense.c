@@ -323,11 +323,12 @@ enum pare_status pare_sense_run(struct pare_engine *e, struct pare_level level, 
     return PARE_OK;
 }
 
+/* NULL when memory is out. */
 static json_t *right_text(const signed char *right, int n)
 {
     char *text = malloc((size_t)n + 1);
     if (text == NULL) {
-        return json_string("");
+        return NULL;
     }
     for (int i = 0; i < n; i++) {
         text[i] = right[i] < 0 ? '-' : right[i] ? '1' : '0';
@@ -355,7 +356,11 @@ json_t *pare_sense_to_json(const struct pare_engine *e, const struct pare_sense 
         json_object_set_new(item, "clipped", pare_json_real(cell->clipped));
         json_object_set_new(item, "sigma", pare_json_real(cell->sigma));
         json_object_set_new(item, "loss", loss);
-        json_object_set_new(item, "right", right_text(cell->right, s->n_samples));
+        if (json_object_set_new(item, "right", right_text(cell->right, s->n_samples)) != 0) {
+            json_decref(item);
+            json_decref(cells);
+            return NULL;
+        }
         json_object_set_new(cells, pare_engine_layer(e, l)->name, item);
     }
     return json_pack("{s:o, s:o}", "right", right_text(s->reference_right, s->n_samples), "cells", cells);

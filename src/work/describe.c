@@ -63,6 +63,7 @@ static const char *kept_level(const struct pare_pipeline *p, const char *layer)
     return widest;
 }
 
+/* NULL when memory is out. */
 static json_t *layer_json(const struct pare_engine *e, int layer, const struct pare_graph *g, const bool *first,
                           const bool *last, int first_layer_of_stage)
 {
@@ -82,6 +83,11 @@ static json_t *layer_json(const struct pare_engine *e, int layer, const struct p
         }
     }
     int n = pare_layer_sources(g, ref->node, sources, 16);
+    if (n < 0) {
+        json_decref(bytes);
+        json_decref(from);
+        return NULL;
+    }
     for (int i = 0; i < n; i++) {
         for (int l = first_layer_of_stage; l < layer; l++) {
             if (pare_engine_layer(e, l)->node == sources[i]) {
@@ -174,7 +180,9 @@ static enum pare_status add_stage(struct pare_engine *e, int s, json_t *stages, 
         if (kept[0] != '\0') {
             json_object_set_new(layer, "keep", json_string(kept));
         }
-        json_array_append_new(layers, layer);
+        if (json_array_append_new(layers, layer) != 0) {
+            status = pare_error_nomem(err);
+        }
     }
     free(sets);
     return status;

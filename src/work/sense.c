@@ -30,6 +30,7 @@ enum pare_status pare_work_sense(struct pare_worker *w, const json_t *params, js
     }
     if (status == PARE_OK) {
         *result = pare_sense_to_json(e, sense);
+        status = *result != NULL ? PARE_OK : pare_error_nomem(err);
     }
     pare_sense_free(sense);
     return status;
