@@ -177,6 +177,13 @@ uint64_t pare_front_start(struct pare_front *f, const char *verb, const void *js
 /* true when the verb has ended: *json (borrowed json_t *) on PARE_OK, else err is filled and its status returned. */
 bool pare_front_result(struct pare_front *f, uint64_t id, const void **json, enum pare_status *status,
                        struct pare_error *err);
+/* What a verb would cost from what is not measured yet, nothing being started: seconds (0 = all is known), and in words
+ * ("48 jobs, about 0:25 on 2 workers"). NaN for what measures nothing, or before the pipeline is described. */
+double pare_front_price(struct pare_front *f, const char *verb, const void *json_args, char *text, size_t size);
+/* The same of a command line; point as for pare_front_command. */
+double pare_front_price_line(struct pare_front *f, const char *line, int point, char *text, size_t size);
+/* From so many seconds on work is long: it is asked for, or said, before it starts. */
+#define PARE_LONG_SECONDS 10.0
 /* Ends a verb early (its queued jobs are cancelled when nobody else wants them). */
 void pare_front_stop(struct pare_front *f, uint64_t id);
 /* The config of a run's point as a JSON object {layer: level} (new reference), NULL when there is none. point 0 = best. */

@@ -58,6 +58,7 @@ struct pare_prompt {
     char stem[512]; /* while completing: the text before the word */
     char words[16][96];
     int n_words, word; /* word -1 = not chosen yet */
+    char priced[512], price[200]; /* the line that was priced last, what it costs */
 };
 
 struct pare_popup {
@@ -164,6 +165,8 @@ void pare_ui_search(struct pare_ui *ui, const char *text, int step, bool stay);
 
 /* prompt.c */
 void pare_prompt_open(struct pare_ui *ui, char sign, const char *text);
+/* Seconds that a command line would take, NaN when it starts no work; in words into text. */
+double pare_ui_price(struct pare_ui *ui, const char *line, char *text, size_t size);
 bool pare_prompt_key(struct pare_ui *ui, int key);
 void pare_prompt_draw(struct pare_ui *ui, struct pare_rect r);
 void pare_popup_show(struct pare_ui *ui, const char *title, const char *text);

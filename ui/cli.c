@@ -112,16 +112,27 @@ int cli_open(struct cli_session *s, const struct cli_options *o, const char *pat
     return 0;
 }
 
+/* Before long work: what it will take, once, for whoever waits. */
+static void say_price(struct cli_session *s, const char *verb, const json_t *args)
+{
+    char text[160];
+    double seconds = pare_front_price(s->front, verb, args, text, sizeof text);
+    if (seconds >= PARE_LONG_SECONDS && !s->options->quiet) {
+        fprintf(stderr, "pare: %s: %s\n", verb, text);
+    }
+}
+
 int cli_run(struct cli_session *s, const char *verb, json_t *args_take, json_t **json)
 {
     struct pare_error err = {0};
     enum pare_status status = PARE_OK;
     const void *answer = NULL;
     uv_signal_t signals[2];
+    bool said = false;
     uint64_t id = pare_front_start(s->front, verb, args_take, &err);
-    json_decref(args_take);
     *json = NULL;
     if (id == 0) {
+        json_decref(args_take);
         return cli_fail(s->options, &err);
     }
     for (int i = 0; i < 2; i++) {
@@ -130,10 +141,15 @@ int cli_run(struct cli_session *s, const char *verb, json_t *args_take, json_t *
         uv_signal_start(&signals[i], on_signal, i == 0 ? SIGINT : SIGTERM);
     }
     while (!pare_front_result(s->front, id, &answer, &status, &err) && !s->interrupted) {
+        if (!said && !pare_front_state(s->front)->loading) {
+            said = true;
+            say_price(s, verb, args_take);
+        }
         uv_run(&s->loop, UV_RUN_ONCE);
         show_progress(s, false);
     }
     show_progress(s, true);
+    json_decref(args_take);
     for (int i = 0; i < 2; i++) {
         uv_close((uv_handle_t *)&signals[i], NULL);
     }

@@ -9,6 +9,12 @@ static const char *layer_name(const struct pare_ui *ui)
     return ui->st->n_layers > 0 && ui->layer >= 0 ? ui->st->layers[ui->layer].name : "*";
 }
 
+static bool is_long(struct pare_ui *ui, const char *line)
+{
+    char text[160];
+    return pare_ui_price(ui, line, text, sizeof text) >= PARE_LONG_SECONDS; /* not so for NaN */
+}
+
 /* Keys of CORE commands: those that need an answer open the prompt with what is known already. */
 static void run_core_key(struct pare_ui *ui, const char *name)
 {
@@ -42,8 +48,8 @@ static void run_core_key(struct pare_ui *ui, const char *name)
         snprintf(line, sizeof line, "%s ", name);
         pare_prompt_open(ui, ':', line);
     } else if (strcmp(name, "sense") == 0 || strcmp(name, "bench") == 0 ||
-               strcmp(name, "front") == 0 || strcmp(name, "test") == 0) {
-        pare_prompt_open(ui, ':', name); /* long work: Enter starts it */
+               strcmp(name, "front") == 0 || strcmp(name, "test") == 0 || is_long(ui, name)) {
+        pare_prompt_open(ui, ':', name); /* long work: its price stands there, Enter starts it */
     } else {
         pare_ui_execute(ui, line);
     }

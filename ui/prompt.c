@@ -1,5 +1,6 @@
 /* prompt.c: the one-line prompt (':' '/' '&') with history and completion, and the page of text
  * over the views. */
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,6 +15,8 @@ void pare_prompt_open(struct pare_ui *ui, char sign, const char *text)
     p->length = p->cursor = (int)strlen(p->text);
     p->at = p->n_history;
     p->n_words = 0;
+    p->priced[0] = '\0';
+    p->price[0] = '\0';
     ui->message[0] = '\0';
     ui->dirty = true;
 }
@@ -290,6 +293,25 @@ static bool preview_of_line(const struct pare_ui *ui, const char *line, char *te
     return false;
 }
 
+double pare_ui_price(struct pare_ui *ui, const char *line, char *text, size_t size)
+{
+    text[0] = '\0';
+    return ui->host.price != NULL ? ui->host.price(ui->host.user, line, ui->point, text, size) : NAN;
+}
+
+/* "" when the line being typed starts no work. Asked again only when the line changes: a price looks at every row. */
+static const char *price_of_line(struct pare_ui *ui)
+{
+    struct pare_prompt *p = &ui->prompt;
+    if (strcmp(p->priced, p->text) != 0) {
+        char text[160];
+        double seconds = pare_ui_price(ui, p->text, text, sizeof text);
+        snprintf(p->priced, sizeof p->priced, "%s", p->text);
+        snprintf(p->price, sizeof p->price, isnan(seconds) ? "" : "%s; ENTER starts", text);
+    }
+    return p->price;
+}
+
 void pare_prompt_draw(struct pare_ui *ui, struct pare_rect r)
 {
     const struct pare_prompt *p = &ui->prompt;
@@ -325,6 +347,8 @@ void pare_prompt_draw(struct pare_ui *ui, struct pare_rect r)
     const int command = p->sign == ':' ? pare_command_find(first) : -1;
     if (p->sign == ':' && preview_of_line(ui, p->text, preview, sizeof preview)) {
         pare_pen_put(&pen, PARE_INK_GOOD, "%s", preview);
+    } else if (p->sign == ':' && price_of_line(ui)[0] != '\0') {
+        pare_pen_put(&pen, PARE_INK_WARN, "%s", p->price);
     } else if (command >= 0) {
         const struct pare_command_info *info = pare_command_info(command);
         pare_pen_put(&pen, PARE_INK_DIM, "%s%s%s", info->arguments,

@@ -29,6 +29,8 @@ struct pare_ui_host {
     /* Runs one CORE command line; point = index of the point under the cursor, -1 = none. */
     enum pare_status (*command)(void *user, const char *line, int point, struct pare_error *err);
     bool (*preview)(void *user, int layer, int level_lo, int level_hi, char *text, size_t size);
+    /* What a command line would cost, in words; seconds, NaN when it starts no work (pare_front_price_line). */
+    double (*price)(void *user, const char *line, int point, char *text, size_t size);
     int (*complete)(void *user, const char *line, const char **words, int max);
     void (*explain_cell)(void *user, int layer, int level, char *text, size_t size);
     void (*explain_point)(void *user, int point, char *text, size_t size);

@@ -20,6 +20,11 @@ static bool preview(void *user, int layer, int level_lo, int level_hi, char *tex
     return pare_front_preview(user, layer, level_lo, level_hi, text, size);
 }
 
+static double price(void *user, const char *line, int point, char *text, size_t size)
+{
+    return pare_front_price_line(user, line, point, text, size);
+}
+
 static int complete(void *user, const char *line, const char **words, int max)
 {
     return pare_front_complete(user, line, words, max);
@@ -47,6 +52,7 @@ int workbench_run(const struct cli_options *o)
                                 .state = get_state,
                                 .command = run_command,
                                 .preview = preview,
+                                .price = price,
                                 .complete = complete,
                                 .explain_cell = explain_cell,
                                 .explain_point = explain_point};

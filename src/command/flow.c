@@ -30,60 +30,79 @@ void flow_end(struct pare_front *f, struct front_flow *flow, enum pare_status st
     front_changed(f);
 }
 
-/* The config that args ask for: "config", "level" (uniform, with the first/last rule), or "run". */
-bool flow_config(struct pare_front *f, struct front_flow *flow)
+/* A config from a file: its layers must be ours. */
+static bool known_layers(const struct pare_front *f, const json_t *config, struct pare_error *err)
+{
+    const char *key;
+    json_t *value;
+    json_object_foreach((json_t *)(uintptr_t)config, key, value) {
+        bool known = false;
+        for (int i = 0; i < f->n_layers; i++) {
+            known = known || strcmp(f->layers[i].name, key) == 0;
+        }
+        if (!known) {
+            pare_error(err, PARE_ERR_CONFIG, key, "the config names a layer that the pipeline does not have");
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool uniform_levels(const struct pare_front *f, const char *level, unsigned char *levels, struct pare_error *err)
+{
+    struct pare_level wanted = {PARE_LEVEL_FP32, 32, 32};
+    if (level != NULL && pare_level_parse(level, &wanted, err) != PARE_OK) {
+        return false;
+    }
+    for (int l = 0; l < f->n_levels; l++) {
+        if (pare_level_equal(wanted, f->levels[l])) {
+            front_uniform(f, l, levels);
+            return true;
+        }
+    }
+    pare_error(err, PARE_ERR_USAGE, level, "not among the candidate levels (use --levels)");
+    return false;
+}
+
+bool flow_levels(struct pare_front *f, struct front_flow *flow, struct pare_error *err)
 {
     const json_t *config = json_object_get(flow->args, "config");
-    const char *level = pare_json_get_string(flow->args, "level", NULL);
     const char *run = pare_json_get_string(flow->args, "run", NULL);
+    bool found = false;
     if (flow->levels != NULL) {
         return true;
     }
-    flow->levels = calloc((size_t)f->n_layers + 1, 1);
-    if (flow->levels == NULL) {
-        flow_end(f, flow, pare_error_nomem(&flow->err), NULL);
+    unsigned char *levels = calloc((size_t)f->n_layers + 1, 1);
+    if (levels == NULL) {
+        pare_error_nomem(err);
         return false;
     }
     if (config != NULL) {
-        const char *key;
-        json_t *value;
-        json_object_foreach((json_t *)(uintptr_t)config, key, value) {
-            bool known = false;
-            for (int i = 0; i < f->n_layers; i++) {
-                known = known || strcmp(f->layers[i].name, key) == 0;
-            }
-            if (!known) {
-                flow_end(f, flow,
-                         pare_error(&flow->err, PARE_ERR_CONFIG, key,
-                                    "the config names a layer that the pipeline does not have"),
-                         NULL);
-                return false;
-            }
-        }
-        if (!front_config_levels(f, config, flow->levels, &flow->err)) {
-            flow_end(f, flow, PARE_ERR_CONFIG, NULL);
-            return false;
-        }
+        found = known_layers(f, config, err) && front_config_levels(f, config, levels, err);
     } else if (run != NULL) {
         int point = front_find_point(f, run);
-        if (point < 0) {
-            flow_end(f, flow, pare_error(&flow->err, PARE_ERR_NOINPUT, run, "no such run or point"), NULL);
-            return false;
+        found = point >= 0;
+        if (found) {
+            memcpy(levels, f->points[point].levels, (size_t)f->n_layers);
+        } else {
+            pare_error(err, PARE_ERR_NOINPUT, run, "no such run or point");
         }
-        memcpy(flow->levels, f->points[point].levels, (size_t)f->n_layers);
     } else {
-        struct pare_level wanted = {PARE_LEVEL_FP32, 32, 32};
-        if (level != NULL && pare_level_parse(level, &wanted, &flow->err) != PARE_OK) {
-            flow_end(f, flow, PARE_ERR_USAGE, NULL);
-            return false;
-        }
-        for (int l = 0; l < f->n_levels; l++) {
-            if (pare_level_equal(wanted, f->levels[l])) {
-                front_uniform(f, l, flow->levels);
-                return true;
-            }
-        }
-        flow_end(f, flow, pare_error(&flow->err, PARE_ERR_USAGE, level, "not among the candidate levels (use --levels)"), NULL);
+        found = uniform_levels(f, pare_json_get_string(flow->args, "level", NULL), levels, err);
+    }
+    if (found) {
+        flow->levels = levels;
+    } else {
+        free(levels);
+    }
+    return found;
+}
+
+/* The config that args ask for: "config", "level" (uniform, with the first/last rule), or "run". */
+bool flow_config(struct pare_front *f, struct front_flow *flow)
+{
+    if (!flow_levels(f, flow, &flow->err)) {
+        flow_end(f, flow, flow->err.code, NULL);
         return false;
     }
     return true;
@@ -215,6 +234,10 @@ void front_advance(struct pare_front *f)
             flow_end(f, flow, f->failure.code, NULL);
         } else if (f->described) {
             f->failures_after = flow->since;
+            if (!flow->priced) {
+                flow->priced = true;
+                (void)front_price_flow(f, flow, NULL, 0);
+            }
             verbs[flow->verb].advance(f, flow);
         }
     }

@@ -12,7 +12,7 @@ struct front_flow {
     uint64_t id;
     enum flow_verb verb;
     json_t *args, *result;
-    bool ended;
+    bool ended, priced;
     enum pare_status status;
     struct pare_error err;
     unsigned char *levels;    /* the config that this verb is about */
@@ -24,6 +24,7 @@ struct front_flow {
     json_t *answer;           /* its answer */
     double max_loss;          /* tightened after a measured drop over budget */
     double solve_seconds;
+    double later_samples[2], later_timings; /* not queued yet: of the fit's configs, of the answer */
     int evaluations;
     struct front_flow *next;
 };
@@ -31,6 +32,10 @@ struct front_flow {
 void flow_end(struct pare_front *f, struct front_flow *flow, enum pare_status status, json_t *result_take);
 const char *front_verb_name(enum flow_verb verb);
 bool flow_config(struct pare_front *f, struct front_flow *flow);
+/* The same into flow->levels, without ending the flow when it cannot be found. */
+bool flow_levels(struct pare_front *f, struct front_flow *flow, struct pare_error *err);
+/* price.c: what a verb would measure: seconds, and in words into text (may be NULL). Fills flow->later_*. */
+double front_price_flow(struct pare_front *f, struct front_flow *flow, char *text, size_t size);
 
 /* flow_solve.c */
 void flow_advance_solve(struct pare_front *f, struct front_flow *flow);

@@ -132,6 +132,7 @@ static bool costs_ready(struct pare_front *f, struct front_flow *flow, const str
     }
     bool bare = pare_json_get_bool(f->description, "bare", false);
     (void)b;
+    flow->later_samples[0] = 0;
     if (!bare && !ensure_probes(f, flow, &failed)) {
         (void)ends_badly(f, flow, failed);
         return false;
@@ -293,6 +294,7 @@ void flow_advance_solve(struct pare_front *f, struct front_flow *flow)
             return;
         }
         flow->round++;
+        flow->later_samples[1] = flow->later_timings = 0;
         flow->solve_seconds += pare_json_get_real(flow->answer, "seconds");
         if (strcmp(pare_json_get_string(flow->answer, "status", ""), "infeasible") == 0) {
             if (flow->best >= 0) {
@@ -420,6 +422,7 @@ void flow_advance_front(struct pare_front *f, struct front_flow *flow)
     if (!solver_done(f, flow)) {
         return;
     }
+    flow->later_samples[1] = 0;
     if (measure_answers(f, flow, &b, &failed)) {
         json_t *points = json_array();
         front_fit(f);

@@ -282,6 +282,7 @@ static bool take_description(struct pare_front *f, const json_t *result)
         if (!f->follower) {
             (void)pare_session_set_meta(f->session, "pipeline", f->real_path, NULL);
         }
+        front_rates_load(f);
         front_find_unfinished(f);
         f->data_version = pare_session_data_version(f->session);
         pare_session_new_rows(f->session, &f->last_row, f, row_seen);
@@ -314,6 +315,7 @@ static enum pare_status job_finished(void *self, const struct pare_task *task, c
         json_decref(params);
     }
     if (task->key[0] != '\0' && status == PARE_OK) {
+        front_rate_add(f, task->kind, task->params, pare_sched_now(f->sched) - task->started);
         json_object_set(f->recent, task->key, (json_t *)(uintptr_t)result);
         json_object_del(f->absent, task->key);
     }

@@ -5,6 +5,7 @@
  *   rows.c      which rows there are, which jobs would make the missing ones, what they add up to
  *   flow.c      verbs: what they need next, until they are done
  *   choose.c    the solver's problem from rows: costs, pins, budgets, the monotone fit from loss to drop
+ *   price.c     what a verb would cost, how long the queue takes
  *   state.c     struct pare_state for the screen
  *   lines.c     commands as text
  *   follow.c    a second process on the same session; verbs that were left unfinished
@@ -84,6 +85,12 @@ struct front_run {
 };
 
 struct front_flow;            /* flow.c */
+struct front_pricing;         /* price.c */
+
+#define FRONT_RATES 5
+struct front_rate {
+    double seconds, units;    /* of finished jobs of one kind */
+};
 
 struct pare_front {
     struct pare_front_options options;
@@ -147,6 +154,8 @@ struct pare_front {
     char since[256];
     uint64_t version;
     bool looking;             /* rows are only looked up: nothing is queued */
+    struct front_pricing *pricing; /* while looking: what is missing is counted */
+    struct front_rate rates[FRONT_RATES];
     bool dirty, advance_wanted, can_undo, can_redo;
     double idle_since;
     struct pare_state state;
@@ -203,6 +212,14 @@ void front_load_rows(struct pare_front *f);
 void front_load_point(struct pare_front *f, struct front_point *p);
 /* Sums an accuracy row into eval. */
 void front_add_eval(struct front_eval *eval, const json_t *row);
+
+/* ---- price.c ---- */
+void front_rates_load(struct pare_front *f);
+void front_rate_add(struct pare_front *f, const char *kind, const json_t *params, double seconds);
+/* A row that is not there, while f->pricing. */
+void front_price_row(struct pare_front *f, const char *key, const struct front_job *job);
+/* Seconds until the queue is empty, and what the verbs under way will queue then; NaN when it holds nothing. */
+double front_seconds_left(struct pare_front *f);
 
 /* ---- choose.c ---- */
 json_t *front_config_json(const struct pare_front *f, const unsigned char *levels);

@@ -296,6 +296,24 @@ static json_t *verb_args(const struct pare_front *f, const struct words *w, int 
     return args;
 }
 
+double pare_front_price_line(struct pare_front *f, const char *line, int point, char *text, size_t size)
+{
+    static const char *const names[] = {"sense", "bench", "solve", "front", "measure", "test"};
+    struct words w;
+    double seconds = NAN;
+    if (split_words(line, &w, NULL) != PARE_OK || w.n == 0) {
+        return NAN;
+    }
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        if (strcmp(w.word[0], names[i]) == 0) {
+            json_t *args = verb_args(f, &w, i == 2 || i == 3 ? -1 : point);
+            seconds = pare_front_price(f, names[i], args, text, size);
+            json_decref(args);
+        }
+    }
+    return seconds;
+}
+
 static enum pare_status run_cancel(struct pare_front *f, const struct words *w, struct pare_error *err)
 {
     if (w->n > 1 && strcmp(w->word[1], "all") != 0) {

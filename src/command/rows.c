@@ -75,6 +75,9 @@ const json_t *front_row(struct pare_front *f, struct front_job *job, bool *faile
             *err = lost->error;
         }
     }
+    if (row == NULL && f->pricing != NULL) {
+        front_price_row(f, key, job);
+    }
     if (row != NULL || lost != NULL || f->follower || f->looking) {
         if (lost != NULL && lost->state == PARE_TASK_CANCELLED) {
             *failed = true;
@@ -284,7 +287,7 @@ bool front_ensure_profile(struct pare_front *f, bool *failed, struct pare_error 
     if (f->profiled) {
         return true;
     }
-    if (!front_ensure_calibration(f, failed, err)) {
+    if (!front_ensure_calibration(f, failed, err) && f->pricing == NULL) {
         return false;
     }
     struct front_job job = {.kind = "profile",
@@ -313,7 +316,7 @@ static json_t *fp32_config(const struct pare_front *f)
 bool front_ensure_latency(struct pare_front *f, json_t *config, int priority, double latency[6], double *fp32_ms,
                           bool *failed, struct pare_error *err)
 {
-    if (!front_ensure_calibration(f, failed, err)) {
+    if (!front_ensure_calibration(f, failed, err) && f->pricing == NULL) {
         return false;
     }
     struct front_job job = {

@@ -265,7 +265,10 @@ static void build_jobs(struct pare_front *f, struct pare_state *s)
         first = t->started > f->idle_since && t->started < first ? t->started : first;
     }
     spent = now - first;
-    s->left_seconds = s->progress_done > 0.5 ? spent * (s->progress_total - s->progress_done) / s->progress_done : NAN;
+    s->left_seconds = front_seconds_left(f);
+    if (!isfinite(s->left_seconds) && s->progress_done > 0.5) {
+        s->left_seconds = spent * (s->progress_total - s->progress_done) / s->progress_done;
+    }
     if (s->progress_total == 0) {
         f->idle_since = now;
     }

@@ -10,6 +10,11 @@ static struct pare_task *task_at(const struct pare_sched *s, int i)
     return s->tasks[i];
 }
 
+int pare_sched_compute(const struct pare_sched *s)
+{
+    return s->n_compute;
+}
+
 double pare_sched_now(const struct pare_sched *s)
 {
     return (double)uv_hrtime() * 1e-9 - s->start_seconds;

@@ -92,6 +92,7 @@ const struct pare_task *pare_sched_task(const struct pare_sched *s, int i);
 const struct pare_task *pare_sched_find(const struct pare_sched *s, uint64_t id);
 int pare_sched_pending(const struct pare_sched *s);            /* queued or running */
 int pare_sched_workers(const struct pare_sched *s, int *busy, int *quiet);
+int pare_sched_compute(const struct pare_sched *s);            /* compute workers that there may be */
 double pare_sched_now(const struct pare_sched *s);
 
 #endif

@@ -294,6 +294,27 @@ int pare_session_count_rows(struct pare_session *s)
     return (int)pragma_int(s, "SELECT count(*) FROM row");
 }
 
+void pare_session_spent(struct pare_session *s, const char *kind, const char *number, int most, int *rows,
+                        double *seconds, double *sum)
+{
+    char path[64];
+    snprintf(path, sizeof path, "$.%s", number);
+    const char *values[2] = {kind, path};
+    sqlite3_stmt *q = query(s, "SELECT count(*),sum(seconds),sum(json_extract(params,?2)) FROM (SELECT seconds,params FROM row"
+                               " WHERE kind=?1 ORDER BY rowid DESC LIMIT ?3)", 2, values);
+    *rows = 0;
+    *seconds = *sum = 0;
+    if (q != NULL) {
+        sqlite3_bind_int(q, 3, most);
+    }
+    if (q != NULL && sqlite3_step(q) == SQLITE_ROW) {
+        *rows = sqlite3_column_int(q, 0);
+        *seconds = sqlite3_column_double(q, 1);
+        *sum = sqlite3_column_double(q, 2);
+    }
+    sqlite3_finalize(q);
+}
+
 void pare_session_new_rows(struct pare_session *s, int64_t *last, void *self,
                            void (*each)(void *self, const char *key, const char *kind))
 {

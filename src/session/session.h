@@ -41,6 +41,9 @@ enum pare_status pare_session_put_row(struct pare_session *s, const char *key, c
                                       const json_t *params, const json_t *result, double seconds,
                                       struct pare_error *err);
 int pare_session_count_rows(struct pare_session *s);
+/* Of the newest `most` rows of a kind: how many, their seconds, and the sum of a number in their params. */
+void pare_session_spent(struct pare_session *s, const char *kind, const char *number, int most, int *rows,
+                        double *seconds, double *sum);
 /* Keys of the rows written after *last (a counter of the session, 0 = from the start); *last moves on. */
 void pare_session_new_rows(struct pare_session *s, int64_t *last, void *self,
                            void (*each)(void *self, const char *key, const char *kind));

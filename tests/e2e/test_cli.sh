@@ -53,14 +53,19 @@ done
 # a killed front: what was finished is kept, the same command goes on
 "$pare" sense $p --samples 50 --jobs 2 --json >"$work/out" 2>/dev/null &
 front=$!
+sense_rows() {
+    python3 - "$work"/data/pare/*.pare <<'P'
+import sqlite3, sys
+try:
+    c = sqlite3.connect("file:" + sys.argv[1] + "?mode=ro", uri=True)
+    print(c.execute("select count(*) from row where kind='sense'").fetchone()[0])
+except sqlite3.Error:
+    print(0)
+P
+}
 for _ in $(seq 200); do
     sleep 0.2
-    rows=$(sqlite_rows() { python3 -c "
-import sqlite3,glob,sys
-try:
-    c=sqlite3.connect('file:'+glob.glob('$work/data/pare/*.pare')[0]+'?mode=ro',uri=True)
-    print(c.execute(\"select count(*) from row where kind='sense'\").fetchone()[0])
-except Exception: print(0)"; }; sqlite_rows)
+    rows=$(sense_rows)
     [ "$rows" -ge 2 ] && break
     kill -0 $front 2>/dev/null || break
 done
@@ -82,6 +87,12 @@ start=$(date +%s%N)
 code 0 "$pare" sense $p --samples 50 --json
 took=$((($(date +%s%N) - start) / 1000000))
 [ $took -lt 20000 ] || fail "cached sense took $took ms"
+
+# long work says its price before it starts; cached work says nothing
+code 124 timeout -s INT 4 "$pare" sense $p --samples 2000 --session "$work/long.pare"
+grep -qE '^pare: sense: [0-9]+ jobs, about [0-9]+:[0-9]{2} on [0-9]+ workers?' "$work/err" || fail "no price: $(cat "$work/err")"
+code 0 "$pare" sense $p --samples 50 --json
+[ -s "$work/err" ] && fail "a price of what is known: $(cat "$work/err")"
 
 # solve, then measure the answer on the test split
 code 0 "$pare" solve $p --samples 50 --max-drop 0.02 --json --out "$work/c.json"

@@ -80,6 +80,8 @@ wait_for 'matches no layer' 20 "a pin of nothing"
 
 # solve: measured points come while it works
 keys s
+wait_for 'about [0-9]+:[0-9]+ on [0-9]+ worker' 20 "the price before long work"
+keys Enter
 wait_for 'accuracy [0-9.]+ ± [0-9.]+ %' 240 "a measured accuracy" || exit 1
 tries=0
 while command_line "compare int8 int4"; sleep 1; ! screen | grep -qE '1 int8 .*2 int4'; do # both must be measured
@@ -155,7 +157,7 @@ lose() { # signal to the tmux server
     front=$(t list-panes -F '#{pane_pid}')
     local tmux_pid
     tmux_pid=$(t display-message -p '#{pid}')
-    keys s
+    command_line solve # typed: no question whatever it takes
     for _ in $(seq 50); do pgrep -P "$front" >/dev/null && break; sleep 0.2; done
     local workers spent=0
     workers=$(pgrep -P "$front")

@@ -4,6 +4,7 @@
  */
 #include "support.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -145,7 +146,13 @@ static void a_cancelled_verb_can_be_asked_again(void **state)
     unlink(session);
     struct pare_front *f = open_front(&loop, false);
     wait_described(&loop, f);
+    char text[160];
+    assert_true(pare_front_price_line(f, "sense", -1, text, sizeof text) > 0); /* calibration and 2 levels of one chunk */
+    assert_memory_equal(text, "3 jobs, about 0:0", 17);
+    assert_true(isnan(pare_front_price_line(f, "pin *=int8", -1, text, sizeof text)));
+    assert_int_equal(pare_sched_pending(f->sched), 0); /* asking for a price starts nothing */
     assert_int_equal(pare_front_command(f, "sense", -1, &err), PARE_OK);
+    assert_true(front_seconds_left(f) > 0);
     assert_int_equal(pare_front_command(f, "cancel all", -1, &err), PARE_OK);
     for (int i = 0; i < 5000 && front_busy(f); i++) {
         turn(&loop, NULL);
@@ -157,6 +164,9 @@ static void a_cancelled_verb_can_be_asked_again(void **state)
         turn(&loop, NULL);
     }
     assert_int_equal(last_cell(f), PARE_CELL_DONE);
+    assert_true(pare_front_price_line(f, "sense", -1, text, sizeof text) == 0);
+    assert_string_equal(text, "nothing is to be measured for it");
+    assert_true(isnan(front_seconds_left(f)));
     close_front(&loop, f);
 }
 

@@ -466,6 +466,17 @@ static bool host_preview(void *user, int layer, int lo, int hi, char *text, size
     return true;
 }
 
+static double host_price(void *user, const char *line, int point, char *text, size_t size)
+{
+    (void)user;
+    (void)point;
+    if (strncmp(line, "sense", 5) != 0 && strncmp(line, "solve", 5) != 0) {
+        return NAN;
+    }
+    snprintf(text, size, "243 jobs, about 1:20 on 2 workers");
+    return 80;
+}
+
 static int host_complete(void *user, const char *line, const char **words, int max)
 {
     struct fake *f = user;
@@ -520,6 +531,7 @@ struct pare_ui_host fake_host(struct fake *f)
                                  .state = host_state,
                                  .command = host_command,
                                  .preview = host_preview,
+                                 .price = host_price,
                                  .complete = host_complete,
                                  .explain_cell = host_explain_cell,
                                  .explain_point = host_explain_point};
