@@ -144,6 +144,7 @@ struct pare_front_options {
     const char *exe;         /* this executable, spawned as `exe worker` */
     int n_workers;           /* 0 = one per core */
     bool follow;             /* a held session is followed instead of refused */
+    bool take_over;          /* a follower becomes the holder when that one goes */
     bool fresh;              /* results of earlier sessions are not used */
     bool no_pins;            /* pins of the session are ignored */
     bool temporary;          /* nothing is kept: a session in memory (info, tests) */
@@ -153,7 +154,11 @@ struct pare_front_options {
     int eval_samples;        /* of a split that a point's accuracy is measured on; 0 = all, at most 2000 */
     void *self;
     void (*changed)(void *self); /* state->version has grown; NULL */
+    void (*stop)(void *self);    /* another process asks us to save and leave (`pare session stop`); NULL = not served */
 };
+
+/* Where a pipeline's session is kept, without --session. */
+enum pare_status pare_front_session_path(const char *pipeline, char *path, size_t size, struct pare_error *err);
 
 /* Opens the session and starts describing the pipeline on `loop` (a job; state->loading until it is done). */
 enum pare_status pare_front_open(struct uv_loop_s *loop, const struct pare_front_options *options,

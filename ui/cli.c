@@ -60,6 +60,13 @@ static void on_signal(uv_signal_t *handle, int number)
     uv_stop(&s->loop);
 }
 
+/* `pare session stop`: as if we were asked by a signal. */
+static void on_stop(void *self)
+{
+    (void)self;
+    (void)raise(SIGTERM);
+}
+
 static const char *keep_of(const struct cli_options *o, const char *set)
 {
     for (int i = 0; i < o->n_keep; i++) {
@@ -95,6 +102,8 @@ int cli_open(struct cli_session *s, const struct cli_options *o, const char *pat
                                          .exe = n > 0 ? exe : o->exe,
                                          .n_workers = o->jobs,
                                          .follow = follow,
+                                         .take_over = follow && o->verb == NULL,
+                                         .stop = on_stop,
                                          .fresh = o->fresh,
                                          .no_pins = o->no_pins,
                                          .temporary = temporary,
@@ -109,6 +118,7 @@ int cli_open(struct cli_session *s, const struct cli_options *o, const char *pat
         uv_loop_close(&s->loop);
         return cli_fail(o, &err);
     }
+    detach_ready();
     return 0;
 }
 

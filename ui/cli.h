@@ -15,7 +15,7 @@ struct cli_options {
     const char *verb, *exe;
     int n_args;
     char **args;               /* what is left after options: pipeline, runs, ... */
-    bool json, quiet, fresh, no_pins, detach, front, help, kernels, table, peers, verbose, list;
+    bool json, quiet, fresh, no_pins, detach, dry_run, yes, front, help, kernels, table, peers, verbose, list;
     const char *models, *session, *levels, *config, *run, *level, *split, *out, *format, *method, *per, *minimize, *name;
     const char *free_glob, *keys, *explain, *baseline, *target;
     const char *pins[64], *keep[8];
@@ -61,6 +61,14 @@ int cli_script(const struct cli_options *o);
 int cli_doctor(const struct cli_options *o);
 int cli_paths(const struct cli_options *o);
 int cli_summary(const struct cli_options *o); /* the workbench without a terminal */
+
+int cli_session(const struct cli_options *o);
+
+/* detach.c: --detach. In the process that goes on, detach returns -1; in the one that was started, when the other holds
+ * its session or has failed, the exit code. */
+int detach(const struct cli_options *o);
+/* The session is open (the script runs): who waits for it may leave. Does nothing without --detach. */
+void detach_ready(void);
 
 /* cli_print.c: JSON for --json, tables otherwise. */
 void cli_print_json(json_t *json);

@@ -21,6 +21,12 @@ static void on_signal(uv_signal_t *handle, int number)
     *(int *)handle->data = number;
 }
 
+static void on_stop(void *self)
+{
+    (void)self;
+    (void)raise(SIGTERM);
+}
+
 int cli_script(const struct cli_options *o)
 {
     struct pare_error err = {0};
@@ -47,12 +53,14 @@ int cli_script(const struct cli_options *o)
                                                     .fresh = o->fresh,
                                                     .no_pins = o->no_pins,
                                                     .session = o->session,
+                                                    .stop = on_stop,
                                                     .levels = o->levels,
                                                     .samples = o->samples},
                                           .print = print_line};
     if (pare_script_start(&loop, &options, &script, &err) != PARE_OK) {
         return cli_fail(o, &err);
     }
+    detach_ready();
     for (int i = 0; i < 2; i++) {
         uv_signal_init(&loop, &signals[i]);
         signals[i].data = &stopped;

@@ -75,7 +75,7 @@ static int run(const struct cli_options *o)
     } verbs[] = {{"info", cli_info},       {"eval", cli_eval},     {"sense", cli_sense},   {"bench", cli_bench},
                  {"solve", cli_solve},     {"pin", cli_pin},       {"runs", cli_runs},     {"compare", cli_compare},
                  {"export", cli_export},   {"new", cli_new},       {"script", cli_script}, {"doctor", cli_doctor},
-                 {"paths", cli_paths},     {"version", print_version}};
+                 {"paths", cli_paths},     {"session", cli_session}, {"version", print_version}};
     if (o->help || (o->verb != NULL && strcmp(o->verb, "help") == 0)) {
         cli_usage(o->verb != NULL && strcmp(o->verb, "help") == 0 ? (o->n_args > 0 ? o->args[0] : NULL) : o->verb);
         return 0;
@@ -86,6 +86,12 @@ static int run(const struct cli_options *o)
     if (!has_descriptors()) {
         fprintf(stderr, "pare: too few file descriptors: at least 32 are needed (ulimit -n)\n");
         return PARE_ERR_FAIL;
+    }
+    if (o->detach && o->verb != NULL) {
+        int rc = detach(o);
+        if (rc >= 0) {
+            return rc;
+        }
     }
     for (size_t i = 0; o->verb != NULL && i < sizeof verbs / sizeof verbs[0]; i++) {
         if (strcmp(o->verb, verbs[i].name) == 0) {

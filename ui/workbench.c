@@ -1,7 +1,9 @@
 #include "ui/workbench.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "ui/ui.h"
 
@@ -40,6 +42,19 @@ static void explain_point(void *user, int point, char *text, size_t size)
     pare_front_explain_point(user, point, text, size);
 }
 
+/* --detach: the terminal is gone, the work is not: until the queue is empty. */
+static void go_on(struct cli_session *s)
+{
+    int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+    (void)signal(SIGHUP, SIG_IGN);
+    for (int fd = 0; null >= 0 && fd < 3; fd++) {
+        (void)dup2(null, fd);
+    }
+    while (pare_front_state(s->front)->progress_total > 0 || pare_front_state(s->front)->loading) {
+        uv_run(&s->loop, UV_RUN_ONCE);
+    }
+}
+
 int workbench_run(const struct cli_options *o)
 {
     struct cli_session s;
@@ -61,6 +76,9 @@ int workbench_run(const struct cli_options *o)
     case PARE_UI_QUIT:
         break;
     case PARE_UI_LOST:
+        if (o->detach) {
+            go_on(&s);
+        }
         rc = 128 + SIGHUP;
         break;
     case PARE_UI_SIGNAL:

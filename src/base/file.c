@@ -154,6 +154,24 @@ enum pare_status pare_make_dirs(const char *path, struct pare_error *err)
                              : pare_error(err, PARE_ERR_CANTCREATE, path, "exists and is no folder");
 }
 
+enum pare_status pare_user_folder(enum pare_user_folder kind, char *path, size_t size, struct pare_error *err)
+{
+    static const char *const places[][2] = {{"XDG_CONFIG_HOME", ".config"},
+                                            {"XDG_DATA_HOME", ".local/share"},
+                                            {"XDG_STATE_HOME", ".local/state"},
+                                            {"XDG_CACHE_HOME", ".cache"}};
+    const char *value = getenv(places[kind][0]), *home = getenv("HOME");
+    int n;
+    if (value != NULL && value[0] == '/') { /* a relative one is to be ignored, says the specification */
+        n = snprintf(path, size, "%s/pare", value);
+    } else if (home != NULL && home[0] == '/') {
+        n = snprintf(path, size, "%s/%s/pare", home, places[kind][1]);
+    } else {
+        return pare_error(err, PARE_ERR_CONFIG, NULL, "HOME and %s are unset", places[kind][0]);
+    }
+    return n > 0 && (size_t)n < size ? PARE_OK : pare_error(err, PARE_ERR_CONFIG, NULL, "%s is too long", places[kind][0]);
+}
+
 bool pare_is_dir(const char *path)
 {
     struct stat st;

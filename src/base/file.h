@@ -29,6 +29,11 @@ enum pare_status pare_file_write(const char *path, const void *data, size_t size
 /* mkdir -p with mode 0700. */
 enum pare_status pare_make_dirs(const char *path, struct pare_error *err);
 
+/* The user's folder of a kind, not made: $XDG_<KIND>_HOME/pare when that is absolute, else $HOME/<otherwise>/pare.
+ * ERR_CONFIG when neither is set. */
+enum pare_user_folder { PARE_USER_CONFIG, PARE_USER_DATA, PARE_USER_STATE, PARE_USER_CACHE };
+enum pare_status pare_user_folder(enum pare_user_folder kind, char *path, size_t size, struct pare_error *err);
+
 bool pare_is_dir(const char *path);
 bool pare_is_file(const char *path);
 

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "command/flow.h"
 #include "job/link.h"
@@ -24,11 +25,45 @@ static int point_of_id(const struct pare_front *f, int64_t id)
     return -1;
 }
 
+#define WATCHED_JOBS 60
+#define WATCHED_LINES 60
+
+/* What is under way, for those who follow: the queue, the progress, the log's lines after number `seen`. */
+static json_t *tell_watcher(struct pare_front *f, int64_t seen)
+{
+    const struct pare_state *s = pare_front_state(f);
+    json_t *jobs = json_array(), *log = json_array();
+    for (int i = 0; i < s->n_jobs && i < WATCHED_JOBS; i++) {
+        const struct pare_job_row *j = &s->jobs[i];
+        json_array_append_new(jobs, json_pack("{s:I, s:s, s:s, s:i, s:o, s:o, s:o, s:o, s:i, s:s}", "id", (json_int_t)j->id, "kind",
+                                              j->kind, "title", j->title, "state", (int)j->state, "done", pare_json_real(j->done),
+                                              "total", pare_json_real(j->total), "seconds", pare_json_real(j->seconds), "left",
+                                              pare_json_real(j->left_seconds), "worker", j->worker, "error", j->error));
+    }
+    int64_t news = f->logged - seen;
+    int n = news < 0 || news > WATCHED_LINES ? WATCHED_LINES : (int)news;
+    for (int i = n < f->n_log ? f->n_log - n : 0; i < f->n_log; i++) {
+        json_array_append_new(log, json_string(f->log[i]));
+    }
+    return json_pack("{s:i, s:I, s:o, s:o, s:o, s:o, s:o, s:s, s:i, s:i, s:s}", "pid", (int)getpid(), "logged", (json_int_t)f->logged,
+                     "log", log, "jobs", jobs, "done", pare_json_real(s->progress_done), "total", pare_json_real(s->progress_total),
+                     "left", pare_json_real(s->left_seconds), "title", s->progress_title, "workers", s->n_workers, "quiet",
+                     s->n_quiet, "solver", s->solver);
+}
+
 static json_t *answer_follower(void *self, const json_t *request)
 {
     struct pare_front *f = self;
     struct pare_error err = {0};
     const char *line = pare_json_get_string(request, "line", NULL);
+    if (json_object_get(request, "watch") != NULL && !f->closing) {
+        return tell_watcher(f, pare_json_get_int(request, "watch", 0));
+    }
+    if (json_object_get(request, "stop") != NULL && f->options.stop != NULL) {
+        front_log(f, "asked to stop");
+        f->options.stop(f->options.self);
+        return json_pack("{s:i}", "pid", (int)getpid());
+    }
     if (line == NULL || f->closing) {
         return NULL;
     }
@@ -40,38 +75,72 @@ static json_t *answer_follower(void *self, const json_t *request)
 
 /* ---- the follower ---- */
 
+/* The holder's news: its queue and progress are shown as ours, its log goes into ours. */
+static void take_news(struct pare_front *f, const json_t *news)
+{
+    size_t i;
+    const json_t *line;
+    f->watching = false;
+    json_decref(f->remote);
+    f->remote = json_deep_copy(news);
+    json_array_foreach(json_object_get(news, "log"), i, line) {
+        if (json_is_string(line)) {
+            front_log(f, "%s", json_string_value(line));
+        }
+    }
+    f->watched = pare_json_get_int(news, "logged", f->watched);
+    snprintf(f->solver, sizeof f->solver, "%s", pare_json_get_string(news, "solver", ""));
+    front_changed(f);
+}
+
 static void holder_answered(void *self, const json_t *answer)
 {
     struct pare_front *f = self;
     if (answer == NULL) {
         pare_link_hang_up(f->client);
         f->client = NULL;
-        if (!f->closing) {
-            front_say(f, true, "no answer from the pare that holds this session; open it again to take it over");
+        f->watching = false;
+        if (f->told && !f->closing) {
+            front_say(f, true, "no answer from the pare that holds this session: the command was not run");
+        }
+        f->told = false;
+        if (f->remote != NULL) {
+            json_decref(f->remote);
+            f->remote = NULL;
+            front_changed(f);
         }
         return;
     }
+    if (json_object_get(answer, "logged") != NULL) {
+        take_news(f, answer);
+        return;
+    }
+    f->told = false;
     const char *where = pare_json_get_string(answer, "where", ""), *message = pare_json_get_string(answer, "message", "");
     bool bad = pare_json_get_int(answer, "code", 0) != PARE_OK;
     front_say(f, bad, "%s%s%s", where, where[0] != '\0' ? ": " : "", message[0] != '\0' ? message : "done by the pare that holds this session");
     front_reload(f);
 }
 
-enum pare_status front_tell_holder(struct pare_front *f, const char *line, int point, struct pare_error *err)
+static enum pare_status ask_holder(struct pare_front *f, json_t *request_take, struct pare_error *err)
 {
     char path[128];
-    enum pare_status status = PARE_OK;
-    if (f->client == NULL) {
+    enum pare_status status = request_take != NULL ? PARE_OK : pare_error(err, PARE_ERR_USAGE, "command", "expected UTF-8");
+    if (status == PARE_OK && f->client == NULL) {
         status = pare_link_path(pare_session_file(f->session), path, sizeof path, err);
         status = status == PARE_OK ? pare_link_connect(f->loop, path, f, holder_answered, &f->client, err) : status;
     }
+    status = status == PARE_OK ? pare_link_ask(f->client, request_take, err) : status;
+    json_decref(request_take);
+    return status;
+}
+
+enum pare_status front_tell_holder(struct pare_front *f, const char *line, int point, struct pare_error *err)
+{
+    int64_t id = point >= 0 && point < f->n_points ? f->points[point].id : -1;
+    enum pare_status status = ask_holder(f, json_pack("{s:s, s:I}", "line", line, "point", (json_int_t)id), err);
     if (status == PARE_OK) {
-        int64_t id = point >= 0 && point < f->n_points ? f->points[point].id : -1;
-        json_t *request = json_pack("{s:s, s:I}", "line", line, "point", (json_int_t)id);
-        status = request != NULL ? pare_link_ask(f->client, request, err) : pare_error(err, PARE_ERR_USAGE, "command", "expected UTF-8");
-        json_decref(request);
-    }
-    if (status == PARE_OK) {
+        f->told = true;
         front_say(f, false, "sent to the pare that holds this session");
     }
     return status;
@@ -146,13 +215,61 @@ void front_reload(struct pare_front *f)
     front_changed(f);
 }
 
+static void listen_to_followers(struct pare_front *f)
+{
+    struct pare_error err = {0};
+    char path[128];
+    enum pare_status status = pare_link_path(pare_session_file(f->session), path, sizeof path, &err);
+    if (status != PARE_OK || pare_link_serve(f->loop, path, f, answer_follower, &f->server, &err) != PARE_OK) {
+        front_log(f, "nobody can follow with commands: %s: %s", err.where, err.message);
+    }
+}
+
+/* The holder has gone, its lock is ours: all it committed is read once more, and the work goes on here. */
+static void become_holder(struct pare_front *f)
+{
+    pare_link_hang_up(f->client);
+    f->client = NULL;
+    json_decref(f->remote);
+    f->remote = NULL;
+    f->watching = false;
+    f->follower = false;
+    uv_timer_stop(f->follow_timer);
+    listen_to_followers(f);
+    front_reload(f);
+    f->solver[0] = '\0';
+    front_find_unfinished(f);
+    if (f->since[0] != '\0') {
+        front_say(f, false, "the pare that held this session has gone, this one holds it now: %s", f->since);
+    } else {
+        front_say(f, false, "the pare that held this session has gone, this one holds it now");
+    }
+}
+
 static void on_follow(uv_timer_t *timer)
 {
     struct pare_front *f = timer->data;
-    int64_t version = f->described && !f->closing ? pare_session_data_version(f->session) : -1;
+    struct pare_error err = {0};
+    bool taken = false;
+    if (!f->described || f->closing) {
+        return;
+    }
+    if (f->options.take_over && pare_session_take(f->session, &taken, &err) != PARE_OK) {
+        front_say(f, true, "%s: %s", err.where, err.message);
+        uv_timer_stop(timer);
+        return;
+    }
+    if (taken) {
+        become_holder(f);
+        return;
+    }
+    int64_t version = pare_session_data_version(f->session);
     if (version >= 0 && version != f->data_version) {
         f->data_version = version;
         front_reload(f);
+    }
+    if (!f->watching) {
+        f->watching = ask_holder(f, json_pack("{s:I}", "watch", (json_int_t)f->watched), &err) == PARE_OK;
     }
 }
 
@@ -163,16 +280,11 @@ static void on_timer_closed(uv_handle_t *handle)
 
 void front_follow_start(struct pare_front *f)
 {
-    struct pare_error err = {0};
-    char path[128];
     if (f->options.temporary || f->session == NULL) {
         return;
     }
     if (!f->follower) {
-        enum pare_status status = pare_link_path(pare_session_file(f->session), path, sizeof path, &err);
-        if (status != PARE_OK || pare_link_serve(f->loop, path, f, answer_follower, &f->server, &err) != PARE_OK) {
-            front_log(f, "nobody can follow with commands: %s: %s", err.where, err.message);
-        }
+        listen_to_followers(f);
         return;
     }
     f->follow_timer = calloc(1, sizeof *f->follow_timer);

@@ -39,6 +39,7 @@ void front_log(struct pare_front *f, const char *format, ...)
     char *copy = strdup(text);
     if (copy != NULL) {
         f->log[f->n_log++] = copy;
+        f->logged++;
     }
     front_changed(f);
 }
@@ -281,6 +282,7 @@ static bool take_description(struct pare_front *f, const json_t *result)
     if (f->session != NULL) {
         if (!f->follower) {
             (void)pare_session_set_meta(f->session, "pipeline", f->real_path, NULL);
+            (void)pare_session_set_meta(f->session, "content", f->content, NULL);
         }
         front_rates_load(f);
         front_find_unfinished(f);
@@ -420,23 +422,33 @@ static enum pare_status parse_levels(struct pare_front *f, struct pare_error *er
     return PARE_OK;
 }
 
+enum pare_status pare_front_session_path(const char *pipeline, char *path, size_t size, struct pare_error *err)
+{
+    char real[PATH_MAX], name[128];
+    if (realpath(pipeline, real) == NULL) {
+        return pare_error(err, PARE_ERR_NOINPUT, pipeline, "no such file or folder");
+    }
+    char *copy = strdup(real), *last = copy != NULL ? strrchr(copy, '/') : NULL;
+    if (last != NULL && strcmp(last, "/pipeline.lua") == 0) {
+        *last = '\0';
+        last = strrchr(copy, '/');
+    }
+    snprintf(name, sizeof name, "%s", last != NULL && last[1] != '\0' ? last + 1 : "pipeline");
+    enum pare_status status = pare_session_path(name, copy != NULL ? copy : "", path, size, err);
+    free(copy);
+    return status;
+}
+
 static enum pare_status open_session(struct pare_front *f, struct pare_error *err)
 {
-    char path[PATH_MAX], name[128];
+    char path[PATH_MAX];
     if (f->options.temporary) {
         return pare_session_open(":memory:", false, &f->session, &f->follower, err);
     }
     if (f->options.session != NULL) {
         snprintf(path, sizeof path, "%s", f->options.session);
     } else {
-        char *copy = strdup(f->real_path), *last = copy != NULL ? strrchr(copy, '/') : NULL;
-        if (last != NULL && strcmp(last, "/pipeline.lua") == 0) {
-            *last = '\0';
-            last = strrchr(copy, '/');
-        }
-        snprintf(name, sizeof name, "%s", last != NULL && last[1] != '\0' ? last + 1 : "pipeline");
-        enum pare_status status = pare_session_path(name, copy != NULL ? copy : "", path, sizeof path, err);
-        free(copy);
+        enum pare_status status = pare_front_session_path(f->real_path, path, sizeof path, err);
         if (status != PARE_OK) {
             return status;
         }
@@ -544,6 +556,7 @@ void pare_front_free(struct pare_front *f)
     json_decref(f->unfinished);
     free(f->pending);
     json_decref(f->recent);
+    json_decref(f->remote);
     json_decref(f->description);
     json_decref(f->calibration);
     pare_arena_clear(&f->arena);

@@ -135,6 +135,7 @@ struct pare_front {
     enum pare_figure_id minimize;
     int n_log;
     char *log[500];
+    int64_t logged;           /* lines ever; of the holder's log, while we follow: lines taken over */
     char message[512];
     bool message_is_error;
     char solver[800];
@@ -147,6 +148,9 @@ struct pare_front {
     struct pare_link_server *server;
     struct pare_link_client *client;
     uv_timer_t *follow_timer;
+    json_t *remote;           /* what the holder does, as it last said */
+    bool watching, told;      /* asked for news, sent a command; not answered yet */
+    int64_t watched;          /* lines of the holder's log that we have */
     int64_t data_version, last_row;
     uint64_t actions;         /* checksum of the actions seen */
     char *pending;            /* verbs under way as the session knows them */

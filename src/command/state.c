@@ -224,6 +224,36 @@ static void build_reference(struct pare_front *f, struct pare_state *s)
     }
 }
 
+/* While we follow: the holder's queue and progress, as it last said. */
+static void build_remote_jobs(struct pare_front *f, struct pare_state *s)
+{
+    const json_t *list = json_object_get(f->remote, "jobs");
+    size_t n = json_array_size(list);
+    struct pare_job_row *jobs = pare_arena_array(&f->state_arena, n + 1, sizeof *jobs);
+    for (size_t i = 0; jobs != NULL && i < n; i++) {
+        const json_t *j = json_array_get(list, i);
+        int64_t state = pare_json_get_int(j, "state", PARE_JOB_QUEUED);
+        jobs[i] = (struct pare_job_row){.id = (uint64_t)pare_json_get_int(j, "id", 0),
+                                        .kind = front_state_text(f, "%s", pare_json_get_string(j, "kind", "?")),
+                                        .title = front_state_text(f, "%s", pare_json_get_string(j, "title", "?")),
+                                        .state = state >= 0 && state <= PARE_JOB_CANCELLED ? (enum pare_job_state)state : PARE_JOB_QUEUED,
+                                        .done = pare_json_get_real(j, "done"),
+                                        .total = pare_json_get_real(j, "total"),
+                                        .seconds = pare_json_get_real(j, "seconds"),
+                                        .left_seconds = pare_json_get_real(j, "left"),
+                                        .worker = (int)pare_json_get_int(j, "worker", -1),
+                                        .error = front_state_text(f, "%s", pare_json_get_string(j, "error", ""))};
+    }
+    s->jobs = jobs;
+    s->n_jobs = jobs != NULL ? (int)n : 0;
+    s->progress_done = pare_json_get_real(f->remote, "done");
+    s->progress_total = pare_json_get_real(f->remote, "total");
+    s->left_seconds = pare_json_get_real(f->remote, "left");
+    s->progress_title = front_state_text(f, "%s", pare_json_get_string(f->remote, "title", ""));
+    s->n_workers = (int)pare_json_get_int(f->remote, "workers", 0);
+    s->n_quiet = (int)pare_json_get_int(f->remote, "quiet", 0);
+}
+
 static void build_jobs(struct pare_front *f, struct pare_state *s)
 {
     int n = pare_sched_count(f->sched), busy;
@@ -325,7 +355,11 @@ void front_build_state(struct pare_front *f)
     s->n_log = f->n_log;
     s->fp32_accuracy = s->fp32_latency = no_figure();
     s->fp32_bytes = NAN;
-    build_jobs(f, s);
+    if (f->follower && f->remote != NULL) {
+        build_remote_jobs(f, s);
+    } else {
+        build_jobs(f, s);
+    }
     if (f->described) {
         build_layers(f, s);
         build_reference(f, s);

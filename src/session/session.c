@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -53,14 +55,9 @@ static enum pare_status db_error(struct pare_session *s, struct pare_error *err)
 enum pare_status pare_session_path(const char *name, const char *real_path, char *path, size_t size,
                                    struct pare_error *err)
 {
-    const char *data = getenv("XDG_DATA_HOME"), *home = getenv("HOME");
     char folder[PATH_MAX], hash[33], safe[64];
     size_t n = 0;
-    if (data != NULL && data[0] == '/') {
-        snprintf(folder, sizeof folder, "%s/pare", data);
-    } else if (home != NULL && home[0] == '/') {
-        snprintf(folder, sizeof folder, "%s/.local/share/pare", home);
-    } else {
+    if (pare_user_folder(PARE_USER_DATA, folder, sizeof folder, err) != PARE_OK) {
         return pare_error(err, PARE_ERR_CONFIG, NULL,
                           "no place for the session: HOME and XDG_DATA_HOME are unset (use --session FILE)");
     }
@@ -97,8 +94,11 @@ static enum pare_status open_lock(struct pare_session *s, bool follow, bool *fol
         }
         return pare_error(err, PARE_ERR_CANTCREATE, s->path, "cannot open the session: %s", strerror(errno));
     }
-    if (flock(s->lock_fd, LOCK_EX | LOCK_NB) == 0) {
-        return PARE_OK;
+    for (int i = 0; i < 5; i++) { /* who only looks whether it is held holds it for a moment */
+        if (flock(s->lock_fd, LOCK_EX | LOCK_NB) == 0) {
+            return PARE_OK;
+        }
+        (void)usleep(10000);
     }
     if (!follow) {
         return pare_error(err, PARE_ERR_BUSY, s->path, "another pare holds this session");
@@ -175,6 +175,21 @@ static void real_folder(const char *path, char out[PATH_MAX])
     }
 }
 
+/* Opens the database behind s->path as s->read_only says. */
+static enum pare_status open_database(struct pare_session *s, struct pare_error *err)
+{
+    int flags = s->read_only ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE;
+    if (sqlite3_open_v2(s->path, &s->db, flags | SQLITE_OPEN_NOFOLLOW, NULL) != SQLITE_OK) {
+        return s->db != NULL ? db_error(s, err) : pare_error_nomem(err);
+    }
+    sqlite3_busy_timeout(s->db, s->read_only ? 500 : 5000); /* a follower's reading must not cost us a row */
+    sqlite3_db_config(s->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
+    sqlite3_db_config(s->db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
+    enum pare_status status =
+        s->read_only ? PARE_OK : execute(s, "PRAGMA journal_mode=TRUNCATE; PRAGMA synchronous=FULL;", err);
+    return status == PARE_OK ? check_schema(s, err) : status;
+}
+
 enum pare_status pare_session_open(const char *path, bool follow, struct pare_session **session,
                                    bool *follower, struct pare_error *err)
 {
@@ -187,20 +202,7 @@ enum pare_status pare_session_open(const char *path, bool follow, struct pare_se
     real_folder(path, s->path);
     enum pare_status status = open_lock(s, follow, follower, err);
     if (status == PARE_OK) {
-        int flags = s->read_only ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE;
-        if (sqlite3_open_v2(s->path, &s->db, flags | SQLITE_OPEN_NOFOLLOW, NULL) != SQLITE_OK) {
-            status = s->db != NULL ? db_error(s, err) : pare_error_nomem(err);
-        }
-    }
-    if (status == PARE_OK) {
-        sqlite3_busy_timeout(s->db, s->read_only ? 500 : 5000); /* a follower's reading must not cost us a row */
-        sqlite3_db_config(s->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
-        sqlite3_db_config(s->db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
-        status = s->read_only ? PARE_OK
-                              : execute(s, "PRAGMA journal_mode=TRUNCATE; PRAGMA synchronous=FULL;", err);
-    }
-    if (status == PARE_OK) {
-        status = check_schema(s, err);
+        status = open_database(s, err);
     }
     if (status != PARE_OK) {
         pare_session_close(s);
@@ -208,6 +210,82 @@ enum pare_status pare_session_open(const char *path, bool follow, struct pare_se
     }
     *session = s;
     return PARE_OK;
+}
+
+/* The process that has the lock of a file, by the kernel's table; -1 when it cannot be seen from here. */
+static int lock_owner(const struct stat *file)
+{
+    char line[256];
+    int owner = -1;
+    FILE *in = fopen("/proc/locks", "re");
+    while (in != NULL && owner < 0 && fgets(line, sizeof line, in) != NULL) {
+        int pid;
+        unsigned major, minor;
+        unsigned long inode;
+        if (sscanf(line, "%*s FLOCK %*s WRITE %d %x:%x:%lu", &pid, &major, &minor, &inode) == 4 && pid > 0 &&
+            inode == (unsigned long)file->st_ino && makedev(major, minor) == file->st_dev) {
+            owner = pid;
+        }
+    }
+    if (in != NULL) {
+        fclose(in);
+    }
+    return owner;
+}
+
+enum pare_status pare_session_peek(const char *path, struct pare_session **session, int *holder, struct pare_error *err)
+{
+    struct pare_session *s = calloc(1, sizeof *s);
+    struct stat st;
+    *session = NULL;
+    *holder = 0;
+    if (s == NULL) {
+        return pare_error_nomem(err);
+    }
+    real_folder(path, s->path);
+    s->read_only = true;
+    s->lock_fd = open(s->path, O_RDONLY | O_CLOEXEC);
+    enum pare_status status = PARE_OK;
+    if (s->lock_fd < 0 || fstat(s->lock_fd, &st) != 0) {
+        status = pare_error(err, PARE_ERR_NOINPUT, s->path, "cannot open the session: %s", strerror(errno));
+    } else if (flock(s->lock_fd, LOCK_SH | LOCK_NB) == 0) {
+        (void)flock(s->lock_fd, LOCK_UN);
+    } else {
+        *holder = lock_owner(&st);
+    }
+    if (status == PARE_OK) {
+        status = open_database(s, err);
+    }
+    if (status != PARE_OK) {
+        pare_session_close(s);
+        return status;
+    }
+    *session = s;
+    return PARE_OK;
+}
+
+enum pare_status pare_session_take(struct pare_session *s, bool *taken, struct pare_error *err)
+{
+    struct stat ours, there;
+    *taken = false;
+    if (!s->read_only || s->lock_fd < 0 || fstat(s->lock_fd, &ours) != 0 || stat(s->path, &there) != 0 ||
+        ours.st_ino != there.st_ino || ours.st_dev != there.st_dev || flock(s->lock_fd, LOCK_EX | LOCK_NB) != 0) {
+        return PARE_OK; /* still held, or another file has its name by now */
+    }
+    sqlite3_close(s->db);
+    s->db = NULL;
+    s->read_only = false;
+    enum pare_status status = open_database(s, err);
+    if (status == PARE_OK) {
+        *taken = true;
+        return PARE_OK;
+    }
+    sqlite3_close(s->db); /* it may only be read: as before */
+    s->db = NULL;
+    s->read_only = true;
+    (void)flock(s->lock_fd, LOCK_UN);
+    struct pare_error own;
+    return open_database(s, &own) == PARE_OK ? PARE_OK : status;
 }
 
 void pare_session_close(struct pare_session *s)
@@ -523,4 +601,41 @@ char *pare_session_get_meta(struct pare_session *s, const char *key)
 int64_t pare_session_data_version(struct pare_session *s)
 {
     return pragma_int(s, "PRAGMA data_version");
+}
+
+json_t *pare_session_facts(struct pare_session *s)
+{
+    json_t *kinds = json_object(), *notes = json_array();
+    sqlite3_stmt *q = query(s, "SELECT kind,count(*),sum(seconds) FROM row GROUP BY kind ORDER BY min(rowid)", 0, NULL);
+    while (q != NULL && sqlite3_step(q) == SQLITE_ROW) {
+        const char *kind = (const char *)sqlite3_column_text(q, 0);
+        json_object_set_new(kinds, kind != NULL ? kind : "?", json_pack("{s:i, s:f}", "rows", sqlite3_column_int(q, 1), "seconds",
+                                                                       sqlite3_column_double(q, 2)));
+    }
+    sqlite3_finalize(q);
+    q = query(s, "SELECT text FROM note ORDER BY id", 0, NULL);
+    while (q != NULL && sqlite3_step(q) == SQLITE_ROW) {
+        const char *text = (const char *)sqlite3_column_text(q, 0);
+        json_array_append_new(notes, json_string(text != NULL ? text : ""));
+    }
+    sqlite3_finalize(q);
+    return json_pack("{s:i, s:o, s:i, s:i, s:i, s:o}", "rows", pare_session_count_rows(s), "kinds", kinds, "runs",
+                     (int)pragma_int(s, "SELECT count(*) FROM run"), "points", (int)pragma_int(s, "SELECT count(*) FROM point"),
+                     "actions", (int)pragma_int(s, "SELECT count(*) FROM action WHERE undone=0"), "notes", notes);
+}
+
+enum pare_status pare_session_discard(struct pare_session *s, const char *member, const char *value, bool really, int *rows,
+                                      struct pare_error *err)
+{
+    char path[64];
+    snprintf(path, sizeof path, "$.%s", member);
+    const char *values[2] = {path, value};
+    sqlite3_stmt *q = query(s, "SELECT count(*) FROM row WHERE json_extract(params,?1)<>?2", 2, values);
+    *rows = q != NULL && sqlite3_step(q) == SQLITE_ROW ? sqlite3_column_int(q, 0) : 0;
+    sqlite3_finalize(q);
+    if (!really || *rows == 0) {
+        return PARE_OK;
+    }
+    enum pare_status status = run_query(s, query(s, "DELETE FROM row WHERE json_extract(params,?1)<>?2", 2, values), err);
+    return status == PARE_OK ? execute(s, "VACUUM", err) : status;
 }

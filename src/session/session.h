@@ -32,6 +32,11 @@ enum pare_status pare_session_path(const char *name, const char *real_path, char
  * naming the process. Not a session, damaged, or of a newer schema: ERR_FORMAT, nothing is written. */
 enum pare_status pare_session_open(const char *path, bool follow, struct pare_session **session,
                                    bool *follower, struct pare_error *err);
+/* Opens an existing session to look at, whoever holds it; *holder = the process that does, 0 = none, -1 = one that
+ * cannot be seen from here. */
+enum pare_status pare_session_peek(const char *path, struct pare_session **session, int *holder, struct pare_error *err);
+/* A follower whose holder has gone becomes the holder: *taken. Otherwise nothing changes. */
+enum pare_status pare_session_take(struct pare_session *s, bool *taken, struct pare_error *err);
 void pare_session_close(struct pare_session *s);
 const char *pare_session_file(const struct pare_session *s);
 
@@ -80,6 +85,12 @@ enum pare_status pare_session_add_note(struct pare_session *s, const char *text,
 enum pare_status pare_session_set_meta(struct pare_session *s, const char *key, const char *value,
                                        struct pare_error *err);
 char *pare_session_get_meta(struct pare_session *s, const char *key); /* malloc'ed or NULL */
+
+/* {rows, kinds: {kind: {rows, seconds}}, runs, points, actions, notes: [text]}; a new reference. */
+json_t *pare_session_facts(struct pare_session *s);
+/* Rows whose params have another value of a member than this one: counted, and with `really` deleted. */
+enum pare_status pare_session_discard(struct pare_session *s, const char *member, const char *value, bool really, int *rows,
+                                      struct pare_error *err);
 
 /* Grows when another process has committed (followers poll it). */
 int64_t pare_session_data_version(struct pare_session *s);

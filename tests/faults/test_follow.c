@@ -28,6 +28,7 @@ static struct pare_front *open_front(uv_loop_t *loop, bool follow)
                                          .exe = exe,
                                          .n_workers = 1,
                                          .follow = follow,
+                                         .take_over = follow,
                                          .levels = "int8,int4",
                                          .samples = 4};
     if (pare_front_open(loop, &options, &f, &err) != PARE_OK) {
@@ -93,20 +94,64 @@ static void a_second_pare_follows_and_commands(void **state)
         turn(&loops[0], &loops[1]);
     }
     assert_non_null(strstr(pare_front_state(guest)->message, "matches no layer"));
-    /* what the holder measures appears here */
+    /* what the holder measures appears here, and so does its queue while it works */
+    bool seen = false;
     assert_int_equal(pare_front_command(guest, "sense", -1, &err), PARE_OK);
-    for (int i = 0; i < 30000 && last_cell(guest) != PARE_CELL_DONE; i++) {
+    for (int i = 0; i < 30000 && (last_cell(guest) != PARE_CELL_DONE || pare_front_state(guest)->n_jobs == 0); i++) {
         turn(&loops[0], &loops[1]);
+        seen = seen || pare_front_state(guest)->n_jobs > 0;
     }
     assert_int_equal(last_cell(holder), PARE_CELL_DONE);
     assert_int_equal(last_cell(guest), PARE_CELL_DONE);
-    /* the holder leaves: the follower says so, and lives on */
+    assert_true(seen);
+    /* the holder leaves: the follower takes over, with the choices and results of both */
     close_front(&loops[0], holder);
-    (void)pare_front_command(guest, "pin *fc2=int8", -1, &err);
-    for (int i = 0; i < 3000 && strstr(pare_front_state(guest)->message, "take it over") == NULL; i++) {
+    for (int i = 0; i < 5000 && pare_front_state(guest)->follower; i++) {
         turn(&loops[1], NULL);
     }
-    assert_non_null(strstr(pare_front_state(guest)->message, "take it over"));
+    assert_false(pare_front_state(guest)->follower);
+    assert_non_null(strstr(pare_front_state(guest)->message, "this one holds it now"));
+    int pins = pare_front_state(guest)->n_pins;
+    assert_int_equal(pare_front_command(guest, "pin *fc2=int8", -1, &err), PARE_OK);
+    assert_int_equal(pare_front_state(guest)->n_pins, pins + 1);
+    /* and is followed in turn */
+    struct pare_front *third = open_front(&loops[0], true);
+    wait_described(&loops[0], third);
+    assert_true(pare_front_state(third)->follower);
+    assert_int_equal(pare_front_state(third)->n_pins, pins + 1);
+    assert_int_equal(pare_front_command(third, "undo", -1, &err), PARE_OK);
+    for (int i = 0; i < 5000 && pare_front_state(third)->n_pins != pins; i++) {
+        turn(&loops[0], &loops[1]);
+    }
+    assert_int_equal(pare_front_state(third)->n_pins, pins);
+    assert_int_equal(pare_front_state(guest)->n_pins, pins);
+    close_front(&loops[0], third);
+    close_front(&loops[1], guest);
+}
+
+/* A holder that dies in the middle of its work (here: its loop is never run again, its lock is dropped). */
+static void a_follower_offers_what_the_holder_left_unfinished(void **state)
+{
+    uv_loop_t loops[2];
+    struct pare_error err = {0};
+    (void)state;
+    unlink(session);
+    struct pare_front *holder = open_front(&loops[0], false);
+    wait_described(&loops[0], holder);
+    assert_int_equal(pare_front_command(holder, "sense", -1, &err), PARE_OK);
+    struct pare_front *guest = open_front(&loops[1], true);
+    wait_described(&loops[1], guest);
+    close_front(&loops[0], holder);
+    for (int i = 0; i < 5000 && pare_front_state(guest)->follower; i++) {
+        turn(&loops[1], NULL);
+    }
+    assert_non_null(pare_front_state(guest)->since);
+    assert_non_null(strstr(pare_front_state(guest)->since, "sense was unfinished"));
+    assert_int_equal(pare_front_command(guest, "retry", -1, &err), PARE_OK);
+    for (int i = 0; i < 30000 && front_busy(guest); i++) {
+        turn(&loops[1], NULL);
+    }
+    assert_int_equal(last_cell(guest), PARE_CELL_DONE);
     close_front(&loops[1], guest);
 }
 
@@ -174,6 +219,7 @@ int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_second_pare_follows_and_commands),
+        cmocka_unit_test(a_follower_offers_what_the_holder_left_unfinished),
         cmocka_unit_test(unfinished_work_is_offered_again),
         cmocka_unit_test(a_cancelled_verb_can_be_asked_again),
     };
