@@ -32,6 +32,8 @@ struct pare_binding {
     int n_values, cap_values;
     struct pare_binding_value *values;
     int stage_calls;
+    int n_last; /* outputs of the stage called last */
+    const struct pare_value *last[PARE_MAX_OUTPUTS];
     struct pare_error failure; /* the first error of a stage in this sample; code 0 = none */
     int infer_ref, metric_ref, stage_ref, op_ref;
     const char *const *class_names; /* of the pipeline, for op.class */

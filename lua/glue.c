@@ -52,6 +52,10 @@ static int call_stage(lua_State *L)
         b->failure.code = status;
         return luaL_error(L, "stage '%s': %s", s->name, b->failure.message);
     }
+    b->n_last = n_out < PARE_MAX_OUTPUTS ? n_out : PARE_MAX_OUTPUTS;
+    for (int i = 0; i < b->n_last; i++) {
+        b->last[i] = out[i];
+    }
     luaL_checkstack(L, n_out + 2, NULL);
     for (int i = 0; i < n_out; i++) {
         pare_push_tensor(L, out[i], pare_output_is_softmax(s->graph, i));
@@ -110,7 +114,12 @@ static int infer_body(lua_State *L)
         return bad_return(
             L, b->infer_ref,
             "infer must return an outcome of this sample: op.argmax, op.class, op.points, "
-            "op.score or op.none");
+            "op.score, op.boxes or op.none");
+    }
+    /* a score or a list of boxes has no smooth distance of its own: the last stage's outputs have */
+    if ((outcome->kind == PARE_OUTCOME_SCORE || outcome->kind == PARE_OUTCOME_BOXES) && b->n_last > 0 &&
+        !pare_outcome_take(outcome, b->last, b->n_last, b->arena)) {
+        return luaL_error(L, "not enough memory");
     }
     return 0;
 }
@@ -128,6 +137,7 @@ static enum pare_status infer(void *self, const struct pare_pipeline *p,
     b->generation++;
     b->n_values = 0;
     b->stage_calls = 0;
+    b->n_last = 0;
     b->failure.code = PARE_OK;
     *outcome = (struct pare_outcome){.kind = PARE_OUTCOME_NONE, .prediction = -1};
     lua_pushcfunction(b->lua->L, infer_body);
@@ -148,21 +158,26 @@ static enum pare_status infer(void *self, const struct pare_pipeline *p,
 
 struct metric_args {
     int n;
-    const int *predictions, *labels;
+    const json_t *const *items;
     double value;
 };
 
-/* A list of class numbers from 1, false for none. */
-static void push_classes(lua_State *L, const int *classes, int n)
+/* A class from 0 as its number from 1, other numbers and lists as they are, anything else as false. */
+static void push_json(lua_State *L, const json_t *x)
 {
-    lua_createtable(L, n, 0);
-    for (int i = 0; i < n; i++) {
-        if (classes[i] < 0) {
-            lua_pushboolean(L, 0);
-        } else {
-            lua_pushinteger(L, classes[i] + 1);
+    luaL_checkstack(L, 3, NULL);
+    if (json_is_integer(x)) {
+        lua_pushinteger(L, (lua_Integer)json_integer_value(x) + 1);
+    } else if (json_is_real(x)) {
+        lua_pushnumber(L, json_real_value(x));
+    } else if (json_is_array(x)) {
+        lua_createtable(L, (int)json_array_size(x), 0);
+        for (size_t i = 0; i < json_array_size(x); i++) {
+            push_json(L, json_array_get(x, i));
+            lua_rawseti(L, -2, (lua_Integer)i + 1);
         }
-        lua_rawseti(L, -2, i + 1);
+    } else {
+        lua_pushboolean(L, 0);
     }
 }
 
@@ -172,8 +187,13 @@ static int metric_body(lua_State *L)
     struct pare_binding *b = pare_binding_of(L);
     int is_number;
     lua_rawgeti(L, LUA_REGISTRYINDEX, b->metric_ref);
-    push_classes(L, a->predictions, a->n);
-    push_classes(L, a->labels, a->n);
+    for (size_t part = 0; part < 2; part++) { /* outcomes, then labels */
+        lua_createtable(L, a->n, 0);
+        for (int i = 0; i < a->n; i++) {
+            push_json(L, json_array_get(a->items[i], part));
+            lua_rawseti(L, -2, i + 1);
+        }
+    }
     lua_call(L, 2, 1);
     a->value = lua_tonumberx(L, -1, &is_number);
     if (!is_number || !isfinite(a->value)) {
@@ -182,11 +202,11 @@ static int metric_body(lua_State *L)
     return 0;
 }
 
-static enum pare_status metric(void *self, int n, const int *predictions, const int *labels,
-                               double *value, struct pare_error *err)
+static enum pare_status metric(void *self, int n, const json_t *const *items, double *value,
+                               struct pare_error *err)
 {
     struct pare_binding *b = self;
-    struct metric_args args = {n, predictions, labels, 0};
+    struct metric_args args = {n, items, 0};
     lua_pushcfunction(b->lua->L, metric_body);
     lua_pushlightuserdata(b->lua->L, &args);
     const enum pare_status status = pare_lua_call(b->lua, 1, 0, err);

@@ -1,11 +1,13 @@
 /* Outcomes, arithmetic and shapes. */
 #include "lua/binding.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include <lauxlib.h>
 
 #define MAX_LIST (1 << 20)
+#define MAX_BOXES 10000
 
 /* ---- outcomes ---- */
 
@@ -16,7 +18,11 @@ static int push_kind(lua_State *L, enum pare_outcome_kind kind, int prediction,
                                    .prediction = prediction,
                                    .n_scores = v != NULL ? (int)pare_value_elements(v) : 0,
                                    .scores = v != NULL ? v->data : NULL,
-                                   .scores_are_probabilities = probabilities};
+                                   .scores_are_probabilities = probabilities,
+                                   .n_answer = kind == PARE_OUTCOME_CLASS || v == NULL
+                                                   ? 0
+                                                   : (int)pare_value_elements(v),
+                                   .answer = v != NULL ? v->data : NULL};
     pare_check_arena(L);
     pare_push_outcome(L, &o);
     return 1;
@@ -82,6 +88,104 @@ int pare_lua_op_score(lua_State *L)
     const struct pare_value *v = pare_check_tensor(L, 1, &probabilities);
     luaL_argcheck(L, pare_value_elements(v) == 1, 1, "expected one score");
     return push_kind(L, PARE_OUTCOME_SCORE, -1, v, probabilities);
+}
+
+/* Field `class` of the box on top of the stack: a number from 1 or a name; from 0. */
+static int box_class(lua_State *L, const struct pare_pipeline *p)
+{
+    int class = -1;
+    lua_getfield(L, -1, "class");
+    if (lua_type(L, -1) == LUA_TSTRING) {
+        for (int i = 0; i < p->n_classes && class < 0; i++) {
+            class = strcmp(p->classes[i], lua_tostring(L, -1)) == 0 ? i : -1;
+        }
+    } else if (lua_isnil(L, -1)) {
+        class = 0;
+    } else {
+        int whole;
+        const lua_Integer i = lua_tointegerx(L, -1, &whole);
+        class = whole && i >= 1 && i <= 1000000 ? (int)i - 1 : -1;
+    }
+    lua_pop(L, 1);
+    return class;
+}
+
+static int by_score(const void *pa, const void *pb)
+{
+    const float *a = pa, *b = pb;
+    return a[1] != b[1] ? (a[1] > b[1] ? -1 : 1) : a[0] != b[0] ? (a[0] < b[0] ? -1 : 1) : 0;
+}
+
+/* Of boxes of one class that overlap by more than `least` the best stays. Sorted by score; returns how many are left. */
+static int suppress(float *boxes, int n, double least)
+{
+    int kept = 0;
+    for (int i = 0; i < n; i++) {
+        bool free_of_others = true;
+        for (int k = 0; k < kept && free_of_others; k++) {
+            free_of_others = boxes[6 * k] != boxes[6 * i] || !(pare_box_iou(boxes + 6 * k + 2, boxes + 6 * i + 2) > least);
+        }
+        if (free_of_others) {
+            memmove(boxes + 6 * kept++, boxes + 6 * i, 6 * sizeof *boxes);
+        }
+    }
+    return kept;
+}
+
+int pare_lua_op_boxes(lua_State *L)
+{
+    const struct pare_pipeline *p = pare_binding_of(L)->pipeline;
+    const double least = luaL_optnumber(L, 2, 1);
+    luaL_checktype(L, 1, LUA_TTABLE);
+    const lua_Unsigned n = lua_rawlen(L, 1);
+    luaL_argcheck(L, n <= MAX_BOXES, 1, "too many boxes");
+    float *boxes = pare_arena_array(pare_check_arena(L), (size_t)(n + 1) * 6, sizeof *boxes);
+    if (boxes == NULL) {
+        return luaL_error(L, "not enough memory");
+    }
+    luaL_checkstack(L, 8, NULL);
+    for (lua_Unsigned i = 0; i < n; i++) {
+        struct pare_box box;
+        lua_rawgeti(L, 1, (lua_Integer)i + 1);
+        pare_check_box(L, lua_gettop(L), &box);
+        const int class = box_class(L, p);
+        luaL_argcheck(L, class >= 0, 1, "a box's class is its number from 1, or its name");
+        lua_pop(L, 1);
+        const float numbers[6] = {(float)class, (float)box.score, (float)box.cx, (float)box.cy, (float)box.w, (float)box.h};
+        memcpy(boxes + 6 * i, numbers, sizeof numbers);
+    }
+    qsort(boxes, (size_t)n, 6 * sizeof *boxes, by_score);
+    const struct pare_outcome o = {.kind = PARE_OUTCOME_BOXES,
+                                   .prediction = -1,
+                                   .n_answer = 6 * (least < 1 ? suppress(boxes, (int)n, least) : (int)n),
+                                   .answer = boxes};
+    pare_push_outcome(L, &o);
+    return 1;
+}
+
+/* op.report(stage, outcome, label): what a single stage answered, for `metrics`. */
+int pare_lua_op_report(lua_State *L)
+{
+    struct pare_binding *b = pare_binding_of(L);
+    const char *name = luaL_checkstring(L, 1);
+    struct pare_report r = {.given = true, .label = -1};
+    int stage = -1;
+    for (int i = 0; i < b->pipeline->n_stages; i++) {
+        stage = strcmp(b->pipeline->stages[i].name, name) == 0 ? i : stage;
+    }
+    luaL_argcheck(L, stage >= 0, 1, "there is no stage of this name");
+    luaL_argcheck(L, pare_get_outcome(L, 2, &r.outcome), 2, "expected an outcome of this sample");
+    if (lua_type(L, 3) == LUA_TNUMBER) {
+        const lua_Integer label = luaL_checkinteger(L, 3);
+        luaL_argcheck(L, label >= 1 && label <= 1000000, 3, "a class counts from 1");
+        r.label = (int)label - 1;
+    } else if (!lua_isnoneornil(L, 3)) {
+        r.target = pare_check_tensor(L, 3, NULL);
+    }
+    if (b->sample != NULL && b->sample->reports != NULL) {
+        b->sample->reports[stage] = r;
+    }
+    return 0;
 }
 
 /* ---- arithmetic ---- */

@@ -3,12 +3,17 @@
  *   name     text; the folder's name when left out
  *   stages   list of { name, file, sha256 = "..." }
  *   data     { calibration = D, search = D, test = D, all = D }, D = a path or
- *            { path =, border =, classes = {names}, labels = { folder = class name | false }, seed
- * =, part = { from, to }, limit =, keep_float = } classes  list of names infer    function(stage,
- * sample, op); a pipeline of one stage may leave it out metric   "top1", "map", "pck", "auc", or
- * function(outcomes, labels) -> number metrics  per stage, for later use keep     layers held at a
- * level at least, besides first and last ones at int8: list of patterns (int8), or { [pattern] =
- * level } Any other field is an error: a misspelt one must not be ignored.
+ *            { path =, border =, classes = {names}, labels = { folder = class name | false }, seed =,
+ *              part = { from, to }, limit =, keep_float = }
+ *   classes  list of names
+ *   infer    function(stage, sample, op); a pipeline of one stage may leave it out
+ *   metric   "top1", "map", "map50", "pck", "auc", or function(outcomes, labels) -> number; with options
+ *            { "pck", threshold = 0.2, of = "box" | "unit" }
+ *   metrics  beside it: { "map50", { "pck", threshold = 0.1 }, ... } of the same outcome, and { stage = "iou", ... } of
+ *            single stages ("top1", "auc", "pck", "map", "map50", "iou"), scored on what infer reports with op.report
+ *   keep     layers held at a level at least, besides first and last ones at int8: list of patterns (int8), or
+ *            { [pattern] = level }
+ * Any other field is an error: a misspelt one must not be ignored.
  */
 #include "lua/lua_glue.h"
 
@@ -386,27 +391,113 @@ static int take_function(lua_State *L, int table, const char *key)
     return luaL_ref(L, LUA_REGISTRYINDEX);
 }
 
+/* A name, or { name, threshold =, of = "box" or "unit" }, at the top of the stack; popped. */
+static const char *take_metric(lua_State *L, struct pare_pipeline *p, const char *what, struct pare_metric *m)
+{
+    static const char *const known[] = {"threshold", "of", NULL};
+    const int t = lua_gettop(L);
+    const bool table = lua_istable(L, t);
+    if (table) {
+        check_keys(L, t, what, known, true);
+        lua_rawgeti(L, t, 1);
+    } else {
+        lua_pushvalue(L, t);
+    }
+    const char *name = take_string(L, p, what);
+    m->kind = pare_metric_parse(name);
+    if (m->kind >= PARE_METRIC_FUNCTION) {
+        luaL_error(L, "%s: '%s' is none of top1, map, map50, pck, auc%s", what, name,
+                   strcmp(what, "metric") == 0 ? ", and no function" : ", iou");
+    }
+    if (table) {
+        m->threshold = optional_number(L, t, "threshold", 0, 1e-9, 1e9);
+        const char *of = optional_string(L, p, t, "of");
+        m->unit = of != NULL && strcmp(of, "unit") == 0;
+        if (of != NULL && !m->unit && strcmp(of, "box") != 0) {
+            luaL_error(L, "%s: of is \"box\" or \"unit\"", what);
+        }
+        if (m->kind != PARE_METRIC_PCK && (m->threshold > 0 || of != NULL)) {
+            luaL_error(L, "%s: only pck has a threshold", what);
+        }
+    }
+    lua_pop(L, 1);
+    return name;
+}
+
 static void read_metric(lua_State *L, struct pare_pipeline *p, struct pare_binding *b, int table)
 {
-    static const char *const known[] = {"top1", "map", "pck", "auc"};
     lua_pushliteral(L, "metric");
     const int type = lua_rawget(L, table);
+    p->metric = "top1";
     if (type == LUA_TFUNCTION) {
         lua_pop(L, 1);
         b->metric_ref = take_function(L, table, "metric");
         p->metric = "function";
+        p->scoring.kind = PARE_METRIC_FUNCTION;
     } else if (type == LUA_TNIL) {
         lua_pop(L, 1);
-        p->metric = "top1";
     } else {
-        p->metric = take_string(L, p, "metric");
-        for (int i = 0; i < 4; i++) {
-            if (strcmp(p->metric, known[i]) == 0) {
-                return;
-            }
-        }
-        luaL_error(L, "metric: '%s' is none of top1, map, pck, auc, and no function", p->metric);
+        p->metric = take_metric(L, p, "metric", &p->scoring);
     }
+}
+
+static int stage_of(const struct pare_pipeline *p, const char *name)
+{
+    for (int i = 0; i < p->n_stages; i++) {
+        if (strcmp(p->stages[i].name, name) == 0) {
+            return i;
+        }
+    }
+    return -1;
+}
+
+/* The key at -2, the metric at -1: popped. */
+static void add_extra(lua_State *L, struct pare_pipeline *p)
+{
+    if (p->n_extra >= PARE_MAX_EXTRA) {
+        luaL_error(L, "metrics: at most %d", PARE_MAX_EXTRA);
+    }
+    struct pare_extra_metric *x = &p->extra[p->n_extra];
+    const bool listed = lua_isinteger(L, -2);
+    x->stage = lua_type(L, -2) == LUA_TSTRING ? stage_of(p, lua_tostring(L, -2)) : -1;
+    if (x->stage < 0 && !listed) {
+        luaL_error(L, "metrics: there is no stage '%s'",
+                   lua_type(L, -2) == LUA_TSTRING ? lua_tostring(L, -2) : luaL_typename(L, -2));
+    }
+    const char *name = take_metric(L, p, "metrics", &x->scoring);
+    if (x->stage >= 0) {
+        name = p->stages[x->stage].name;
+    } else if (x->scoring.threshold > 0) {
+        char *text = room(L, p, 64, 1);
+        snprintf(text, 64, "%s@%.6g", name, x->scoring.threshold);
+        name = text;
+    }
+    for (int i = 0; i < p->n_extra; i++) {
+        if (strcmp(p->extra[i].name, name) == 0) {
+            luaL_error(L, "metrics: two of them are called '%s'", name);
+        }
+    }
+    x->name = name;
+    p->n_extra++;
+}
+
+/* metrics = { "map50", { "pck", threshold = 0.1 }, stage = "iou", ... } */
+static void read_extra_metrics(lua_State *L, struct pare_pipeline *p, int table)
+{
+    lua_pushliteral(L, "metrics");
+    if (lua_rawget(L, table) == LUA_TNIL) {
+        lua_pop(L, 1);
+        return;
+    }
+    if (!lua_istable(L, -1)) {
+        luaL_error(L, "metrics: expected { metric, ..., stage = metric, ... }");
+    }
+    const int t = lua_gettop(L);
+    lua_pushnil(L);
+    while (lua_next(L, t) != 0) {
+        add_extra(L, p);
+    }
+    lua_pop(L, 1);
 }
 
 /* (table, pipeline): the table is what the script returned. */
@@ -434,6 +525,7 @@ static int read_pipeline(lua_State *L)
     read_data(L, p, 1);
     read_keep(L, p, 1);
     read_metric(L, p, b, 1);
+    read_extra_metrics(L, p, 1);
     b->infer_ref = take_function(L, 1, "infer");
     if (b->infer_ref == LUA_NOREF && p->n_stages > 1) {
         return luaL_error(L, "infer is missing: a pipeline of several stages needs it");

@@ -118,19 +118,31 @@ void cli_print_eval(const json_t *json)
 {
     char b[32];
     double accuracy = pare_json_get_real(json, "accuracy"), drop = pare_json_get_real(json, "drop");
+    const char *metric = pare_json_get_string(json, "metric", "top1"), *name;
+    json_t *item;
     printf("split %s, %lld samples (measured, integer arithmetic at integer levels)\n", pare_json_get_string(json, "split", ""),
            (long long)pare_json_get_int(json, "samples", 0));
     printf("decided    %6lld     of them (fp32 %lld); %lld have a label\n",
            (long long)(pare_json_get_int(json, "samples", 0) - pare_json_get_int(json, "without_decision", 0)),
            (long long)(pare_json_get_int(json, "samples", 0) - pare_json_get_int(json, "fp32_without_decision", 0)),
            (long long)pare_json_get_int(json, "labelled", 0));
-    printf("accuracy   %6.2f %%   [%.2f, %.2f]\n", 100 * accuracy, 100 * pare_json_get_real(json, "accuracy_low"),
-           100 * pare_json_get_real(json, "accuracy_high"));
+    printf("accuracy   %6.2f %%   [%.2f, %.2f]%s%s\n", 100 * accuracy, 100 * pare_json_get_real(json, "accuracy_low"),
+           100 * pare_json_get_real(json, "accuracy_high"), strcmp(metric, "top1") == 0 ? "" : "  ",
+           strcmp(metric, "top1") == 0 ? "" : metric);
     printf("fp32       %6.2f %%   on the same samples\n", 100 * pare_json_get_real(json, "fp32_accuracy"));
-    printf("drop       %6.2f     [%.2f, %.2f] points, paired\n", 100 * drop, 100 * pare_json_get_real(json, "drop_low"),
-           100 * pare_json_get_real(json, "drop_high"));
-    printf("agreement  %6.2f %%   [%.2f, %.2f] with fp32\n", 100 * pare_json_get_real(json, "agreement"),
-           100 * pare_json_get_real(json, "agreement_low"), 100 * pare_json_get_real(json, "agreement_high"));
+    printf("drop       %6.2f     [%.2f, %.2f] points, paired; below %.2f with 95 %%\n", 100 * drop,
+           100 * pare_json_get_real(json, "drop_low"), 100 * pare_json_get_real(json, "drop_high"),
+           100 * pare_json_get_real(json, "drop_upper"));
+    if (isfinite(pare_json_get_real(json, "agreement"))) {
+        printf("agreement  %6.2f %%   [%.2f, %.2f] with fp32\n", 100 * pare_json_get_real(json, "agreement"),
+               100 * pare_json_get_real(json, "agreement_low"), 100 * pare_json_get_real(json, "agreement_high"));
+    }
+    json_object_foreach(json_object_get(json, "metrics"), name, item) {
+        printf("%-10s %6.2f %%   [%.2f, %.2f]  %s; drop %.2f [%.2f, %.2f]\n", name, 100 * pare_json_get_real(item, "value"),
+               100 * pare_json_get_real(item, "low"), 100 * pare_json_get_real(item, "high"),
+               pare_json_get_string(item, "metric", ""), 100 * pare_json_get_real(item, "drop"),
+               100 * pare_json_get_real(item, "drop_low"), 100 * pare_json_get_real(item, "drop_high"));
+    }
     printf("bytes      %s\n", bytes_text(b, pare_json_get_real(json, "bytes")));
     printf("BitOps     %s\n", count_text(b, pare_json_get_real(json, "bitops")));
 }

@@ -45,6 +45,19 @@ function op.points(points) end
 ---@return outcome
 function op.score(score) end
 
+---Boxes with a class (from 1, or a name) and a score are the answer (metric map); of boxes of a class that overlap by more than iou only the best stays (1 = all stay).
+---@param boxes box[]
+---@param iou? number
+---@return outcome
+function op.boxes(boxes, iou) end
+
+---What a single stage answered, for `metrics`; the label is the sample's when left out.
+---@param stage string
+---@param outcome outcome
+---@param label? integer|tensor
+---@return nil
+function op.report(stage, outcome, label) end
+
 ---A square part of the picture, scale times the box's longer side, turned by the box's angle; outside is 0.
 ---@param image tensor
 ---@param box box

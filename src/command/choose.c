@@ -201,9 +201,9 @@ void front_fit(struct pare_front *f)
     for (int i = 0; i < f->n_points; i++) {
         struct front_point *p = &f->points[i];
         p->loss_sum = front_loss_sum(f, p->levels);
-        if (p->search.samples > 0 && isfinite(p->loss_sum)) {
+        if (isfinite(p->search.figures.drop) && isfinite(p->loss_sum)) {
             pairs[n][0] = p->loss_sum;
-            pairs[n++][1] = (double)(p->search.lost - p->search.won) / p->search.samples;
+            pairs[n++][1] = p->search.figures.drop;
         }
     }
     qsort(pairs, (size_t)n, sizeof pairs[0], compare_pairs);

@@ -161,7 +161,13 @@ static void advance_eval(struct pare_front *f, struct front_flow *flow)
         if (eval.samples == 0) {
             flow_end(f, flow, pare_error(&flow->err, PARE_ERR_NOINPUT, split, "the split has no samples"), NULL);
         } else {
-            flow_end(f, flow, PARE_OK, flow_eval_json(f, flow->levels, split, &eval));
+            json_t *keys = front_eval_keys(f, config, split, (int)pare_json_get_int(flow->args, "samples", 0));
+            json_t *result = flow_eval_json(f, flow->levels, split, &eval), *extra = front_extra_figures(f, keys);
+            json_decref(keys);
+            if (extra != NULL) {
+                json_object_set_new(result, "metrics", extra);
+            }
+            flow_end(f, flow, PARE_OK, result);
         }
         for (int i = 0; i < f->n_points; i++) {
             if (memcmp(f->points[i].levels, flow->levels, (size_t)f->n_layers) == 0) {

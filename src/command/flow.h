@@ -47,7 +47,7 @@ void flow_advance_propose(struct pare_front *f, struct front_flow *flow);
 struct front_budget flow_budget(const struct pare_front *f, const json_t *args);
 
 /* flow_json.c: results as --json prints them */
-json_t *flow_sense_json(const struct pare_front *f);
+json_t *flow_sense_json(struct pare_front *f);
 json_t *flow_bench_json(const struct pare_front *f, const unsigned char *levels, const double latency[6], double fp32_ms);
 json_t *flow_eval_json(const struct pare_front *f, const unsigned char *levels, const char *split,
                        const struct front_eval *eval);

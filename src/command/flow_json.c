@@ -4,14 +4,14 @@
 #include "command/flow.h"
 #include "measure/stats.h"
 
-json_t *flow_sense_json(const struct pare_front *f)
+json_t *flow_sense_json(struct pare_front *f)
 {
     json_t *layers = json_array();
     for (int i = 0; i < f->n_layers; i++) {
         for (int l = 1; l < f->n_levels; l++) {
-            const struct front_cell *c = &f->cells[i * f->n_levels + l];
-            double n = c->own_n, drop, low, high, mse = n > 0 ? c->mse / n : NAN, power = n > 0 ? c->power / n : NAN;
-            pare_interval_paired(c->lost, c->won, c->samples, &drop, &low, &high);
+            struct front_cell *c = &f->cells[i * f->n_levels + l];
+            const struct pare_figures *figures = front_cell_figures(f, c);
+            double n = c->own_n, mse = n > 0 ? c->mse / n : NAN, power = n > 0 ? c->power / n : NAN;
             bool labels = f->split_samples[1] > 0 && !pare_json_get_bool(f->description, "bare", false);
             double rmse = sqrt(mse), over_scale = c->scale > 0 ? rmse / c->scale : NAN;
             json_t *item = json_object();
@@ -23,9 +23,9 @@ json_t *flow_sense_json(const struct pare_front *f)
             json_object_set_new(item, "sqnr_db", pare_json_real(mse > 0 ? 10 * log10(power / mse) : NAN));
             json_object_set_new(item, "clipped", pare_json_real(n > 0 ? c->clipped / n : NAN));
             json_object_set_new(item, "loss", pare_json_real(c->samples > 0 ? c->loss / c->samples : NAN));
-            json_object_set_new(item, "drop", pare_json_real(labels ? drop : NAN));
-            json_object_set_new(item, "drop_low", pare_json_real(labels ? low : NAN));
-            json_object_set_new(item, "drop_high", pare_json_real(labels ? high : NAN));
+            json_object_set_new(item, "drop", pare_json_real(labels ? figures->drop : NAN));
+            json_object_set_new(item, "drop_low", pare_json_real(labels ? figures->drop_low : NAN));
+            json_object_set_new(item, "drop_high", pare_json_real(labels ? figures->drop_high : NAN));
             json_object_set_new(item, "samples", json_integer(c->samples));
             json_object_set_new(item, "suspected", json_boolean(over_scale > 0.7));
             json_array_append_new(layers, item);
@@ -71,39 +71,43 @@ json_t *flow_bench_json(const struct pare_front *f, const unsigned char *levels,
                      pare_json_real(f->glue_ms), "border_ns_per_element", pare_json_real(1e6 * f->border_ms), "sum_over_total", pare_json_real(front_latency_sum(f, levels) / latency[1]), "stages", stages, "layers", layers);
 }
 
+/* Value and drop with their intervals, as eval and solve print them. */
+static void set_figures(json_t *object, const struct pare_figures *figures)
+{
+    json_object_set_new(object, "accuracy", pare_json_real(figures->value));
+    json_object_set_new(object, "accuracy_low", pare_json_real(figures->low));
+    json_object_set_new(object, "accuracy_high", pare_json_real(figures->high));
+    json_object_set_new(object, "fp32_accuracy", pare_json_real(figures->reference));
+    json_object_set_new(object, "drop", pare_json_real(figures->drop));
+    json_object_set_new(object, "drop_low", pare_json_real(figures->drop_low));
+    json_object_set_new(object, "drop_high", pare_json_real(figures->drop_high));
+    json_object_set_new(object, "drop_upper", pare_json_real(figures->drop_upper));
+}
+
 json_t *flow_eval_json(const struct pare_front *f, const unsigned char *levels, const char *split,
                        const struct front_eval *eval)
 {
-    double low, high, drop, drop_low, drop_high, agree_low, agree_high, n = eval->samples, labelled = eval->labelled;
-    pare_interval_proportion(eval->right, eval->labelled, &low, &high);
+    double agree_low, agree_high, n = eval->samples;
+    bool classes = f->metric == PARE_METRIC_TOP1; /* other outcomes have no class to agree on */
     pare_interval_proportion(eval->agree, eval->samples, &agree_low, &agree_high);
-    pare_interval_paired(eval->lost, eval->won, eval->labelled, &drop, &drop_low, &drop_high);
-    return json_pack("{s:i, s:s, s:i, s:i, s:i, s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "schema",
-                     1, "split", split, "samples", eval->samples, "labelled", eval->labelled, "without_decision", eval->none,
-                     "fp32_without_decision", eval->reference_none, "accuracy", pare_json_real(eval->right / labelled), "accuracy_low",
-                     pare_json_real(low), "accuracy_high", pare_json_real(high), "drop", pare_json_real(drop), "drop_low",
-                     pare_json_real(drop_low), "drop_high", pare_json_real(drop_high), "fp32_accuracy",
-                     pare_json_real(eval->reference_right / labelled), "agreement", pare_json_real(eval->agree / n),
-                     "agreement_low", pare_json_real(agree_low), "agreement_high", pare_json_real(agree_high), "loss",
-                     pare_json_real(eval->loss / n), "bytes", pare_json_real(front_bytes(f, levels)), "bitops",
-                     pare_json_real(front_bitops(f, levels)));
+    json_t *root = json_pack("{s:i, s:s, s:i, s:i, s:i, s:i, s:s, s:o, s:o, s:o, s:o, s:o, s:o}", "schema", 1, "split", split,
+                             "samples", eval->samples, "labelled", eval->labelled, "without_decision", eval->none,
+                             "fp32_without_decision", eval->reference_none, "metric", pare_metric_name(f->metric),
+                             "agreement", pare_json_real(classes ? eval->agree / n : NAN), "agreement_low",
+                             pare_json_real(classes ? agree_low : NAN), "agreement_high",
+                             pare_json_real(classes ? agree_high : NAN), "loss", pare_json_real(eval->loss / n), "bytes",
+                             pare_json_real(front_bytes(f, levels)), "bitops", pare_json_real(front_bitops(f, levels)));
+    set_figures(root, &eval->figures);
+    return root;
 }
 
 static json_t *point_measured(const struct pare_front *f, const struct front_point *p)
 {
-    double low, high, drop, drop_low, drop_high;
     json_t *measured = json_object();
     if (p->search.samples > 0) {
-        pare_interval_proportion(p->search.right, p->search.samples, &low, &high);
-        pare_interval_paired(p->search.lost, p->search.won, p->search.samples, &drop, &drop_low, &drop_high);
         json_object_set_new(measured, "split", json_string("search"));
         json_object_set_new(measured, "samples", json_integer(p->search.samples));
-        json_object_set_new(measured, "accuracy", pare_json_real((double)p->search.right / p->search.samples));
-        json_object_set_new(measured, "accuracy_low", pare_json_real(low));
-        json_object_set_new(measured, "accuracy_high", pare_json_real(high));
-        json_object_set_new(measured, "drop", pare_json_real(drop));
-        json_object_set_new(measured, "drop_low", pare_json_real(drop_low));
-        json_object_set_new(measured, "drop_high", pare_json_real(drop_high));
+        set_figures(measured, &p->search.figures);
     }
     json_object_set_new(measured, "latency_ms", pare_json_real(p->latency[1]));
     json_object_set_new(measured, "latency_p99_ms", pare_json_real(p->latency[4]));

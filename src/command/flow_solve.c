@@ -247,7 +247,7 @@ static void end_solve(struct pare_front *f, struct front_flow *flow)
 
 static double measured_drop(const struct front_point *p)
 {
-    return p->search.samples > 0 ? (double)(p->search.lost - p->search.won) / p->search.samples : NAN;
+    return p->search.samples > 0 ? p->search.figures.drop : NAN;
 }
 
 /* Takes the measured point; true when another round with a tighter loss may do better. */

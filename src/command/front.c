@@ -266,6 +266,7 @@ static bool take_description(struct pare_front *f, const json_t *result)
         return false;
     }
     bool bare = pare_json_get_bool(result, "bare", false);
+    f->metric = pare_metric_parse(pare_json_get_string(result, "metric", "top1"));
     for (int s = 0; s < 4; s++) {
         f->split_samples[s] = bare ? 64 : (int)pare_json_get_int(json_object_get(splits, names[s]), "n", 0);
     }
@@ -539,6 +540,10 @@ void pare_front_free(struct pare_front *f)
         json_decref(f->points[i].config);
         json_decref(f->points[i].facts);
     }
+    for (int i = 0; f->cells != NULL && i < f->n_layers * f->n_levels; i++) {
+        pare_metric_set_free(f->cells[i].set);
+    }
+    json_decref(f->known_figures);
     for (int i = 0; i < f->n_runs; i++) {
         free(f->runs[i].name);
         free(f->runs[i].method);

@@ -4,6 +4,7 @@
  *
  *   rows.c      which rows there are, which jobs would make the missing ones, what they add up to
  *   flow.c      verbs: what they need next, until they are done
+ *   figures.c   what rows of samples say of the metric: value, drop, intervals
  *   choose.c    the solver's problem from rows: costs, pins, budgets, the monotone fit from loss to drop
  *   price.c     what a verb would cost, how long the queue takes
  *   state.c     struct pare_state for the screen
@@ -18,6 +19,7 @@
 #include "base/json.h"
 #include "job/link.h"
 #include "job/sched.h"
+#include "measure/figures.h"
 #include "pare.h"
 #include "search/problem.h"
 #include "session/session.h"
@@ -56,6 +58,9 @@ struct front_cell {
     double mse, power, clipped, scale, sigma; /* sums weighted by own_n */
     double ms, ms_p10, ms_p90;
     const char *kernel;
+    struct pare_metric_set *set;  /* metrics other than top1: what the drop is computed from */
+    struct pare_figures figures;  /* of the first figured_samples samples */
+    int figured_samples;
 };
 
 /* Accuracy of a config on a split, summed over chunks. */
@@ -63,6 +68,7 @@ struct front_eval {
     int samples, labelled, right, reference_right, lost, won, agree, none, reference_none;
     double loss;
     int chunks;
+    struct pare_figures figures; /* NaN where they are not known yet */
 };
 
 struct front_point {
@@ -113,6 +119,8 @@ struct pare_front {
     struct front_stage *stages;
     struct front_layer *layers;
     struct front_cell *cells; /* [n_layers * n_levels] */
+    enum pare_metric_kind metric;
+    json_t *known_figures;    /* by the rows they were computed from */
     int split_samples[4];     /* calibration, search, test, all */
     int sense_samples, eval_samples;
     bool *sense_chunk;        /* [n_levels * chunks] integrated */
@@ -196,6 +204,7 @@ struct front_job {
     bool needs_calibration, quiet, interactive;
     int priority;
     double limit_seconds, total;
+    const json_t *rows;       /* keys of rows that it needs beside */
 };
 /* The key of such a job into key[40]. */
 void front_job_key(const struct pare_front *f, const char *kind, const json_t *params, char key[40]);
@@ -224,6 +233,19 @@ void front_rate_add(struct pare_front *f, const char *kind, const json_t *params
 void front_price_row(struct pare_front *f, const char *key, const struct front_job *job);
 /* Seconds until the queue is empty, and what the verbs under way will queue then; NaN when it holds nothing. */
 double front_seconds_left(struct pare_front *f);
+
+/* ---- figures.c ---- */
+/* The figures of eval from its rows, whose keys are given in order (only those that are there). `complete`: no more are
+ * to come. What is too heavy for the front becomes a job; false until it is done. */
+bool front_eval_figures(struct pare_front *f, const json_t *keys, bool complete, int priority, struct front_eval *eval,
+                        bool *failed, struct pare_error *err);
+/* Figures of the metrics beside the pipeline's own: {name: {"metric", "value", ...}}; NULL when there are none. */
+json_t *front_extra_figures(struct pare_front *f, const json_t *keys);
+/* Takes the items of one chunk of a cell; and what they say. */
+void front_cell_take(struct pare_front *f, struct front_cell *cell, const json_t *row, const json_t *item);
+const struct pare_figures *front_cell_figures(struct pare_front *f, struct front_cell *cell);
+/* Keys of the accuracy rows of a config that are there (all = all of them). New reference. */
+json_t *front_eval_keys(struct pare_front *f, json_t *config, const char *split, int samples);
 
 /* ---- choose.c ---- */
 json_t *front_config_json(const struct pare_front *f, const unsigned char *levels);

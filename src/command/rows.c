@@ -89,25 +89,34 @@ const json_t *front_row(struct pare_front *f, struct front_job *job, bool *faile
     json_object_set_new(job->params, "pipeline", json_string(f->real_path));
     json_object_set_new(job->params, "models", f->models != NULL ? json_string(f->models) : json_null());
     json_object_set_new(job->params, "content", json_string(f->content));
-    const char *needs[1] = {f->calibration_key};
+    const size_t n_rows = json_array_size(job->rows);
+    const char **needs = malloc((n_rows + 1) * sizeof *needs);
+    int n_needs = 0;
     if (job->needs_calibration) {
         json_object_set_new(job->params, "calibration", json_string(f->calibration_key));
+        if (needs != NULL) {
+            needs[n_needs++] = f->calibration_key;
+        }
+    }
+    for (size_t i = 0; needs != NULL && i < n_rows; i++) {
+        needs[n_needs++] = json_string_value(json_array_get(job->rows, i));
     }
     struct pare_task_spec spec = {.kind = job->kind,
                                   .title = job->title,
                                   .key = key,
                                   .params_take = job->params,
-                                  .n_needs = job->needs_calibration ? 1 : 0,
+                                  .n_needs = n_needs,
                                   .needs = needs,
                                   .quiet = job->quiet,
                                   .interactive = job->interactive,
                                   .priority = job->priority,
                                   .limit_seconds = job->limit_seconds,
                                   .total = job->total};
-    if (pare_sched_add(f->sched, &spec) == 0) {
+    if (needs == NULL || pare_sched_add(f->sched, &spec) == 0) {
         *failed = true;
         pare_error_nomem(err);
     }
+    free((void *)needs);
     return NULL;
 }
 
@@ -164,6 +173,7 @@ static void take_sense(struct pare_front *f, int level, int chunk, const json_t 
         const json_t *item = json_object_get(json_object_get(row, "cells"), f->layers[l].name);
         if (item != NULL) {
             add_cell(&f->cells[l * f->n_levels + level], item, reference);
+            front_cell_take(f, &f->cells[l * f->n_levels + level], row, item);
         }
     }
     front_changed(f);
@@ -390,7 +400,32 @@ bool front_ensure_eval(struct pare_front *f, json_t *config, const char *split, 
             all = false;
         }
     }
+    if (*failed) {
+        return false;
+    }
+    json_t *keys = front_eval_keys(f, config, split, samples);
+    all = front_eval_figures(f, keys, all, priority, eval, failed, err) && all;
+    json_decref(keys);
     return all && !*failed;
+}
+
+json_t *front_eval_keys(struct pare_front *f, json_t *config, const char *split, int samples)
+{
+    json_t *keys = json_array();
+    int n = f->split_samples[split_index(split)];
+    samples = samples > 0 ? samples : f->eval_samples;
+    n = samples < n ? samples : n;
+    for (int first = 0; first < n; first += FRONT_EVAL_CHUNK) {
+        char key[40];
+        int count = n - first < FRONT_EVAL_CHUNK ? n - first : FRONT_EVAL_CHUNK;
+        json_t *params = json_pack("{s:O, s:s, s:i, s:i}", "config", config, "split", split, "first", first, "n", count);
+        front_job_key(f, "accuracy", params, key);
+        json_decref(params);
+        if (front_find_row(f, key) != NULL) {
+            json_array_append_new(keys, json_string(key));
+        }
+    }
+    return keys;
 }
 
 /* ---- what earlier sessions know ---- */
@@ -443,13 +478,21 @@ void front_load_point(struct pare_front *f, struct front_point *p)
         return;
     }
     for (int s = 0; s < 2; s++) {
+        json_t *keys = json_array();
+        bool failed = false, looking = f->looking;
         memset(evals[s], 0, sizeof *evals[s]);
         for (int c = chunks_of(f, s + 1); c > 0; c--) {
-            const json_t *row = front_find_row(f, p->keys[at++]);
+            const json_t *row = front_find_row(f, p->keys[at]);
             if (row != NULL) {
                 front_add_eval(evals[s], row);
+                json_array_append_new(keys, json_string(p->keys[at]));
             }
+            at++;
         }
+        f->looking = true;
+        (void)front_eval_figures(f, keys, true, 0, evals[s], &failed, NULL);
+        f->looking = looking;
+        json_decref(keys);
     }
     const json_t *row = front_find_row(f, p->keys[at]), *both = json_object_get(row, "configs");
     for (int i = 0; i < 6; i++) {

@@ -26,7 +26,7 @@ static void build_cells(struct pare_front *f, int layer, struct pare_cell *cells
 {
     bool bare = pare_json_get_bool(f->description, "bare", false);
     for (int l = 0; l < f->n_levels; l++) {
-        const struct front_cell *c = &f->cells[layer * f->n_levels + l];
+        struct front_cell *c = &f->cells[layer * f->n_levels + l];
         struct pare_cell *out = &cells[l];
         double n = c->own_n, mse = n > 0 ? c->mse / n : NAN;
         out->state = l == 0 || c->samples >= f->sense_samples ? PARE_CELL_DONE
@@ -40,7 +40,10 @@ static void build_cells(struct pare_front *f, int layer, struct pare_cell *cells
         out->loss = l == 0 ? 0 : c->samples > 0 ? c->loss / c->samples : NAN;
         out->drop = out->drop_low = out->drop_high = l == 0 ? 0 : NAN;
         if (l > 0 && c->samples > 0 && !bare) {
-            pare_interval_paired(c->lost, c->won, c->samples, &out->drop, &out->drop_low, &out->drop_high);
+            const struct pare_figures *figures = front_cell_figures(f, c);
+            out->drop = figures->drop;
+            out->drop_low = figures->drop_low;
+            out->drop_high = figures->drop_high;
         }
         out->samples = c->samples;
         out->suspected = out->rmse_over_scale > 0.7;
@@ -102,7 +105,7 @@ static struct pare_figure measured(double value, double low, double high)
 
 static void build_point(struct pare_front *f, const struct front_point *p, struct pare_point *out)
 {
-    double low, high, drop;
+    const struct pare_figures *on_search = &p->search.figures, *on_test = &p->test.figures;
     *out = (struct pare_point){.run = p->run,
                                .number = p->number,
                                .levels = p->levels,
@@ -116,11 +119,9 @@ static void build_point(struct pare_front *f, const struct front_point *p, struc
                                .p99_ms = p->latency[4],
                                .ghost = p->ghost,
                                .samples = p->search.samples};
-    if (p->search.samples > 0) {
-        pare_interval_proportion(p->search.right, p->search.samples, &low, &high);
-        out->accuracy = measured((double)p->search.right / p->search.samples, low, high);
-        pare_interval_paired(p->search.lost, p->search.won, p->search.samples, &drop, &low, &high);
-        out->drop = measured(drop, low, high);
+    if (isfinite(on_search->value)) {
+        out->accuracy = measured(on_search->value, on_search->low, on_search->high);
+        out->drop = measured(on_search->drop, on_search->drop_low, on_search->drop_high);
     } else if (isfinite(p->drop_predicted)) {
         double reference = f->state.fp32_accuracy.value;
         out->drop = (struct pare_figure){PARE_FIGURE_PREDICTED, p->drop_predicted, NAN, NAN};
@@ -133,11 +134,9 @@ static void build_point(struct pare_front *f, const struct front_point *p, struc
     } else if (isfinite(p->latency_predicted)) {
         out->latency = (struct pare_figure){PARE_FIGURE_PREDICTED, p->latency_predicted, NAN, NAN};
     }
-    if (p->test.samples > 0) {
-        pare_interval_proportion(p->test.right, p->test.samples, &low, &high);
-        out->test_accuracy = measured((double)p->test.right / p->test.samples, low, high);
-        pare_interval_paired(p->test.lost, p->test.won, p->test.samples, &drop, &low, &high);
-        out->test_drop = measured(drop, low, high);
+    if (isfinite(on_test->value)) {
+        out->test_accuracy = measured(on_test->value, on_test->low, on_test->high);
+        out->test_drop = measured(on_test->drop, on_test->drop_low, on_test->drop_high);
     }
     out->bytes = measured(front_bytes(f, p->levels), NAN, NAN);
     out->bitops = measured(front_bitops(f, p->levels), NAN, NAN);
@@ -202,13 +201,12 @@ static void build_points(struct pare_front *f, struct pare_state *s)
 static void build_reference(struct pare_front *f, struct pare_state *s)
 {
     unsigned char *levels = pare_arena_array(&f->state_arena, (size_t)f->n_layers + 1, 1);
-    double low, high;
     s->fp32_accuracy = s->fp32_latency = no_figure();
     s->fp32_bytes = levels != NULL ? front_bytes(f, levels) : NAN;
     const struct front_point *most = NULL;
     for (int i = 0; i < f->n_points; i++) {
         const struct front_point *p = &f->points[i];
-        if (p->search.samples > 0 && (most == NULL || p->search.samples > most->search.samples)) {
+        if (isfinite(p->search.figures.reference) && (most == NULL || p->search.samples > most->search.samples)) {
             most = p;
         }
         if (isfinite(p->fp32_ms)) {
@@ -216,8 +214,12 @@ static void build_reference(struct pare_front *f, struct pare_state *s)
         }
     }
     if (most != NULL) {
-        pare_interval_proportion(most->search.reference_right, most->search.samples, &low, &high);
-        s->fp32_accuracy = measured((double)most->search.reference_right / most->search.samples, low, high);
+        const struct front_eval *e = &most->search;
+        double low = NAN, high = NAN;
+        if (f->metric == PARE_METRIC_TOP1) {
+            pare_interval_proportion(e->reference_right, e->labelled, &low, &high);
+        }
+        s->fp32_accuracy = measured(e->figures.reference, low, high);
     }
     if (s->fp32_latency.kind == PARE_FIGURE_NONE && f->profiled && levels != NULL) {
         s->fp32_latency = (struct pare_figure){PARE_FIGURE_PREDICTED, front_latency_sum(f, levels), NAN, NAN};

@@ -381,9 +381,27 @@ static void softmax_sums(const struct pare_outcome *o, double *largest, double *
     }
 }
 
+/* Squared error relative to the reference's power, part by part; a reference of all zeros counts as power 1. */
+static double relative_error(const struct pare_outcome *reference, const struct pare_outcome *outcome)
+{
+    const int parts = reference->n_parts > 0 ? reference->n_parts : 1;
+    double loss = 0;
+    for (int p = 0, at = 0; p < parts; p++) {
+        const int n = reference->n_parts > 0 ? reference->parts[p] : reference->n_scores;
+        double error = 0, power = 0;
+        for (int i = 0; i < n; i++, at++) {
+            const double d = (double)outcome->scores[at] - (double)reference->scores[at];
+            error += d * d;
+            power += (double)reference->scores[at] * (double)reference->scores[at];
+        }
+        loss += (power > 0 ? error / power : error) / parts;
+    }
+    return loss;
+}
+
 double pare_outcome_loss(const struct pare_outcome *reference, const struct pare_outcome *outcome)
 {
-    double loss = 0, power = 0, r_largest, r_sum, o_largest, o_sum;
+    double loss = 0, r_largest, r_sum, o_largest, o_sum;
     if (reference->kind != outcome->kind || reference->n_scores != outcome->n_scores) {
         return PARE_LOSS_MAX;
     }
@@ -400,12 +418,7 @@ double pare_outcome_loss(const struct pare_outcome *reference, const struct pare
             loss += p > 1e-12 ? p * log(p / (q > 1e-12 ? q : 1e-12)) : 0;
         }
     } else {
-        for (int i = 0; i < reference->n_scores; i++) {
-            double d = (double)outcome->scores[i] - (double)reference->scores[i];
-            loss += d * d;
-            power += (double)reference->scores[i] * (double)reference->scores[i];
-        }
-        loss = power > 0 ? loss / power : loss;
+        loss = relative_error(reference, outcome);
     }
     return !(loss > 0) ? (isnan(loss) ? PARE_LOSS_MAX : 0) : loss > PARE_LOSS_MAX ? PARE_LOSS_MAX : loss;
 }

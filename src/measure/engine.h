@@ -73,8 +73,9 @@ enum pare_status pare_engine_fetch(struct pare_engine *e, int stage, struct pare
                                    struct pare_error *err);
 
 /* Smooth non-negative loss of an outcome beside the reference's: KL(reference || outcome) of the decision's
- * probabilities, at most PARE_LOSS_MAX (also when one of the two has no decision); for other outcomes the squared
- * error relative to the reference's power. */
+ * probabilities, at most PARE_LOSS_MAX (also when one of the two has no decision); for other outcomes (points, scores,
+ * boxes) the squared error of what stands behind them relative to the reference's power: the points themselves, or the
+ * outputs of the stage that was called last, averaged over these outputs. */
 #define PARE_LOSS_MAX 10.0
 double pare_outcome_loss(const struct pare_outcome *reference, const struct pare_outcome *outcome);
 

@@ -157,6 +157,19 @@ static signed char is_right(const struct pare_sample *sample, const struct pare_
                              : outcome->kind == PARE_OUTCOME_CLASS && outcome->prediction == sample->label;
 }
 
+/* Metrics whose drop the front computes from cells; a function in Lua is not called for them. */
+static enum pare_status keep_item(struct pare_engine *e, const struct pare_sample *sample,
+                                  const struct pare_outcome *outcome, json_t *items, struct pare_error *err)
+{
+    const struct pare_pipeline *p = pare_engine_pipeline(e);
+    json_t *item;
+    if (p->bare || p->scoring.kind == PARE_METRIC_TOP1 || p->scoring.kind == PARE_METRIC_FUNCTION) {
+        return PARE_OK;
+    }
+    enum pare_status status = pare_metric_item(&p->scoring, sample, outcome, p->path, &item, err);
+    return status == PARE_OK && json_array_append_new(items, item) != 0 ? pare_error_nomem(err) : status;
+}
+
 static enum pare_status run_cell(struct context *c, struct pare_sense *s, int layer, int i,
                                  const struct pare_sample *sample, const struct pare_outcome *reference,
                                  struct pare_arena *arena, struct pare_error *err)
@@ -170,6 +183,7 @@ static enum pare_status run_cell(struct context *c, struct pare_sense *s, int la
     if (status == PARE_OK) {
         s->cells[layer].loss[i] = pare_outcome_loss(reference, &outcome);
         s->cells[layer].right[i] = is_right(sample, &outcome);
+        status = keep_item(c->e, sample, &outcome, s->cells[layer].items, err);
     }
     return status;
 }
@@ -190,6 +204,7 @@ static enum pare_status run_sample(struct context *c, struct pare_sense *s, cons
     }
     if (status == PARE_OK) {
         s->reference_right[i] = is_right(&sample, &reference);
+        status = keep_item(c->e, &sample, &reference, s->reference_items, err);
     }
     /* own errors first, while the kept plans stand behind this sample's own calls */
     for (int l = 0; with_own && status == PARE_OK && l < s->n_layers; l++) {
@@ -215,9 +230,11 @@ void pare_sense_free(struct pare_sense *s)
     for (int l = 0; s->cells != NULL && l < s->n_layers; l++) {
         free(s->cells[l].loss);
         free(s->cells[l].right);
+        json_decref(s->cells[l].items);
     }
     free(s->cells);
     free(s->reference_right);
+    json_decref(s->reference_items);
     free(s);
 }
 
@@ -231,12 +248,14 @@ static struct pare_sense *new_sense(int n_layers, int first, int n)
     s->first_sample = first;
     s->n_samples = n;
     s->reference_right = calloc((size_t)n + 1, 1);
+    s->reference_items = json_array();
     s->cells = calloc((size_t)n_layers + 1, sizeof *s->cells);
-    bool ok = s->reference_right != NULL && s->cells != NULL;
+    bool ok = s->reference_right != NULL && s->reference_items != NULL && s->cells != NULL;
     for (int l = 0; ok && l < n_layers; l++) {
         s->cells[l].loss = calloc((size_t)n + 1, sizeof *s->cells[l].loss);
         s->cells[l].right = calloc((size_t)n + 1, 1);
-        ok = s->cells[l].loss != NULL && s->cells[l].right != NULL;
+        s->cells[l].items = json_array();
+        ok = s->cells[l].loss != NULL && s->cells[l].right != NULL && s->cells[l].items != NULL;
     }
     if (!ok) {
         pare_sense_free(s);
@@ -356,12 +375,17 @@ json_t *pare_sense_to_json(const struct pare_engine *e, const struct pare_sense 
         json_object_set_new(item, "clipped", pare_json_real(cell->clipped));
         json_object_set_new(item, "sigma", pare_json_real(cell->sigma));
         json_object_set_new(item, "loss", loss);
-        if (json_object_set_new(item, "right", right_text(cell->right, s->n_samples)) != 0) {
+        if (json_object_set_new(item, "right", right_text(cell->right, s->n_samples)) != 0 ||
+            (json_array_size(cell->items) > 0 && json_object_set(item, "item", cell->items) != 0)) {
             json_decref(item);
             json_decref(cells);
             return NULL;
         }
         json_object_set_new(cells, pare_engine_layer(e, l)->name, item);
     }
-    return json_pack("{s:o, s:o}", "right", right_text(s->reference_right, s->n_samples), "cells", cells);
+    json_t *root = json_pack("{s:o, s:o}", "right", right_text(s->reference_right, s->n_samples), "cells", cells);
+    if (json_array_size(s->reference_items) > 0) {
+        json_object_set(root, "item", s->reference_items);
+    }
+    return root;
 }

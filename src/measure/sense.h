@@ -21,11 +21,13 @@ struct pare_sense_cell {
     double sigma;            /* of the layer's float output over the calibration data */
     double *loss;            /* [samples] */
     signed char *right;      /* [samples] 1 = right, 0 = wrong, -1 = no label */
+    json_t *items;           /* [samples] for metrics other than top1 and function, else empty */
 };
 
 struct pare_sense {
     int n_layers, first_sample, n_samples;
     signed char *reference_right; /* [n_samples] */
+    json_t *reference_items;
     struct pare_sense_cell *cells;/* [n_layers] */
 };
 
@@ -37,7 +39,7 @@ enum pare_status pare_sense_run(struct pare_engine *e, struct pare_level level, 
                                 struct pare_error *err);
 void pare_sense_free(struct pare_sense *s);
 /* {"right": "1101..", "cells": {"detector/conv1": {"n", "mse", "power", "scale", "clipped", "sigma", "loss": [...],
- * "right": "11.."}}} */
+ * "right": "11.."}}}; with "item": [...] beside "right" (of the reference and of each cell) for other metrics. */
 json_t *pare_sense_to_json(const struct pare_engine *e, const struct pare_sense *s);
 
 #endif

@@ -3,6 +3,7 @@
 #include <math.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 
 double pare_incomplete_beta(double a, double b, double x)
 {
@@ -75,6 +76,31 @@ void pare_interval_paired(int lost, int won, int n, double *drop, double *low, d
     *high = share * (2 * p_high - 1);
 }
 
+double pare_bound_paired(int lost, int won, int n, double confidence)
+{
+    const int discordant = lost + won;
+    if (n <= 0) {
+        return NAN;
+    }
+    if (discordant == 0) {
+        return 1 - pow(1 - confidence, 1.0 / n);
+    }
+    const double p = lost >= discordant ? 1 : beta_quantile(lost + 1, won, confidence);
+    return (double)discordant / n * (2 * p - 1);
+}
+
+void pare_figures_top1(int right, int reference_right, int lost, int won, int n, struct pare_figures *f)
+{
+    *f = (struct pare_figures){n, NAN, NAN, NAN, NAN, NAN, NAN, NAN, NAN};
+    if (n > 0) {
+        f->value = (double)right / n;
+        f->reference = (double)reference_right / n;
+        pare_interval_proportion(right, n, &f->low, &f->high);
+        pare_interval_paired(lost, won, n, &f->drop, &f->drop_low, &f->drop_high);
+        f->drop_upper = pare_bound_paired(lost, won, n, 0.95);
+    }
+}
+
 static int compare_doubles(const void *a, const void *b)
 {
     double x = *(const double *)a, y = *(const double *)b;
@@ -119,6 +145,68 @@ void pare_interval_bootstrap(const double *x, int n, double *low, double *high)
     pare_sort(means, RESAMPLES);
     *low = pare_quantile_sorted(means, RESAMPLES, 0.025);
     *high = pare_quantile_sorted(means, RESAMPLES, 0.975);
+}
+
+/* The next number of a fixed sequence (PCG's multiplier; the upper bits are used). */
+static uint32_t next_number(uint64_t *state)
+{
+    *state = *state * 6364136223846793005u + 1442695040888963407u;
+    return (uint32_t)(*state >> 33);
+}
+
+/* Where no sample differs a resample cannot differ either: what is left is that 0 of n differed. */
+static void bound_of_none(int n, struct pare_figures *f)
+{
+    f->drop_high = 1 - pow(0.025, 1.0 / n);
+    f->drop_low = -f->drop_high;
+    f->drop_upper = 1 - pow(0.05, 1.0 / n);
+}
+
+enum pare_status pare_figures_bootstrap(int n, int resamples, bool mean_like, bool equal, pare_metric_value_of value,
+                                        void *self, struct pare_figures *f, struct pare_error *err)
+{
+    uint64_t state = 0x853c49e6748fea9bu;
+    size_t kept = 0;
+    *f = (struct pare_figures){n, NAN, NAN, NAN, NAN, NAN, NAN, NAN, NAN};
+    if (n <= 0) {
+        return PARE_OK;
+    }
+    int *count = malloc((size_t)n * sizeof *count);
+    double *values = malloc((size_t)resamples * sizeof *values), *drops = malloc((size_t)resamples * sizeof *drops);
+    enum pare_status status = count == NULL || values == NULL || drops == NULL ? pare_error_nomem(err)
+                                                                              : value(self, 0, NULL, &f->reference, err);
+    status = status == PARE_OK ? value(self, 1, NULL, &f->value, err) : status;
+    f->drop = f->reference - f->value;
+    for (int r = 0; status == PARE_OK && r < resamples; r++) {
+        double side[2];
+        memset(count, 0, (size_t)n * sizeof *count);
+        for (int i = 0; i < n; i++) {
+            count[next_number(&state) % (uint32_t)n]++;
+        }
+        for (int k = 0; status == PARE_OK && k < 2; k++) {
+            status = value(self, k, count, &side[k], err);
+        }
+        if (status == PARE_OK && isfinite(side[0]) && isfinite(side[1])) {
+            values[kept] = side[1];
+            drops[kept++] = side[0] - side[1];
+        }
+    }
+    if (status == PARE_OK && kept >= 20) {
+        pare_sort(values, kept);
+        pare_sort(drops, kept);
+        f->low = pare_quantile_sorted(values, kept, 0.025);
+        f->high = pare_quantile_sorted(values, kept, 0.975);
+        f->drop_low = pare_quantile_sorted(drops, kept, 0.025);
+        f->drop_high = pare_quantile_sorted(drops, kept, 0.975);
+        f->drop_upper = pare_quantile_sorted(drops, kept, 0.95);
+        if (mean_like && equal) {
+            bound_of_none(n, f);
+        }
+    }
+    free(count);
+    free(values);
+    free(drops);
+    return status;
 }
 
 void pare_isotonic(const double *x, const double *y, const double *weights, int n, double *fitted)

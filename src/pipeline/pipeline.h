@@ -15,6 +15,7 @@
 #include "base/status.h"
 #include "data/dataset.h"
 #include "model/graph.h"
+#include "pipeline/metric.h"
 
 #define PARE_MAX_STAGES 16
 
@@ -27,6 +28,9 @@ struct pare_value {
 int64_t pare_value_elements(const struct pare_value *v);
 /* New zeroed value in arena; NULL when memory is out. */
 struct pare_value *pare_value_new(struct pare_arena *arena, int rank, const int64_t *dims);
+
+#define PARE_LOSS_PARTS 8
+#define PARE_LOSS_NUMBERS 2048
 
 /* What a sample ends in. */
 enum pare_outcome_kind {
@@ -42,7 +46,16 @@ struct pare_outcome {
     int n_scores; /* the tensor behind the decision (argmax input; points; score), for losses */
     const float *scores; /* in the sample's arena */
     bool scores_are_probabilities;
+    /* scores may be several tensors in a row, each with its own scale: lengths; 0 = one */
+    int n_parts, parts[PARE_LOSS_PARTS];
+    /* What is scored. POINTS: x, y, ... of every point; SCORE: one number; BOXES: six numbers each: class (from 0),
+     * score, cx, cy, w, h. In the sample's arena. */
+    int n_answer;
+    const float *answer;
 };
+/* Takes a thinned copy of the tensors out[n] as what losses compare: at most PARE_LOSS_NUMBERS of each of the first
+ * PARE_LOSS_PARTS, evenly spaced. false = memory. */
+bool pare_outcome_take(struct pare_outcome *o, const struct pare_value *const *out, int n, struct pare_arena *arena);
 
 /* How glue calls a stage. Values in and out are in `arena`, which belongs to the sample. */
 struct pare_runner {
@@ -54,13 +67,30 @@ struct pare_runner {
 };
 #define PARE_MAX_OUTPUTS 64
 
+/* What glue reports of one stage on the way: its outcome and, where the sample's own label is not the stage's, a label. */
+struct pare_report {
+    bool given;
+    struct pare_outcome outcome;
+    int label;                       /* -1 = the sample's */
+    const struct pare_value *target; /* NULL = the sample's */
+};
+
+/* A metric beside the pipeline's own: of one stage, scored on what glue reports (op.report), or of the same outcome. */
+#define PARE_MAX_EXTRA 24
+struct pare_extra_metric {
+    const char *name; /* the stage's; else the metric's, "pck@0.1" where a threshold is given */
+    int stage;        /* -1 = of the pipeline's outcome */
+    struct pare_metric scoring;
+};
+
 struct pare_sample {
     int index; /* in its split */
     int label; /* class index, -1 = none */
     const struct pare_value
         *image; /* [1,H,W,C] in [0,1] for pictures; arrays keep their values and shape [1,...] */
     const struct pare_value
-        *target; /* optional array `target` of the sample (points, ...), or NULL */
+        *target; /* optional array `target` of the sample (points, boxes, ...), or NULL */
+    struct pare_report *reports; /* [n_stages], filled by glue when not NULL */
 };
 
 struct pare_pipeline;
@@ -73,10 +103,10 @@ struct pare_glue {
                               const struct pare_sample *sample, const struct pare_runner *runner,
                               struct pare_arena *arena, struct pare_outcome *outcome,
                               struct pare_error *err);
-    /* metric = function(outcomes, labels): predictions [n] (-1 = none), labels [n]; NULL when
-     * metric is a name */
-    enum pare_status (*metric)(void *self, int n, const int *predictions, const int *labels,
-                               double *value, struct pare_error *err);
+    /* metric = function(outcomes, labels): n items [outcome, label] as pare_metric_item makes them
+     * (a class from 0, a number, a list; false = none); NULL when metric is a name */
+    enum pare_status (*metric)(void *self, int n, const json_t *const *items, double *value,
+                               struct pare_error *err);
     void (*free)(void *self);
 };
 
@@ -107,6 +137,9 @@ struct pare_pipeline {
     int n_stages;
     struct pare_stage stages[PARE_MAX_STAGES];
     const char *metric; /* "top1", ..., "function", or NULL */
+    struct pare_metric scoring; /* the same, with its options */
+    int n_extra;
+    struct pare_extra_metric extra[PARE_MAX_EXTRA]; /* `metrics` */
     int n_classes;
     const char **classes;                          /* may be NULL */
     struct pare_data_spec specs[PARE_SPLIT_COUNT]; /* path NULL = not given, or not found */

@@ -41,3 +41,29 @@ struct pare_value *pare_value_new(struct pare_arena *arena, int rank, const int6
     v->data = pare_arena_alloc(arena, bytes);
     return v->data == NULL ? NULL : v;
 }
+
+bool pare_outcome_take(struct pare_outcome *o, const struct pare_value *const *out, int n, struct pare_arena *arena)
+{
+    int64_t total = 0, steps[PARE_LOSS_PARTS];
+    o->n_parts = n < PARE_LOSS_PARTS ? n : PARE_LOSS_PARTS;
+    for (int p = 0; p < o->n_parts; p++) {
+        const int64_t elements = pare_value_elements(out[p]);
+        steps[p] = (elements + PARE_LOSS_NUMBERS - 1) / PARE_LOSS_NUMBERS;
+        steps[p] = steps[p] > 0 ? steps[p] : 1;
+        o->parts[p] = (int)((elements + steps[p] - 1) / steps[p]);
+        total += o->parts[p];
+    }
+    float *scores = pare_arena_array(arena, (size_t)total, sizeof *scores);
+    if (scores == NULL) {
+        return false;
+    }
+    o->scores = scores;
+    o->n_scores = (int)total;
+    o->scores_are_probabilities = false;
+    for (int p = 0; p < o->n_parts; p++) {
+        for (int i = 0; i < o->parts[p]; i++) {
+            *scores++ = out[p]->data[i * steps[p]];
+        }
+    }
+    return true;
+}

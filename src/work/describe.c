@@ -14,7 +14,7 @@
 #include "work/work.h"
 
 /* Raised by hand when the meaning of results changes: rows of other versions are not found any more. */
-#define RESULTS_VERSION 8
+#define RESULTS_VERSION 9
 
 static json_t *safe_string(const char *text)
 {
@@ -242,12 +242,18 @@ enum pare_status pare_work_describe(struct pare_worker *w, const json_t *params,
         json_array_append_new(classes, safe_string(p->classes[i]));
     }
     pare_hash_final(&content, hash);
+    json_t *metrics = json_object();
+    for (int i = 0; i < p->n_extra; i++) {
+        json_object_set_new(metrics, p->extra[i].name, json_string(pare_metric_name(p->extra[i].scoring.kind)));
+    }
     if (status == PARE_OK) {
         *result = json_pack("{s:o, s:b, s:o, s:O, s:O, s:O, s:O, s:s, s:s}", "name", safe_string(p->name), "bare",
                             (int)p->bare, "metric", p->metric != NULL ? safe_string(p->metric) : json_null(), "classes",
                             classes, "stages", stages, "layers", layers, "splits", splits, "content", hash, "isa",
                             pk_isa_name(pare_engine_isa(e)));
+        json_object_set(*result, "metrics", metrics);
     }
+    json_decref(metrics);
     json_decref(stages);
     json_decref(layers);
     json_decref(splits);

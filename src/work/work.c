@@ -20,7 +20,7 @@ static enum pare_status run_script(struct pare_worker *w, const json_t *params, 
 const struct pare_worker_kind pare_work_kinds[] = {
     {"describe", pare_work_describe}, {"calibrate", pare_work_calibrate}, {"sense", pare_work_sense},
     {"accuracy", pare_work_accuracy}, {"profile", pare_work_profile},     {"latency", pare_work_latency},
-    {"solve", pare_work_solve},       {"script", run_script},
+    {"solve", pare_work_solve},       {"metric", pare_work_metric},   {"script", run_script},
 };
 const int pare_work_kind_count = (int)(sizeof pare_work_kinds / sizeof pare_work_kinds[0]);
 
@@ -38,6 +38,8 @@ static void free_cache(void *memory)
     for (int s = 0; s < PARE_SPLIT_COUNT; s++) {
         for (int i = 0; i < c->n_references[s]; i++) {
             free(c->references[s][i].scores);
+            json_decref(c->references[s][i].item);
+            json_decref(c->references[s][i].extra);
         }
         free(c->references[s]);
     }
@@ -141,8 +143,54 @@ void pare_work_progress(void *worker, int done, int total)
     pare_worker_progress(worker, done, total);
 }
 
+static enum pare_status extra_item(const struct pare_pipeline *p, const struct pare_extra_metric *extra,
+                                   const struct pare_sample *sample, const struct pare_outcome *outcome, json_t **item,
+                                   struct pare_error *err)
+{
+    if (extra->stage < 0) {
+        return pare_metric_item(&extra->scoring, sample, outcome, p->path, item, err);
+    }
+    const struct pare_report *r = sample->reports != NULL ? &sample->reports[extra->stage] : NULL;
+    struct pare_sample own = *sample;
+    if (r == NULL || !r->given) {
+        *item = json_null(); /* the stage was not reached */
+        return PARE_OK;
+    }
+    own.label = r->label >= 0 ? r->label : sample->label;
+    own.target = r->target != NULL ? r->target : sample->target;
+    return pare_metric_item(&extra->scoring, &own, &r->outcome, extra->name, item, err);
+}
+
+enum pare_status pare_work_items(const struct pare_pipeline *p, const struct pare_sample *sample,
+                                 const struct pare_outcome *outcome, json_t **item, json_t **extra,
+                                 struct pare_error *err)
+{
+    enum pare_status status = PARE_OK;
+    *item = *extra = NULL;
+    if (p->bare) {
+        return PARE_OK;
+    }
+    if (p->scoring.kind != PARE_METRIC_TOP1) {
+        status = pare_metric_item(&p->scoring, sample, outcome, p->path, item, err);
+    }
+    for (int i = 0; status == PARE_OK && i < p->n_extra; i++) {
+        json_t *one = NULL;
+        *extra = *extra != NULL ? *extra : json_object();
+        status = extra_item(p, &p->extra[i], sample, outcome, &one, err);
+        if (status == PARE_OK && json_object_set_new(*extra, p->extra[i].name, one) != 0) {
+            status = pare_error_nomem(err);
+        }
+    }
+    if (status != PARE_OK) {
+        json_decref(*item);
+        json_decref(*extra);
+        *item = *extra = NULL;
+    }
+    return status;
+}
+
 enum pare_status pare_work_reference(struct pare_worker *w, enum pare_split split, const struct pare_sample *sample,
-                                     const struct pare_outcome **outcome, struct pare_error *err)
+                                     const struct pare_work_reference **reference, struct pare_error *err)
 {
     struct cache *c = pare_worker_cache(w);
     int n = pare_engine_sample_count(c->engine, split), n_layers = pare_engine_layer_count(c->engine);
@@ -160,17 +208,25 @@ enum pare_status pare_work_reference(struct pare_worker *w, enum pare_split spli
         return pare_error(err, PARE_ERR_INTERNAL, "accuracy", "sample %d of %d", at, n);
     }
     struct pare_work_reference *r = &c->references[split][at];
-    *outcome = &r->outcome;
+    *reference = r;
     if (r->known) {
         return PARE_OK;
     }
+    struct pare_report reports[PARE_MAX_STAGES] = {0};
+    struct pare_sample own = *sample; /* the caller's reports are of another config */
+    own.reports = reports;
     struct pare_level *fp32 = calloc((size_t)n_layers + 1, sizeof *fp32);
     struct pare_arena arena = {0};
     for (int i = 0; fp32 != NULL && i < n_layers; i++) {
         fp32[i] = (struct pare_level){PARE_LEVEL_FP32, 32, 32};
     }
     enum pare_status status = fp32 == NULL ? pare_error_nomem(err)
-                                           : pare_engine_infer(c->engine, fp32, sample, &arena, &r->outcome, err);
+                                           : pare_engine_infer(c->engine, fp32, &own, &arena, &r->outcome, err);
+    if (status == PARE_OK) {
+        status = pare_work_items(pare_engine_pipeline(c->engine), &own, &r->outcome, &r->item, &r->extra, err);
+        r->outcome.n_answer = 0; /* it lives in the sample's memory */
+        r->outcome.answer = NULL;
+    }
     if (status == PARE_OK) {
         r->scores = calloc((size_t)r->outcome.n_scores + 1, sizeof *r->scores);
         if (r->scores == NULL) {

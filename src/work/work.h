@@ -11,7 +11,7 @@
 #include "job/worker.h"
 #include "measure/engine.h"
 
-/* The table of kinds: describe, calibrate, sense, accuracy, profile, latency, solve, script (if a runner is set). */
+/* The table of kinds: describe, calibrate, sense, accuracy, metric, profile, latency, solve, script (if a runner is set). */
 extern const struct pare_worker_kind pare_work_kinds[];
 extern const int pare_work_kind_count;
 
@@ -20,12 +20,18 @@ void pare_work_set_script(pare_worker_run run);
 
 /* ---- for the files of this room ---- */
 
-/* The reference outcome of a sample, kept between jobs. */
+/* The reference outcome of a sample, kept between jobs: what losses compare, and what metrics score. */
 struct pare_work_reference {
     bool known;
-    struct pare_outcome outcome; /* scores point into own memory */
+    struct pare_outcome outcome; /* scores point into own memory; no answer */
     float *scores;
+    json_t *item, *extra;        /* pare_work_items */
 };
+/* What the pipeline's metric (NULL for top1, whose rows are letters) and the metrics beside it (NULL = none; an object
+ * by their names) keep of a sample. New references. */
+enum pare_status pare_work_items(const struct pare_pipeline *p, const struct pare_sample *sample,
+                                 const struct pare_outcome *outcome, json_t **item, json_t **extra,
+                                 struct pare_error *err);
 
 /* The engine of this job's pipeline, opened or taken from the worker's cache, calibrated if params name a row. */
 enum pare_status pare_work_engine(struct pare_worker *w, const json_t *params, struct pare_engine **e,
@@ -33,13 +39,14 @@ enum pare_status pare_work_engine(struct pare_worker *w, const json_t *params, s
 enum pare_status pare_work_split(const json_t *params, enum pare_split *split, struct pare_error *err);
 /* fp32 outcome of a loaded sample, from the cache or run now. */
 enum pare_status pare_work_reference(struct pare_worker *w, enum pare_split split, const struct pare_sample *sample,
-                                     const struct pare_outcome **outcome, struct pare_error *err);
+                                     const struct pare_work_reference **reference, struct pare_error *err);
 void pare_work_progress(void *worker, int done, int total);
 
 enum pare_status pare_work_describe(struct pare_worker *w, const json_t *params, json_t **result, struct pare_error *err);
 enum pare_status pare_work_calibrate(struct pare_worker *w, const json_t *params, json_t **result, struct pare_error *err);
 enum pare_status pare_work_sense(struct pare_worker *w, const json_t *params, json_t **result, struct pare_error *err);
 enum pare_status pare_work_accuracy(struct pare_worker *w, const json_t *params, json_t **result, struct pare_error *err);
+enum pare_status pare_work_metric(struct pare_worker *w, const json_t *params, json_t **result, struct pare_error *err);
 enum pare_status pare_work_profile(struct pare_worker *w, const json_t *params, json_t **result, struct pare_error *err);
 enum pare_status pare_work_latency(struct pare_worker *w, const json_t *params, json_t **result, struct pare_error *err);
 enum pare_status pare_work_solve(struct pare_worker *w, const json_t *params, json_t **result, struct pare_error *err);

@@ -324,8 +324,12 @@ static void a_metric_may_be_a_function(void **state)
     struct pare_pipeline *p;
     struct pare_error err;
     double x;
-    const int predictions[4] = {0, -1, 2, 1}, labels[4] = {0, 1, 2, 2};
+    json_t *all = json_pack("[[i,i],[b,i],[i,i],[i,i]]", 0, 0, 0, 1, 2, 2, 1, 2); /* classes from 0 */
+    const json_t *items[4];
     (void)state;
+    for (size_t i = 0; i < 4; i++) {
+        items[i] = json_array_get(all, i);
+    }
     assert_int_equal(
         load("return { " ONE ", metric = function(outcomes, labels)\n local n = 0\n"
              " for i = 1, #labels do if outcomes[i] == labels[i] then n = n + 1 end end\n"
@@ -333,7 +337,7 @@ static void a_metric_may_be_a_function(void **state)
              &p, &err),
         PARE_OK);
     assert_string_equal(p->metric, "function");
-    assert_int_equal(p->glue.metric(p->glue.self, 4, predictions, labels, &x, &err), PARE_OK);
+    assert_int_equal(p->glue.metric(p->glue.self, 4, items, &x, &err), PARE_OK);
     assert_true(x == 0.5);
     pare_pipeline_free(p);
     static const char *const bad[] = {"0/0", "1/0", "nil", "'x'", "{}", "error 'no'"};
@@ -342,11 +346,58 @@ static void a_metric_may_be_a_function(void **state)
         snprintf(text, sizeof text, "return { " ONE ", metric = function() return %s end }",
                  bad[i]);
         assert_int_equal(load(text, &p, &err), PARE_OK);
-        assert_int_equal(p->glue.metric(p->glue.self, 4, predictions, labels, &x, &err),
+        assert_int_equal(p->glue.metric(p->glue.self, 4, items, &x, &err),
                          PARE_ERR_CONFIG);
         assert_non_null(strstr(err.where, "pipeline.lua:1"));
         pare_pipeline_free(p);
     }
+    json_decref(all);
+}
+
+static void metrics_have_options_and_stages(void **state)
+{
+    struct pare_pipeline *p;
+    struct pare_error err;
+    (void)state;
+    assert_int_equal(load("return { stages = { { 'a', 'm.onnx' }, { 'b', 'm.onnx' } }, infer = function() end,\n"
+                          "metric = { 'pck', threshold = 0.1, of = 'unit' }, metrics = { { 'pck', threshold = 0.05 }, b = 'map50' } }",
+                          &p, &err),
+                     PARE_OK);
+    assert_int_equal(p->scoring.kind, PARE_METRIC_PCK);
+    assert_true(p->scoring.threshold == 0.1 && p->scoring.unit);
+    assert_int_equal(p->n_extra, 2);
+    assert_true(p->extra[0].stage == -1 && p->extra[0].scoring.threshold == 0.05);
+    assert_string_equal(p->extra[0].name, "pck@0.05");
+    assert_true(p->extra[1].stage == 1 && p->extra[1].scoring.kind == PARE_METRIC_MAP50);
+    assert_string_equal(p->extra[1].name, "b");
+    pare_pipeline_free(p);
+    refused("return { " ONE ", metric = { 'pck', threshold = 0 } }", "threshold");
+    refused("return { " ONE ", metric = { 'pck', of = 'head' } }", "of is");
+    refused("return { " ONE ", metric = { 'auc', threshold = 1 } }", "only pck");
+    refused("return { " ONE ", metrics = { n = 'iou' } }", "no stage 'n'");
+    refused("return { " ONE ", metrics = { 'iou', 'iou' } }", "two of them");
+    refused("return { " ONE ", metrics = { m = 'best' } }", "none of top1");
+    refused("return { " ONE ", metrics = 'iou' }", "metrics: expected");
+}
+
+/* The six numbers of every box: class (from 0), score, cx, cy, w, h; best first. */
+static void boxes_and_reports_are_outcomes(void **state)
+{
+    struct pare_outcome o;
+    struct pare_error err;
+    (void)state;
+    assert_int_equal(glue("local b = { { cx = 1, cy = 2, w = 3, h = 4, score = 0.5, class = 2 },\n"
+                          " { cx = 9, cy = 2, w = 3, h = 4, score = 0.75 },\n"
+                          " { cx = 1.25, cy = 2, w = 3, h = 4, score = 0.25, class = 'b' } }\n"
+                          "return op.boxes(b, 0.5)",
+                          &o, &err),
+                     PARE_OK);
+    assert_int_equal(o.kind, PARE_OUTCOME_BOXES);
+    assert_int_equal(o.n_answer, 12); /* the third overlaps the first, of the same class */
+    assert_int_equal(glue("assert(not pcall(op.report, 'nobody', op.none())) op.report('m', op.score(1)) return op.score(0.25)", &o, &err),
+                     PARE_OK);
+    assert_int_equal(o.n_answer, 1);
+    assert_int_equal(glue("return op.boxes({ { cx = 1, cy = 2, w = 3, h = 4, class = 0 } })", &o, &err), PARE_ERR_CONFIG);
 }
 
 static void the_editor_stub_is_current(void **state)
@@ -398,6 +449,8 @@ int main(void)
         cmocka_unit_test(mistakes_in_glue_name_their_line),
         cmocka_unit_test(handles_expire_with_their_sample),
         cmocka_unit_test(a_metric_may_be_a_function),
+        cmocka_unit_test(metrics_have_options_and_stages),
+        cmocka_unit_test(boxes_and_reports_are_outcomes),
         cmocka_unit_test(the_editor_stub_is_current),
         cmocka_unit_test(sample_pipelines_load),
     };
