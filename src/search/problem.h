@@ -45,6 +45,7 @@ struct pare_answer {
     int *levels;                 /* [n_groups]; NULL when infeasible without any point */
     double total[PARE_COST_COUNT];
     double gap;                  /* relative, 0 = proven */
+    double rounding;             /* an answer better by no more than this may exist (costs are rounded); objective's unit */
     double seconds;
     int nodes;
     /* infeasible: which budget, and the least that can be reached */
@@ -65,6 +66,10 @@ json_t *pare_answer_to_json(const struct pare_problem *p, const struct pare_answ
 
 /* Solves with GLPK's branch and cut. Infeasible is an answer, not an error. */
 enum pare_status pare_solve_glpk(const struct pare_problem *p, struct pare_answer *a, struct pare_error *err);
+/* Solves to proven optimality by Lagrangian bounds and dynamic programming (exact.c); milliseconds for a thousand
+ * layers. At most one budget, and borders that a few open layers at a time can remember: else ERR_USAGE, and the
+ * program is for pare_solve_glpk. When the time limit ends it: FEASIBLE with its gap. */
+enum pare_status pare_solve_exact(const struct pare_problem *p, struct pare_answer *a, struct pare_error *err);
 /* Tries everything: for tests; refuses more than 2^24 configurations. */
 enum pare_status pare_solve_exhaustive(const struct pare_problem *p, struct pare_answer *a,
                                        struct pare_error *err);
