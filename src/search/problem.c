@@ -227,6 +227,7 @@ json_t *pare_answer_to_json(const struct pare_problem *p, const struct pare_answ
     json_t *root = json_object();
     json_object_set_new(root, "status", json_string(names[a->status]));
     json_object_set_new(root, "gap", pare_json_real(a->gap));
+    json_object_set_new(root, "rounding", pare_json_real(a->rounding));
     json_object_set_new(root, "seconds", pare_json_real(a->seconds));
     json_object_set_new(root, "nodes", json_integer(a->nodes));
     if (a->levels != NULL) {
