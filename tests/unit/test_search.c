@@ -180,6 +180,53 @@ static void exact_equals_glpk(void **state)
     }
 }
 
+/* Costs that would trip a solver end in an error that names the layer, or in the right answer. */
+static void hostile_costs(void **state)
+{
+    static const double bad[] = {NAN, INFINITY, -INFINITY, 1e300, -1e300};
+    struct pare_answer a, e;
+    struct pare_error err;
+    uint32_t seed = 77;
+    (void)state;
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        struct pare_problem *p = random_problem(&seed, 4, 3, 2);
+        p->cost[PARE_COST_LATENCY][7] = bad[i];
+        p->allowed[7] = true;
+        memset(&err, 0, sizeof err);
+        assert_int_equal(pare_solve_exact(p, &a, &err), PARE_ERR_FORMAT);
+        assert_string_equal(err.where, "g2");
+        pare_problem_free(p);
+    }
+    for (int kind = 0; kind < 5; kind++) {
+        struct pare_problem *p = random_problem(&seed, kind == 0 ? 1 : 6, kind == 1 ? 1 : 4, kind);
+        p->objective = PARE_COST_LATENCY;
+        for (int i = 0; i < p->n_groups * p->n_levels; i++) {
+            p->allowed[i] = true;
+            if (kind == 2) { /* all the same */
+                p->cost[PARE_COST_LATENCY][i] = 3;
+                p->cost[PARE_COST_LOSS][i] = 2;
+            } else if (kind == 3) { /* far apart */
+                p->cost[PARE_COST_LATENCY][i] = i % 2 == 0 ? 1e12 * i : 1e-9 * i;
+            } else if (kind == 4) { /* one is the other, turned round */
+                p->cost[PARE_COST_LATENCY][i] = -p->cost[PARE_COST_LOSS][i];
+            }
+        }
+        for (int limit = 0; limit < 12; limit++) {
+            p->limit[PARE_COST_LOSS] = limit;
+            assert_int_equal(pare_solve_exact(p, &a, &err), PARE_OK);
+            assert_int_equal(pare_solve_exhaustive(p, &e, NULL), PARE_OK);
+            assert_int_equal(a.status, e.status);
+            const double size = fabs(e.total[PARE_COST_LATENCY]) + 1;
+            assert_true(a.levels == NULL || fabs(a.total[PARE_COST_LATENCY] - e.total[PARE_COST_LATENCY]) <= fmax(1e-9 * size, a.rounding));
+            pare_answer_clear(&a);
+            pare_answer_clear(&e);
+        }
+        p->limit[PARE_COST_BYTES] = 1; /* two budgets are not for it */
+        assert_int_equal(pare_solve_exact(p, &a, &err), PARE_ERR_USAGE);
+        pare_problem_free(p);
+    }
+}
+
 static void json_round_trip_keeps_the_answer(void **state)
 {
     uint32_t seed = 99;
@@ -327,6 +374,7 @@ int main(void)
         cmocka_unit_test(glpk_equals_exhaustive),
         cmocka_unit_test(exact_equals_exhaustive),
         cmocka_unit_test(exact_equals_glpk),
+        cmocka_unit_test(hostile_costs),
         cmocka_unit_test(json_round_trip_keeps_the_answer),
         cmocka_unit_test(numbers_that_are_not_finite_are_named),
         cmocka_unit_test(a_layer_without_levels_is_infeasible),

@@ -1,0 +1,203 @@
+#include "search/solver.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const struct pare_solver solvers[] = {
+    {"greedy", "AIMET's list: the gentlest change first, as far as the budget goes", true, pare_step_greedy},
+    {"bisect", "one side of the network wide, the other narrow: how deep?", true, pare_step_bisect},
+    {"nsga2", "a population that is measured, sorted by dominance and crowding", true, pare_step_nsga2},
+    {"random", "random configurations, halved again and again", true, pare_step_random},
+    {"paper", "one level for each model, by the gesture paper's two thresholds", false, pare_step_paper},
+    {"hawq", "traces times perturbations, between the int4 and the int8 model", false, pare_step_hawq},
+    {"exhaustive", "tries everything (small problems)", false, pare_step_exhaustive},
+};
+#define N_SOLVERS ((int)(sizeof solvers / sizeof *solvers))
+
+const struct pare_solver *pare_solver_at(int i)
+{
+    return i >= 0 && i < N_SOLVERS ? &solvers[i] : NULL;
+}
+
+const struct pare_solver *pare_solver_find(const char *name)
+{
+    for (int i = 0; i < N_SOLVERS; i++) {
+        if (strcmp(solvers[i].name, name) == 0) {
+            return &solvers[i];
+        }
+    }
+    return NULL;
+}
+
+void pare_step_clear(struct pare_step *s)
+{
+    json_decref(s->new_state);
+    json_decref(s->ask);
+    json_decref(s->answers);
+    json_decref(s->curve);
+    s->new_state = s->ask = s->answers = s->curve = NULL;
+}
+
+/* ---- predicted ---- */
+
+static json_t *tell_losses(const struct pare_problem *p, const json_t *ask, int *levels)
+{
+    json_t *told = json_array();
+    for (size_t i = 0; i < json_array_size(ask); i++) {
+        double total[PARE_COST_COUNT];
+        if (!pare_levels_read(p, json_object_get(json_array_get(ask, i), "levels"), levels)) {
+            json_array_append_new(told, json_null());
+            continue;
+        }
+        pare_problem_total(p, levels, total);
+        json_array_append_new(told, json_real(total[PARE_COST_LOSS]));
+    }
+    return told;
+}
+
+enum pare_status pare_solver_predict(const struct pare_solver *solver, const struct pare_problem *p, json_t *settings,
+                                     int max_asked, struct pare_step *last, int *asked, struct pare_error *err)
+{
+    int *levels = calloc((size_t)p->n_groups, sizeof *levels);
+    json_t *state = NULL, *told = NULL;
+    enum pare_status status = levels != NULL ? pare_problem_check(p, err) : pare_error_nomem(err);
+    memset(last, 0, sizeof *last);
+    *asked = 0;
+    json_object_set_new(settings, "quality_limit", pare_json_real(p->limit[PARE_COST_LOSS]));
+    while (status == PARE_OK) {
+        struct pare_step s = {.p = p, .settings = settings, .state = state, .told = told};
+        status = solver->step(&s, err);
+        json_decref(told);
+        json_decref(state);
+        told = NULL;
+        state = json_incref(s.new_state);
+        pare_step_clear(last);
+        *last = s;
+        if (status != PARE_OK || s.done) {
+            break;
+        }
+        *asked += (int)json_array_size(s.ask);
+        if (*asked > max_asked || json_array_size(s.ask) == 0) {
+            status = pare_error(err, PARE_ERR_PARTIAL, solver->name, "stopped after %d configurations", *asked);
+        } else {
+            told = tell_losses(p, s.ask, levels);
+        }
+    }
+    json_decref(told);
+    json_decref(state);
+    free(levels);
+    last->settings = last->state = last->told = NULL; /* gone, or the caller's */
+    return status;
+}
+
+/* ---- for solvers ---- */
+
+json_t *pare_levels_json(const struct pare_problem *p, const int *levels)
+{
+    json_t *json = json_array();
+    for (int g = 0; g < p->n_groups; g++) {
+        if (json_array_append_new(json, json_integer(levels[g])) != 0) {
+            json_decref(json);
+            return NULL;
+        }
+    }
+    return json;
+}
+
+bool pare_levels_read(const struct pare_problem *p, const json_t *json, int *levels)
+{
+    if (json_array_size(json) != (size_t)p->n_groups) {
+        return false;
+    }
+    for (int g = 0; g < p->n_groups; g++) {
+        const json_t *item = json_array_get(json, (size_t)g);
+        const json_int_t l = json_integer_value(item);
+        if (!json_is_integer(item) || l < 0 || l >= p->n_levels || !p->allowed[g * p->n_levels + (int)l]) {
+            return false;
+        }
+        levels[g] = (int)l;
+    }
+    return true;
+}
+
+bool pare_step_ask(struct pare_step *s, const int *levels, int samples)
+{
+    if (s->ask == NULL) {
+        s->ask = json_array();
+    }
+    json_t *its = pare_levels_json(s->p, levels);
+    return its != NULL && json_array_append_new(s->ask, json_pack("{s:o, s:i}", "levels", its, "samples", samples)) == 0;
+}
+
+double pare_step_told(const struct pare_step *s, size_t i)
+{
+    const double x = pare_json_at_real(s->told, i);
+    return isnan(x) ? INFINITY : x;
+}
+
+static double over_by(double value, double limit)
+{
+    if (!isfinite(limit) || value <= limit + 1e-12 * fabs(limit)) {
+        return 0;
+    }
+    const double size = fabs(limit) > 1e-12 ? fabs(limit) : 1e-12;
+    return isfinite(value) ? (value - limit) / size : 1e30;
+}
+
+struct pare_worth pare_worth_of(const struct pare_problem *p, const int *levels, double quality, double quality_limit)
+{
+    double total[PARE_COST_COUNT];
+    struct pare_worth w = {0, 0};
+    pare_problem_total(p, levels, total);
+    total[PARE_COST_LOSS] = quality;
+    for (int c = 0; c < PARE_COST_COUNT; c++) {
+        w.over += over_by(total[c], c == PARE_COST_LOSS ? quality_limit : p->limit[c]);
+    }
+    w.objective = total[p->objective];
+    return w;
+}
+
+bool pare_worth_less(struct pare_worth a, struct pare_worth b)
+{
+    return a.over != b.over ? a.over < b.over : a.objective < b.objective;
+}
+
+void pare_rng_seed(struct pare_rng *r, uint64_t seed)
+{
+    r->state = seed * 0x9e3779b97f4a7c15u + 0x2545f4914f6cdd1du;
+    r->state = r->state != 0 ? r->state : 1;
+    for (int i = 0; i < 8; i++) {
+        (void)pare_rng_below(r, 2);
+    }
+}
+
+uint32_t pare_rng_below(struct pare_rng *r, uint32_t n)
+{
+    r->state ^= r->state >> 12;
+    r->state ^= r->state << 25;
+    r->state ^= r->state >> 27;
+    const uint32_t high = (uint32_t)((r->state * 0x2545f4914f6cdd1du) >> 32);
+    return (uint32_t)(((uint64_t)high * n) >> 32);
+}
+
+double pare_rng_unit(struct pare_rng *r)
+{
+    return (double)pare_rng_below(r, UINT32_MAX) / 4294967295.0;
+}
+
+json_t *pare_rng_json(const struct pare_rng *r)
+{
+    char text[24];
+    snprintf(text, sizeof text, "%016" PRIx64, r->state);
+    return json_string(text);
+}
+
+void pare_rng_read(struct pare_rng *r, const json_t *json)
+{
+    const char *text = json_string_value(json);
+    r->state = text != NULL ? strtoull(text, NULL, 16) : 1;
+    r->state = r->state != 0 ? r->state : 1;
+}
