@@ -46,12 +46,47 @@ enum pare_status pare_layer_sets(const struct pare_graph *g, bool *first, bool *
     return PARE_OK;
 }
 
+static bool joins(enum pare_op op)
+{
+    return op == PARE_OP_ADD || op == PARE_OP_SUB || op == PARE_OP_MUL || op == PARE_OP_DIV || op == PARE_OP_MIN || op == PARE_OP_MAX;
+}
+
+/* Marks what a node that is no layer reads. A sum lives where its younger operand was computed: it runs in that one's
+ * epilogue, and the other operand is a residual, read there. */
+static void want_inputs(const struct pare_node *node, const int *producer, bool *wanted)
+{
+    int youngest = -1;
+    for (int i = 0; i < node->n_in; i++) {
+        if (node->in[i] >= 0 && (youngest < 0 || producer[node->in[i]] > producer[youngest])) {
+            youngest = node->in[i];
+        }
+    }
+    for (int i = 0; i < node->n_in; i++) {
+        if (node->in[i] >= 0 && (!joins(node->op) || node->in[i] == youngest)) {
+            wanted[node->in[i]] = true;
+        }
+    }
+}
+
 int pare_layer_sources(const struct pare_graph *g, int node, int *sources, int max)
 {
     bool *wanted = calloc((size_t)g->n_tensors + 1, sizeof *wanted);
+    int *producer = malloc(((size_t)g->n_tensors + 1) * sizeof *producer); /* -1 = an input or a constant */
     int count = 0;
-    if (wanted == NULL) {
+    if (wanted == NULL || producer == NULL) {
+        free(wanted);
+        free(producer);
         return -1;
+    }
+    for (int t = 0; t < g->n_tensors; t++) {
+        producer[t] = -1;
+    }
+    for (int n = 0; n < node; n++) {
+        for (int i = 0; i < g->nodes[n].n_out; i++) {
+            if (g->nodes[n].out[i] >= 0) {
+                producer[g->nodes[n].out[i]] = n;
+            }
+        }
     }
     wanted[g->nodes[node].in[0]] = true;
     for (int n = node - 1; n >= 0; n--) {
@@ -59,21 +94,15 @@ int pare_layer_sources(const struct pare_graph *g, int node, int *sources, int m
         for (int i = 0; i < g->nodes[n].n_out; i++) {
             hit = hit || (g->nodes[n].out[i] >= 0 && wanted[g->nodes[n].out[i]]);
         }
-        if (!hit) {
-            continue;
-        }
-        if (pare_node_is_layer(g, n)) {
+        if (hit && pare_node_is_layer(g, n)) {
             if (count < max) {
                 sources[count++] = n;
             }
-            continue;
-        }
-        for (int i = 0; i < g->nodes[n].n_in; i++) {
-            if (g->nodes[n].in[i] >= 0) {
-                wanted[g->nodes[n].in[i]] = true;
-            }
+        } else if (hit) {
+            want_inputs(&g->nodes[n], producer, wanted);
         }
     }
     free(wanted);
+    free(producer);
     return count;
 }

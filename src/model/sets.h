@@ -10,8 +10,9 @@
  * graph output is reached so. Both [n_nodes]; false for what is no layer. */
 enum pare_status pare_layer_sets(const struct pare_graph *g, bool *first, bool *last, struct pare_error *err);
 
-/* Layers whose output reaches input 0 of layer `node` without passing another layer: node indices, at most max;
- * returns their number, -1 when memory is out. */
+/* Layers that compute what layer `node` reads at input 0, without another layer between: node indices, at most max;
+ * returns their number, -1 when memory is out. Of a sum (or another elementwise join) it is the layer in whose epilogue
+ * it runs. */
 int pare_layer_sources(const struct pare_graph *g, int node, int *sources, int max);
 
 #endif
