@@ -1,4 +1,5 @@
 #include "ui/cli.h"
+#include "ui/cli_bench.h"
 
 #include <limits.h>
 #include <math.h>
@@ -111,9 +112,13 @@ int cli_sense(const struct cli_options *o)
 int cli_bench(const struct cli_options *o)
 {
     json_t *args = json_object();
-    if (o->kernels || o->table || o->peers || o->threads > 1) {
+    if (o->kernels) {
         json_decref(args);
-        return usage_error(o, "bench --kernels, --table, --peers and --threads are not built yet: this Pare times whole pipelines and their layers");
+        return cli_bench_kernels(o);
+    }
+    if (o->table || o->peers || o->threads > 1) {
+        json_decref(args);
+        return usage_error(o, "bench --table, --peers and --threads are not built yet: this Pare times kernels, whole pipelines and their layers");
     }
     int rc = cli_config_args(o, args);
     if (rc != 0) {
@@ -174,10 +179,6 @@ int cli_solve(const struct cli_options *o)
     add_real(args, "max_drop", o->max_drop);
     add_real(args, "max_latency", o->max_latency);
     add_real(args, "max_bytes", o->max_bytes);
-    add_real(args, "max_bitops", o->max_bitops);
-    if (o->sure) {
-        json_object_set_new(args, "sure", json_true());
-    }
     add_real(args, "time_limit", o->time_limit);
     static const char *const names[] = {"minimize", "per", "name"};
     const char *const values[] = {o->minimize, o->per, o->name};

@@ -1,0 +1,96 @@
+#include "measure/limits.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+void pare_kernel_traits(enum pk_family family, struct pare_kernel_traits *t)
+{
+    const char *name = pk_family_name(family), *type = strrchr(name, '_');
+    memset(t, 0, sizeof *t);
+    t->kind = strncmp(name, "depthwise", 9) == 0 ? PARE_KERNEL_DEPTHWISE
+              : strncmp(name, "fc", 2) == 0      ? PARE_KERNEL_FC
+                                                 : PARE_KERNEL_CONV;
+    t->w_bits = t->a_bits = 32;
+    type = type != NULL ? type + 1 : "";
+    int a = 0, w = 0;
+    if (strcmp(type, "f16") == 0) {
+        t->w_bits = t->a_bits = 16;
+        snprintf(t->level, sizeof t->level, "fp16");
+    } else if (sscanf(type, "u%ds%d", &a, &w) == 2 && a >= 1 && a <= 8 && w >= 1 && w <= 8) {
+        t->w_bits = w;
+        t->a_bits = a;
+        snprintf(t->level, sizeof t->level, "w%da%d", w, a);
+    } else {
+        snprintf(t->level, sizeof t->level, "fp32");
+    }
+}
+
+double pare_conv_depth(const struct pk_conv *c, bool depthwise)
+{
+    return (double)c->kernel_h * c->kernel_w * (depthwise ? 1 : (double)c->in_c / c->groups);
+}
+
+double pare_conv_macs(const struct pk_conv *c, bool depthwise)
+{
+    return (double)c->out_h * c->out_w * c->out_c * pare_conv_depth(c, depthwise);
+}
+
+/* Rows: precision; columns: enum pk_isa. 0: not known. fp16 counts what the instructions do, 32 where the set has no
+ * half precision arithmetic and converts. */
+double pare_mac_limit(const struct pare_kernel_traits *t, enum pk_isa isa)
+{
+    enum { F32, F16, W8A8, LOW, W1A1, KINDS };
+    static const double limits[KINDS][PK_ISA_COUNT] = {
+        /*          ref avx2 avxvnni avx512 vnni  amx   neon   dotprod i8mm */
+        [F32] =   {0, 16,  16,     32,    32,   32,   4,     8,      8},
+        [F16] =   {0, 16,  16,     64,    64,   64,   4,     16,     16},
+        [W8A8] =  {0, 24,  64,     64,    128,  1024, 5.33,  32,     64},
+        [LOW] =   {0, 48,  64,     64,    128,  1024, 8,     32,     64},
+        [W1A1] =  {0, 96,  96,     341,   341,  1024, 42.7,  85,     85},
+    };
+    const int kind = t->w_bits == 32                     ? F32
+                     : t->w_bits == 16                   ? F16
+                     : t->w_bits == 1 && t->a_bits == 1  ? W1A1
+                     : t->w_bits < 8                     ? LOW
+                                                         : W8A8;
+    double limit = isa >= 0 && isa < PK_ISA_COUNT ? limits[kind][isa] : 0;
+    if (t->kind == PARE_KERNEL_DEPTHWISE && kind == W8A8) {
+        /* one product of four is a stuffed zero (rows of three taps); no tiles */
+        limit = isa == PK_AVX2 || isa == PK_AVXVNNI ? 24 : isa == PK_AVX512 ? 48 : isa == PK_AVX512VNNI || isa == PK_AMX ? 96 : limit;
+    }
+    return limit > 0 ? limit : NAN;
+}
+
+/* Bytes per cycle from the second cache, third, memory; cycles of the epilogue of one output (convert, multiply-add,
+ * clamp, convert, narrow, store). */
+struct machine {
+    double l2, l3, memory, l2_bytes, l3_bytes, epilogue;
+};
+
+static struct machine machine_of(enum pk_isa isa)
+{
+    if (isa == PK_NEON || isa == PK_DOTPROD || isa == PK_I8MM) {
+        return (struct machine){8, 4, 1.5, 512e3, 1e6, 1.5};
+    }
+    const bool wide = isa == PK_AVX512 || isa == PK_AVX512VNNI || isa == PK_AMX;
+    return (struct machine){42, 9.6, 4.5, 2e6, 16e6, wide ? 0.23 : 0.5};
+}
+
+void pare_layer_floor(const struct pk_conv *c, const struct pare_kernel_traits *t, enum pk_isa isa, double weight_bytes,
+                      double out_bytes, bool warm, struct pare_floor *f)
+{
+    const struct machine m = machine_of(isa);
+    const double x = (double)c->in_h * c->in_w * c->in_c * (t->a_bits == 32 ? 4 : t->a_bits == 16 ? 2 : 1);
+    f->outputs = (double)c->out_h * c->out_w * c->out_c;
+    f->macs = pare_conv_macs(c, t->kind == PARE_KERNEL_DEPTHWISE);
+    f->bytes = x + weight_bytes + f->outputs * out_bytes;
+    const double weights_at = warm && weight_bytes < 0.75 * m.l2_bytes ? m.l2 : weight_bytes < 0.75 * m.l3_bytes ? m.l3 : m.memory;
+    f->mac_cycles = f->macs / pare_mac_limit(t, isa);
+    f->byte_cycles = (f->bytes - weight_bytes) / m.l2 + weight_bytes / weights_at;
+    /* floats are stored as they are: clamp and store */
+    f->epilogue_cycles = f->outputs * m.epilogue * (t->w_bits >= 16 ? 0.4 : 1);
+    const double work = f->mac_cycles > f->byte_cycles ? f->mac_cycles : f->byte_cycles;
+    f->cycles = work + f->epilogue_cycles;
+    f->binds = f->epilogue_cycles > work ? "epilogue" : f->byte_cycles > f->mac_cycles ? "memory" : "multiply";
+}

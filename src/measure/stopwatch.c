@@ -1,0 +1,349 @@
+#include "measure/stopwatch.h"
+
+#include <math.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "pk_probe.h"
+
+enum {
+    CHAIN_CYCLES = 4000, /* of one reading of the clock: short, because the clock rises again within 10 us */
+    WIDTH_ADDS = 8192,
+    PROBE_LOADS = 512,
+    WARM_ROUNDS = 60,
+    TRIES = 3
+};
+#define PRIME_NS 60e3
+#define OWN_CORE 0.95   /* of a block, else someone else had the core */
+#define CLOCK_MOVES 0.03
+/* Of the additions per cycle that the core did at its best: alone 5, shared 3 and less; a clock that moves meanwhile
+ * makes 4 of 5 (2026-11-21). */
+#define SHARED_CORE 0.75
+#define SLOW_LOAD 18.0  /* cycles: between 7-9 and 28-32 (Sapphire Rapids, 2026-11-20) */
+
+/* Order statistics of its own: stats.h belongs to the core, which bare boards have not. */
+static int compare_reals(const void *a, const void *b)
+{
+    const double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static void sort_reals(double *x, int n)
+{
+    qsort(x, (size_t)n, sizeof *x, compare_reals);
+}
+
+static double quantile_sorted(const double *x, int n, double q)
+{
+    const double at = q * (n - 1);
+    const int low = (int)at, high = low + 1 < n ? low + 1 : low;
+    return n > 0 ? x[low] + (at - low) * (x[high] - x[low]) : NAN;
+}
+
+static double clock_ns(clockid_t id)
+{
+    struct timespec t;
+    clock_gettime(id, &t);
+    return 1e9 * (double)t.tv_sec + (double)t.tv_nsec;
+}
+
+double pare_watch_ns(void)
+{
+    return clock_ns(CLOCK_MONOTONIC_RAW);
+}
+
+double pare_watch_cpu_ns(void)
+{
+    return clock_ns(CLOCK_THREAD_CPUTIME_ID);
+}
+
+const char *pare_tiles_name(enum pare_tiles state)
+{
+    static const char *const names[] = {"none", "fast", "slow", "mixed"};
+    return names[state];
+}
+
+/* What reading the time costs, ns. */
+static double reading_ns(void)
+{
+    double best = 1e9;
+    for (int i = 0; i < 3; i++) {
+        const double start = pare_watch_ns(), ns = pare_watch_ns() - start;
+        best = ns < best ? ns : best;
+    }
+    return best;
+}
+
+double pare_watch_ghz(void)
+{
+    const double own = reading_ns();
+    double best = NAN;
+    for (int i = 0; i < 3; i++) { /* the best of three: an interrupt makes a reading low, nothing makes it high */
+        const double start = pare_watch_ns();
+        const double cycles = (double)pk_probe_chain(CHAIN_CYCLES);
+        const double ghz = cycles / (pare_watch_ns() - start - own);
+        best = cycles <= 0 ? NAN : !(best > ghz) ? ghz : best;
+    }
+    return best;
+}
+
+double pare_watch_width(double ghz)
+{
+    const double own = reading_ns(), start = pare_watch_ns();
+    const double n = (double)pk_probe_width(WIDTH_ADDS), ns = pare_watch_ns() - start - own, after = pare_watch_ghz();
+    return n > 0 ? n / (ns * (after > ghz ? after : ghz)) : NAN;
+}
+
+enum pare_tiles pare_watch_tiles(double ghz)
+{
+    (void)pk_probe_tiles(16); /* configuration and the cache */
+    const double start = pare_watch_ns();
+    if (!pk_probe_tiles(PROBE_LOADS)) {
+        return PARE_TILES_NONE;
+    }
+    const double cycles = (pare_watch_ns() - start) * ghz / PROBE_LOADS;
+    return cycles < SLOW_LOAD ? PARE_TILES_FAST : PARE_TILES_SLOW;
+}
+
+bool pare_watch_pin(struct pare_pin *pin, int core)
+{
+    cpu_set_t before, one;
+    pin->done = false;
+    _Static_assert(sizeof before <= sizeof pin->before, "room for the set of cores");
+    if (sched_getaffinity(0, sizeof before, &before) != 0) {
+        return false;
+    }
+    memcpy(pin->before, &before, sizeof before);
+    const int n = CPU_COUNT(&before);
+    int skip = n > 0 ? core % n : 0;
+    for (int cpu = CPU_SETSIZE - 1; cpu >= 0; cpu--) {
+        if (CPU_ISSET((size_t)cpu, &before) && skip-- == 0) {
+            CPU_ZERO(&one);
+            CPU_SET((size_t)cpu, &one);
+            pin->done = sched_setaffinity(0, sizeof one, &one) == 0;
+            return pin->done;
+        }
+    }
+    return false;
+}
+
+void pare_watch_unpin(const struct pare_pin *pin)
+{
+    if (pin->done) {
+        cpu_set_t before;
+        memcpy(&before, pin->before, sizeof before);
+        (void)sched_setaffinity(0, sizeof before, &before);
+    }
+}
+
+static bool is_shared(const struct pare_block *b, float best_width)
+{
+    return (double)b->width < SHARED_CORE * (double)best_width;
+}
+
+/*
+ * Runs a contender until the clock stands: wide instructions lower it within some 20 us, and it rises again over a
+ * millisecond when they end (4.06 and 3.27 GHz, 2026-11-21). expected: GHz that it came to stand at before, or 0.
+ */
+static double settle(const struct pare_contender *c, double expected)
+{
+    double ghz = expected, last;
+    for (int i = 0; i < 6; i++) {
+        const double prime = pare_watch_ns();
+        do {
+            c->run(c->self);
+        } while (pare_watch_ns() - prime < PRIME_NS);
+        last = ghz;
+        ghz = pare_watch_ghz();
+        if (!(fabs(ghz - last) > 0.02 * ghz)) {
+            break;
+        }
+    }
+    return ghz;
+}
+
+/* One block; true when it was clean. best_width: of all blocks so far; b->ghz: of an earlier block, or 0. */
+static bool time_block(const struct pare_contender *c, const struct pare_watch_options *o, float *best_width,
+                       struct pare_block *b)
+{
+    const double ghz = o->between != NULL ? (o->between(o->between_self), pare_watch_ghz()) : settle(c, (double)b->ghz);
+    const double width = pare_watch_width(ghz);
+    const enum pare_tiles before = c->tiles ? pare_watch_tiles(ghz) : PARE_TILES_NONE;
+    const double cpu = pare_watch_cpu_ns(), start = pare_watch_ns();
+    for (int i = 0; i < c->repeats; i++) {
+        c->run(c->self);
+    }
+    const double ns = pare_watch_ns() - start, own = pare_watch_cpu_ns() - cpu;
+    const double ghz_after = pare_watch_ghz(), width_after = pare_watch_width(ghz_after);
+    const enum pare_tiles after = c->tiles ? pare_watch_tiles(ghz_after) : PARE_TILES_NONE;
+    const bool moved = o->between == NULL && fabs(ghz_after - ghz) > CLOCK_MOVES * ghz;
+    b->ns = ns / c->repeats;
+    b->ghz = (float)(o->between == NULL ? 0.5 * (ghz + ghz_after) : ghz_after);
+    b->tiles = (unsigned char)(before == after ? before : PARE_TILES_MIXED);
+    b->width = isfinite(width) && isfinite(width_after) ? (float)(width < width_after ? width : width_after) : 0;
+    *best_width = b->width > *best_width ? b->width : *best_width;
+    /* a clock that cannot be read cannot be seen to move */
+    b->disturbed = (unsigned char)((own < OWN_CORE * ns ? PARE_LOST_CORE : 0) | (moved ? PARE_CLOCK_MOVED : 0) |
+                                   (b->tiles == PARE_TILES_MIXED ? PARE_TILES_MOVED : 0) |
+                                   (is_shared(b, *best_width) ? PARE_SHARED_CORE : 0));
+    return !b->disturbed;
+}
+
+static double median_of(const double *x, int n)
+{
+    double sorted[8];
+    memcpy(sorted, x, (size_t)n * sizeof *x);
+    sort_reals(sorted, n);
+    return quantile_sorted(sorted, n, 0.5);
+}
+
+/* Until the median of the last five rounds differs from that of the five before by less than 1 %. */
+static void warm_up(struct pare_contender *c, int n, const struct pare_watch_options *o, double window_ns)
+{
+    double last[5], previous = NAN;
+    const double start = pare_watch_ns(), limit = o->seconds > 0 ? 0.5e9 * o->seconds : 0.5e9;
+    for (int i = 0; i < n; i++) {
+        const double t = pare_watch_ns();
+        c[i].run(c[i].self);
+        double ns = pare_watch_ns() - t;
+        if (ns < window_ns / 4) {
+            const double again = pare_watch_ns();
+            c[i].run(c[i].self);
+            ns = pare_watch_ns() - again;
+        }
+        if (c[i].repeats <= 0) {
+            c[i].repeats = o->between != NULL || ns >= window_ns ? 1 : (int)(window_ns / (ns + 1)) + 1;
+        }
+    }
+    for (int round = 0; round < WARM_ROUNDS && pare_watch_ns() - start < limit; round++) {
+        const double t = pare_watch_ns();
+        for (int i = 0; i < n; i++) {
+            for (int k = 0; k < c[i].repeats; k++) {
+                c[i].run(c[i].self);
+            }
+        }
+        last[round % 5] = pare_watch_ns() - t;
+        if (round % 5 == 4) {
+            const double now = median_of(last, 5);
+            if (fabs(now - previous) < 0.01 * previous) {
+                return;
+            }
+            previous = now;
+        }
+    }
+}
+
+int pare_watch(struct pare_contender *c, int n, const struct pare_watch_options *o, struct pare_series *series)
+{
+    const double window = o->window_ns > 0 ? o->window_ns : 3e5, seconds = o->seconds > 0 ? o->seconds : 1;
+    const int least = o->min_rounds > 0 ? o->min_rounds : 21;
+    warm_up(c, n, o, window);
+    for (int i = 0; i < n; i++) {
+        series[i].n = series[i].repeated = 0;
+    }
+    const double start = pare_watch_ns();
+    float best_width = 0;
+    int round = 0;
+    for (; round < PARE_WATCH_ROUNDS; round++) {
+        const double spent = 1e-9 * (pare_watch_ns() - start);
+        if ((round >= least && spent > seconds) || (round >= PARE_WATCH_CLEAN && spent > 3 * seconds)) {
+            break;
+        }
+        for (int k = 0; k < n; k++) {
+            const int i = round % 2 == 0 ? k : n - 1 - k; /* nobody always runs after the same neighbour */
+            struct pare_block *b = &series[i].blocks[round];
+            b->ghz = round > 0 ? series[i].blocks[round - 1].ghz : 0;
+            for (int tries = 0; tries < TRIES && !time_block(&c[i], o, &best_width, b); tries++) {
+                series[i].repeated++;
+            }
+            series[i].n = round + 1;
+        }
+        if (o->done != NULL) {
+            o->done(o->done_self, spent < seconds ? spent / seconds : 0.99);
+        }
+    }
+    for (int i = 0; i < n; i++) {
+        for (int r = 0; r < series[i].n; r++) {
+            struct pare_block *b = &series[i].blocks[r];
+            b->disturbed |= is_shared(b, best_width) ? PARE_SHARED_CORE : 0; /* the best may have come later */
+        }
+    }
+    return round;
+}
+
+static bool counts(const struct pare_block *b, enum pare_tiles state)
+{
+    return b->disturbed == 0 && (state == PARE_TILES_NONE || b->tiles == (unsigned char)state);
+}
+
+void pare_series_timing(const struct pare_series *s, enum pare_tiles state, struct pare_timing *t)
+{
+    double ns[PARE_WATCH_ROUNDS], cycles[PARE_WATCH_ROUNDS], ghz[PARE_WATCH_ROUNDS];
+    int disturbed = 0, n = 0, why[4] = {0};
+    for (int i = 0; i < s->n; i++) {
+        const struct pare_block *b = &s->blocks[i];
+        disturbed += b->disturbed != 0;
+        for (int k = 0; k < 4; k++) {
+            why[k] += (b->disturbed >> k) & 1;
+        }
+        if (counts(b, state)) {
+            ns[n] = b->ns;
+            ghz[n] = (double)b->ghz;
+            cycles[n++] = b->ns * (double)b->ghz;
+        }
+    }
+    *t = (struct pare_timing){.n = n, .min = NAN, .median = NAN, .p90 = NAN, .p99 = NAN, .cycles_min = NAN, .cycles = NAN,
+                              .ghz = NAN, .disturbed = s->n > 0 ? (double)disturbed / s->n : NAN, .noisy = true};
+    double *const shares[4] = {&t->lost, &t->moved, &t->shared, &t->tiles};
+    for (int k = 0; k < 4; k++) {
+        *shares[k] = s->n > 0 ? (double)why[k] / s->n : NAN;
+    }
+    if (n < PARE_WATCH_CLEAN) {
+        return;
+    }
+    sort_reals(ns, n);
+    sort_reals(ghz, n);
+    sort_reals(cycles, n);
+    t->min = ns[0];
+    t->median = quantile_sorted(ns, n, 0.5);
+    t->p90 = quantile_sorted(ns, n, 0.9);
+    t->p99 = n >= 100 ? quantile_sorted(ns, n, 0.99) : NAN;
+    t->cycles_min = cycles[0];
+    t->cycles = quantile_sorted(cycles, n, 0.5);
+    t->ghz = quantile_sorted(ghz, n, 0.5);
+    t->noisy = quantile_sorted(cycles, n, 0.75) - quantile_sorted(cycles, n, 0.25) > 0.2 * t->cycles;
+}
+
+double pare_series_ratio(const struct pare_series *a, const struct pare_series *b, enum pare_tiles state, double *low,
+                         double *high)
+{
+    double ratio[PARE_WATCH_ROUNDS];
+    int n = 0;
+    for (int i = 0; i < a->n && i < b->n; i++) {
+        if (counts(&a->blocks[i], state) && counts(&b->blocks[i], state)) {
+            ratio[n++] = a->blocks[i].ns / b->blocks[i].ns;
+        }
+    }
+    *low = *high = NAN;
+    if (n < PARE_WATCH_CLEAN) {
+        return NAN;
+    }
+    sort_reals(ratio, n);
+    const double spread = 0.98 / sqrt((double)n); /* of the median's rank, as a share: 1.96 sqrt(n) / 2 / n */
+    *low = quantile_sorted(ratio, n, fmax(0, 0.5 - spread));
+    *high = quantile_sorted(ratio, n, fmin(1, 0.5 + spread));
+    return quantile_sorted(ratio, n, 0.5);
+}
+
+void pare_evict_caches(void *evict)
+{
+    struct pare_evict *e = evict;
+    unsigned sum = e->sum;
+    for (size_t i = 0; i < e->bytes; i += 64) {
+        sum += e->memory[i];
+        e->memory[i] = (unsigned char)sum;
+    }
+    e->sum = sum;
+}

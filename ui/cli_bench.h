@@ -1,0 +1,13 @@
+/*
+ * cli_bench.h: the parts of `pare bench` that need no pipeline, run in this process.
+ */
+#ifndef PARE_CLI_BENCH_H
+#define PARE_CLI_BENCH_H
+
+#include "ui/cli.h"
+
+/* --kernels [WORD ...]: words are parts of kernel or shape names, instruction sets or levels; all must match, those that
+ * begin with - must not. */
+int cli_bench_kernels(const struct cli_options *o);
+
+#endif
