@@ -119,7 +119,7 @@ struct pare_state {
     const struct pare_job_row *jobs; /* newest first */
     const char *const *log;          /* oldest first */
 
-    double max_drop, max_latency_ms, max_bytes; /* NaN = none */
+    double max_drop, max_latency_ms, max_bytes, max_bitops; /* NaN = none */
     const char *minimize;            /* "latency" */
     const char *solver;              /* "exact: optimal, gap 0, re-solved in 8 ms" */
     const char *message;             /* last answer to a command, "" */
@@ -173,7 +173,7 @@ void pare_front_free(struct pare_front *f);
  *   eval     {"config"|"level"|"run", "split", "samples"}
  *   sense    {"samples"}                                 all candidate levels
  *   bench    {"config"|"level"|"run"}                    per layer and end to end
- *   solve    {"minimize", "max_drop", "max_latency", "max_bytes", "per", "method", "name", "measure": bool}
+ *   solve    {"minimize", "max_drop", "max_latency", "max_bytes", "max_bitops", "sure": bool, "per", "name", "measure": bool}
  *   front    {"minimize", ...}                           solve for a row of budgets
  * start returns an id > 0, or 0 with err. A verb ends when result() says so; its JSON is borrowed.
  */

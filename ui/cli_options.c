@@ -10,7 +10,7 @@ enum {
     OPT_JSON = 256, OPT_QUIET, OPT_FRESH, OPT_NO_PINS, OPT_DETACH, OPT_FRONT, OPT_KERNELS, OPT_TABLE, OPT_PEERS,
     OPT_MODELS, OPT_SESSION, OPT_LEVELS, OPT_CONFIG, OPT_RUN, OPT_LEVEL, OPT_SPLIT, OPT_OUT, OPT_FORMAT, OPT_METHOD,
     OPT_PER, OPT_MINIMIZE, OPT_NAME, OPT_FREE, OPT_KEYS, OPT_EXPLAIN, OPT_BASELINE, OPT_TARGET, OPT_PIN, OPT_KEEP,
-    OPT_DRY_RUN, OPT_YES, OPT_SAMPLES, OPT_JOBS, OPT_THREADS, OPT_SEED, OPT_MAX_DROP, OPT_MAX_LATENCY, OPT_MAX_BYTES, OPT_TIME_LIMIT, OPT_LIST
+    OPT_DRY_RUN, OPT_YES, OPT_SAMPLES, OPT_JOBS, OPT_THREADS, OPT_SEED, OPT_MAX_DROP, OPT_MAX_LATENCY, OPT_MAX_BYTES, OPT_MAX_BITOPS, OPT_SURE, OPT_TIME_LIMIT, OPT_LIST
 };
 
 static const struct option long_options[] = {
@@ -33,6 +33,7 @@ static const struct option long_options[] = {
     {"jobs", required_argument, NULL, OPT_JOBS},    {"threads", required_argument, NULL, OPT_THREADS},
     {"seed", required_argument, NULL, OPT_SEED},    {"max-drop", required_argument, NULL, OPT_MAX_DROP},
     {"max-latency", required_argument, NULL, OPT_MAX_LATENCY}, {"max-bytes", required_argument, NULL, OPT_MAX_BYTES},
+    {"max-bitops", required_argument, NULL, OPT_MAX_BITOPS}, {"sure", no_argument, NULL, OPT_SURE},
     {"time-limit", required_argument, NULL, OPT_TIME_LIMIT}, {"list", no_argument, NULL, OPT_LIST},
     {"help", no_argument, NULL, 'h'},               {"version", no_argument, NULL, 'V'},
     {"verbose", no_argument, NULL, 'v'},            {NULL, 0, NULL, 0},
@@ -66,6 +67,8 @@ static int parse_real(const char *option, const char *text, double *value)
                     : strcmp(end, "KiB") == 0                                               ? 1024
                     : strcmp(end, "MB") == 0                                                ? 1e6
                     : strcmp(end, "MiB") == 0                                               ? 1048576
+                    : strcmp(end, "M") == 0                                                 ? 1e6
+                    : strcmp(end, "G") == 0                                                 ? 1e9
                     : strcmp(end, "us") == 0                                                ? 1e-3
                     : strcmp(end, "s") == 0                                                 ? 1e3
                                                                                             : NAN;
@@ -116,6 +119,8 @@ static int take_option(struct cli_options *o, int c, const char *value)
     case OPT_MAX_DROP: return parse_real("--max-drop", value, &o->max_drop);
     case OPT_MAX_LATENCY: return parse_real("--max-latency", value, &o->max_latency);
     case OPT_MAX_BYTES: return parse_real("--max-bytes", value, &o->max_bytes);
+    case OPT_MAX_BITOPS: return parse_real("--max-bitops", value, &o->max_bitops);
+    case OPT_SURE: o->sure = true; break;
     case OPT_TIME_LIMIT: {
         int seconds = 0, rc = parse_int("--time-limit", value, 1, &seconds);
         o->time_limit = seconds;
@@ -157,8 +162,8 @@ static int check_choices(const struct cli_options *o)
     if (o->per != NULL && !is_one_of(o->per, "layer|model")) {
         return bad("--per", o->per, "layer or model");
     }
-    if (o->minimize != NULL && !is_one_of(o->minimize, "latency|bytes|drop")) {
-        return bad("--minimize", o->minimize, "latency, bytes or drop");
+    if (o->minimize != NULL && !is_one_of(o->minimize, "latency|bytes|bitops|drop")) {
+        return bad("--minimize", o->minimize, "latency, bytes, bitops or drop");
     }
     if (o->method != NULL && !is_one_of(o->method, "exact|glpk")) {
         return bad("--method", o->method, "exact (more solvers come later)");
@@ -184,7 +189,7 @@ int cli_parse(int argc, char **argv, struct cli_options *o)
                                         "script", "worker", "doctor", "paths", "session", "help", "version", "target"};
     memset(o, 0, sizeof *o);
     o->exe = "/proc/self/exe";
-    o->max_drop = o->max_latency = o->max_bytes = o->time_limit = NAN;
+    o->max_drop = o->max_latency = o->max_bytes = o->max_bitops = o->time_limit = NAN;
     opterr = 1;
     for (int c; (c = getopt_long(argc, argv, "hVv", long_options, NULL)) != -1;) {
         int rc = take_option(o, c, optarg);
@@ -217,7 +222,8 @@ void cli_usage(const char *verb)
         {"sense", "pare sense P [--levels L,L] [--samples N] [--explain LAYER]", "what every layer loses at every level"},
         {"bench", "pare bench P [--config F | --run R | --level L]", "latency, per layer and end to end"},
         {"bench", "pare bench --kernels [WORD ...]", "every kernel of this machine: MAC per cycle, limit, share"},
-        {"solve", "pare solve P [--minimize latency|bytes|drop] [--max-drop X] [--max-latency MS] [--max-bytes N]", "the best configuration within budgets"},
+        {"solve", "pare solve P [--minimize latency|bytes|bitops|drop] [--max-drop X] [--max-latency MS] [--max-bytes N]", "the best configuration within budgets"},
+        {"solve", "           [--max-bitops N] [--sure (the drop's 95 % upper bound holds)]", ""},
         {"solve", "           [--per layer|model] [--pin 'GLOB=LEVEL[..LEVEL]'] [--no-pins] [--front] [--name RUN] [--out F]", ""},
         {"pin", "pare pin P ['GLOB=LEVEL[..LEVEL]' | --free GLOB | --list]", "hold layers at a level"},
         {"runs", "pare runs P", "what was solved so far"},

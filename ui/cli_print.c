@@ -202,24 +202,50 @@ void cli_print_bench(const json_t *json)
     printf("%-*s  %-6s %9s\n", width, "glue", "", number(a, pare_json_get_real(json, "glue_ms"), 4));
 }
 
+/* "-0.11 to 1.55", "" when unknown; points of a percent. */
+static const char *interval_text(char buf[48], const json_t *json)
+{
+    double low = 100 * pare_json_get_real(json, "drop_low"), high = 100 * pare_json_get_real(json, "drop_high");
+    snprintf(buf, 48, isfinite(low) && isfinite(high) ? "[%.2f, %.2f]" : "", low, high);
+    return buf;
+}
+
+/* Answers that did not hold when measured, and what came after. */
+static void print_tried(const json_t *tried)
+{
+    size_t i;
+    json_t *t;
+    json_array_foreach((json_t *)(uintptr_t)tried, i, t) {
+        char a[48], b[32], c[32];
+        if (json_array_size(tried) > 1) {
+            printf("answer %zu: drop predicted %s, measured %s %s, latency %.3f ms: %s\n", i + 1,
+                   number(b, 100 * pare_json_get_real(t, "drop_predicted"), 2), number(c, 100 * pare_json_get_real(t, "drop"), 2),
+                   interval_text(a, t), pare_json_get_real(t, "latency_ms"),
+                   pare_json_get_bool(t, "within", false) ? "holds" : "over budget, tightened");
+        }
+    }
+}
+
 void cli_print_solve(const json_t *json)
 {
     const json_t *config = json_object_get(json, "config"), *p = json_object_get(json, "predicted");
     const json_t *m = json_object_get(json, "measured");
-    char a[32], b[32];
+    char a[48], b[48], c[48], d[48];
     const char *key;
     json_t *value;
     printf("run %s: %s, gap %.2g, solver %.1f ms, %lld configurations measured\n", pare_json_get_string(json, "run", ""),
            pare_json_get_string(json, "status", ""), pare_json_get_real(json, "gap"), 1e3 * pare_json_get_real(json, "seconds"),
            (long long)pare_json_get_int(json, "evaluations", 0));
-    printf("%-10s %10s %10s\n", "", "predicted", "measured");
-    printf("%-10s %10s %10s   [%.2f, %.2f] points on %s, %lld samples\n", "drop %", number(a, 100 * pare_json_get_real(p, "drop"), 2),
-           number(b, 100 * pare_json_get_real(m, "drop"), 2), 100 * pare_json_get_real(m, "drop_low"),
-           100 * pare_json_get_real(m, "drop_high"), pare_json_get_string(m, "split", "search"),
+    print_tried(json_object_get(json, "tried"));
+    printf("%-10s %10s %-15s %10s\n", "", "predicted", "", "measured");
+    printf("%-10s %10s %-15s %10s %s; below %.2f with 95 %%; %s, %lld samples\n", "drop %",
+           number(a, 100 * pare_json_get_real(p, "drop"), 2), interval_text(c, p), number(b, 100 * pare_json_get_real(m, "drop"), 2),
+           interval_text(d, m), 100 * pare_json_get_real(m, "drop_upper"), pare_json_get_string(m, "split", "search"),
            (long long)pare_json_get_int(m, "samples", 0));
-    printf("%-10s %10s %10s   fp32 %.3f ms\n", "latency ms", number(a, pare_json_get_real(p, "latency_ms"), 3),
+    printf("%-10s %10s %-15s %10s fp32 %.3f ms\n", "latency ms", number(a, pare_json_get_real(p, "latency_ms"), 3), "",
            number(b, pare_json_get_real(m, "latency_ms"), 3), pare_json_get_real(m, "fp32_latency_ms"));
-    printf("%-10s %10s %10s\n", "bytes", bytes_text(a, pare_json_get_real(p, "bytes")), bytes_text(b, pare_json_get_real(m, "bytes")));
+    printf("%-10s %10s\n", "bytes", bytes_text(a, pare_json_get_real(p, "bytes")));
+    printf("%-10s %10s\n", "BitOps", count_text(a, pare_json_get_real(p, "bitops")));
     printf("\n");
     json_object_foreach((json_t *)(uintptr_t)config, key, value) {
         printf("  %-40s %s\n", key, json_string_value(value));

@@ -179,6 +179,10 @@ int cli_solve(const struct cli_options *o)
     add_real(args, "max_drop", o->max_drop);
     add_real(args, "max_latency", o->max_latency);
     add_real(args, "max_bytes", o->max_bytes);
+    add_real(args, "max_bitops", o->max_bitops);
+    if (o->sure) {
+        json_object_set_new(args, "sure", json_true());
+    }
     add_real(args, "time_limit", o->time_limit);
     static const char *const names[] = {"minimize", "per", "name"};
     const char *const values[] = {o->minimize, o->per, o->name};

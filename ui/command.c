@@ -257,6 +257,9 @@ static void do_yank(struct pare_ui *ui)
     if (isfinite(st->max_bytes)) {
         pare_strbuf_printf(&b, " --max-bytes %.0f", st->max_bytes);
     }
+    if (isfinite(st->max_bitops)) {
+        pare_strbuf_printf(&b, " --max-bitops %.0f", st->max_bitops);
+    }
     if (st->minimize != NULL && strcmp(st->minimize, "latency") != 0) {
         pare_strbuf_printf(&b, " --minimize %s", st->minimize);
     }

@@ -250,8 +250,10 @@ static void put_limit(struct pare_ui *ui, struct pare_pen *pen, const char *what
         pare_format_percent(number, sizeof number, value, ui->g);
     } else if (kind == 1) {
         pare_format_ms(number, sizeof number, value, ui->g);
-    } else {
+    } else if (kind == 2) {
         pare_format_bytes(number, sizeof number, value, ui->g);
+    } else {
+        pare_format_count(number, sizeof number, value, ui->g);
     }
     pare_pen_put(pen, PARE_INK_TITLE, "%s %s%s", ui->g->le, number,
                  kind == 0   ? " %"
@@ -274,6 +276,9 @@ static void draw_budget(struct pare_ui *ui, struct pare_rect r)
     }
     if (r.w >= 100 || !isnan(st->max_bytes)) {
         put_limit(ui, &pen, "bytes", st->max_bytes, 2);
+    }
+    if (!isnan(st->max_bitops)) {
+        put_limit(ui, &pen, "BitOps", st->max_bitops, 3);
     }
     if (st->n_pins > 0) {
         pare_pen_put(&pen, PARE_INK_MARK, "%d pin%s   ", st->n_pins, st->n_pins == 1 ? "" : "s");

@@ -138,22 +138,27 @@ double front_bytes(const struct pare_front *f, const unsigned char *levels)
     return sum;
 }
 
+static double layer_bitops(const struct pare_front *f, int layer, int level)
+{
+    double calls = f->profiled ? f->stages[f->layers[layer].stage].calls : 1;
+    return calls * (double)f->layers[layer].macs * pare_level_bitops(f->levels[level]);
+}
+
 double front_bitops(const struct pare_front *f, const unsigned char *levels)
 {
     double sum = 0;
     for (int i = 0; i < f->n_layers; i++) {
-        double calls = f->profiled ? f->stages[f->layers[i].stage].calls : 1;
-        sum += calls * (double)f->layers[i].macs * pare_level_bitops(f->levels[levels[i]]);
+        sum += layer_bitops(f, i, levels[i]);
     }
     return sum;
 }
 
 /* ---- from smooth loss to drop ---- */
 
-static int compare_pairs(const void *a, const void *b)
+static int by_loss(const void *a, const void *b)
 {
-    const double *x = a, *y = b;
-    return (x[0] > y[0]) - (x[0] < y[0]);
+    const struct front_fitted *x = a, *y = b;
+    return (x->loss > y->loss) - (x->loss < y->loss);
 }
 
 /* What fp32 takes end to end beyond the sum of its parts (glue, feeding stages, cold caches) is taken as the same
@@ -183,41 +188,48 @@ static void front_anchor_latency(struct pare_front *f)
     }
 }
 
-void front_fit(struct pare_front *f)
+/* Every measured configuration as one pair of summed loss and drop, weighted by its samples; n of them, or 0. */
+static int fit_pairs(struct pare_front *f, struct front_fitted *pairs)
 {
-    size_t room = (size_t)f->n_points + 1;
-    double(*pairs)[2] = calloc(room, sizeof *pairs), *x = calloc(room, sizeof *x), *y = calloc(room, sizeof *y);
-    double *fit_y = calloc(room, sizeof *fit_y);
     int n = 0;
-    if (pairs == NULL || x == NULL || y == NULL || fit_y == NULL) {
-        free(pairs);
-        free(x);
-        free(y);
-        free(fit_y);
-        return; /* the fit before stands */
-    }
-    pairs[n][0] = 0;
-    pairs[n++][1] = 0;
     for (int i = 0; i < f->n_points; i++) {
         struct front_point *p = &f->points[i];
         p->loss_sum = front_loss_sum(f, p->levels);
         if (isfinite(p->search.figures.drop) && isfinite(p->loss_sum)) {
-            pairs[n][0] = p->loss_sum;
-            pairs[n++][1] = p->search.figures.drop;
+            pairs[n++] = (struct front_fitted){p->loss_sum, p->search.figures.drop, 0, p->search.samples};
         }
     }
-    qsort(pairs, (size_t)n, sizeof pairs[0], compare_pairs);
-    for (int i = 0; i < n; i++) {
-        x[i] = pairs[i][0];
-        y[i] = pairs[i][1] > 0 ? pairs[i][1] : 0;
+    if (n > 0) {
+        pairs[n++] = (struct front_fitted){0, 0, 0, FRONT_MIXED_SAMPLES}; /* nothing lost, nothing dropped */
     }
-    pare_isotonic(x, y, NULL, n, fit_y);
-    free(pairs);
-    free(y);
-    free(f->fit_x);
-    free(f->fit_y);
-    f->fit_x = x;
-    f->fit_y = fit_y;
+    qsort(pairs, (size_t)n, sizeof *pairs, by_loss);
+    return n;
+}
+
+void front_fit(struct pare_front *f)
+{
+    size_t room = (size_t)f->n_points + 1;
+    struct front_fitted *pairs = calloc(room, sizeof *pairs);
+    double *numbers = calloc(4 * room, sizeof *numbers);
+    if (pairs == NULL || numbers == NULL) {
+        free(pairs);
+        free(numbers);
+        return; /* the fit before stands */
+    }
+    double *x = numbers, *y = numbers + room, *weights = numbers + 2 * room, *fitted = numbers + 3 * room;
+    int n = fit_pairs(f, pairs);
+    for (int i = 0; i < n; i++) {
+        x[i] = pairs[i].loss;
+        y[i] = pairs[i].drop > 0 ? pairs[i].drop : 0;
+        weights[i] = pairs[i].weight;
+    }
+    pare_isotonic(x, y, weights, n, fitted);
+    for (int i = 0; i < n; i++) {
+        pairs[i].fitted = fitted[i];
+    }
+    free(numbers);
+    free(f->fit);
+    f->fit = pairs;
     f->n_fit = n;
     front_anchor_latency(f);
     /* A prediction is what was said before the point was measured: the fit that knows its own answer is none. */
@@ -234,13 +246,28 @@ double front_drop_of_loss(const struct pare_front *f, double loss)
         return NAN;
     }
     for (int i = 1; i < f->n_fit; i++) {
-        if (loss <= f->fit_x[i]) {
-            double width = f->fit_x[i] - f->fit_x[i - 1];
-            double t = width > 0 ? (loss - f->fit_x[i - 1]) / width : 1;
-            return f->fit_y[i - 1] + t * (f->fit_y[i] - f->fit_y[i - 1]);
+        const struct front_fitted *a = &f->fit[i - 1], *b = &f->fit[i];
+        if (loss <= b->loss) {
+            double width = b->loss - a->loss, t = width > 0 ? (loss - a->loss) / width : 1;
+            return a->fitted + t * (b->fitted - a->fitted);
         }
     }
-    return f->fit_y[f->n_fit - 1];
+    return f->fit[f->n_fit - 1].fitted;
+}
+
+double front_spread_of_loss(const struct pare_front *f, double loss)
+{
+    double squares = 0, weights = 0;
+    int n = 0;
+    for (int i = 0; i < f->n_fit; i++) {
+        const struct front_fitted *p = &f->fit[i];
+        if (p->loss >= loss / 4 && p->loss <= loss * 4 && p->loss > 0) {
+            squares += p->weight * (p->drop - p->fitted) * (p->drop - p->fitted);
+            weights += p->weight;
+            n++;
+        }
+    }
+    return n >= 5 ? sqrt(squares / weights * n / (n - 1)) : NAN;
 }
 
 double front_loss_of_drop(const struct pare_front *f, double drop)
@@ -249,12 +276,12 @@ double front_loss_of_drop(const struct pare_front *f, double drop)
         return NAN;
     }
     for (int i = f->n_fit - 1; i > 0; i--) {
-        if (f->fit_y[i] <= drop) {
-            return i == f->n_fit - 1 ? INFINITY : f->fit_x[i];
+        const struct front_fitted *a = &f->fit[i - 1], *b = &f->fit[i];
+        if (b->fitted <= drop) {
+            return i == f->n_fit - 1 ? INFINITY : b->loss;
         }
-        if (f->fit_y[i - 1] <= drop) {
-            double t = (drop - f->fit_y[i - 1]) / (f->fit_y[i] - f->fit_y[i - 1]);
-            return f->fit_x[i - 1] + t * (f->fit_x[i] - f->fit_x[i - 1]);
+        if (a->fitted <= drop) {
+            return a->loss + (drop - a->fitted) / (b->fitted - a->fitted) * (b->loss - a->loss);
         }
     }
     return 0;
@@ -320,6 +347,7 @@ static void fill_group(struct pare_problem *p, const struct pare_front *f, int g
         p->cost[PARE_COST_LOSS][cell] += allowed ? loss : 0;
         p->cost[PARE_COST_LATENCY][cell] += allowed ? ms : 0;
         p->cost[PARE_COST_BYTES][cell] += allowed ? bytes : 0;
+        p->cost[PARE_COST_BITOPS][cell] += allowed ? layer_bitops(f, layer, l) : 0;
     }
 }
 
@@ -342,6 +370,7 @@ static void fill_model(struct pare_problem *p, const struct pare_front *f, int s
             p->cost[PARE_COST_LOSS][cell] += ok ? loss : 0;
             p->cost[PARE_COST_LATENCY][cell] += ok ? ms : 0;
             p->cost[PARE_COST_BYTES][cell] += layer_bytes(f, layer, own);
+            p->cost[PARE_COST_BITOPS][cell] += layer_bitops(f, layer, own);
         }
     }
 }
@@ -406,6 +435,7 @@ enum pare_status front_problem(struct pare_front *f, const struct front_budget *
     p->objective = budget->minimize;
     p->limit[PARE_COST_LATENCY] = budget->max_latency;
     p->limit[PARE_COST_BYTES] = budget->max_bytes;
+    p->limit[PARE_COST_BITOPS] = budget->max_bitops;
     double loss = isfinite(budget->max_drop) ? front_loss_of_drop(f, budget->max_drop) : NAN;
     if (isfinite(budget->max_loss) && !(loss < budget->max_loss)) {
         loss = budget->max_loss;

@@ -276,7 +276,7 @@ uint64_t pare_front_start(struct pare_front *f, const char *verb, const void *js
     pare_sched_forgive(f->sched);
     flow->args = json_args != NULL ? json_deep_copy(json_args) : json_object();
     flow->run = flow->best = -1;
-    flow->max_loss = NAN;
+    flow->max_loss = flow->max_latency = NAN;
     flow->next = f->flows;
     f->flows = flow;
     front_drop_unfinished(f, verb);
@@ -362,6 +362,7 @@ void front_flows_free(struct pare_front *f)
         json_decref(flow->args);
         json_decref(flow->result);
         json_decref(flow->answer);
+        json_decref(flow->tried);
         free(flow->levels);
         free(flow);
     }

@@ -22,7 +22,8 @@ struct front_flow {
     uint64_t since;           /* the newest job when the verb began: older failures do not count */
     uint64_t task;            /* the solve job under way */
     json_t *answer;           /* its answer */
-    double max_loss;          /* tightened after a measured drop over budget */
+    double max_loss, max_latency; /* tightened after a measurement over budget; NaN = not */
+    json_t *tried;            /* every measured answer: what was predicted, what was measured, was it within */
     double solve_seconds;
     double later_samples[2], later_timings; /* not queued yet: of the fit's configs, of the answer */
     int evaluations;
@@ -37,14 +38,37 @@ bool flow_levels(struct pare_front *f, struct front_flow *flow, struct pare_erro
 /* price.c: what a verb would measure: seconds, and in words into text (may be NULL). Fills flow->later_*. */
 double front_price_flow(struct pare_front *f, struct front_flow *flow, char *text, size_t size);
 
-/* flow_solve.c */
+/* flow_solve.c: one budget */
 void flow_advance_solve(struct pare_front *f, struct front_flow *flow);
-void flow_advance_front(struct pare_front *f, struct front_flow *flow);
-/* The problem with its costs, for policies in Lua; and an answer of theirs, taken as a run and measured. */
-void flow_advance_problem(struct pare_front *f, struct front_flow *flow);
-void flow_advance_propose(struct pare_front *f, struct front_flow *flow);
 /* The budget of a solve from its args, else from the front's choices. */
 struct front_budget flow_budget(const struct pare_front *f, const json_t *args);
+/* Ends the flow when `failed`; returns it. */
+bool flow_ends_badly(struct pare_front *f, struct front_flow *flow, bool failed);
+/* What costs need: sensitivity, profile, the configs behind the fit. false until it is there, or when the flow ended. */
+bool flow_costs_ready(struct pare_front *f, struct front_flow *flow, const struct front_budget *b);
+/* A run of this method, named after it and its budget; flow->run, -1 when the session cannot be written. */
+void flow_make_run(struct pare_front *f, struct front_flow *flow, const struct front_budget *b, const char *method);
+bool flow_start_solver(struct pare_front *f, struct front_flow *flow, struct front_budget *b, json_t *sweep_take);
+/* false while the solver works, or after it failed. */
+bool flow_solver_done(struct pare_front *f, struct front_flow *flow);
+void flow_end_solve(struct pare_front *f, struct front_flow *flow);
+
+/* flow_accept.c: is a measured answer within its budgets? */
+/* Takes the measured point into flow->tried and flow->best; true when it is over budget and a tighter problem is worth
+ * another round: flow->max_loss and flow->max_latency then exclude it. */
+bool flow_try_again(struct pare_front *f, struct front_flow *flow, const struct front_budget *b, int point);
+/* How far a measured point is over its budgets: the largest of drop / max_drop and latency / max_latency; <= 1 is within,
+ * 0 when there is neither. */
+double flow_over(const struct front_budget *b, const struct front_point *p);
+/* Fills flow->err: what was asked and cannot be had, predicted or measured, and by how much. */
+void flow_say_infeasible(struct pare_front *f, struct front_flow *flow, const struct front_budget *b);
+void flow_say_over(struct pare_front *f, struct front_flow *flow, const struct front_budget *b, enum pare_status status);
+
+/* flow_front.c: a row of budgets at once; and policies written in Lua: the problem with its costs, and an answer of
+ * theirs, taken as a run and measured */
+void flow_advance_front(struct pare_front *f, struct front_flow *flow);
+void flow_advance_problem(struct pare_front *f, struct front_flow *flow);
+void flow_advance_propose(struct pare_front *f, struct front_flow *flow);
 
 /* flow_json.c: results as --json prints them */
 json_t *flow_sense_json(struct pare_front *f);

@@ -121,7 +121,8 @@ json_t *flow_solve_json(const struct pare_front *f, const struct front_flow *flo
 {
     unsigned char uniform[4096];
     const char *status = pare_json_get_string(flow->answer, "status", "?");
-    json_t *root = json_pack("{s:i, s:s, s:s, s:o, s:o, s:i}", "schema", 1, "status", status, "method", "glpk", "gap",
+    json_t *root = json_pack("{s:i, s:s, s:s, s:o, s:o, s:i}", "schema", 1, "status", status, "method",
+                             pare_json_get_string(flow->answer, "method", "exact"), "gap",
                              pare_json_real(pare_json_get_real(flow->answer, "gap")), "seconds",
                              pare_json_real(flow->solve_seconds), "evaluations", flow->evaluations);
     if (flow->run >= 0) {
@@ -136,11 +137,23 @@ json_t *flow_solve_json(const struct pare_front *f, const struct front_flow *flo
     const struct front_point *p = &f->points[flow->best];
     json_object_set(root, "config", p->config);
     json_object_set_new(root, "point", json_integer(p->number));
-    json_object_set_new(root, "predicted",
-                        json_pack("{s:o, s:o, s:o, s:o}", "loss", pare_json_real(p->loss_sum), "drop",
-                                  pare_json_real(p->drop_predicted), "latency_ms", pare_json_real(p->latency_predicted),
-                                  "bytes", pare_json_real(front_bytes(f, p->levels))));
+    json_object_set_new(
+        root, "predicted",
+        json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "loss", pare_json_real(p->loss_sum), "drop",
+                  pare_json_real(p->drop_predicted), "drop_low", pare_json_real(pare_json_get_real(p->facts, "drop_predicted_low")),
+                  "drop_high", pare_json_real(pare_json_get_real(p->facts, "drop_predicted_high")), "latency_ms",
+                  pare_json_real(p->latency_predicted), "bytes", pare_json_real(front_bytes(f, p->levels)), "bitops",
+                  pare_json_real(front_bitops(f, p->levels))));
     json_object_set_new(root, "measured", point_measured(f, p));
+    struct front_budget b = flow_budget(f, flow->args);
+    json_object_set_new(root, "budget",
+                        json_pack("{s:s, s:o, s:o, s:o, s:o, s:b}", "minimize", pare_cost_name(b.minimize), "max_drop",
+                                  pare_json_real(b.max_drop), "max_latency_ms", pare_json_real(b.max_latency), "max_bytes",
+                                  pare_json_real(b.max_bytes), "max_bitops", pare_json_real(b.max_bitops), "sure", (int)b.sure));
+    json_object_set_new(root, "within", flow->evaluations > 0 ? json_boolean(flow_over(&b, p) <= 1) : json_null());
+    if (flow->tried != NULL) {
+        json_object_set(root, "tried", flow->tried);
+    }
     if (f->n_layers <= (int)sizeof uniform) {
         front_uniform(f, f->int8_level, uniform);
         json_object_set_new(root, "int8_bytes", pare_json_real(front_bytes(f, uniform)));

@@ -1,6 +1,6 @@
 /*
- * flow_solve.c: solve and front. Measure what the costs need, fit the drop over the summed loss, solve, measure the
- * answer; while its measured drop is over the budget, tighten and solve again.
+ * flow_solve.c: solve. Measure what the costs need, fit the drop over the summed loss, solve, measure the answer; while
+ * it is over a budget when measured, tighten and solve again.
  */
 #include <math.h>
 #include <stdio.h>
@@ -8,7 +8,6 @@
 #include <string.h>
 
 #include "command/flow.h"
-#include "measure/stats.h"
 
 static double real_or(const json_t *args, const char *key, double otherwise)
 {
@@ -19,18 +18,20 @@ struct front_budget flow_budget(const struct pare_front *f, const json_t *args)
 {
     const char *minimize = pare_json_get_string(args, "minimize", NULL);
     bool given = json_object_get(args, "max_drop") != NULL || json_object_get(args, "max_latency") != NULL ||
-                 json_object_get(args, "max_bytes") != NULL;
+                 json_object_get(args, "max_bytes") != NULL || json_object_get(args, "max_bitops") != NULL;
     struct front_budget b = {.minimize = f->minimize,
                              .max_drop = real_or(args, "max_drop", given ? NAN : f->max_drop),
                              .max_latency = real_or(args, "max_latency", given ? NAN : f->max_latency_ms),
                              .max_bytes = real_or(args, "max_bytes", given ? NAN : f->max_bytes),
+                             .max_bitops = real_or(args, "max_bitops", given ? NAN : f->max_bitops),
                              .max_loss = NAN,
+                             .sure = pare_json_get_bool(args, "sure", false),
                              .per_model = strcmp(pare_json_get_string(args, "per", "layer"), "model") == 0,
                              .use_pins = !f->options.no_pins};
     for (int c = 0; minimize != NULL && c < PARE_COST_COUNT; c++) {
         b.minimize = strcmp(minimize, pare_cost_name((enum pare_figure_id)c)) == 0 ? (enum pare_figure_id)c : b.minimize;
     }
-    if (b.minimize == PARE_COST_LOSS) {
+    if (b.minimize == PARE_COST_LOSS && json_object_get(args, "max_drop") == NULL) {
         b.max_drop = NAN; /* it is what is made small */
     }
     if (pare_json_get_bool(f->description, "bare", false)) {
@@ -39,7 +40,7 @@ struct front_budget flow_budget(const struct pare_front *f, const json_t *args)
     return b;
 }
 
-static bool ends_badly(struct pare_front *f, struct front_flow *flow, bool failed)
+bool flow_ends_badly(struct pare_front *f, struct front_flow *flow, bool failed)
 {
     if (failed) {
         flow_end(f, flow, flow->err.code != PARE_OK ? flow->err.code : PARE_ERR_FAIL, NULL);
@@ -119,41 +120,48 @@ bool front_probes_known(struct pare_front *f)
     return known;
 }
 
-static bool costs_ready(struct pare_front *f, struct front_flow *flow, const struct front_budget *b)
+bool flow_costs_ready(struct pare_front *f, struct front_flow *flow, const struct front_budget *b)
 {
     bool failed = false;
     bool sense = front_ensure_sense(f, f->sense_samples, &failed, &flow->err);
-    if (ends_badly(f, flow, failed)) {
+    if (flow_ends_badly(f, flow, failed)) {
         return false;
     }
     bool profile = front_ensure_profile(f, &failed, &flow->err);
-    if (ends_badly(f, flow, failed) || !sense || !profile) {
+    if (flow_ends_badly(f, flow, failed) || !sense || !profile) {
         return false;
     }
     bool bare = pare_json_get_bool(f->description, "bare", false);
-    (void)b;
     flow->later_samples[0] = 0;
     if (!bare && !ensure_probes(f, flow, &failed)) {
-        (void)ends_badly(f, flow, failed);
+        (void)flow_ends_badly(f, flow, failed);
         return false;
     }
     front_fit(f);
+    if (isfinite(b->max_drop) && f->n_fit < 2) {
+        flow_end(f, flow, pare_error(&flow->err, PARE_ERR_CONFIG, "search",
+                                     "no sample has a label, so there is no drop to hold: budget drop none, or give other budgets"), NULL);
+        return false;
+    }
     return true;
 }
 
-static void make_run(struct pare_front *f, struct front_flow *flow, const struct front_budget *b, const char *method)
+void flow_make_run(struct pare_front *f, struct front_flow *flow, const struct front_budget *b, const char *method)
 {
-    char name[128], budget[96] = "";
+    char name[128], budget[160] = "";
     const char *wanted = pare_json_get_string(flow->args, "name", NULL);
     size_t used = 0;
     if (isfinite(b->max_drop)) {
-        used += (size_t)snprintf(budget + used, sizeof budget - used, " drop<=%.4g%%", 100 * b->max_drop);
+        used += (size_t)snprintf(budget + used, sizeof budget - used, " drop<=%.4g%%%s", 100 * b->max_drop, b->sure ? " sure" : "");
     }
     if (isfinite(b->max_latency)) {
         used += (size_t)snprintf(budget + used, sizeof budget - used, " latency<=%.4gms", b->max_latency);
     }
     if (isfinite(b->max_bytes)) {
-        snprintf(budget + used, sizeof budget - used, " bytes<=%.0f", b->max_bytes);
+        used += (size_t)snprintf(budget + used, sizeof budget - used, " bytes<=%.0f", b->max_bytes);
+    }
+    if (isfinite(b->max_bitops)) {
+        snprintf(budget + used, sizeof budget - used, " bitops<=%.4g", b->max_bitops);
     }
     snprintf(name, sizeof name, "%s%d", method, f->n_runs + 1);
     json_t *settings = json_pack("{s:s, s:s, s:b}", "minimize", pare_cost_name(b->minimize), "budget",
@@ -162,10 +170,11 @@ static void make_run(struct pare_front *f, struct front_flow *flow, const struct
     json_decref(settings);
 }
 
-static bool start_solver(struct pare_front *f, struct front_flow *flow, struct front_budget *b, json_t *sweep_take)
+bool flow_start_solver(struct pare_front *f, struct front_flow *flow, struct front_budget *b, json_t *sweep_take)
 {
     struct pare_problem *p = NULL;
     b->max_loss = flow->max_loss;
+    b->max_latency = isfinite(flow->max_latency) ? flow->max_latency : b->max_latency;
     enum pare_status status = front_problem(f, b, &p, &flow->err);
     if (status == PARE_OK) {
         status = pare_problem_check(p, &flow->err);
@@ -200,7 +209,7 @@ static bool start_solver(struct pare_front *f, struct front_flow *flow, struct f
 }
 
 /* false while the solver works, or after it failed. */
-static bool solver_done(struct pare_front *f, struct front_flow *flow)
+bool flow_solver_done(struct pare_front *f, struct front_flow *flow)
 {
     const struct pare_task *t = pare_sched_find(f->sched, flow->task);
     if (t != NULL && (t->state == PARE_TASK_FAILED || t->state == PARE_TASK_CANCELLED)) {
@@ -211,106 +220,104 @@ static bool solver_done(struct pare_front *f, struct front_flow *flow)
     return flow->answer != NULL;
 }
 
-static void say_infeasible(struct pare_front *f, struct front_flow *flow, const struct front_budget *b)
+/* The run's own facts, for the list of runs and later sessions. */
+static void keep_status(struct pare_front *f, struct front_flow *flow, const char *status)
 {
-    const char *which = pare_json_get_string(flow->answer, "violated", "?");
-    double least = pare_json_get_real(flow->answer, "least");
-    if (strcmp(which, "drop") == 0) {
-        double drop = front_drop_of_loss(f, least);
-        pare_error(&flow->err, PARE_ERR_INFEASIBLE, NULL,
-                   "infeasible: the drop cannot be held at %.2f points; the least is about %.2f (over by %.2f)",
-                   100 * b->max_drop, 100 * drop, 100 * (drop - b->max_drop));
-    } else {
-        double limit = strcmp(which, "bytes") == 0 ? b->max_bytes : b->max_latency;
-        pare_error(&flow->err, PARE_ERR_INFEASIBLE, NULL,
-                   strcmp(which, "bytes") == 0 ? "infeasible: %s cannot be held at %.0f; the least is %.0f (over by %.0f)"
-                                               : "infeasible: %s cannot be held at %.3f ms; the least is %.3f (over by %.3f)",
-                   which, limit, least, least - limit);
-    }
-    snprintf(f->solver, sizeof f->solver, "%s", flow->err.message);
-}
-
-static void end_solve(struct pare_front *f, struct front_flow *flow)
-{
-    const char *status = pare_json_get_string(flow->answer, "status", "optimal");
     json_t *facts = json_pack("{s:s, s:o, s:o, s:i, s:i}", "status", status, "seconds", pare_json_real(flow->solve_seconds),
                               "gap", pare_json_real(pare_json_get_real(flow->answer, "gap")), "evaluations",
                               flow->evaluations, "best", flow->best >= 0 ? f->points[flow->best].number : 0);
     (void)pare_session_set_run(f->session, f->runs[flow->run].id, NULL, facts, NULL);
     json_decref(f->runs[flow->run].status);
     f->runs[flow->run].status = facts;
-    snprintf(f->solver, sizeof f->solver, "exact: %s, gap %.2g, solved in %.0f ms", status,
-             isfinite(pare_json_get_real(flow->answer, "gap")) ? pare_json_get_real(flow->answer, "gap") : 0.0,
-             1000 * flow->solve_seconds);
+}
+
+void flow_end_solve(struct pare_front *f, struct front_flow *flow)
+{
+    const char *status = pare_json_get_string(flow->answer, "status", "optimal");
+    const struct pare_figures *g = flow->best >= 0 ? &f->points[flow->best].search.figures : NULL;
+    double gap = pare_json_get_real(flow->answer, "gap");
+    keep_status(f, flow, status);
+    int used = snprintf(f->solver, sizeof f->solver, "%s: %s, gap %.2g, solved in %.0f ms",
+                        pare_json_get_string(flow->answer, "method", "exact"), status, isfinite(gap) ? gap : 0.0,
+                        1000 * flow->solve_seconds);
+    if (flow->evaluations > 0 && g != NULL && isfinite(g->drop) && used > 0 && used < (int)sizeof f->solver) {
+        snprintf(f->solver + used, sizeof f->solver - (size_t)used, "; drop %.2f measured, below %.2f with 95 %%",
+                 100 * g->drop, 100 * g->drop_upper);
+    }
     flow_end(f, flow, PARE_OK, flow_solve_json(f, flow));
 }
 
-static double measured_drop(const struct front_point *p)
+/* No answer that was measured holds the budget. */
+static void end_over(struct pare_front *f, struct front_flow *flow, const struct front_budget *b, enum pare_status status)
 {
-    return p->search.samples > 0 ? p->search.figures.drop : NAN;
+    keep_status(f, flow, "over budget");
+    flow_say_over(f, flow, b, status);
+    flow_end(f, flow, status, flow_solve_json(f, flow));
 }
 
-/* Takes the measured point; true when another round with a tighter loss may do better. */
-static bool try_again(struct pare_front *f, struct front_flow *flow, const struct front_budget *b, int point)
+/* The solver's answer into flow->levels; false when the flow has ended. */
+static bool take_answer(struct pare_front *f, struct front_flow *flow, const struct front_budget *b)
 {
-    double drop = measured_drop(&f->points[point]), best = flow->best >= 0 ? measured_drop(&f->points[flow->best]) : NAN;
-    if (!isfinite(b->max_drop) || !isfinite(drop)) {
-        flow->best = point;
+    flow->round++;
+    flow->later_samples[1] = flow->later_timings = 0;
+    flow->solve_seconds += pare_json_get_real(flow->answer, "seconds");
+    if (strcmp(pare_json_get_string(flow->answer, "status", ""), "infeasible") == 0) {
+        if (flow->best >= 0) {
+            end_over(f, flow, b, PARE_ERR_INFEASIBLE); /* a tightened round */
+        } else {
+            keep_status(f, flow, "infeasible");
+            flow_say_infeasible(f, flow, b);
+            flow_end(f, flow, PARE_ERR_INFEASIBLE, flow_solve_json(f, flow));
+        }
         return false;
     }
-    if (flow->best < 0 || (best > b->max_drop && drop < best)) {
-        flow->best = point;
-    }
-    if (drop <= b->max_drop || flow->round >= FRONT_MAX_ROUNDS) {
+    flow->levels = calloc((size_t)f->n_layers + 1, 1);
+    if (flow->levels == NULL) {
+        flow_end(f, flow, pare_error_nomem(&flow->err), NULL);
         return false;
     }
-    double factor = drop > 0 ? b->max_drop / drop : 0.9;
-    factor = factor < 0.3 ? 0.3 : factor > 0.9 ? 0.9 : factor;
-    flow->max_loss = f->points[point].loss_sum * factor;
+    front_answer_levels(f, flow->answer, b->per_model, flow->levels);
+    return true;
+}
+
+/* Accuracy and latency of the answer; false until they are there, or when the flow has ended. */
+static bool measure_answer(struct pare_front *f, struct front_flow *flow, int point)
+{
+    struct front_eval eval;
+    bool failed = false, bare = pare_json_get_bool(f->description, "bare", false);
+    json_t *config = json_incref(f->points[point].config);
+    bool have = bare || front_ensure_eval(f, config, "search", 0, 80, "accuracy of the answer", &eval, &failed, &flow->err);
+    have = front_ensure_latency(f, config, 75, f->points[point].latency, &f->points[point].fp32_ms, &failed, &flow->err) && have;
+    json_decref(config);
+    if (flow_ends_badly(f, flow, failed) || !have) {
+        return false;
+    }
+    front_load_point(f, &f->points[point]);
+    flow->evaluations++;
+    front_fit(f);
     return true;
 }
 
 void flow_advance_solve(struct pare_front *f, struct front_flow *flow)
 {
-    struct front_budget b = flow_budget(f, flow->args);
-    bool failed = false, measure = pare_json_get_bool(flow->args, "measure", true);
+    struct front_budget b = flow_budget(f, flow->args), tightened = b;
     if (flow->task == 0) {
-        if (!costs_ready(f, flow, &b)) {
+        if (!flow_costs_ready(f, flow, &b)) {
             return;
         }
         if (flow->run < 0) {
-            make_run(f, flow, &b, "solve");
+            flow_make_run(f, flow, &b, "solve");
         }
         if (flow->run < 0) {
             flow_end(f, flow, flow->err.code != PARE_OK ? flow->err.code : PARE_ERR_IO, NULL);
             return;
         }
-        if (!start_solver(f, flow, &b, NULL)) {
+        if (!flow_start_solver(f, flow, &tightened, NULL)) {
             return;
         }
     }
-    if (flow->levels == NULL) {
-        if (!solver_done(f, flow)) {
-            return;
-        }
-        flow->round++;
-        flow->later_samples[1] = flow->later_timings = 0;
-        flow->solve_seconds += pare_json_get_real(flow->answer, "seconds");
-        if (strcmp(pare_json_get_string(flow->answer, "status", ""), "infeasible") == 0) {
-            if (flow->best >= 0) {
-                end_solve(f, flow); /* a tightened round: the best of the measured ones stands */
-            } else {
-                say_infeasible(f, flow, &b);
-                flow_end(f, flow, PARE_ERR_INFEASIBLE, flow_solve_json(f, flow));
-            }
-            return;
-        }
-        flow->levels = calloc((size_t)f->n_layers + 1, 1);
-        if (flow->levels == NULL) {
-            flow_end(f, flow, pare_error_nomem(&flow->err), NULL);
-            return;
-        }
-        front_answer_levels(f, flow->answer, b.per_model, flow->levels);
+    if (flow->levels == NULL && (!flow_solver_done(f, flow) || !take_answer(f, flow, &b))) {
+        return;
     }
     json_t *facts = json_pack("{s:o}", "loss", pare_json_real(front_loss_sum(f, flow->levels)));
     int point = front_add_point(f, flow->run, flow->levels, facts, &flow->err);
@@ -319,184 +326,22 @@ void flow_advance_solve(struct pare_front *f, struct front_flow *flow)
         flow_end(f, flow, flow->err.code != PARE_OK ? flow->err.code : PARE_ERR_IO, NULL);
         return;
     }
-    if (!measure) {
+    if (!pare_json_get_bool(flow->args, "measure", true)) {
         flow->best = point;
-        end_solve(f, flow);
+        flow_end_solve(f, flow);
         return;
     }
-    struct front_eval eval;
-    bool bare = pare_json_get_bool(f->description, "bare", false);
-    json_t *config = json_incref(f->points[point].config);
-    bool have = bare || front_ensure_eval(f, config, "search", 0, 80, "accuracy of the answer", &eval, &failed, &flow->err);
-    have = front_ensure_latency(f, config, 75, f->points[point].latency, &f->points[point].fp32_ms, &failed, &flow->err) && have;
-    json_decref(config);
-    if (ends_badly(f, flow, failed) || !have) {
+    if (!measure_answer(f, flow, point)) {
         return;
     }
-    front_load_point(f, &f->points[point]);
-    flow->evaluations++;
-    front_fit(f);
-    if (!try_again(f, flow, &b, point)) {
-        end_solve(f, flow);
-        return;
-    }
-    free(flow->levels);
-    flow->levels = NULL;
-    flow->task = 0;
-    flow_advance_solve(f, flow);
-}
-
-/* ---- front: a row of budgets at once ---- */
-
-#define FRONT_STEPS 16
-
-static json_t *sweep_limits(const struct pare_front *f)
-{
-    json_t *limits = json_array();
-    unsigned char *levels = calloc((size_t)f->n_layers + 1, 1);
-    if (levels != NULL) {
-        front_uniform(f, f->int8_level, levels);
-        double low = front_loss_sum(f, levels) / 4;
-        front_uniform(f, f->n_levels - 1, levels);
-        double high = front_loss_sum(f, levels);
-        low = low > 1e-9 ? low : 1e-9;
-        for (int i = 0; i < FRONT_STEPS; i++) {
-            json_array_append_new(limits, pare_json_real(low * pow(high / low, (double)i / (FRONT_STEPS - 1))));
-        }
-    }
-    free(levels);
-    return limits;
-}
-
-static bool measure_answers(struct pare_front *f, struct front_flow *flow, const struct front_budget *b, bool *failed)
-{
-    const json_t *answers = json_object_get(flow->answer, "answers");
-    unsigned char *levels = calloc((size_t)f->n_layers + 1, 1);
-    bool all = levels != NULL, bare = pare_json_get_bool(f->description, "bare", false);
-    for (size_t i = 0; levels != NULL && i < json_array_size(answers) && !*failed; i++) {
-        const json_t *answer = json_array_get(answers, i);
-        struct front_eval eval;
-        if (json_object_get(answer, "config") == NULL) {
-            continue;
-        }
-        front_answer_levels(f, answer, b->per_model, levels);
-        json_t *facts = json_object();
-        int point = front_add_point(f, flow->run, levels, facts, &flow->err);
-        json_decref(facts);
-        if (point < 0 || bare) {
-            continue;
-        }
-        json_t *config = json_incref(f->points[point].config);
-        int before = f->points[point].search.samples;
-        bool have = front_ensure_eval(f, config, "search", 0, 45, "accuracy of a point of the front", &eval, failed, &flow->err);
-        json_decref(config);
-        if (eval.samples > before) {
-            front_load_point(f, &f->points[point]);
-        }
-        all = all && have;
-    }
-    free(levels);
-    return all && !*failed;
-}
-
-void flow_advance_front(struct pare_front *f, struct front_flow *flow)
-{
-    struct front_budget b = flow_budget(f, flow->args);
-    bool failed = false;
-    b.max_drop = NAN;
-    b.minimize = b.minimize == PARE_COST_LOSS ? PARE_COST_LATENCY : b.minimize;
-    if (flow->task == 0) {
-        if (!costs_ready(f, flow, &b)) {
-            return;
-        }
-        make_run(f, flow, &b, "front");
-        if (flow->run < 0) {
-            flow_end(f, flow, flow->err.code != PARE_OK ? flow->err.code : PARE_ERR_IO, NULL);
-            return;
-        }
-        json_t *sweep = json_pack("{s:i, s:o}", "figure", (int)PARE_COST_LOSS, "limits", sweep_limits(f));
-        if (!start_solver(f, flow, &b, sweep)) {
-            return;
-        }
-    }
-    if (!solver_done(f, flow)) {
-        return;
-    }
-    flow->later_samples[1] = 0;
-    if (measure_answers(f, flow, &b, &failed)) {
-        json_t *points = json_array();
-        front_fit(f);
-        for (int i = 0; i < f->n_points; i++) {
-            const struct front_point *p = &f->points[i];
-            if (p->run == flow->run) {
-                json_array_append_new(points, json_pack("{s:i, s:O, s:o, s:o, s:o, s:o}", "point", p->number, "config",
-                                                        p->config, "drop", pare_json_real(measured_drop(p)),
-                                                        "drop_predicted", pare_json_real(p->drop_predicted),
-                                                        "latency_predicted_ms", pare_json_real(p->latency_predicted),
-                                                        "bytes", pare_json_real(front_bytes(f, p->levels))));
-            }
-        }
-        flow_end(f, flow, PARE_OK, json_pack("{s:i, s:s, s:o}", "schema", 1, "run", f->runs[flow->run].name, "points", points));
+    if (flow_try_again(f, flow, &b, point)) {
+        free(flow->levels);
+        flow->levels = NULL;
+        flow->task = 0;
+        flow_advance_solve(f, flow);
+    } else if (flow_over(&b, &f->points[flow->best]) > 1) {
+        end_over(f, flow, &b, PARE_ERR_PARTIAL);
     } else {
-        (void)ends_badly(f, flow, failed);
+        flow_end_solve(f, flow);
     }
-}
-
-/* ---- policies written in Lua ---- */
-
-void flow_advance_problem(struct pare_front *f, struct front_flow *flow)
-{
-    struct front_budget b = flow_budget(f, flow->args);
-    struct pare_problem *p = NULL;
-    if (!costs_ready(f, flow, &b)) {
-        return;
-    }
-    enum pare_status status = front_problem(f, &b, &p, &flow->err);
-    if (status == PARE_OK) {
-        status = pare_problem_check(p, &flow->err);
-    }
-    flow_end(f, flow, status, status == PARE_OK ? pare_problem_to_json(p) : NULL);
-    pare_problem_free(p);
-}
-
-void flow_advance_propose(struct pare_front *f, struct front_flow *flow)
-{
-    const char *method = pare_json_get_string(flow->args, "method", "policy");
-    struct front_budget b = flow_budget(f, flow->args);
-    bool failed = false;
-    struct front_eval eval;
-    if (!flow_config(f, flow)) {
-        return;
-    }
-    if (flow->run < 0) {
-        make_run(f, flow, &b, method);
-        flow->answer = json_pack("{s:s}", "status", "proposed");
-    }
-    if (flow->run < 0) {
-        flow_end(f, flow, flow->err.code, NULL);
-        return;
-    }
-    json_t *facts = json_object();
-    int point = front_add_point(f, flow->run, flow->levels, facts, &flow->err);
-    json_decref(facts);
-    if (point < 0) {
-        flow_end(f, flow, flow->err.code != PARE_OK ? flow->err.code : PARE_ERR_IO, NULL);
-        return;
-    }
-    flow->best = point;
-    bool bare = pare_json_get_bool(f->description, "bare", false), have = true;
-    if (have && pare_json_get_bool(flow->args, "measure", true)) {
-        json_t *config = json_incref(f->points[point].config);
-        double latency[6], fp32_ms;
-        have = bare || front_ensure_eval(f, config, "search", 0, 80, "accuracy of a proposal", &eval, &failed, &flow->err);
-        have = front_ensure_latency(f, config, 75, latency, &fp32_ms, &failed, &flow->err) && have;
-        json_decref(config);
-    }
-    if (ends_badly(f, flow, failed) || !have) {
-        return;
-    }
-    front_load_point(f, &f->points[point]);
-    flow->evaluations = 1;
-    front_fit(f);
-    end_solve(f, flow);
 }

@@ -237,7 +237,10 @@ int front_add_point(struct pare_front *f, int run, const unsigned char *levels, 
         }
     }
     json_t *config = front_config_json(f, levels);
-    json_object_set_new(facts, "drop_predicted", pare_json_real(front_drop_of_loss(f, front_loss_sum(f, levels))));
+    double drop = front_drop_of_loss(f, front_loss_sum(f, levels)), spread = front_spread_of_loss(f, front_loss_sum(f, levels));
+    json_object_set_new(facts, "drop_predicted", pare_json_real(drop));
+    json_object_set_new(facts, "drop_predicted_low", pare_json_real(drop - 1.96 * spread));
+    json_object_set_new(facts, "drop_predicted_high", pare_json_real(drop + 1.96 * spread));
     json_object_set_new(facts, "latency_predicted", pare_json_real(front_latency_sum(f, levels)));
     if (pare_session_add_point(f->session, f->runs[run].id, number, config, facts, &id, err) == PARE_OK) {
         front_take_point(f, id, f->runs[run].id, number, config, facts);
@@ -481,7 +484,7 @@ enum pare_status pare_front_open(struct uv_loop_s *loop, const struct pare_front
     f->absent = json_object();
     f->minimize = PARE_COST_LATENCY;
     f->max_drop = 0.01;
-    f->max_latency_ms = f->max_bytes = NAN;
+    f->max_latency_ms = f->max_bytes = f->max_bitops = NAN;
     f->path = strdup(options->path);
     f->models = options->models_dir != NULL ? realpath(options->models_dir, NULL) : NULL;
     read_cpu(f->cpu, sizeof f->cpu);
@@ -555,8 +558,7 @@ void pare_front_free(struct pare_front *f)
     }
     free(f->points);
     free(f->runs);
-    free(f->fit_x);
-    free(f->fit_y);
+    free(f->fit);
     json_decref(f->absent);
     json_decref(f->unfinished);
     free(f->pending);

@@ -28,7 +28,7 @@
 #define FRONT_EVAL_CHUNK 100  /* samples of one accuracy job */
 #define FRONT_MIXED 32        /* measured mixed configs behind the fit */
 #define FRONT_MIXED_SAMPLES 500
-#define FRONT_MAX_ROUNDS 5    /* solve, measure, fit again */
+#define FRONT_MAX_ROUNDS 6    /* solve, measure, tighten */
 
 struct front_layer {
     const char *name, *short_name, *kind, *shape;
@@ -69,6 +69,11 @@ struct front_eval {
     double loss;
     int chunks;
     struct pare_figures figures; /* NaN where they are not known yet */
+};
+
+/* A measured configuration in the monotone fit from loss to drop. */
+struct front_fitted {
+    double loss, drop, fitted, weight; /* summed loss, measured drop, the fit there, samples */
 };
 
 struct front_point {
@@ -136,10 +141,10 @@ struct pare_front {
     bool probe_done[PARE_MAX_LEVELS + FRONT_MIXED];
     int n_runs, cap_runs;
     struct front_run *runs;
-    int n_fit;                /* measured (loss sum, drop) pairs, sorted by loss */
-    double *fit_x, *fit_y;    /* malloc'ed */
+    int n_fit;                /* measured configurations, sorted by loss */
+    struct front_fitted *fit; /* malloc'ed */
 
-    double max_drop, max_latency_ms, max_bytes;
+    double max_drop, max_latency_ms, max_bytes, max_bitops;
     enum pare_figure_id minimize;
     int n_log;
     char *log[500];
@@ -259,13 +264,16 @@ double front_bytes(const struct pare_front *f, const unsigned char *levels);
 double front_bitops(const struct pare_front *f, const unsigned char *levels);
 double front_drop_of_loss(const struct pare_front *f, double loss);
 double front_loss_of_drop(const struct pare_front *f, double drop);
+/* Standard deviation of measured drops around the fit at losses within a factor of 4; NaN below five of them. */
+double front_spread_of_loss(const struct pare_front *f, double loss);
 void front_fit(struct pare_front *f);
 /* The i-th mixed config behind the fit (deterministic). */
 void front_mixed(const struct pare_front *f, int i, unsigned char *levels);
 struct front_budget {
     enum pare_figure_id minimize;
-    double max_drop, max_latency, max_bytes, max_loss; /* NaN = none */
+    double max_drop, max_latency, max_bytes, max_bitops, max_loss; /* NaN = none */
     bool per_model, use_pins;
+    bool sure; /* the drop's 95 % upper bound has to be within max_drop, not the drop itself */
 };
 enum pare_status front_problem(struct pare_front *f, const struct front_budget *budget, struct pare_problem **p,
                                struct pare_error *err);

@@ -117,7 +117,8 @@ static double parse_amount(const char *text, bool fraction)
     static const struct {
         const char *unit;
         double factor;
-    } units[] = {{"", 1}, {"ms", 1}, {"s", 1000}, {"us", 1e-3}, {"B", 1}, {"kB", 1e3}, {"KB", 1e3}, {"KiB", 1024}, {"MB", 1e6}, {"MiB", 1048576}};
+    } units[] = {{"", 1}, {"ms", 1}, {"s", 1000}, {"us", 1e-3}, {"B", 1}, {"kB", 1e3}, {"KB", 1e3}, {"KiB", 1024}, {"MB", 1e6}, {"MiB", 1048576},
+                 {"k", 1e3}, {"M", 1e6}, {"G", 1e9}, {"T", 1e12}};
     for (size_t i = 0; i < sizeof units / sizeof units[0]; i++) {
         if (strcmp(end, units[i].unit) == 0) {
             return value * units[i].factor;
@@ -130,7 +131,7 @@ static enum pare_status apply_budget(struct pare_front *f, const struct words *w
 {
     double value = NAN;
     if (w->n < 3) {
-        return pare_error(err, PARE_ERR_USAGE, "budget", "expected drop|latency|bytes VALUE|none");
+        return pare_error(err, PARE_ERR_USAGE, "budget", "expected drop|latency|bytes|bitops VALUE|none");
     }
     bool drop = strcmp(w->word[1], "drop") == 0;
     if (strcmp(w->word[2], "none") != 0) {
@@ -145,8 +146,10 @@ static enum pare_status apply_budget(struct pare_front *f, const struct words *w
         f->max_latency_ms = value;
     } else if (strcmp(w->word[1], "bytes") == 0) {
         f->max_bytes = value;
+    } else if (strcmp(w->word[1], "bitops") == 0) {
+        f->max_bitops = value;
     } else {
-        return pare_error(err, PARE_ERR_USAGE, w->word[1], "expected drop, latency or bytes");
+        return pare_error(err, PARE_ERR_USAGE, w->word[1], "expected drop, latency, bytes or bitops");
     }
     return PARE_OK;
 }
@@ -174,12 +177,13 @@ static enum pare_status apply_choice(struct pare_front *f, const struct words *w
         return PARE_OK;
     }
     if (strcmp(w->word[0], "budget") == 0) {
-        double before[3] = {f->max_drop, f->max_latency_ms, f->max_bytes};
+        double before[4] = {f->max_drop, f->max_latency_ms, f->max_bytes, f->max_bitops};
         enum pare_status status = apply_budget(f, w, err);
         if (dry || status != PARE_OK) {
             f->max_drop = before[0];
             f->max_latency_ms = before[1];
             f->max_bytes = before[2];
+            f->max_bitops = before[3];
         }
         return status;
     }
@@ -189,7 +193,7 @@ static enum pare_status apply_choice(struct pare_front *f, const struct words *w
             return PARE_OK;
         }
     }
-    return pare_error(err, PARE_ERR_USAGE, w->word[1], "expected latency, bytes or drop");
+    return pare_error(err, PARE_ERR_USAGE, w->word[1], "expected latency, bytes, bitops or drop");
 }
 
 static void replay_action(void *self, const char *line, bool undone)
@@ -209,7 +213,7 @@ void front_apply_actions(struct pare_front *f)
         f->layers[i].pin_lo = f->layers[i].pin_hi = -1;
     }
     f->max_drop = pare_json_get_bool(f->description, "bare", false) ? NAN : 0.01;
-    f->max_latency_ms = f->max_bytes = NAN;
+    f->max_latency_ms = f->max_bytes = f->max_bitops = NAN;
     f->minimize = PARE_COST_LATENCY;
     f->can_undo = f->can_redo = false;
     pare_session_each_action(f->session, f, replay_action);
@@ -286,6 +290,8 @@ static json_t *verb_args(const struct pare_front *f, const struct words *w, int 
         }
         if (used) {
             i++;
+        } else if (strcmp(w->word[i], "--sure") == 0) {
+            json_object_set_new(args, "sure", json_true());
         } else if (w->word[i][0] != '-') {
             json_object_set_new(args, "run", json_string(w->word[i]));
         }

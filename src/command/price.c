@@ -251,7 +251,7 @@ double front_price_flow(struct pare_front *f, struct front_flow *flow, char *tex
 
 double pare_front_price(struct pare_front *f, const char *verb, const void *json_args, char *text, size_t size)
 {
-    struct front_flow flow = {.run = -1, .best = -1, .verb = FLOW_VERB_COUNT};
+    struct front_flow flow = {.run = -1, .best = -1, .max_loss = NAN, .max_latency = NAN, .verb = FLOW_VERB_COUNT};
     if (!f->described) {
         return NAN;
     }

@@ -142,7 +142,8 @@ static void build_point(struct pare_front *f, const struct front_point *p, struc
     out->bitops = measured(front_bitops(f, p->levels), NAN, NAN);
     out->over_budget = (isfinite(f->max_drop) && out->drop.value > f->max_drop) ||
                        (isfinite(f->max_latency_ms) && out->latency.value > f->max_latency_ms) ||
-                       (isfinite(f->max_bytes) && out->bytes.value > f->max_bytes);
+                       (isfinite(f->max_bytes) && out->bytes.value > f->max_bytes) ||
+                       (isfinite(f->max_bitops) && out->bitops.value > f->max_bitops);
     const struct front_run *run = &f->runs[p->run];
     out->label = strcmp(run->method, "uniform") == 0 && p->number <= f->n_levels ? f->level_alias[p->number - 1]
                                                                                 : front_state_text(f, "%s:%d", run->name, p->number);
@@ -344,6 +345,7 @@ void front_build_state(struct pare_front *f)
     s->max_drop = f->max_drop;
     s->max_latency_ms = f->max_latency_ms;
     s->max_bytes = f->max_bytes;
+    s->max_bitops = f->max_bitops;
     s->minimize = pare_cost_name(f->minimize);
     s->solver = f->solver;
     s->message = f->message;

@@ -57,36 +57,53 @@ void pare_interval_proportion(int k, int n, double *low, double *high)
     *high = n <= 0 || k >= n ? 1 : beta_quantile(k + 1, n - k, 0.975);
 }
 
+/* Standard normal quantile. */
+static double normal_quantile(double p)
+{
+    double low = -10, high = 10;
+    for (int i = 0; i < 80; i++) {
+        double x = (low + high) / 2;
+        *(0.5 * erfc(-x / sqrt(2.0)) < p ? &low : &high) = x;
+    }
+    return (low + high) / 2;
+}
+
+/* Tango's score statistic of a true difference d: (lost - won - n d) / its standard deviation under d, with the share of
+ * `won` at its maximum likelihood under d. Falls as d grows. */
+static double tango_score(double lost, double won, double n, double d)
+{
+    double a = 2 * n, b = (2 * n - lost + won) * d - lost - won, c = -won * d * (1 - d);
+    double root = b * b - 4 * a * c, p = (sqrt(root > 0 ? root : 0) - b) / (2 * a);
+    double variance = n * (2 * p + d * (1 - d));
+    double over = lost - won - n * d;
+    return variance > 1e-300 ? over / sqrt(variance) : over > 0 ? INFINITY : over < 0 ? -INFINITY : 0;
+}
+
+/* The difference at which the score is z. */
+static double tango_bound(int lost, int won, int n, double z)
+{
+    double low = -1, high = 1;
+    for (int i = 0; i < 100; i++) {
+        double d = (low + high) / 2;
+        *(tango_score(lost, won, n, d) > z ? &low : &high) = d;
+    }
+    return (low + high) / 2;
+}
+
 void pare_interval_paired(int lost, int won, int n, double *drop, double *low, double *high)
 {
-    int discordant = lost + won;
-    if (n <= 0) {
-        *drop = *low = *high = NAN;
-        return;
+    *drop = *low = *high = NAN;
+    if (n > 0) {
+        double z = normal_quantile(0.975);
+        *drop = (double)(lost - won) / n;
+        *low = tango_bound(lost, won, n, z);
+        *high = tango_bound(lost, won, n, -z);
     }
-    *drop = (double)(lost - won) / n;
-    if (discordant == 0) {
-        *high = 1 - pow(0.025, 1.0 / n);
-        *low = -*high;
-        return;
-    }
-    double p_low, p_high, share = (double)discordant / n;
-    pare_interval_proportion(lost, discordant, &p_low, &p_high);
-    *low = share * (2 * p_low - 1);
-    *high = share * (2 * p_high - 1);
 }
 
 double pare_bound_paired(int lost, int won, int n, double confidence)
 {
-    const int discordant = lost + won;
-    if (n <= 0) {
-        return NAN;
-    }
-    if (discordant == 0) {
-        return 1 - pow(1 - confidence, 1.0 / n);
-    }
-    const double p = lost >= discordant ? 1 : beta_quantile(lost + 1, won, confidence);
-    return (double)discordant / n * (2 * p - 1);
+    return n > 0 ? tango_bound(lost, won, n, -normal_quantile(confidence)) : NAN;
 }
 
 void pare_figures_top1(int right, int reference_right, int lost, int won, int n, struct pare_figures *f)

@@ -13,12 +13,11 @@
 void pare_interval_proportion(int k, int n, double *low, double *high);
 
 /* Paired drop of top-1: reference right and candidate wrong = `lost`, the reverse = `won`, of n samples.
- * drop = (lost - won) / n; interval: exact binomial interval of lost among the lost + won discordant
- * samples, carried to the difference (conditional on their number). With no discordant sample: the exact
- * one-sided bounds of 0 of n. */
+ * drop = (lost - won) / n with Tango's score interval (Tango, Statistics in Medicine 17, 1998): the number of
+ * discordant samples counts as random too, and none of them leaves z^2 / (n + z^2) on either side. NaN when n is 0. */
 void pare_interval_paired(int lost, int won, int n, double *drop, double *low, double *high);
 
-/* One-sided bound of the same paired drop: with `confidence` (0.95) the true drop is below *high. */
+/* One-sided bound of the same paired drop: with `confidence` (0.95) the true drop is below it. */
 double pare_bound_paired(int lost, int won, int n, double confidence);
 
 /* What is said of a metric on n samples, beside fp32's on the same samples. NaN where undefined. */
@@ -29,7 +28,7 @@ struct pare_figures {
     double drop, drop_low, drop_high;  /* reference - value, paired; 95 % interval */
     double drop_upper;                 /* one-sided 95 % upper bound of the drop */
 };
-/* Top-1: exact binomial intervals (pare_interval_proportion, pare_interval_paired). */
+/* Top-1: pare_interval_proportion, pare_interval_paired. */
 void pare_figures_top1(int right, int reference_right, int lost, int won, int n, struct pare_figures *f);
 /* Any metric: percentile bootstrap over samples, 95 %, `resamples` of them from a fixed seed; a resample counts both
  * sides alike, so that the drop is paired. value(self, side, count): sample i counted count[i] times (NULL = once),

@@ -9,7 +9,7 @@
 
 const char *pare_cost_name(enum pare_figure_id c)
 {
-    static const char *const names[PARE_COST_COUNT] = {"drop", "latency", "bytes"};
+    static const char *const names[PARE_COST_COUNT] = {"drop", "latency", "bytes", "bitops"};
     return (unsigned)c < PARE_COST_COUNT ? names[c] : "?";
 }
 

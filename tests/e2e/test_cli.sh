@@ -103,6 +103,17 @@ done
 code 0 "$pare" eval $p --samples 200 --config "$work/c.json" --split test --json
 code 3 "$pare" solve $p --samples 50 --minimize drop --max-bytes 10kB
 grep -q "over by" "$work/err" || fail "an infeasible budget says by how much"
+# measured answers: within the budget or said not to be; sure asks for the upper bound
+code 0 "$pare" solve $p --samples 50 --max-drop 0.03 --max-bytes 400kB --max-bitops 2G --minimize latency --json
+[ "$(field "d['within'] and d['measured']['drop'] <= 0.03 and d['measured']['bytes'] <= 4e5 and d['measured']['bitops'] <= 2e9")" = True ] ||
+    fail "budgets together"
+[ "$(field "d['tried'][-1]['within'] and all(not t['within'] for t in d['tried'][:-1])")" = True ] || fail "answers that were tried"
+code 0 "$pare" solve $p --samples 50 --max-drop 0.03 --minimize bitops --json
+bitops=$(field "d['measured']['bitops']")
+code 0 "$pare" solve $p --samples 50 --max-drop 0.03 --minimize bytes --json
+[ "$(field "d['measured']['bitops'] >= $bitops")" = True ] || fail "the least BitOps are not the least"
+code 4 "$pare" solve $p --samples 50 --max-drop 0.001 --sure --json # 0 of 2,000 already leaves 0.0013
+[ "$(field "'does not hold' in d['error']['message'] and 'upper bound' in d['error']['message']")" = True ] || fail "what does not hold is said"
 code 0 "$pare" solve $p --samples 50 --pin 'classifier/*=int8' --minimize bytes --max-drop 0.02 --json
 [ "$(field "all(v == 'w8a8' for k, v in d['config'].items() if k.startswith('classifier/'))")" = True ] || fail "a pin was not kept"
 code 0 "$pare" pin $p --list

@@ -1,0 +1,107 @@
+/*
+ * flow_accept.c: predictions choose an answer, measurements accept it. An answer counts only when what was measured on
+ * `search` holds its budgets: the paired drop (or, when asked to be sure, its 95 % upper bound) and the latency. Bytes and
+ * BitOps are exact before. An answer over budget tightens the problem so that it and all that are predicted to be no
+ * better are cut off, and the fit has learned from it.
+ */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "command/flow.h"
+
+/* What has to be within max_drop. */
+static double judged_drop(const struct front_budget *b, const struct front_point *p)
+{
+    return b->sure ? p->search.figures.drop_upper : p->search.figures.drop;
+}
+
+static double ratio(double value, double limit)
+{
+    if (!isfinite(limit) || !isfinite(value)) {
+        return 0;
+    }
+    return value <= limit ? (limit > 0 && value > 0 ? value / limit : 0) : limit > 0 ? value / limit : INFINITY;
+}
+
+double flow_over(const struct front_budget *b, const struct front_point *p)
+{
+    double drop = ratio(judged_drop(b, p), b->max_drop), latency = ratio(p->latency[1], b->max_latency);
+    return drop > latency ? drop : latency;
+}
+
+static json_t *tried_json(const struct front_budget *b, const struct front_point *p)
+{
+    const struct pare_figures *g = &p->search.figures;
+    return json_pack("{s:i, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "point", p->number, "within",
+                     (int)(flow_over(b, p) <= 1), "drop_predicted", pare_json_real(p->drop_predicted), "drop",
+                     pare_json_real(g->drop), "drop_low", pare_json_real(g->drop_low), "drop_high",
+                     pare_json_real(g->drop_high), "drop_upper", pare_json_real(g->drop_upper), "latency_predicted_ms",
+                     pare_json_real(p->latency_predicted), "latency_ms", pare_json_real(p->latency[1]));
+}
+
+bool flow_try_again(struct pare_front *f, struct front_flow *flow, const struct front_budget *b, int point)
+{
+    const struct front_point *p = &f->points[point];
+    double over = flow_over(b, p), best = flow->best >= 0 ? flow_over(b, &f->points[flow->best]) : INFINITY;
+    flow->tried = flow->tried != NULL ? flow->tried : json_array();
+    json_array_append_new(flow->tried, tried_json(b, p));
+    if (flow->best < 0 || over <= 1 || over < best) {
+        flow->best = point;
+    }
+    if (over <= 1 || flow->round >= FRONT_MAX_ROUNDS) {
+        return false;
+    }
+    if (ratio(judged_drop(b, p), b->max_drop) > 1) {
+        /* never past its own loss: the answer is cut off even where the fit says otherwise */
+        double factor = b->max_drop / judged_drop(b, p);
+        flow->max_loss = p->loss_sum * (factor < 0.5 ? 0.5 : factor > 0.95 ? 0.95 : factor);
+    }
+    if (ratio(p->latency[1], b->max_latency) > 1) {
+        double said = p->latency_predicted < b->max_latency ? p->latency_predicted : b->max_latency;
+        flow->max_latency = said * b->max_latency / p->latency[1];
+    }
+    return true;
+}
+
+void flow_say_infeasible(struct pare_front *f, struct front_flow *flow, const struct front_budget *b)
+{
+    const char *which = pare_json_get_string(flow->answer, "violated", "?");
+    double least = pare_json_get_real(flow->answer, "least");
+    if (strcmp(which, "drop") == 0) {
+        double drop = front_drop_of_loss(f, least), over = drop - b->max_drop;
+        pare_error(&flow->err, PARE_ERR_INFEASIBLE, NULL,
+                   "infeasible: the drop cannot be held at %.2f points; the least is about %.2f (over by %.2f)",
+                   100 * b->max_drop, 100 * drop, over > 0 ? 100 * over : 0.0);
+    } else if (strcmp(which, "latency") == 0) {
+        pare_error(&flow->err, PARE_ERR_INFEASIBLE, NULL,
+                   "infeasible: latency cannot be held at %.3f ms; the least is %.3f (over by %.3f)", b->max_latency, least,
+                   least - b->max_latency);
+    } else {
+        double limit = strcmp(which, "bytes") == 0 ? b->max_bytes : b->max_bitops;
+        pare_error(&flow->err, PARE_ERR_INFEASIBLE, NULL,
+                   "infeasible: %s cannot be held at %.0f; the least is %.0f (over by %.0f)", which, limit, least, least - limit);
+    }
+    snprintf(f->solver, sizeof f->solver, "%s", flow->err.message);
+}
+
+void flow_say_over(struct pare_front *f, struct front_flow *flow, const struct front_budget *b, enum pare_status status)
+{
+    const struct front_point *p = &f->points[flow->best];
+    const struct pare_figures *g = &p->search.figures;
+    const char *why = status == PARE_ERR_INFEASIBLE ? "nothing tighter is feasible" : "more may help, or a larger budget";
+    if (ratio(judged_drop(b, p), b->max_drop) > 1) {
+        pare_error(&flow->err, status, NULL,
+                   "measured, the budget does not hold: after %d answers the nearest, %s:%d, drops %.2f points [%.2f, %.2f] on "
+                   "search%s, over %.2f by %.2f; %s",
+                   flow->evaluations, f->runs[flow->run].name, p->number, 100 * g->drop, 100 * g->drop_low,
+                   100 * g->drop_high, b->sure ? ", its upper bound" : "", 100 * b->max_drop,
+                   100 * (judged_drop(b, p) - b->max_drop), why);
+    } else {
+        pare_error(&flow->err, status, NULL,
+                   "measured, the budget does not hold: after %d answers the nearest, %s:%d, takes %.3f ms, over %.3f by %.3f; %s",
+                   flow->evaluations, f->runs[flow->run].name, p->number, p->latency[1], b->max_latency,
+                   p->latency[1] - b->max_latency, why);
+    }
+    snprintf(f->solver, sizeof f->solver, "%s", flow->err.message);
+}
