@@ -22,7 +22,12 @@ struct pare_lua_op_info {
     const char *name, *parameters, *results, *doc;
 };
 const struct pare_lua_op_info *pare_lua_op_info(int i);
-/* The editor stub lua/meta/pare.d.lua, made from the same table. */
+/* Functions of batch scripts; owner is "pare" or "pipeline". NULL behind the last. */
+struct pare_lua_verb_info {
+    const char *owner, *name, *parameters, *results, *doc;
+};
+const struct pare_lua_verb_info *pare_lua_verb_info(int i);
+/* The editor stub lua/meta/pare.d.lua, made from the same tables. */
 void pare_lua_stub(struct pare_strbuf *text);
 
 #endif

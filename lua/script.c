@@ -244,12 +244,6 @@ static int p_policy(lua_State *L)
     return call_front(L, "verb", json_pack("{s:I, s:s, s:o}", "id", (json_int_t)id, "verb", "propose", "args", args));
 }
 
-static const luaL_Reg pipeline_methods[] = {
-    {"sense", p_sense},   {"bench", p_bench},     {"eval", p_eval},     {"solve", p_solve},   {"front", p_front},
-    {"pin", p_pin},       {"free", p_free},       {"points", p_points}, {"export", p_export}, {"command", p_command},
-    {"problem", p_problem}, {"propose", p_propose}, {"policy", p_policy}, {NULL, NULL},
-};
-
 /* pare.open(path [, {models=, levels=, samples=}]) -> pipeline, description */
 static int m_open(lua_State *L)
 {
@@ -279,12 +273,30 @@ static int m_write(lua_State *L)
     return call_front(L, "write", args);
 }
 
+/* The functions of one owner into the table on top of the stack. */
+static void add_functions(lua_State *L, const char *wanted)
+{
+    static const struct {
+        const char *owner, *name;
+        lua_CFunction function;
+    } verbs[] = {
+#define PARE_LUA_VERB(owner, name, function, parameters, results, doc) {#owner, #name, function},
+#include "lua/script.inc"
+    };
+    for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; i++) {
+        if (strcmp(verbs[i].owner, wanted) == 0) {
+            lua_pushcfunction(L, verbs[i].function);
+            lua_setfield(L, -2, verbs[i].name);
+        }
+    }
+}
+
 static int register_module(lua_State *L)
 {
-    static const luaL_Reg module[] = {{"open", m_open}, {"write", m_write}, {NULL, NULL}};
     const json_t *args = lua_touserdata(L, 1);
     luaL_newmetatable(L, PIPELINE_TYPE);
-    luaL_newlib(L, pipeline_methods);
+    lua_newtable(L);
+    add_functions(L, "pipeline");
     pare_lua_lock_table(L, "method");
     lua_setfield(L, -2, "__index");
     lua_pushliteral(L, "pipeline");
@@ -293,7 +305,8 @@ static int register_module(lua_State *L)
     lua_setfield(L, -2, "__metatable");
     lua_pop(L, 1);
     lua_pushglobaltable(L);
-    luaL_newlib(L, module);
+    lua_newtable(L);
+    add_functions(L, "pare");
     pare_lua_lock_table(L, "function of pare");
     lua_pushliteral(L, "pare");
     lua_insert(L, -2);

@@ -12,6 +12,16 @@ const struct pare_lua_op_info *pare_lua_op_info(int i)
     return i >= 0 && i < (int)(sizeof ops / sizeof ops[0]) ? &ops[i] : NULL;
 }
 
+static const struct pare_lua_verb_info verbs[] = {
+#define PARE_LUA_VERB(owner, name, function, parameters, results, doc) {#owner, #name, parameters, results, doc},
+#include "lua/script.inc"
+};
+
+const struct pare_lua_verb_info *pare_lua_verb_info(int i)
+{
+    return i >= 0 && i < (int)(sizeof verbs / sizeof verbs[0]) ? &verbs[i] : NULL;
+}
+
 /* "a: t, b?: t" as annotation lines; `names` receives "a, b". */
 static void parameters(struct pare_strbuf *text, const char *p, struct pare_strbuf *names)
 {
@@ -31,12 +41,50 @@ static void parameters(struct pare_strbuf *text, const char *p, struct pare_strb
     }
 }
 
+static void add_function(struct pare_strbuf *text, const char *owner, const char *name, const char *params,
+                         const char *results, const char *doc)
+{
+    struct pare_strbuf names;
+    pare_strbuf_init(&names);
+    pare_strbuf_printf(text, "\n---%s\n", doc);
+    parameters(text, params, &names);
+    pare_strbuf_printf(text, "---@return %s\nfunction %s%s(%s) end\n", results, owner, name, names.text != NULL ? names.text : "");
+    pare_strbuf_clear(&names);
+}
+
+static const char script_classes[] =
+    "\n---Arguments of a batch script.\n---@type string[]\narg = {}\n"
+    "\n---@class pare.open_options\n---@field models? string folder of named model files\n---@field levels? string candidate "
+    "levels, \"fp16,int8\"\n---@field samples? integer that sensitivity looks at\n"
+    "\n---@class pare.description\n---@field id integer\n---@field name string\n---@field bare boolean no data: everything "
+    "but accuracy\n---@field levels string[]\n---@field stages string[]\n---@field layers {name: string, kind: string, shape: "
+    "string, macs: integer, weights: integer}[]\n"
+    "\n---One of them; without any: fp32.\n---@class pare.which\n---@field config? table<string, string> level by layer\n"
+    "---@field level? string\n---@field run? string \"RUN\" or \"RUN:POINT\"\n"
+    "\n---@class pare.eval : pare.which\n---@field split? string\n---@field samples? integer\n"
+    "\n---@class pare.budget\n---@field minimize? \"latency\"|\"bytes\"|\"drop\"\n---@field max_drop? number fraction\n---@field "
+    "max_latency? number ms\n---@field max_bytes? number\n---@field per? \"layer\"|\"model\"\n---@field name? string of the "
+    "run\n---@field measure? boolean false: predicted only\n---@field time_limit? number seconds\n"
+    "\n---@class pare.point\n---@field run string\n---@field point integer\n---@field label string\n---@field method string\n"
+    "---@field front boolean\n---@field accuracy? number\n---@field drop? number\n---@field latency_ms? number\n---@field "
+    "latency_measured boolean\n---@field bytes? number\n"
+    "\n---@class pare.export\n---@field format \"json\"|\"csv\"|\"md\"|\"png\"|\"svg\"\n---@field path string\n---@field run? "
+    "string\n"
+    "\n---Lists over groups (layers) and levels: cost of group g at level l stands at (g - 1) * #levels + l; false = not "
+    "allowed.\n---@class pare.problem\n---@field groups string[]\n---@field levels string[]\n---@field drop (number|false)[] the "
+    "smooth loss that stands for it\n---@field latency (number|false)[]\n---@field bytes (number|false)[]\n---@field limits "
+    "(number|false)[] of drop, latency, bytes\n"
+    "\n---@class pare.proposal : pare.budget\n---@field config table<string, string>\n---@field method string\n"
+    "\n---@class pipeline\nlocal pipeline = {}\n"
+    "\n---@class pare\npare = {}\n";
+
 void pare_lua_stub(struct pare_strbuf *text)
 {
     pare_strbuf_append(
         text, "---@meta\n"
-              "-- Made from lua/ops.inc; a test checks that it is current. For editors only: "
-              "nothing loads it.\n\n"
+              "-- Made from lua/ops.inc and lua/script.inc; a test checks that it is current. For "
+              "editors only: nothing loads it.\n"
+              "-- `op` is what infer in a pipeline.lua gets, `pare` is what batch scripts find.\n\n"
               "---A tensor of the sample that runs now: t[i], #t, t:shape().\n"
               "---@class tensor\n\n"
               "---Centre, size (fractions of the picture), angle (radians), score, key points.\n"
@@ -46,12 +94,11 @@ void pare_lua_stub(struct pare_strbuf *text)
               "---What infer returns: outcome.class, outcome.score.\n---@class outcome\n\n"
               "---@class op\nlocal op = {}\n");
     for (int i = 0; pare_lua_op_info(i) != NULL; i++) {
-        struct pare_strbuf names;
-        pare_strbuf_init(&names);
-        pare_strbuf_printf(text, "\n---%s\n", ops[i].doc);
-        parameters(text, ops[i].parameters, &names);
-        pare_strbuf_printf(text, "---@return %s\nfunction op.%s(%s) end\n", ops[i].results,
-                           ops[i].name, names.text);
-        pare_strbuf_clear(&names);
+        add_function(text, "op.", ops[i].name, ops[i].parameters, ops[i].results, ops[i].doc);
+    }
+    pare_strbuf_append(text, script_classes);
+    for (int i = 0; pare_lua_verb_info(i) != NULL; i++) {
+        add_function(text, strcmp(verbs[i].owner, "pare") == 0 ? "pare." : "pipeline:", verbs[i].name, verbs[i].parameters,
+                     verbs[i].results, verbs[i].doc);
     }
 }

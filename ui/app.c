@@ -223,6 +223,9 @@ struct pare_ui *pare_ui_new(const struct pare_ui_host *host, const struct pare_u
                 : no_color != NULL && no_color[0] != '\0' ? PARE_THEME_MONO
                                                           : PARE_THEME_DARK;
     ui->mouse = o->mouse;
+    if (o->bindings != NULL) {
+        ui->bindings = *o->bindings;
+    }
     ui->dirty = true;
     for (int i = 0; i < PARE_VIEW_COUNT; i++) {
         ui->tables[i].sort = -1;
@@ -247,6 +250,7 @@ void pare_ui_free(struct pare_ui *ui)
         pare_table_free(&ui->tables[i]);
     }
     pare_popup_close(ui);
+    free(ui->copied);
     pare_surface_free(&ui->surface);
     free(ui);
 }

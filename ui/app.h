@@ -10,6 +10,7 @@
 
 #include "pare.h"
 #include "ui/axis.h"
+#include "ui/bind.h"
 #include "ui/format.h"
 #include "ui/glyph.h"
 #include "ui/keys.h"
@@ -104,6 +105,8 @@ struct pare_ui {
 
     struct pare_prompt prompt;
     struct pare_popup popup;
+    struct pare_bindings bindings;
+    char *copied;      /* text for the terminal's clipboard, taken by the loop; malloc'ed */
     char message[512]; /* our own answer; "" = the state's */
     bool message_is_error;
     char search[64];

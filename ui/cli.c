@@ -91,7 +91,11 @@ int cli_open(struct cli_session *s, const struct cli_options *o, const char *pat
         return cli_fail(o, &err);
     }
     exe[n > 0 ? n : 0] = '\0';
-    int rc = uv_loop_init(&s->loop);
+    int rc = cli_trust(o, path, n > 0 ? exe : o->exe);
+    if (rc != 0) {
+        return rc;
+    }
+    rc = uv_loop_init(&s->loop);
     if (rc != 0) {
         pare_error(&err, PARE_ERR_FAIL, NULL, "cannot start: %s", uv_strerror(rc));
         return cli_fail(o, &err);

@@ -15,7 +15,7 @@ struct cli_options {
     const char *verb, *exe;
     int n_args;
     char **args;               /* what is left after options: pipeline, runs, ... */
-    bool json, quiet, fresh, no_pins, detach, dry_run, yes, front, help, kernels, table, peers, verbose, list, sure;
+    bool json, quiet, fresh, no_pins, detach, dry_run, yes, trust, front, help, kernels, table, peers, verbose, list, sure;
     const char *models, *session, *levels, *config, *run, *level, *split, *out, *format, *method, *per, *minimize, *name;
     const char *free_glob, *keys, *explain, *baseline, *target;
     const char *pins[64], *keep[8];
@@ -63,6 +63,10 @@ int cli_paths(const struct cli_options *o);
 int cli_summary(const struct cli_options *o); /* the workbench without a terminal */
 
 int cli_session(const struct cli_options *o);
+
+/* trust.c: asks, or takes --trust, before a Lua file that others could have written runs. 0 = go on (whatever the file
+ * is: whoever opens it says what is wrong with it), else an exit code. */
+int cli_trust(const struct cli_options *o, const char *path, const char *exe);
 
 /* detach.c: --detach. In the process that goes on, detach returns -1; in the one that was started, when the other holds
  * its session or has failed, the exit code. */

@@ -10,7 +10,7 @@ enum {
     OPT_JSON = 256, OPT_QUIET, OPT_FRESH, OPT_NO_PINS, OPT_DETACH, OPT_FRONT, OPT_KERNELS, OPT_TABLE, OPT_PEERS,
     OPT_MODELS, OPT_SESSION, OPT_LEVELS, OPT_CONFIG, OPT_RUN, OPT_LEVEL, OPT_SPLIT, OPT_OUT, OPT_FORMAT, OPT_METHOD,
     OPT_PER, OPT_MINIMIZE, OPT_NAME, OPT_FREE, OPT_KEYS, OPT_EXPLAIN, OPT_BASELINE, OPT_TARGET, OPT_PIN, OPT_KEEP,
-    OPT_DRY_RUN, OPT_YES, OPT_SAMPLES, OPT_JOBS, OPT_THREADS, OPT_SEED, OPT_MAX_DROP, OPT_MAX_LATENCY, OPT_MAX_BYTES, OPT_MAX_BITOPS, OPT_SURE, OPT_TIME_LIMIT, OPT_LIST
+    OPT_DRY_RUN, OPT_YES, OPT_TRUST, OPT_SAMPLES, OPT_JOBS, OPT_THREADS, OPT_SEED, OPT_MAX_DROP, OPT_MAX_LATENCY, OPT_MAX_BYTES, OPT_MAX_BITOPS, OPT_SURE, OPT_TIME_LIMIT, OPT_LIST
 };
 
 static const struct option long_options[] = {
@@ -18,6 +18,7 @@ static const struct option long_options[] = {
     {"fresh", no_argument, NULL, OPT_FRESH},        {"no-pins", no_argument, NULL, OPT_NO_PINS},
     {"detach", no_argument, NULL, OPT_DETACH},      {"front", no_argument, NULL, OPT_FRONT},
     {"dry-run", no_argument, NULL, OPT_DRY_RUN},    {"yes", no_argument, NULL, OPT_YES},
+    {"trust", no_argument, NULL, OPT_TRUST},
     {"kernels", no_argument, NULL, OPT_KERNELS},    {"table", no_argument, NULL, OPT_TABLE},
     {"peers", no_argument, NULL, OPT_PEERS},        {"models", required_argument, NULL, OPT_MODELS},
     {"session", required_argument, NULL, OPT_SESSION}, {"levels", required_argument, NULL, OPT_LEVELS},
@@ -90,6 +91,7 @@ static int take_option(struct cli_options *o, int c, const char *value)
     case OPT_FRONT: o->front = true; break;
     case OPT_DRY_RUN: o->dry_run = true; break;
     case OPT_YES: o->yes = true; break;
+    case OPT_TRUST: o->trust = true; break;
     case OPT_KERNELS: o->kernels = true; break;
     case OPT_TABLE: o->table = true; break;
     case OPT_PEERS: o->peers = true; break;
@@ -243,6 +245,7 @@ void cli_usage(const char *verb)
     }
     printf("everywhere: --json  --fresh (ignore cached results)  --session F  --models DIR  --levels L,L|paper|default\n"
            "            --keep inputs=LEVEL --keep outputs=LEVEL  --jobs N  --quiet  --help  --version\n"
+           "            --trust (this version of a pipeline.lua or script that others could have written)\n"
            "            --detach (eval, sense, bench, solve, script: go on without a terminal)\n"
            "levels: fp32 fp16 w<W>a<A> (W, A 1..8) w<W>a32; int8 = w8a8, int4 = w4a4, int2 = w2a2, bin1 = w1a1\n"
            "exit:   0 ok, 1 failed, 2 usage, 3 infeasible, 4 partial, 65 bad data, 66 no input, 70 our bug,\n"

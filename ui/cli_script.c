@@ -43,6 +43,10 @@ int cli_script(const struct cli_options *o)
         return cli_fail(o, &err);
     }
     exe[n] = '\0';
+    int rc = cli_trust(o, o->args[0], exe);
+    if (rc != 0) {
+        return rc;
+    }
     uv_loop_init(&loop);
     struct pare_script_options options = {.path = o->args[0],
                                           .n_args = o->n_args - 1,

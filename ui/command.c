@@ -240,38 +240,47 @@ static void do_explain(struct pare_ui *ui)
     pare_popup_show(ui, title, text[0] != '\0' ? text : "nothing was measured here yet");
 }
 
-static void do_yank(struct pare_ui *ui)
+/* The solve that this screen shows; `between` stands before every pin. */
+static void solve_line(struct pare_ui *ui, struct pare_strbuf *b, const char *between)
 {
-    struct pare_strbuf b;
-    char name[64];
-    pare_strbuf_init(&b);
     const struct pare_state *st = ui->st;
-    const char *path = st->path != NULL ? st->path : ".";
-    pare_strbuf_printf(&b, "this solve:\n  pare solve %s", path);
+    pare_strbuf_printf(b, "pare solve %s", st->path != NULL ? st->path : ".");
     if (isfinite(st->max_drop)) {
-        pare_strbuf_printf(&b, " --max-drop %g", st->max_drop);
+        pare_strbuf_printf(b, " --max-drop %g", st->max_drop);
     }
     if (isfinite(st->max_latency_ms)) {
-        pare_strbuf_printf(&b, " --max-latency %g", st->max_latency_ms);
+        pare_strbuf_printf(b, " --max-latency %g", st->max_latency_ms);
     }
     if (isfinite(st->max_bytes)) {
-        pare_strbuf_printf(&b, " --max-bytes %.0f", st->max_bytes);
+        pare_strbuf_printf(b, " --max-bytes %.0f", st->max_bytes);
     }
     if (isfinite(st->max_bitops)) {
-        pare_strbuf_printf(&b, " --max-bitops %.0f", st->max_bitops);
+        pare_strbuf_printf(b, " --max-bitops %.0f", st->max_bitops);
     }
     if (st->minimize != NULL && strcmp(st->minimize, "latency") != 0) {
-        pare_strbuf_printf(&b, " --minimize %s", st->minimize);
+        pare_strbuf_printf(b, " --minimize %s", st->minimize);
     }
     for (int i = 0; i < st->n_layers; i++) {
         const struct pare_layer *l = &st->layers[i];
         if (l->pin_lo >= 0) {
-            pare_strbuf_printf(&b, " \\\n    --pin '%s=%s", l->name,
-                               pare_ui_level_name(ui, l->pin_lo));
-            pare_strbuf_printf(&b, l->pin_hi != l->pin_lo ? "..%s'" : "'",
-                               pare_ui_level_name(ui, l->pin_hi));
+            pare_strbuf_printf(b, "%s--pin '%s=%s", between, l->name, pare_ui_level_name(ui, l->pin_lo));
+            pare_strbuf_printf(b, l->pin_hi != l->pin_lo ? "..%s'" : "'", pare_ui_level_name(ui, l->pin_hi));
         }
     }
+}
+
+static void do_yank(struct pare_ui *ui)
+{
+    struct pare_strbuf b, line;
+    char name[64];
+    pare_strbuf_init(&b);
+    pare_strbuf_init(&line);
+    const char *path = ui->st->path != NULL ? ui->st->path : ".";
+    solve_line(ui, &line, " ");
+    free(ui->copied);
+    ui->copied = line.failed ? NULL : pare_strbuf_take(&line);
+    pare_strbuf_append(&b, "this solve:\n  ");
+    solve_line(ui, &b, " \\\n    ");
     if (ui->point >= 0) {
         pare_ui_point_name(ui, ui->point, name, sizeof name);
         pare_strbuf_printf(&b,
@@ -281,6 +290,7 @@ static void do_yank(struct pare_ui *ui)
     }
     pare_popup_show(ui, "command line", b.text);
     pare_strbuf_clear(&b);
+    pare_strbuf_clear(&line);
 }
 
 /* Appends text broken at blanks; further lines start at `indent`. */
@@ -341,6 +351,10 @@ void pare_ui_show_help(struct pare_ui *ui, const char *command)
             short_keys(c->keys, text, sizeof text);
             pare_strbuf_printf(&b, "  %-8s %-9s ", text, c->name);
             append_wrapped(&b, c->help, 21, width);
+        }
+        for (int i = 0; i < ui->bindings.n; i++) {
+            pare_strbuf_printf(&b, i == 0 ? "\nyour keys:\n  %-10s %s\n" : "  %-10s %s\n",
+                               pare_key_name(ui->bindings.key[i], text, sizeof text), ui->bindings.line[i]);
         }
         pare_popup_show(ui, "help", b.text);
     }

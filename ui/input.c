@@ -137,6 +137,22 @@ static bool move_table(struct pare_ui *ui, enum pare_motion motion)
     return true;
 }
 
+/* A bound key: a bare command is what its own first key does (it asks for what is missing), a whole line is run. */
+static void run_binding(struct pare_ui *ui, const char *line)
+{
+    const int command = pare_command_find(line);
+    if (strcmp(line, "none") == 0) {
+        return;
+    }
+    if (command >= 0) {
+        run_key(ui, command, 0);
+    } else if (is_long(ui, line)) {
+        pare_prompt_open(ui, ':', line);
+    } else {
+        pare_ui_execute(ui, line);
+    }
+}
+
 void pare_ui_key(struct pare_ui *ui, int key)
 {
     int which = 0;
@@ -164,7 +180,10 @@ void pare_ui_key(struct pare_ui *ui, int key)
         return;
     }
     const enum pare_motion motion = pare_key_motion(key);
-    if (motion == PARE_MOVE_ESC) {
+    const char *bound = pare_bindings_line(&ui->bindings, key);
+    if (bound != NULL) {
+        run_binding(ui, bound);
+    } else if (motion == PARE_MOVE_ESC) {
         escape(ui);
     } else if (motion != PARE_MOVE_NONE) {
         const struct pare_view_ops *view = pare_view_ops(pare_ui_active(ui));

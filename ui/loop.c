@@ -80,6 +80,13 @@ static void after_keys(struct screen *sc)
     if (sc->ui->suspend) {
         suspend(sc);
     }
+    if (sc->ui->copied != NULL) {
+        if (pare_term_copy(sc->term, sc->ui->copied)) {
+            pare_ui_say(sc->ui, false, "the solve was sent to your terminal's clipboard too (OSC 52)");
+        }
+        free(sc->ui->copied);
+        sc->ui->copied = NULL;
+    }
     if (sc->ui->mouse != sc->mouse) {
         sc->mouse = sc->ui->mouse;
         pare_term_mouse(sc->term, sc->mouse);

@@ -276,18 +276,32 @@ bool pare_prompt_key(struct pare_ui *ui, int key)
     return true;
 }
 
-/* While "pin LAYER=LEVEL" is being typed: what it would change, from cached costs. */
+static int level_named(const struct pare_ui *ui, const char *name)
+{
+    for (int l = 0; l < ui->st->n_levels; l++) {
+        if (strcmp(ui->st->level_names[l], name) == 0) {
+            return l;
+        }
+    }
+    return -1;
+}
+
+/* While "pin LAYER=LEVEL[..LEVEL]" is being typed: what it would change, from cached costs. */
 static bool preview_of_line(const struct pare_ui *ui, const char *line, char *text, size_t size)
 {
-    char name[128] = "", level[32] = "";
-    if (ui->host.preview == NULL || sscanf(line, "pin %127[^= ]=%31s", name, level) != 2) {
+    char name[128] = "", level[64] = "", *dots;
+    if (ui->host.preview == NULL || (sscanf(line, "pin %127[^= ]=%63s", name, level) != 2 &&
+                                     sscanf(line, "keep %127[^= ]=%63s", name, level) != 2)) {
         return false;
     }
-    for (int i = 0; i < ui->st->n_layers; i++) {
-        for (int l = 0; strcmp(ui->st->layers[i].name, name) == 0 && l < ui->st->n_levels; l++) {
-            if (strcmp(ui->st->level_names[l], level) == 0) {
-                return ui->host.preview(ui->host.user, i, l, l, text, size);
-            }
+    dots = strstr(level, "..");
+    if (dots != NULL) {
+        *dots = '\0';
+    }
+    const int a = level_named(ui, level), b = dots != NULL ? level_named(ui, dots + 2) : a;
+    for (int i = 0; a >= 0 && b >= 0 && i < ui->st->n_layers; i++) {
+        if (strcmp(ui->st->layers[i].name, name) == 0) {
+            return ui->host.preview(ui->host.user, i, a < b ? a : b, a < b ? b : a, text, size);
         }
     }
     return false;

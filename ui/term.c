@@ -478,6 +478,31 @@ void pare_term_mouse(struct pare_term *t, bool on)
     mousemask(on ? BUTTON1_PRESSED | BUTTON4_PRESSED | BUTTON5_PRESSED : 0, NULL);
 }
 
+#define MAX_COPY 5000 /* bytes: some terminals take no more than 8 kB of base64 */
+
+bool pare_term_copy(struct pare_term *t, const char *text)
+{
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    const char *type = getenv("TERM"), *tmux = getenv("TMUX");
+    const unsigned char *p = (const unsigned char *)text;
+    const size_t n = strlen(text);
+    const bool wrap = tmux != NULL && tmux[0] != '\0';
+    if (n > MAX_COPY || type == NULL || strcmp(type, "linux") == 0 || strcmp(type, "dumb") == 0 || strncmp(type, "vt", 2) == 0) {
+        return false;
+    }
+    /* tmux hands on only what is wrapped, and only with allow-passthrough */
+    fputs(wrap ? "\033Ptmux;\033\033]52;c;" : "\033]52;c;", t->out);
+    for (size_t i = 0; i < n; i += 3) {
+        const unsigned long bits = (unsigned long)p[i] << 16 | (i + 1 < n ? (unsigned long)p[i + 1] << 8 : 0) | (i + 2 < n ? p[i + 2] : 0);
+        fputc(digits[bits >> 18 & 63], t->out);
+        fputc(digits[bits >> 12 & 63], t->out);
+        fputc(i + 1 < n ? digits[bits >> 6 & 63] : '=', t->out);
+        fputc(i + 2 < n ? digits[bits & 63] : '=', t->out);
+    }
+    fputs(wrap ? "\a\033\\" : "\a", t->out);
+    return fflush(t->out) == 0;
+}
+
 void pare_term_suspend(struct pare_term *t)
 {
     struct sigaction stop, before;

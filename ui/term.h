@@ -40,6 +40,9 @@ void pare_term_click(const struct pare_term *t, int *x, int *y);
 /* Asks the kernel for the size and adapts. */
 void pare_term_size(struct pare_term *t, int *columns, int *rows);
 void pare_term_mouse(struct pare_term *t, bool on);
+/* Puts text into the clipboard of the terminal, wherever that runs (OSC 52); false when the terminal is not of a kind that
+ * knows it, or the text is too long for what terminals take. Nobody answers: it is sent, not known to have arrived. */
+bool pare_term_copy(struct pare_term *t, const char *text);
 /* Gives the terminal back, stops the process, and takes the terminal again on SIGCONT. */
 void pare_term_suspend(struct pare_term *t);
 /* True when the other side hung up. */

@@ -18,6 +18,7 @@
 
 struct uv_loop_s;
 struct pare_ui;
+struct pare_bindings;
 
 /* What the workbench needs from outside; `user` is handed back to every call. Only state is
  * required. */
@@ -42,6 +43,7 @@ struct pare_ui_options {
     const char *view;       /* first view; NULL = scatter */
     const char *key_script; /* file of keys and :commands, run without a terminal at columns x rows;
                                NULL = none */
+    const struct pare_bindings *bindings; /* the user's keys (bind.h), copied; NULL = none */
     int columns, rows;      /* of a key script; 0 = COLUMNS and LINES, else 80x24 */
     bool mouse;             /* off leaves selecting to the terminal */
     const char *log_path;   /* where text for fd 2 goes while the screen is up; NULL = a temporary

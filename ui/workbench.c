@@ -1,10 +1,14 @@
 #include "ui/workbench.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
+#include "src/base/file.h"
+#include "ui/bind.h"
 #include "ui/ui.h"
 
 static const struct pare_state *get_state(void *user)
@@ -55,10 +59,26 @@ static void go_on(struct cli_session *s)
     }
 }
 
+/* The user's keys; no file, no keys. */
+static enum pare_status read_bindings(struct pare_bindings *b, struct pare_error *err)
+{
+    char path[PATH_MAX];
+    memset(b, 0, sizeof *b);
+    if (pare_user_folder(PARE_USER_CONFIG, path, sizeof path - 8, NULL) != PARE_OK) {
+        return PARE_OK;
+    }
+    strcat(path, "/keys");
+    return pare_is_file(path) ? pare_bindings_read(b, path, err) : PARE_OK;
+}
+
 int workbench_run(const struct cli_options *o)
 {
     struct cli_session s;
+    struct pare_bindings bindings;
     struct pare_error err = {0};
+    if (read_bindings(&bindings, &err) != PARE_OK) {
+        return cli_fail(o, &err);
+    }
     int rc = cli_open(&s, o, o->args[0], false, true);
     if (rc != 0) {
         return rc;
@@ -71,7 +91,7 @@ int workbench_run(const struct cli_options *o)
                                 .complete = complete,
                                 .explain_cell = explain_cell,
                                 .explain_point = explain_point};
-    struct pare_ui_options options = {.key_script = o->keys};
+    struct pare_ui_options options = {.key_script = o->keys, .bindings = &bindings};
     switch (pare_ui_run(&s.loop, &host, &options, &err)) {
     case PARE_UI_QUIT:
         break;

@@ -1,5 +1,6 @@
 ---@meta
--- Made from lua/ops.inc; a test checks that it is current. For editors only: nothing loads it.
+-- Made from lua/ops.inc and lua/script.inc; a test checks that it is current. For editors only: nothing loads it.
+-- `op` is what infer in a pipeline.lua gets, `pare` is what batch scripts find.
 
 ---A tensor of the sample that runs now: t[i], #t, t:shape().
 ---@class tensor
@@ -241,3 +242,153 @@ function op.concat(axis, ...) end
 ---@param ... integer
 ---@return tensor
 function op.transpose(values, ...) end
+
+---Arguments of a batch script.
+---@type string[]
+arg = {}
+
+---@class pare.open_options
+---@field models? string folder of named model files
+---@field levels? string candidate levels, "fp16,int8"
+---@field samples? integer that sensitivity looks at
+
+---@class pare.description
+---@field id integer
+---@field name string
+---@field bare boolean no data: everything but accuracy
+---@field levels string[]
+---@field stages string[]
+---@field layers {name: string, kind: string, shape: string, macs: integer, weights: integer}[]
+
+---One of them; without any: fp32.
+---@class pare.which
+---@field config? table<string, string> level by layer
+---@field level? string
+---@field run? string "RUN" or "RUN:POINT"
+
+---@class pare.eval : pare.which
+---@field split? string
+---@field samples? integer
+
+---@class pare.budget
+---@field minimize? "latency"|"bytes"|"drop"
+---@field max_drop? number fraction
+---@field max_latency? number ms
+---@field max_bytes? number
+---@field per? "layer"|"model"
+---@field name? string of the run
+---@field measure? boolean false: predicted only
+---@field time_limit? number seconds
+
+---@class pare.point
+---@field run string
+---@field point integer
+---@field label string
+---@field method string
+---@field front boolean
+---@field accuracy? number
+---@field drop? number
+---@field latency_ms? number
+---@field latency_measured boolean
+---@field bytes? number
+
+---@class pare.export
+---@field format "json"|"csv"|"md"|"png"|"svg"
+---@field path string
+---@field run? string
+
+---Lists over groups (layers) and levels: cost of group g at level l stands at (g - 1) * #levels + l; false = not allowed.
+---@class pare.problem
+---@field groups string[]
+---@field levels string[]
+---@field drop (number|false)[] the smooth loss that stands for it
+---@field latency (number|false)[]
+---@field bytes (number|false)[]
+---@field limits (number|false)[] of drop, latency, bytes
+
+---@class pare.proposal : pare.budget
+---@field config table<string, string>
+---@field method string
+
+---@class pipeline
+local pipeline = {}
+
+---@class pare
+pare = {}
+
+---Opens a pipeline and its session; a second time it gives the same one.
+---@param path string
+---@param options? pare.open_options
+---@return pipeline|nil, pare.description|string, integer?
+function pare.open(path, options) end
+
+---Writes the whole file or nothing.
+---@param path string
+---@param text string
+---@return table|nil, string?, integer?
+function pare.write(path, text) end
+
+---The sensitivity of every layer at every level, as `pare sense --json`.
+---@return table|nil, string?, integer?
+function pipeline:sense() end
+
+---Latency per layer and end to end, as `pare bench --json`.
+---@param which? pare.which
+---@return table|nil, string?, integer?
+function pipeline:bench(which) end
+
+---Accuracy with its interval and paired drop, as `pare eval --json`.
+---@param which? pare.eval
+---@return table|nil, string?, integer?
+function pipeline:eval(which) end
+
+---The best configuration within the budget, measured, as `pare solve --json`.
+---@param budget? pare.budget
+---@return table|nil, string?, integer?
+function pipeline:solve(budget) end
+
+---The whole front: a row of budgets, as `pare solve --front --json`.
+---@param budget? pare.budget
+---@return table|nil, string?, integer?
+function pipeline:front(budget) end
+
+---Holds layers: "GLOB=LEVEL" or "GLOB=LEVEL..LEVEL".
+---@param pin string
+---@return table|nil, string?, integer?
+function pipeline:pin(pin) end
+
+---Leaves layers to the solver again.
+---@param glob string
+---@return table|nil, string?, integer?
+function pipeline:free(glob) end
+
+---All points of the session with their figures.
+---@return pare.point[]|nil, string?, integer?
+function pipeline:points() end
+
+---Writes a configuration, all points, a report or the plot.
+---@param what pare.export
+---@return table|nil, string?, integer?
+function pipeline:export(what) end
+
+---One command of the workbench, as typed after `:`.
+---@param line string
+---@return table|nil, string?, integer?
+function pipeline:command(line) end
+
+---What a solver sees: levels, layers, costs, limits.
+---@param budget? pare.budget
+---@return pare.problem|nil, string?, integer?
+function pipeline:problem(budget) end
+
+---Takes a configuration as the answer of a method, measures it; a run like a solver's.
+---@param answer pare.proposal
+---@return table|nil, string?, integer?
+function pipeline:propose(answer) end
+
+---Asks a function for a configuration, proposes it under its name.
+---@param name string
+---@param choose fun(problem: pare.problem): table
+---@param budget? pare.budget
+---@return table|nil, string?, integer?
+function pipeline:policy(name, choose, budget) end

@@ -10,6 +10,7 @@
 
 #include "base/file.h"
 #include "base/strbuf.h"
+#include "command/trust.h"
 #include "pk.h"
 
 #define MAX_LOG 500
@@ -494,6 +495,10 @@ enum pare_status pare_front_open(struct uv_loop_s *loop, const struct pare_front
     }
     if (status == PARE_OK && options->models_dir != NULL && f->models == NULL) {
         status = pare_error(err, PARE_ERR_NOINPUT, options->models_dir, "no such folder (--models)");
+    }
+    if (status == PARE_OK) {
+        struct pare_trust trust;
+        status = pare_trust_check(real, options->exe, &trust, err);
     }
     if (status == PARE_OK) {
         f->real_path = strdup(real);

@@ -10,6 +10,7 @@
  *   state.c     struct pare_state for the screen
  *   lines.c     commands as text
  *   follow.c    a second process on the same session; verbs that were left unfinished
+ *   trust.c     Lua files that others could have written
  *   front.c     opening, jobs coming back, closing
  */
 #ifndef PARE_COMMAND_FRONT_H

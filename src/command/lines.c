@@ -440,8 +440,7 @@ enum pare_status pare_front_command(struct pare_front *f, const char *line, int 
 
 bool pare_front_preview(struct pare_front *f, int layer, int level_lo, int level_hi, char *text, size_t size)
 {
-    (void)level_lo;
-    unsigned char *levels = f->described && layer >= 0 && layer < f->n_layers && level_hi >= 0 && level_hi < f->n_levels
+    unsigned char *levels = f->described && layer >= 0 && layer < f->n_layers && level_lo >= 0 && level_lo <= level_hi && level_hi < f->n_levels
                                 ? malloc((size_t)f->n_layers + 1) : NULL;
     if (levels == NULL) {
         return false;
@@ -456,14 +455,20 @@ bool pare_front_preview(struct pare_front *f, int layer, int level_lo, int level
     }
     double loss = front_loss_sum(f, levels), ms = front_latency_sum(f, levels), bytes = front_bytes(f, levels);
     int before = levels[layer];
-    levels[layer] = (unsigned char)level_hi;
+    if (before >= level_lo && before <= level_hi && level_lo < level_hi) {
+        free(levels);
+        snprintf(text, size, "%s is at %s, within the range: nothing changes by itself", f->layers[layer].name, f->level_alias[before]);
+        return true;
+    }
+    int after = before < level_lo ? level_lo : before > level_hi ? level_hi : before; /* the nearest that is allowed */
+    levels[layer] = (unsigned char)after;
     double loss2 = front_loss_sum(f, levels), ms2 = front_latency_sum(f, levels), bytes2 = front_bytes(f, levels);
     free(levels);
     if (!isfinite(loss) || !isfinite(loss2)) {
         return false;
     }
     double drop = front_drop_of_loss(f, loss), drop2 = front_drop_of_loss(f, loss2);
-    size_t used = (size_t)snprintf(text, size, "%s %s > %s: ", f->layers[layer].name, f->level_alias[before], f->level_alias[level_hi]);
+    size_t used = (size_t)snprintf(text, size, "%s %s > %s: ", f->layers[layer].name, f->level_alias[before], f->level_alias[after]);
     if (isfinite(drop) && isfinite(drop2) && used < size) {
         used += (size_t)snprintf(text + used, size - used, "drop %.2f > %.2f %% (predicted), ", 100 * drop, 100 * drop2);
     } else if (used < size) {

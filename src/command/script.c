@@ -6,6 +6,7 @@
 
 #include "base/file.h"
 #include "base/json.h"
+#include "command/trust.h"
 #include "export/export.h"
 #include "job/sched.h"
 
@@ -81,7 +82,7 @@ static void on_check(uv_check_t *check)
     struct pare_error err = {0};
     enum pare_status status = PARE_OK;
     const void *json = NULL;
-    if (s->task == 0 || s->stopped) {
+    if (s->task == 0 || s->flow == 0 || s->stopped) { /* flow 0: a front that is being opened turns the loop */
         return;
     }
     struct pare_front *f = s->fronts[s->waiting_front];
@@ -242,6 +243,11 @@ enum pare_status pare_script_start(struct uv_loop_s *loop, const struct pare_scr
     if (realpath(options->path, real) == NULL) {
         free(s);
         return pare_error(err, PARE_ERR_NOINPUT, options->path, "no such script");
+    }
+    struct pare_trust trust;
+    if (pare_trust_check(real, options->front.exe, &trust, err) != PARE_OK) {
+        free(s);
+        return err != NULL ? err->code : PARE_ERR_PERMISSION;
     }
     s->options = *options;
     s->loop = loop;

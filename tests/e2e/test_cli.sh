@@ -137,10 +137,16 @@ code 73 "$pare" new "$work/fresh" $p/classifier.onnx
 grep -q infer "$work/fresh/pipeline.lua" || fail "pare new"
 
 # scripts
-cat >"$work/s.lua" <<'L'
+{ printf 'local stub = [==[\n'; cat lua/meta/pare.d.lua; printf ']==]\n'; } >"$work/s.lua"
+cat >>"$work/s.lua" <<'L'
 local p, about = assert(pare.open(arg[1], {samples = 50}))
 print(about.name, #about.layers)
 local e = assert(p:eval{level = "int8", split = "search", samples = 100})
+for line in stub:gmatch("[^\n]+") do -- what editors are told exists
+  local method, verb = line:match("^function pipeline:(%w+)"), line:match("^function pare%.(%w+)")
+  assert(not method or p[method], method)
+  assert(not verb or pare[verb], verb)
+end
 local none, why, code = p:solve{minimize = "drop", max_bytes = 10000}
 print(e.samples, none, code)
 assert(pare.write(arg[2], ("%.4f\n"):format(e.accuracy)))

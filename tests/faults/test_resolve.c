@@ -134,6 +134,19 @@ static void turn_pins(uv_loop_t *loop, struct pare_front *f, struct pare_ui *ui,
            f->n_layers, f->n_levels, what, *median, *most, TURNS, solver[TURNS / 2], solver[TURNS - 1]);
 }
 
+static void check_previews(struct pare_front *f)
+{
+    char text[256];
+    assert_true(pare_front_preview(f, 3, 1, 1, text, sizeof text)); /* fp16 exactly: not what int8 does */
+    assert_non_null(strstr(text, "int8 > fp16: "));
+    assert_true(pare_front_preview(f, 3, 0, 1, text, sizeof text)); /* fp32..fp16: the nearest of them */
+    assert_non_null(strstr(text, "int8 > fp16: "));
+    assert_true(pare_front_preview(f, 3, 3, 5, text, sizeof text));
+    assert_non_null(strstr(text, "int8 > w4a8: "));
+    assert_true(pare_front_preview(f, 3, 1, 4, text, sizeof text));
+    assert_non_null(strstr(text, "nothing changes"));
+}
+
 static void pin_and_solve_again_does_not_wait_for_workers(void **state)
 {
     const char *models = test_models_dir(), *given = getenv("PARE_RESOLVE_SESSION");
@@ -163,6 +176,7 @@ static void pin_and_solve_again_does_not_wait_for_workers(void **state)
     assert_true(f->n_layers > 100);
     if (given == NULL) {
         invent_costs(f);
+        check_previews(f);
     }
     struct pare_ui_host host = {.user = f, .state = get_state, .command = run_command};
     struct pare_ui *ui = pare_ui_new(&host, NULL, 120, 36);

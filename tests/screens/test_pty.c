@@ -211,6 +211,25 @@ static void hang_up_ends_within_a_second_without_spinning(void **state)
     }
 }
 
+static void yank_reaches_the_terminal(void **state)
+{
+    (void)state;
+    struct session s;
+    char line[64] = "";
+    start(&s, 120, 36, "--full", false);
+    assert_true(output(&s, "hand_gesture", 20));
+    output(&s, NULL, 0.3);
+    assert_int_equal(write(s.master, "y", 1), 1);
+    assert_true(output(&s, "\033]52;c;cGFyZSBzb2x2ZS", 5)); /* "pare solve" in base64 */
+    assert_true(output(&s, "clipboard", 5));
+    assert_int_equal(write(s.master, "\033", 1), 1);
+    output(&s, NULL, 0.3);
+    assert_int_equal(write(s.master, "q", 1), 1);
+    assert_true(report(&s, line, sizeof line, 10, true));
+    assert_memory_equal(line, "ended 0 ", 8);
+    finish(&s);
+}
+
 static void resize_storm_is_survived(void **state)
 {
     (void)state;
@@ -307,7 +326,8 @@ int main(void)
     signal(SIGPIPE, SIG_IGN);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(hang_up_ends_within_a_second_without_spinning),
-        cmocka_unit_test(resize_storm_is_survived),
+        cmocka_unit_test(yank_reaches_the_terminal),
+                                       cmocka_unit_test(resize_storm_is_survived),
         cmocka_unit_test(suspend_gives_the_line_back_and_resume_redraws),
         cmocka_unit_test(crash_leaves_a_usable_terminal),
         cmocka_unit_test(idle_sends_nothing_and_sleeps)};

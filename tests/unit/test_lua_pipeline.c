@@ -421,6 +421,39 @@ static void the_editor_stub_is_current(void **state)
     pare_strbuf_clear(&text);
 }
 
+/* What the committed stub declares and what the tables register are the same functions. */
+static void the_stub_declares_every_function_and_no_other(void **state)
+{
+    struct pare_file file;
+    struct pare_error err;
+    char name[96];
+    int functions = 0, declared = 0;
+    (void)state;
+    assert_int_equal(pare_file_open(test_source("lua/meta/pare.d.lua"), 1 << 20, &file, &err), PARE_OK);
+    char *text = calloc(file.size + 1, 1);
+    assert_non_null(text);
+    memcpy(text, file.data, file.size);
+    for (int i = 0; pare_lua_op_info(i) != NULL; i++, functions++) {
+        snprintf(name, sizeof name, "\nfunction op.%s(", pare_lua_op_info(i)->name);
+        if (strstr(text, name) == NULL) {
+            fail_msg("the stub lacks%s", name);
+        }
+    }
+    for (int i = 0; pare_lua_verb_info(i) != NULL; i++, functions++) {
+        const struct pare_lua_verb_info *v = pare_lua_verb_info(i);
+        snprintf(name, sizeof name, "\nfunction %s%s%s(", v->owner, strcmp(v->owner, "pare") == 0 ? "." : ":", v->name);
+        if (strstr(text, name) == NULL) {
+            fail_msg("the stub lacks%s", name);
+        }
+    }
+    for (const char *at = text; (at = strstr(at, "\nfunction ")) != NULL; at++) {
+        declared++;
+    }
+    assert_int_equal(declared, functions);
+    pare_file_close(&file);
+    free(text);
+}
+
 static void sample_pipelines_load(void **state)
 {
     static const char *const names[] = {"sample_pipelines/hand_gesture",
@@ -452,6 +485,7 @@ int main(void)
         cmocka_unit_test(metrics_have_options_and_stages),
         cmocka_unit_test(boxes_and_reports_are_outcomes),
         cmocka_unit_test(the_editor_stub_is_current),
+        cmocka_unit_test(the_stub_declares_every_function_and_no_other),
         cmocka_unit_test(sample_pipelines_load),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
