@@ -222,7 +222,7 @@ void cli_usage(const char *verb)
         {"info", "pare info P", "stages, layers, shapes, parameters, MACs"},
         {"eval", "pare eval P [--config F | --run R[:POINT] | --level L] [--split S] [--samples N]", "accuracy with interval, drop, bytes, BitOps"},
         {"sense", "pare sense P [--levels L,L] [--samples N] [--explain LAYER]", "what every layer loses at every level"},
-        {"bench", "pare bench P [--config F | --run R | --level L]", "latency, per layer and end to end"},
+        {"bench", "pare bench P [--config F | --run R | --level L] [--threads N]", "latency, per layer with its floor and end to end; hot, cold"},
         {"bench", "pare bench --kernels [WORD ...]", "every kernel of this machine: MAC per cycle, limit, share"},
         {"solve", "pare solve P [--minimize latency|bytes|bitops|drop] [--max-drop X] [--max-latency MS] [--max-bytes N]", "the best configuration within budgets"},
         {"solve", "           [--max-bitops N] [--sure (the drop's 95 % upper bound holds)]", ""},

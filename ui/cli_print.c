@@ -179,11 +179,40 @@ void cli_print_sense(const json_t *json)
     printf("! suspected: RMSE/s above 0.7 (0.29 is an unclipped, dense tensor of many levels)\n");
 }
 
+/* One stage alone: hot, cold, what the clock between steps costs, several threads. */
+static void print_stage_bench(const json_t *stage)
+{
+    const json_t *w = json_object_get(stage, "in_place"), *hot = json_object_get(w, "whole"), *cold = json_object_get(w, "cold");
+    const json_t *threads = json_object_get(w, "threads");
+    const double fast = pare_json_get_real(w, "tiles_fast_ms"), slow = pare_json_get_real(w, "tiles_slow_ms");
+    char a[32], b[32], c[32], d[32], e[32];
+    if (w == NULL) {
+        return;
+    }
+    printf("stage %s: %.2f calls, hot %s (min %s, p90 %s) ms, cold weights %s ms%s\n", pare_json_get_string(stage, "name", ""),
+           pare_json_get_real(stage, "calls"), number(a, pare_json_get_real(hot, "median"), 4),
+           number(b, pare_json_get_real(hot, "min"), 4), number(c, pare_json_get_real(hot, "p90"), 4),
+           number(d, pare_json_get_real(cold, "median"), 4), pare_json_get_bool(hot, "noisy", false) ? "  NOISY" : "");
+    printf("    sum of the parts over the whole %s, profiling on over off %s, blocks left out %s %%, repeated %lld",
+           number(a, pare_json_get_real(w, "sum_over_whole"), 3), number(b, pare_json_get_real(w, "profiling"), 3),
+           number(c, 100 * pare_json_get_real(hot, "disturbed"), 0), (long long)pare_json_get_int(w, "repeated", 0));
+    if (isfinite(fast) || isfinite(slow)) {
+        printf(", tiles fast %s slow %s ms", number(d, fast, 4), number(e, slow, 4));
+    }
+    printf("\n");
+    if (threads != NULL) {
+        printf("    %lld threads on %lld cores: %s ms a run (one alone %s), %s runs/s, %sx\n", (long long)pare_json_get_int(threads, "n", 0),
+               (long long)pare_json_get_int(threads, "cores", 0), number(a, pare_json_get_real(threads, "ms"), 4),
+               number(b, pare_json_get_real(threads, "alone_ms"), 4), number(c, pare_json_get_real(threads, "runs_per_s"), 0),
+               number(d, pare_json_get_real(threads, "speedup"), 2));
+    }
+}
+
 void cli_print_bench(const json_t *json)
 {
     const json_t *layers = json_object_get(json, "layers"), *t = json_object_get(json, "latency_ms");
     int width = widest_name(layers);
-    char a[32], b[32], c[32];
+    char a[32], b[32], c[32], d[32], e[32], f[32], g[32];
     size_t i;
     json_t *item;
     printf("target host: %s, %s, 1 thread, pinned, interleaved with fp32 (measured)\n", pare_json_get_string(json, "cpu", ""),
@@ -192,14 +221,23 @@ void cli_print_bench(const json_t *json)
            pare_json_get_real(t, "min"), pare_json_get_real(t, "median"), pare_json_get_real(t, "p90"),
            pare_json_get_real(t, "p99"), pare_json_get_real(json, "fp32_ms"),
            pare_json_get_real(json, "fp32_ms") / pare_json_get_real(t, "median"));
-    printf("%-*s  %-6s %9s %9s %9s  %s\n", width, "layer (in place)", "level", "ms", "p10", "p90", "kernel");
+    json_array_foreach(json_object_get(json, "stages"), i, item) {
+        print_stage_bench(item);
+    }
+    printf("%-*s  %-6s %9s %9s %9s %9s %6s  %8s %8s %8s  %-8s  %s\n", width, "layer (in place)", "level", "ms", "p10", "p90", "cold",
+           "share", "multiply", "bytes", "epilogue", "binds", "kernel");
     json_array_foreach((json_t *)(uintptr_t)layers, i, item) {
-        printf("%-*s  %-6s %9s %9s %9s  %s\n", width, pare_json_get_string(item, "name", ""),
+        printf("%-*s  %-6s %9s %9s %9s %9s %5s%%  %8s %8s %8s  %-8s  %s\n", width, pare_json_get_string(item, "name", ""),
                pare_json_get_string(item, "level", ""), number(a, pare_json_get_real(item, "ms"), 4),
                number(b, pare_json_get_real(item, "p10"), 4), number(c, pare_json_get_real(item, "p90"), 4),
+               number(d, pare_json_get_real(item, "cold_ms"), 4), number(e, 100 * pare_json_get_real(item, "share_of_limit"), 0),
+               number(f, pare_json_get_real(item, "mac_ms"), 4), number(g, pare_json_get_real(item, "byte_ms"), 4),
+               number((char[32]){0}, pare_json_get_real(item, "epilogue_ms"), 4), pare_json_get_string(item, "binds", ""),
                pare_json_get_string(item, "kernel", ""));
     }
     printf("%-*s  %-6s %9s\n", width, "glue", "", number(a, pare_json_get_real(json, "glue_ms"), 4));
+    printf("share: floor over time. The floor: the longer of multiplies and bytes, and the epilogue (ms at %s GHz)\n",
+           number(a, pare_json_get_real(json, "ghz"), 2));
 }
 
 /* "-0.11 to 1.55", "" when unknown; points of a percent. */

@@ -135,9 +135,11 @@ static void advance_bench(struct pare_front *f, struct front_flow *flow)
     bool profile = front_ensure_profile(f, &failed, &flow->err);
     json_t *config = front_config_json(f, flow->levels);
     bool whole = profile && front_ensure_latency(f, config, 55, latency, &fp32_ms, &failed, &flow->err);
+    const int threads = (int)pare_json_get_int(flow->args, "threads", 1);
+    const json_t *watch = whole ? front_ensure_stopwatch(f, config, threads, &failed, &flow->err) : NULL;
     json_decref(config);
-    if (profile && whole) {
-        flow_end(f, flow, PARE_OK, flow_bench_json(f, flow->levels, latency, fp32_ms));
+    if (watch != NULL) {
+        flow_end(f, flow, PARE_OK, flow_bench_json(f, flow->levels, latency, fp32_ms, watch));
     } else if (failed) {
         flow_end(f, flow, flow->err.code != PARE_OK ? flow->err.code : PARE_ERR_FAIL, NULL);
     }

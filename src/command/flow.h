@@ -72,7 +72,9 @@ void flow_advance_propose(struct pare_front *f, struct front_flow *flow);
 
 /* flow_json.c: results as --json prints them */
 json_t *flow_sense_json(struct pare_front *f);
-json_t *flow_bench_json(const struct pare_front *f, const unsigned char *levels, const double latency[6], double fp32_ms);
+/* watch: the row of measure/in_place.h of this config. */
+json_t *flow_bench_json(const struct pare_front *f, const unsigned char *levels, const double latency[6], double fp32_ms,
+                        const json_t *watch);
 json_t *flow_eval_json(const struct pare_front *f, const unsigned char *levels, const char *split,
                        const struct front_eval *eval);
 json_t *flow_solve_json(const struct pare_front *f, const struct front_flow *flow);

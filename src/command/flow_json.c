@@ -45,15 +45,29 @@ static double sum_over_total(const struct pare_front *f, int stage, int level)
     return sum / s->total_ms[level];
 }
 
-json_t *flow_bench_json(const struct pare_front *f, const unsigned char *levels, const double latency[6], double fp32_ms)
+/* One layer: its time in place in this config, and the floor of its work. */
+static json_t *bench_layer(const struct pare_front *f, int layer, int level, const json_t *watch)
+{
+    static const char *const copied[] = {"ms",     "p10",     "p90",         "cycles",   "cold_ms", "macs",           "bytes",
+                                         "mac_ms", "byte_ms", "epilogue_ms", "floor_ms", "binds",   "share_of_limit", "weight_bytes"};
+    const json_t *row = json_object_get(json_object_get(watch, "layers"), f->layers[layer].name);
+    const struct front_cell *c = &f->cells[layer * f->n_levels + level];
+    json_t *item = json_pack("{s:s, s:s, s:s, s:o}", "name", f->layers[layer].name, "level", f->level_names[level], "kernel",
+                             pare_json_get_string(row, "kernel", c->kernel != NULL ? c->kernel : ""), "profile_ms",
+                             pare_json_real(c->ms));
+    for (size_t i = 0; i < sizeof copied / sizeof copied[0]; i++) {
+        json_t *value = json_object_get(row, copied[i]);
+        json_object_set_new(item, copied[i], value != NULL ? json_incref(value) : json_null());
+    }
+    return item;
+}
+
+json_t *flow_bench_json(const struct pare_front *f, const unsigned char *levels, const double latency[6], double fp32_ms,
+                        const json_t *watch)
 {
     json_t *layers = json_array(), *stages = json_array();
     for (int i = 0; i < f->n_layers; i++) {
-        const struct front_cell *c = &f->cells[i * f->n_levels + levels[i]];
-        json_array_append_new(layers, json_pack("{s:s, s:s, s:o, s:o, s:o, s:s, s:o}", "name", f->layers[i].name, "level",
-                                                f->level_names[levels[i]], "ms", pare_json_real(c->ms), "p10",
-                                                pare_json_real(c->ms_p10), "p90", pare_json_real(c->ms_p90), "kernel",
-                                                c->kernel != NULL ? c->kernel : "", "share_of_limit", json_null()));
+        json_array_append_new(layers, bench_layer(f, i, levels[i], watch));
     }
     for (int s = 0; s < f->n_stages; s++) {
         json_t *total = json_object(), *over = json_object();
@@ -61,14 +75,21 @@ json_t *flow_bench_json(const struct pare_front *f, const unsigned char *levels,
             json_object_set_new(total, f->level_names[l], pare_json_real(f->stages[s].total_ms[l]));
             json_object_set_new(over, f->level_names[l], pare_json_real(sum_over_total(f, s, l)));
         }
-        json_array_append_new(stages, json_pack("{s:s, s:f, s:o, s:o}", "name", f->stages[s].name, "calls", f->stages[s].calls,
-                                                "uniform_ms", total, "sum_over_total", over));
+        json_t *timed = json_object_get(json_object_get(watch, "stages"), f->stages[s].name);
+        json_array_append_new(stages, json_pack("{s:s, s:f, s:o, s:o, s:O?}", "name", f->stages[s].name, "calls", f->stages[s].calls,
+                                                "uniform_ms", total, "sum_over_total", over, "in_place", timed));
     }
-    return json_pack("{s:i, s:s, s:s, s:s, s:{s:o, s:o, s:o, s:o, s:o}, s:o, s:o, s:o, s:o, s:o, s:o}", "schema", 1, "target", "host",
+    json_t *root = json_pack("{s:i, s:s, s:s, s:s, s:{s:o, s:o, s:o, s:o, s:o}, s:o, s:o, s:o, s:o, s:o, s:o}", "schema", 1, "target", "host",
                      "cpu", f->cpu, "isa", f->isa, "latency_ms", "min", pare_json_real(latency[0]), "median",
                      pare_json_real(latency[1]), "p90", pare_json_real(latency[3]), "p99", pare_json_real(latency[4]),
                      "samples", pare_json_real(latency[5]), "fp32_ms", pare_json_real(fp32_ms), "glue_ms",
                      pare_json_real(f->glue_ms), "border_ns_per_element", pare_json_real(1e6 * f->border_ms), "sum_over_total", pare_json_real(front_latency_sum(f, levels) / latency[1]), "stages", stages, "layers", layers);
+    static const char *const copied[] = {"ghz", "width", "tiles"};
+    for (int i = 0; i < 3; i++) {
+        json_t *value = json_object_get(watch, copied[i]);
+        json_object_set_new(root, copied[i], value != NULL ? json_incref(value) : json_null());
+    }
+    return root;
 }
 
 /* Value and drop with their intervals, as eval and solve print them. */

@@ -18,7 +18,7 @@ void front_job_key(const struct pare_front *f, const char *kind, const json_t *p
     pare_hash_add_string(&h, kind);
     pare_hash_add_string(&h, f->content);
     pare_hash_add_string(&h, f->isa); /* float results differ in the last bits between instruction sets */
-    pare_hash_add_string(&h, strcmp(kind, "profile") == 0 || strcmp(kind, "latency") == 0 ? f->cpu : "");
+    pare_hash_add_string(&h, strcmp(kind, "profile") == 0 || strcmp(kind, "latency") == 0 || strcmp(kind, "stopwatch") == 0 ? f->cpu : "");
     pare_hash_add_string(&h, text);
     pare_hash_final(&h, key);
     free(text);
@@ -321,6 +321,23 @@ static json_t *fp32_config(const struct pare_front *f)
     json_t *config = levels != NULL ? front_config_json(f, levels) : json_object();
     free(levels);
     return config;
+}
+
+const json_t *front_ensure_stopwatch(struct pare_front *f, json_t *config, int threads, bool *failed, struct pare_error *err)
+{
+    if (!front_ensure_calibration(f, failed, err) && f->pricing == NULL) {
+        return NULL;
+    }
+    struct front_job job = {.kind = "stopwatch",
+                            .title = "a configuration under the stopwatch, layer by layer",
+                            .params = json_pack("{s:O, s:i, s:i, s:s}", "config", config, "samples", 16, "threads", threads,
+                                                "split", f->split_samples[1] > 0 ? "search" : "calibration"),
+                            .needs_calibration = true,
+                            .quiet = true,
+                            .priority = 55,
+                            .limit_seconds = 300,
+                            .total = f->n_stages};
+    return front_row(f, &job, failed, err);
 }
 
 bool front_ensure_latency(struct pare_front *f, json_t *config, int priority, double latency[6], double *fp32_ms,

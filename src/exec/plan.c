@@ -399,3 +399,19 @@ void pare_plan_step_info(const struct pare_plan *p, int step, struct pare_step_i
     const struct plan_step *s = &p->steps[step];
     *info = (struct pare_step_info){s->node, s->kernel, s->level, s->is_layer};
 }
+
+bool pare_plan_step_work(const struct pare_plan *p, int step, int call, struct pare_step_work *work)
+{
+    const struct plan_step *s = &p->steps[step];
+    if (s->kind != PLAN_STEP_LAYER || call >= s->layer->n_calls) {
+        return false;
+    }
+    const struct plan_call_weights *w = s->layer->calls[call].weights;
+    *work = (struct pare_step_work){.n_calls = s->layer->n_calls, .batch = s->layer->batch, .conv = &w->conv,
+                                    .family = s->layer->weights->family, .kernel = w->kernel,
+                                    .weight_bytes = w->packed_bytes};
+    for (int i = 0; i < s->n_out; i++) {
+        work->out_bytes += pare_dtype_bits(p->slots[s->out[i]].dtype) / 8;
+    }
+    return true;
+}

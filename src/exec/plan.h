@@ -114,6 +114,18 @@ struct pare_step_info {
     bool is_layer;
 };
 void pare_plan_step_info(const struct pare_plan *plan, int step, struct pare_step_info *info);
+/* The kernel calls of a layer step (a transposed convolution has several), for floors and predictions. false when the
+ * step is no layer, or call >= n_calls. */
+struct pare_step_work {
+    int n_calls;
+    int64_t batch;                /* images: the calls are made for each */
+    const struct pk_conv *conv;   /* borrowed from the plan */
+    enum pk_family family;
+    const struct pk_layer_kernel *kernel;
+    size_t weight_bytes;          /* packed */
+    int out_bytes;                /* of an element of all outputs together */
+};
+bool pare_plan_step_work(const struct pare_plan *plan, int step, int call, struct pare_step_work *work);
 /* Runs once and adds each step's time in nanoseconds to ns[step_count] (CLOCK_MONOTONIC_RAW or
  * rdtsc-calibrated). */
 enum pare_status pare_plan_run_timed(struct pare_plan *plan, uint64_t *ns, struct pare_error *err);

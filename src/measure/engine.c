@@ -209,23 +209,12 @@ static void evict(struct pare_engine *e)
     e->plans[oldest] = e->plans[--e->n_plans];
 }
 
-enum pare_status pare_engine_plan(struct pare_engine *e, int stage, const struct pare_level *levels,
-                                  bool keep_all, struct pare_plan **plan, struct pare_error *err)
+static enum pare_status make_plan(struct pare_engine *e, int stage, const struct pare_level *levels, bool keep_all,
+                                  struct pare_pack_cache *cache, struct pare_plan **plan, struct pare_error *err)
 {
     const struct pare_graph *g = e->p->stages[stage].graph;
     int first, count;
-    char key[33];
     pare_engine_stage_layers(e, stage, &first, &count);
-    pare_hash_bytes(levels + first, (size_t)count * sizeof *levels, key);
-    *plan = NULL;
-    for (int i = 0; i < e->n_plans; i++) {
-        struct cached_plan *c = &e->plans[i];
-        if (c->stage == stage && c->keep_all == keep_all && memcmp(c->key, key, sizeof key) == 0) {
-            c->used = ++e->clock;
-            *plan = c->plan;
-            return PARE_OK;
-        }
-    }
     struct pare_level *by_node = calloc((size_t)g->n_nodes + 1, sizeof *by_node);
     if (by_node == NULL) {
         return pare_error_nomem(err);
@@ -240,10 +229,37 @@ enum pare_status pare_engine_plan(struct pare_engine *e, int stage, const struct
                                         .calibration = pare_engine_calibration(e, stage),
                                         .isa = e->isa,
                                         .keep_all = keep_all,
-                                        .cache = e->packs};
-    struct cached_plan c = {.stage = stage, .keep_all = keep_all};
-    enum pare_status status = pare_plan_new(g, &options, &c.plan, err);
+                                        .cache = cache};
+    enum pare_status status = pare_plan_new(g, &options, plan, err);
     free(by_node);
+    return status;
+}
+
+enum pare_status pare_engine_plan_new(struct pare_engine *e, int stage, const struct pare_level *levels,
+                                      struct pare_plan **plan, struct pare_error *err)
+{
+    *plan = NULL;
+    return make_plan(e, stage, levels, false, NULL, plan, err);
+}
+
+enum pare_status pare_engine_plan(struct pare_engine *e, int stage, const struct pare_level *levels,
+                                  bool keep_all, struct pare_plan **plan, struct pare_error *err)
+{
+    int first, count;
+    char key[33];
+    pare_engine_stage_layers(e, stage, &first, &count);
+    pare_hash_bytes(levels + first, (size_t)count * sizeof *levels, key);
+    *plan = NULL;
+    for (int i = 0; i < e->n_plans; i++) {
+        struct cached_plan *c = &e->plans[i];
+        if (c->stage == stage && c->keep_all == keep_all && memcmp(c->key, key, sizeof key) == 0) {
+            c->used = ++e->clock;
+            *plan = c->plan;
+            return PARE_OK;
+        }
+    }
+    struct cached_plan c = {.stage = stage, .keep_all = keep_all};
+    enum pare_status status = make_plan(e, stage, levels, keep_all, e->packs, &c.plan, err);
     if (status != PARE_OK) {
         return status;
     }

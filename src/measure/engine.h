@@ -48,6 +48,10 @@ enum pare_status pare_engine_calibrate(struct pare_engine *e, enum pare_split sp
 enum pare_status pare_engine_plan(struct pare_engine *e, int stage, const struct pare_level *levels,
                                   bool keep_all, struct pare_plan **plan, struct pare_error *err);
 
+/* The same, not cached, with weights of its own: the caller's, also for another thread. */
+enum pare_status pare_engine_plan_new(struct pare_engine *e, int stage, const struct pare_level *levels,
+                                      struct pare_plan **plan, struct pare_error *err);
+
 /* Number of samples of a split; bare models have `bare_samples` synthetic ones. */
 int pare_engine_sample_count(struct pare_engine *e, enum pare_split split);
 /* Loads sample i into arena (synthetic for bare models: uniform in the input's range, seeded by i). */

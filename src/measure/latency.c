@@ -8,6 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "measure/stage_inputs.h"
 #include "measure/stats.h"
 
 #define MIN_ROUNDS 20
@@ -164,58 +165,6 @@ enum pare_status pare_latency_configs(struct pare_engine *e, const struct pare_l
 
 /* ---- uniform profiles ---- */
 
-#define MAX_INPUTS 16
-#define GLUE_PASSES 3
-
-/* Inputs that a stage really gets, copied from the first calls of the fp32 pipeline. */
-struct stage_inputs {
-    int n, n_in;
-    const struct pare_value *in[MAX_INPUTS][PARE_MAX_OUTPUTS];
-    int calls;
-};
-
-struct capture {
-    struct pare_engine *e;
-    struct pare_level *fp32;
-    struct pare_arena *data;
-    struct stage_inputs *stages;
-    double stage_ms;
-    int pass;
-};
-
-static enum pare_status capture_stage(void *self, int stage, const struct pare_value *const *in, int n_in,
-                                      struct pare_arena *arena, struct pare_value **out, int *n_out,
-                                      struct pare_error *err)
-{
-    struct capture *c = self;
-    struct stage_inputs *s = &c->stages[stage];
-    s->calls += c->pass == 0;
-    if (s->n < MAX_INPUTS) {
-        s->n_in = n_in;
-        for (int i = 0; i < n_in; i++) {
-            struct pare_value *copy = pare_value_new(c->data, in[i]->rank, in[i]->dims);
-            if (copy == NULL) {
-                return pare_error_nomem(err);
-            }
-            memcpy(copy->data, in[i]->data, sizeof(float) * (size_t)pare_value_elements(copy));
-            s->in[s->n][i] = copy;
-        }
-        s->n++;
-    }
-    struct pare_plan *plan;
-    enum pare_status status = pare_engine_plan(c->e, stage, c->fp32, false, &plan, err);
-    if (status == PARE_OK) {
-        status = pare_engine_feed(c->e, stage, plan, in, n_in, arena, err);
-    }
-    /* only the run itself: bringing values in and out counts as glue, so that the parts add up to the whole */
-    double start = now_ms();
-    if (status == PARE_OK) {
-        status = pare_plan_run(plan, err);
-    }
-    c->stage_ms += now_ms() - start;
-    return status == PARE_OK ? pare_engine_fetch(c->e, stage, plan, arena, out, n_out, err) : status;
-}
-
 struct profile {
     struct pare_engine *e;
     const struct pare_level *levels;
@@ -243,7 +192,7 @@ static void rounds_free(struct stage_rounds *s)
     free(s->total);
 }
 
-static enum pare_status time_level(struct profile *p, int stage, int level, const struct stage_inputs *inputs,
+static enum pare_status time_level(struct profile *p, int stage, int level, const struct pare_stage_inputs *inputs,
                                    int round, struct stage_rounds *s, struct pare_error *err)
 {
     struct pare_plan *plan;
@@ -336,7 +285,7 @@ static void add_layers(struct profile *p, int stage, int level, const struct sta
     json_object_set_new(other, level_name, pare_json_real(rest));
 }
 
-static enum pare_status profile_stage(struct profile *p, int stage, const struct stage_inputs *inputs,
+static enum pare_status profile_stage(struct profile *p, int stage, const struct pare_stage_inputs *inputs,
                                       int samples, double seconds, struct pare_error *err)
 {
     struct stage_rounds s = {.items = p->n_levels + 1};
@@ -379,35 +328,6 @@ static enum pare_status profile_stage(struct profile *p, int stage, const struct
     return status;
 }
 
-static enum pare_status capture_inputs(struct capture *c, enum pare_split split, int samples, double *glue_ms,
-                                       struct pare_error *err)
-{
-    struct pare_runner runner = {c, capture_stage};
-    struct pare_arena arena = {0};
-    double *ms = calloc((size_t)samples + 1, sizeof *ms);
-    enum pare_status status = ms != NULL ? PARE_OK : pare_error_nomem(err);
-    /* the first pass captures and warms up, the last one counts */
-    for (int pass = 0, i = 0; status == PARE_OK && pass < GLUE_PASSES; i++, pass += i == samples, i %= samples) {
-        struct pare_sample sample;
-        struct pare_outcome outcome;
-        status = pare_engine_sample(c->e, split, i, &arena, &sample, err);
-        double start = now_ms();
-        c->stage_ms = 0;
-        c->pass = pass;
-        if (status == PARE_OK) {
-            status = pare_engine_infer_with(c->e, &runner, &sample, &arena, &outcome, err);
-        }
-        ms[i] = now_ms() - start - c->stage_ms;
-        pare_arena_clear(&arena);
-    }
-    if (ms != NULL) {
-        pare_sort(ms, (size_t)samples);
-        *glue_ms = pare_quantile_sorted(ms, (size_t)samples, 0.5);
-    }
-    free(ms);
-    return status;
-}
-
 enum pare_status pare_latency_profile(struct pare_engine *e, const struct pare_level *levels, int n_levels,
                                       const int *keep, enum pare_split split, int samples, double seconds,
                                       void *self, void (*done)(void *self, int done, int total),
@@ -416,7 +336,7 @@ enum pare_status pare_latency_profile(struct pare_engine *e, const struct pare_l
     struct pare_arena data = {0};
     int n_layers = pare_engine_layer_count(e), n_stages = pare_engine_pipeline(e)->n_stages;
     int available = pare_engine_sample_count(e, split);
-    struct stage_inputs *inputs = pare_arena_array(&data, (size_t)n_stages, sizeof *inputs);
+    struct pare_stage_inputs *inputs = pare_arena_array(&data, (size_t)n_stages, sizeof *inputs);
     struct pare_level *fp32 = pare_arena_array(&data, (size_t)n_layers + 1, sizeof *fp32);
     struct profile p = {.e = e, .levels = levels, .n_levels = n_levels};
     double start = now_ms(), glue = NAN;
@@ -442,8 +362,7 @@ enum pare_status pare_latency_profile(struct pare_engine *e, const struct pare_l
     p.layers = json_object();
     cpu_set_t before;
     pin_thread(&before);
-    struct capture c = {e, fp32, &data, inputs, 0, 0};
-    enum pare_status status = capture_inputs(&c, split, samples, &glue, err);
+    enum pare_status status = pare_stage_inputs_capture(e, split, samples, &data, inputs, &glue, err);
     for (int s = 0; status == PARE_OK && s < n_stages; s++) {
         if (inputs[s].n > 0) {
             status = profile_stage(&p, s, &inputs[s], samples, seconds / n_stages, err);

@@ -74,7 +74,7 @@ static struct machine machine_of(enum pk_isa isa)
         return (struct machine){8, 4, 1.5, 512e3, 1e6, 1.5};
     }
     const bool wide = isa == PK_AVX512 || isa == PK_AVX512VNNI || isa == PK_AMX;
-    return (struct machine){42, 9.6, 4.5, 2e6, 16e6, wide ? 0.23 : 0.5};
+    return (struct machine){48, 9.6, 4.5, 2e6, 16e6, wide ? 0.23 : 0.5};
 }
 
 void pare_layer_floor(const struct pk_conv *c, const struct pare_kernel_traits *t, enum pk_isa isa, double weight_bytes,

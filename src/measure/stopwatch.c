@@ -129,6 +129,12 @@ bool pare_watch_pin(struct pare_pin *pin, int core)
     return false;
 }
 
+int pare_watch_cores(void)
+{
+    cpu_set_t set;
+    return sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
+}
+
 void pare_watch_unpin(const struct pare_pin *pin)
 {
     if (pin->done) {
@@ -254,11 +260,17 @@ int pare_watch(struct pare_contender *c, int n, const struct pare_watch_options 
         for (int k = 0; k < n; k++) {
             const int i = round % 2 == 0 ? k : n - 1 - k; /* nobody always runs after the same neighbour */
             struct pare_block *b = &series[i].blocks[round];
+            if (o->prepare != NULL) {
+                o->prepare(o->hook_self, i, round);
+            }
             b->ghz = round > 0 ? series[i].blocks[round - 1].ghz : 0;
             for (int tries = 0; tries < TRIES && !time_block(&c[i], o, &best_width, b); tries++) {
                 series[i].repeated++;
             }
             series[i].n = round + 1;
+            if (o->finish != NULL) {
+                o->finish(o->hook_self, i, round);
+            }
         }
         if (o->done != NULL) {
             o->done(o->done_self, spent < seconds ? spent / seconds : 0.99);

@@ -35,6 +35,7 @@ struct pare_pin {
     unsigned long long before[16]; /* cpu_set_t */
 };
 bool pare_watch_pin(struct pare_pin *pin, int core);
+int pare_watch_cores(void); /* cores that this thread may use */
 void pare_watch_unpin(const struct pare_pin *pin);
 
 /* What is measured: run() once is one unit of work. */
@@ -65,6 +66,9 @@ struct pare_watch_options {
     int min_rounds;      /* 0 = 21 */
     void (*between)(void *self); /* before every block, untimed (to make weights cold); NULL */
     void *between_self;
+    void (*prepare)(void *self, int contender, int round); /* once before the round's blocks of a contender, untimed; NULL */
+    void (*finish)(void *self, int contender, int round);  /* after them: the last run was the block's last; NULL */
+    void *hook_self;
     void (*done)(void *self, double share); /* progress 0..1; NULL */
     void *done_self;
 };

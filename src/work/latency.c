@@ -1,10 +1,12 @@
 /*
- * latency.c: the two timing jobs: uniform profiles of every level (profile), and whole configs end to end (latency).
+ * latency.c: the timing jobs: uniform profiles of every level (profile), whole configs end to end (latency), one config
+ * layer by layer (stopwatch).
  */
 #include "measure/latency.h"
 
 #include <stdlib.h>
 
+#include "measure/in_place.h"
 #include "work/work.h"
 
 static enum pare_status open_for_timing(struct pare_worker *w, const json_t *params, struct pare_engine **e,
@@ -86,6 +88,32 @@ enum pare_status pare_work_latency(struct pare_worker *w, const json_t *params, 
     if (status == PARE_OK) {
         status = pare_latency_configs(e, configs, n, split, (int)pare_json_get_int(params, "samples", 32),
                                       seconds_of(params), w, pare_work_progress, result, err);
+    }
+    free(levels);
+    return status;
+}
+
+enum pare_status pare_work_stopwatch(struct pare_worker *w, const json_t *params, json_t **result,
+                                     struct pare_error *err)
+{
+    struct pare_engine *e;
+    enum pare_split split;
+    enum pare_status status = open_for_timing(w, params, &e, &split, err);
+    if (status != PARE_OK) {
+        return status;
+    }
+    struct pare_level *levels = calloc((size_t)pare_engine_layer_count(e) + 1, sizeof *levels);
+    if (levels == NULL) {
+        return pare_error_nomem(err);
+    }
+    const struct pare_in_place_options options = {.seconds = seconds_of(params),
+                                                  .samples = (int)pare_json_get_int(params, "samples", 16),
+                                                  .threads = (int)pare_json_get_int(params, "threads", 1),
+                                                  .done = pare_work_progress,
+                                                  .self = w};
+    status = pare_engine_parse_config(e, json_object_get(params, "config"), levels, err);
+    if (status == PARE_OK) {
+        status = pare_in_place(e, levels, split, &options, result, err);
     }
     free(levels);
     return status;

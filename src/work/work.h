@@ -48,6 +48,7 @@ enum pare_status pare_work_sense(struct pare_worker *w, const json_t *params, js
 enum pare_status pare_work_accuracy(struct pare_worker *w, const json_t *params, json_t **result, struct pare_error *err);
 enum pare_status pare_work_metric(struct pare_worker *w, const json_t *params, json_t **result, struct pare_error *err);
 enum pare_status pare_work_profile(struct pare_worker *w, const json_t *params, json_t **result, struct pare_error *err);
+enum pare_status pare_work_stopwatch(struct pare_worker *w, const json_t *params, json_t **result, struct pare_error *err);
 enum pare_status pare_work_latency(struct pare_worker *w, const json_t *params, json_t **result, struct pare_error *err);
 enum pare_status pare_work_solve(struct pare_worker *w, const json_t *params, json_t **result, struct pare_error *err);
 
