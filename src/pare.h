@@ -67,8 +67,10 @@ struct pare_point {
     double drop_predicted, latency_predicted; /* kept beside measured ones; NaN */
     double p99_ms;
     struct pare_figure test_accuracy, test_drop;
-    bool front;                      /* not beaten by any other point of the same kind */
-    bool ghost;                      /* belonged to the front before the last solve */
+    bool front, ghost, tied;         /* marks in drop and latency, see pare_state_marks */
+    bool old;                        /* was there before the last solve */
+    const uint64_t *right;           /* bit i: right on sample i of the search split; for paired comparison */
+    int n_right;                     /* samples, 0 = not known for all, or the metric is another than top1 */
     bool over_budget;
     const char *label;               /* "int8", "solve drop<=1.0" */
     int samples;
@@ -133,6 +135,19 @@ struct pare_state {
     int n_pins;
     bool can_undo, can_redo;
 };
+
+enum pare_point_figure { PARE_POINT_ACCURACY, PARE_POINT_DROP, PARE_POINT_LATENCY, PARE_POINT_BYTES, PARE_POINT_BITOPS };
+const struct pare_figure *pare_point_figure(const struct pare_point *p, enum pare_point_figure figure);
+/*
+ * What stands out in two figures, marks[n_points]; false when memory is out.
+ *   FRONT  no other point of the same kinds (measured, predicted) is as good in both and better in one
+ *   GHOST  was on the front of the points before the last solve and is beaten now
+ *   TIED   measured and beaten, but only by points whose lead cannot be told from chance: the paired difference on the
+ *          same samples has 0 within its 95 % interval (metrics beside top1: the intervals hold each other's values), the
+ *          latencies lie within each other's p10..p90. Bytes and BitOps are exact.
+ */
+enum { PARE_MARK_FRONT = 1, PARE_MARK_GHOST = 2, PARE_MARK_TIED = 4 };
+bool pare_state_marks(const struct pare_state *s, enum pare_point_figure x, enum pare_point_figure y, unsigned char *marks);
 
 struct pare_front; /* opaque */
 struct uv_loop_s;

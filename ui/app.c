@@ -186,18 +186,7 @@ void pare_ui_shape(const struct pare_ui *ui, const char *shape, char *out, size_
 
 const struct pare_figure *pare_ui_figure(const struct pare_point *p, enum pare_quantity q)
 {
-    switch (q) {
-    case PARE_Q_DROP:
-        return &p->drop;
-    case PARE_Q_LATENCY:
-        return &p->latency;
-    case PARE_Q_BYTES:
-        return &p->bytes;
-    case PARE_Q_BITOPS:
-        return &p->bitops;
-    default:
-        return &p->accuracy;
-    }
+    return pare_point_figure(p, (enum pare_point_figure)q); /* the same order */
 }
 
 struct pare_ui *pare_ui_new(const struct pare_ui_host *host, const struct pare_ui_options *options,
@@ -251,6 +240,7 @@ void pare_ui_free(struct pare_ui *ui)
     }
     pare_popup_close(ui);
     free(ui->copied);
+    free(ui->scatter.marks);
     pare_surface_free(&ui->surface);
     free(ui);
 }

@@ -76,6 +76,10 @@ struct pare_scatter_state {
     struct pare_axis window[2]; /* while zoomed */
     struct pare_rect plot;      /* of the last draw: where the dots are */
     struct pare_axis axis[2];   /* of the last draw */
+    unsigned char *marks;       /* [n_points] of the state and the quantities below: pare_state_marks */
+    int n_marks;
+    uint64_t marks_version;
+    enum pare_quantity marks_of[2];
 };
 
 struct pare_ui {

@@ -321,7 +321,7 @@ void cli_print_summary(const struct pare_state *s)
             continue;
         }
         printf("%-*s %12s %9s", width, p->label, figure(a, &p->accuracy, 100, 2), figure(b, &p->drop, 100, 2));
-        printf(" %12s %11s%s\n", figure(a, &p->latency, 1, 3), bytes_text(b, p->bytes.value), p->front ? "  front" : "");
+        printf(" %12s %11s%s\n", figure(a, &p->latency, 1, 3), bytes_text(b, p->bytes.value), p->front ? "  front" : p->tied ? "  tied" : "");
     }
     printf("\nopen it in a terminal for the workbench: pare %s\n", s->path);
 }

@@ -9,6 +9,10 @@
 double pare_scatter_value(const struct pare_ui *ui, int point, int axis);
 /* Points that have a place, in plot order; order holds n_points. Returns how many. */
 int pare_scatter_order(const struct pare_ui *ui, int *order, bool front_only);
+/* Front, ghost or tied in the two figures that are shown (PARE_MARK_*). */
+bool pare_scatter_marked(const struct pare_ui *ui, int point, int mark);
+/* Marks the points anew when the state or an axis has changed. */
+void pare_scatter_update(struct pare_ui *ui);
 bool pare_quantity_small_is_better(enum pare_quantity q);
 /* Draws axes and points inside r with the axes of ui->scatter. */
 void pare_scatter_plot(struct pare_ui *ui, struct pare_rect r);

@@ -97,7 +97,8 @@ static void plot_steps(struct plot *p, const int *order, int n, int kind, int la
         const int i = order[x_small ? k : n - 1 - k];
         const struct pare_point *point = &ui->st->points[i];
         const bool fits =
-            kind == 2 ? point->ghost : point->front && measured(ui, point) == (kind == 1);
+            kind == 2 ? pare_scatter_marked(ui, i, PARE_MARK_GHOST)
+                      : pare_scatter_marked(ui, i, PARE_MARK_FRONT) && measured(ui, point) == (kind == 1);
         const double y = pare_scatter_value(ui, i, 1);
         if (!fits || (started && (y_small ? y >= best : y <= best))) {
             continue;
@@ -172,11 +173,12 @@ static void draw_signs(struct plot *p)
     int x = 0, y = 0;
     for (int i = 0; i < ui->st->n_points; i++) {
         const struct pare_point *point = &ui->st->points[i];
-        if (point->front && cell_of(p, i, &x, &y)) {
+        const bool front = pare_scatter_marked(ui, i, PARE_MARK_FRONT);
+        if ((front || pare_scatter_marked(ui, i, PARE_MARK_TIED)) && cell_of(p, i, &x, &y)) {
             const int run = point->run < 0 ? 0 : point->run % 6;
             const bool real = measured(ui, point);
             pare_draw_char(s, x, y, real ? ui->g->measured[run] : ui->g->predicted[run],
-                           pare_theme_run(point->run) | (real ? PARE_BOLD : 0));
+                           pare_theme_run(point->run) | (real && front ? PARE_BOLD : 0));
         }
     }
     for (int m = 0; m < ui->n_marks; m++) {
@@ -324,7 +326,7 @@ static void draw_legend(struct pare_ui *ui, int x, int y, int w)
     }
     bool ghost = false;
     for (int i = 0; i < ui->st->n_points && !ghost; i++) {
-        ghost = ui->st->points[i].ghost;
+        ghost = pare_scatter_marked(ui, i, PARE_MARK_GHOST);
     }
     if (ghost && pen.x + 12 <= pen.end) {
         pare_text_encode(ui->g->dot, sign);

@@ -53,6 +53,34 @@ double pare_scatter_value(const struct pare_ui *ui, int point, int axis)
     return pare_quantity_shown(q, pare_ui_figure(&ui->st->points[point], q)->value);
 }
 
+bool pare_scatter_marked(const struct pare_ui *ui, int point, int mark)
+{
+    const struct pare_scatter_state *sc = &ui->scatter;
+    return point >= 0 && point < sc->n_marks && (sc->marks[point] & mark) != 0;
+}
+
+void pare_scatter_update(struct pare_ui *ui)
+{
+    struct pare_scatter_state *sc = &ui->scatter;
+    const int n = ui->st->n_points;
+    if (sc->marks != NULL && sc->marks_version == ui->st->version && sc->n_marks == n &&
+        memcmp(sc->marks_of, sc->quantity, sizeof sc->marks_of) == 0) {
+        return;
+    }
+    unsigned char *marks = realloc(sc->marks, (size_t)n + 1);
+    sc->n_marks = 0;
+    if (marks == NULL) {
+        return; /* nothing stands out until there is memory */
+    }
+    sc->marks = marks;
+    if (pare_state_marks(ui->st, (enum pare_point_figure)sc->quantity[0],
+                         (enum pare_point_figure)sc->quantity[1], marks)) {
+        sc->n_marks = n;
+        sc->marks_version = ui->st->version;
+        memcpy(sc->marks_of, sc->quantity, sizeof sc->marks_of);
+    }
+}
+
 static int by_value(const void *pa, const void *pb)
 {
     const double a = *(const double *)pa, b = *(const double *)pb;
@@ -71,7 +99,7 @@ static double useful_depth(const struct pare_ui *ui, double best)
     for (int i = 0; i < ui->st->n_points; i++) {
         const double below = fabs(pare_scatter_value(ui, i, 1) - best);
         const bool chosen = i == ui->point || pare_ui_mark_of(ui, i) > 0;
-        if (isfinite(below) && ui->st->points[i].front && front != NULL) {
+        if (isfinite(below) && pare_scatter_marked(ui, i, PARE_MARK_FRONT) && front != NULL) {
             front[n++] = below;
         }
         depth = isfinite(below) && chosen && below > depth ? below : depth;
@@ -158,20 +186,25 @@ static void draw(struct pare_ui *ui, struct pare_rect r, bool focused, int panel
     (void)panel;
     struct pare_scatter_state *sc = &ui->scatter;
     char title[128], right[96];
-    int n_front = 0, n_below = 0;
+    int n_front = 0, n_tied = 0, n_below = 0;
+    pare_scatter_update(ui);
     follow_cursor(ui);
     sc->axis[0] = axis_for(ui, 0);
     sc->axis[1] = axis_for(ui, 1);
     for (int i = 0; i < ui->st->n_points; i++) {
         const double f = pare_axis_place(&sc->axis[1], pare_scatter_value(ui, i, 1));
-        n_front += ui->st->points[i].front;
+        n_front += pare_scatter_marked(ui, i, PARE_MARK_FRONT);
+        n_tied += pare_scatter_marked(ui, i, PARE_MARK_TIED);
         n_below += f < 0 || f > 1;
     }
     snprintf(title, sizeof title, "%s, %s / %s, %s", pare_quantity_name(sc->quantity[1]),
              pare_quantity_unit(sc->quantity[1]), pare_quantity_name(sc->quantity[0]),
              pare_quantity_unit(sc->quantity[0]));
-    const int used = snprintf(right, sizeof right, "%d points, front %d%s", ui->st->n_points,
-                              n_front, sc->zoomed ? ", zoomed" : "");
+    int used = snprintf(right, sizeof right, "%d points, front %d", ui->st->n_points, n_front);
+    if (n_tied > 0 && r.w >= 56) {
+        used += snprintf(right + used, sizeof right - (size_t)used, ", %d tied", n_tied);
+    }
+    used += snprintf(right + used, sizeof right - (size_t)used, "%s", sc->zoomed ? ", zoomed" : "");
     if (n_below > 0 && r.w >= 56) {
         snprintf(right + used, sizeof right - (size_t)used, ", %d outside", n_below);
     }
@@ -214,7 +247,7 @@ int pare_scatter_order(const struct pare_ui *ui, int *order, bool front_only)
     struct placed *all = malloc((size_t)(ui->st->n_points + 1) * sizeof *all);
     for (int i = 0; all != NULL && i < ui->st->n_points; i++) {
         const struct placed p = place_of(ui, i);
-        if (isfinite(p.x) && isfinite(p.y) && (!front_only || ui->st->points[i].front)) {
+        if (isfinite(p.x) && isfinite(p.y) && (!front_only || pare_scatter_marked(ui, i, PARE_MARK_FRONT))) {
             all[n++] = p;
         }
     }
@@ -258,6 +291,7 @@ static bool move_in_order(struct pare_ui *ui, enum pare_motion motion)
     if (order == NULL) {
         return true;
     }
+    pare_scatter_update(ui);
     const int n = pare_scatter_order(ui, order, front);
     int at = -1;
     for (int i = 0; i < n && ui->point >= 0; i++) {

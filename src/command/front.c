@@ -545,6 +545,7 @@ void pare_front_free(struct pare_front *f)
     for (int i = 0; i < f->n_points; i++) {
         free(f->points[i].levels);
         free(f->points[i].keys);
+        free(f->points[i].right);
         json_decref(f->points[i].config);
         json_decref(f->points[i].facts);
     }

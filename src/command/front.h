@@ -8,6 +8,7 @@
  *   choose.c    the solver's problem from rows: costs, pins, budgets, the monotone fit from loss to drop
  *   price.c     what a verb would cost, how long the queue takes
  *   state.c     struct pare_state for the screen
+ *   marks.c     front, ghost and ties in any two figures
  *   lines.c     commands as text
  *   follow.c    a second process on the same session; verbs that were left unfinished
  *   trust.c     Lua files that others could have written
@@ -86,7 +87,8 @@ struct front_point {
     double latency[6];        /* min median p10 p90 p99 n; NaN = not measured */
     double fp32_ms;           /* measured beside it, interleaved */
     double loss_sum, drop_predicted, latency_predicted;
-    bool front, ghost;
+    uint64_t *right;          /* bits of the search split, one for each sample; n_right of them, 0 = not all known */
+    int n_right;
     char (*keys)[40];         /* of its rows: search chunks, test chunks, latency; made when first needed */
 };
 

@@ -487,6 +487,29 @@ static bool make_point_keys(struct pare_front *f, struct front_point *p)
     return true;
 }
 
+/* Which samples of search are right, when all of them are known. */
+static void take_right(struct pare_front *f, struct front_point *p)
+{
+    const int n = p->search.labelled, chunks = chunks_of(f, 1);
+    int at = 0;
+    p->n_right = 0;
+    if (f->metric != PARE_METRIC_TOP1 || n == 0 || p->search.chunks < chunks) {
+        return;
+    }
+    free(p->right);
+    p->right = calloc((size_t)n / 64 + 1, sizeof *p->right);
+    for (int c = 0; p->right != NULL && c < chunks; c++) {
+        const char *letters = pare_json_get_string(front_find_row(f, p->keys[c]), "right", "");
+        for (; *letters != '\0'; letters++) {
+            if (*letters != '-' && at < n) {
+                p->right[at / 64] |= (uint64_t)(*letters == '1') << (at % 64);
+                at++;
+            }
+        }
+    }
+    p->n_right = p->right != NULL && at == n ? n : 0;
+}
+
 void front_load_point(struct pare_front *f, struct front_point *p)
 {
     struct front_eval *evals[2] = {&p->search, &p->test};
@@ -511,6 +534,7 @@ void front_load_point(struct pare_front *f, struct front_point *p)
         f->looking = looking;
         json_decref(keys);
     }
+    take_right(f, p);
     const json_t *row = front_find_row(f, p->keys[at]), *both = json_object_get(row, "configs");
     for (int i = 0; i < 6; i++) {
         p->latency[i] = row != NULL ? pare_json_at_real(json_array_get(both, 1), (size_t)i) : NAN;

@@ -55,8 +55,8 @@ static json_t *points_json(const struct pare_front *f)
     json_t *points = json_array();
     for (int i = 0; i < s->n_points; i++) {
         const struct pare_point *p = &s->points[i];
-        json_t *item = json_pack("{s:s, s:i, s:s, s:s, s:b}", "run", s->runs[p->run].name, "point", p->number, "label", p->label,
-                                 "method", s->runs[p->run].method, "front", (int)p->front);
+        json_t *item = json_pack("{s:s, s:i, s:s, s:s, s:b, s:b}", "run", s->runs[p->run].name, "point", p->number, "label",
+                                 p->label, "method", s->runs[p->run].method, "front", (int)p->front, "tied", (int)p->tied);
         json_object_set_new(item, "accuracy", pare_json_real(p->accuracy.value));
         json_object_set_new(item, "drop", pare_json_real(p->drop.value));
         json_object_set_new(item, "latency_ms", pare_json_real(p->latency.value));

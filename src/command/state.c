@@ -1,6 +1,7 @@
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "command/front.h"
@@ -117,7 +118,8 @@ static void build_point(struct pare_front *f, const struct front_point *p, struc
                                .drop_predicted = p->drop_predicted,
                                .latency_predicted = p->latency_predicted,
                                .p99_ms = p->latency[4],
-                               .ghost = p->ghost,
+                               .right = p->right,
+                               .n_right = p->n_right,
                                .samples = p->search.samples};
     if (isfinite(on_search->value)) {
         out->accuracy = measured(on_search->value, on_search->low, on_search->high);
@@ -149,21 +151,26 @@ static void build_point(struct pare_front *f, const struct front_point *p, struc
                                                                                 : front_state_text(f, "%s:%d", run->name, p->number);
 }
 
-/* Front of accuracy (or, without labels, of predicted loss) against latency: not beaten in both. */
-static void mark_front(struct pare_point *points, int n)
+/* A point is old when its run came before the last solve's. */
+static void mark_points(const struct pare_front *f, struct pare_state *s, struct pare_point *points)
 {
-    for (int i = 0; i < n; i++) {
-        bool beaten = !isfinite(points[i].drop.value) || !isfinite(points[i].latency.value);
-        for (int k = 0; k < n && !beaten; k++) {
-            if (points[k].drop.kind != points[i].drop.kind || points[k].latency.kind != points[i].latency.kind) {
-                continue; /* a prediction does not beat a measurement, nor the reverse */
-            }
-            bool no_worse = points[k].drop.value <= points[i].drop.value && points[k].latency.value <= points[i].latency.value;
-            bool better = points[k].drop.value < points[i].drop.value || points[k].latency.value < points[i].latency.value;
-            beaten = no_worse && better;
-        }
-        points[i].front = !beaten;
+    unsigned char *marks = malloc((size_t)s->n_points + 1);
+    int last = 0;
+    for (int r = 0; r < f->n_runs; r++) {
+        const char *method = f->runs[r].method;
+        last = strcmp(method, "uniform") == 0 || strcmp(method, "mixed") == 0 ? last : r;
     }
+    for (int i = 0; i < s->n_points; i++) {
+        points[i].old = points[i].run < last;
+    }
+    if (marks != NULL && pare_state_marks(s, PARE_POINT_LATENCY, PARE_POINT_DROP, marks)) {
+        for (int i = 0; i < s->n_points; i++) {
+            points[i].front = (marks[i] & PARE_MARK_FRONT) != 0;
+            points[i].ghost = (marks[i] & PARE_MARK_GHOST) != 0;
+            points[i].tied = (marks[i] & PARE_MARK_TIED) != 0;
+        }
+    }
+    free(marks);
 }
 
 static void build_points(struct pare_front *f, struct pare_state *s)
@@ -192,9 +199,9 @@ static void build_points(struct pare_front *f, struct pare_state *s)
         run->first_point = run->first_point < 0 ? i : run->first_point;
         run->n_points++;
     }
-    mark_front(points, f->n_points);
     s->points = points;
     s->n_points = f->n_points;
+    mark_points(f, s, points);
     s->runs = runs;
     s->n_runs = f->n_runs;
 }

@@ -69,7 +69,7 @@ static void csv_figure(struct pare_strbuf *b, double value)
 
 static void write_csv(const struct pare_state *s, struct pare_strbuf *b)
 {
-    pare_strbuf_append(b, "run,point,label,front,accuracy,accuracy_low,accuracy_high,drop,drop_kind,latency_ms,latency_kind,"
+    pare_strbuf_append(b, "run,point,label,front,tied,accuracy,accuracy_low,accuracy_high,drop,drop_kind,latency_ms,latency_kind,"
                           "bytes,bitops,samples");
     for (int i = 0; i < s->n_layers; i++) {
         pare_strbuf_printf(b, ",%s", s->layers[i].name);
@@ -77,7 +77,7 @@ static void write_csv(const struct pare_state *s, struct pare_strbuf *b)
     pare_strbuf_append(b, "\n");
     for (int k = 0; k < s->n_points; k++) {
         const struct pare_point *p = &s->points[k];
-        pare_strbuf_printf(b, "%s,%d,%s,%d", s->runs[p->run].name, p->number, p->label, (int)p->front);
+        pare_strbuf_printf(b, "%s,%d,%s,%d,%d", s->runs[p->run].name, p->number, p->label, (int)p->front, (int)p->tied);
         csv_figure(b, p->accuracy.value);
         csv_figure(b, p->accuracy.low);
         csv_figure(b, p->accuracy.high);
@@ -108,7 +108,7 @@ static void write_md(const struct pare_state *s, int point, struct pare_strbuf *
         pare_strbuf_printf(b, "| %s | %s%.2f | %s%.2f | %s%.3f | %.0f | %s |\n", p->label,
                            p->accuracy.kind == PARE_FIGURE_PREDICTED ? "~" : "", 100 * p->accuracy.value,
                            p->drop.kind == PARE_FIGURE_PREDICTED ? "~" : "", 100 * p->drop.value,
-                           p->latency.kind == PARE_FIGURE_PREDICTED ? "~" : "", p->latency.value, p->bytes.value, p->front ? "yes" : "");
+                           p->latency.kind == PARE_FIGURE_PREDICTED ? "~" : "", p->latency.value, p->bytes.value, p->front ? "yes" : p->tied ? "tied" : "");
     }
     point = choose_point(s, point);
     if (point >= 0) {

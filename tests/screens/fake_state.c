@@ -249,7 +249,7 @@ static void make_points(struct fake *f)
         }
         for (int k = 0; r == 1 && k < 15; k++) {
             random_point(f, 1, 0.5 + k * 0.1, true);
-            f->points[f->st.n_points - 1].ghost = k % 2 == 0;
+            f->points[f->st.n_points - 1].old = true;
         }
         for (int k = 0; r == 2 && k < 240; k++) {
             random_point(f, 2, 0.2 + k * 0.009, k % 8 == 0);
