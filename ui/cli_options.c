@@ -10,13 +10,14 @@ enum {
     OPT_JSON = 256, OPT_QUIET, OPT_FRESH, OPT_NO_PINS, OPT_DETACH, OPT_FRONT, OPT_KERNELS, OPT_TABLE, OPT_PEERS,
     OPT_MODELS, OPT_SESSION, OPT_LEVELS, OPT_CONFIG, OPT_RUN, OPT_LEVEL, OPT_SPLIT, OPT_OUT, OPT_FORMAT, OPT_METHOD,
     OPT_PER, OPT_MINIMIZE, OPT_NAME, OPT_FREE, OPT_KEYS, OPT_EXPLAIN, OPT_BASELINE, OPT_TARGET, OPT_PIN, OPT_KEEP,
-    OPT_DRY_RUN, OPT_YES, OPT_TRUST, OPT_SAMPLES, OPT_JOBS, OPT_THREADS, OPT_SEED, OPT_MAX_DROP, OPT_MAX_LATENCY, OPT_MAX_BYTES, OPT_MAX_BITOPS, OPT_SURE, OPT_TIME_LIMIT, OPT_LIST
+    OPT_DRY_RUN, OPT_PREDICTED, OPT_SET, OPT_YES, OPT_TRUST, OPT_SAMPLES, OPT_JOBS, OPT_THREADS, OPT_SEED, OPT_MAX_DROP, OPT_MAX_LATENCY, OPT_MAX_BYTES, OPT_MAX_BITOPS, OPT_SURE, OPT_TIME_LIMIT, OPT_LIST
 };
 
 static const struct option long_options[] = {
     {"json", no_argument, NULL, OPT_JSON},          {"quiet", no_argument, NULL, OPT_QUIET},
     {"fresh", no_argument, NULL, OPT_FRESH},        {"no-pins", no_argument, NULL, OPT_NO_PINS},
     {"detach", no_argument, NULL, OPT_DETACH},      {"front", no_argument, NULL, OPT_FRONT},
+    {"predicted", no_argument, NULL, OPT_PREDICTED}, {"set", required_argument, NULL, OPT_SET},
     {"dry-run", no_argument, NULL, OPT_DRY_RUN},    {"yes", no_argument, NULL, OPT_YES},
     {"trust", no_argument, NULL, OPT_TRUST},
     {"kernels", no_argument, NULL, OPT_KERNELS},    {"table", no_argument, NULL, OPT_TABLE},
@@ -96,6 +97,13 @@ static int take_option(struct cli_options *o, int c, const char *value)
     case OPT_TABLE: o->table = true; break;
     case OPT_PEERS: o->peers = true; break;
     case OPT_LIST: o->list = true; break;
+    case OPT_PREDICTED: o->predicted = true; break;
+    case OPT_SET:
+        if (o->n_sets == 32 || strchr(value, '=') == NULL || value[0] == '=') {
+            return bad("--set", value, "NAME=VALUE, at most 32 of them");
+        }
+        o->sets[o->n_sets++] = value;
+        break;
     case OPT_MODELS: o->models = value; break;
     case OPT_SESSION: o->session = value; break;
     case OPT_LEVELS: o->levels = value; break;
@@ -167,8 +175,8 @@ static int check_choices(const struct cli_options *o)
     if (o->minimize != NULL && !is_one_of(o->minimize, "latency|bytes|bitops|drop")) {
         return bad("--minimize", o->minimize, "latency, bytes, bitops or drop");
     }
-    if (o->method != NULL && !is_one_of(o->method, "exact|glpk")) {
-        return bad("--method", o->method, "exact (more solvers come later)");
+    if (o->method != NULL && !is_one_of(o->method, "exact|ilp|greedy|bisect|nsga2|random|paper|hawq|exhaustive")) {
+        return bad("--method", o->method, "exact, ilp, greedy, bisect, nsga2, random, paper, hawq or exhaustive");
     }
     if (o->split != NULL && !is_one_of(o->split, "calibration|search|test|all")) {
         return bad("--split", o->split, "calibration, search, test or all");
@@ -226,6 +234,7 @@ void cli_usage(const char *verb)
         {"bench", "pare bench --kernels [WORD ...]", "every kernel of this machine: MAC per cycle, limit, share"},
         {"solve", "pare solve P [--minimize latency|bytes|bitops|drop] [--max-drop X] [--max-latency MS] [--max-bytes N]", "the best configuration within budgets"},
         {"solve", "           [--max-bitops N] [--sure (the drop's 95 % upper bound holds)]", ""},
+        {"solve", "           [--method exact|ilp|greedy|bisect|nsga2|random|paper|hawq|exhaustive] [--predicted] [--seed N] [--set NAME=VALUE]", ""},
         {"solve", "           [--per layer|model] [--pin 'GLOB=LEVEL[..LEVEL]'] [--no-pins] [--front] [--name RUN] [--out F]", ""},
         {"pin", "pare pin P ['GLOB=LEVEL[..LEVEL]' | --free GLOB | --list]", "hold layers at a level"},
         {"runs", "pare runs P", "what was solved so far"},

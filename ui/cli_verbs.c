@@ -173,6 +173,59 @@ static void add_real(json_t *args, const char *key, double value)
     }
 }
 
+/* A word of --set: a number, true or false, or text; with commas a list of them. */
+static json_t *set_value(const char *text)
+{
+    const char *comma = strchr(text, ',');
+    if (comma != NULL) {
+        json_t *list = json_array();
+        for (const char *at = text; at != NULL; at = comma != NULL ? comma + 1 : NULL) {
+            char word[128];
+            comma = strchr(at, ',');
+            snprintf(word, sizeof word, "%.*s", comma != NULL ? (int)(comma - at) : (int)strlen(at), at);
+            json_array_append_new(list, set_value(word));
+        }
+        return list;
+    }
+    char *end;
+    double number = strtod(text, &end);
+    if (end != text && *end == '\0' && isfinite(number)) {
+        return number == floor(number) && fabs(number) < 1e15 ? json_integer((json_int_t)number) : json_real(number);
+    }
+    return strcmp(text, "true") == 0 ? json_true() : strcmp(text, "false") == 0 ? json_false() : json_string(text);
+}
+
+/* --set NAME=VALUE ...: the solver's own settings; traces=FILE is read here. 0 or an exit code. */
+static int add_settings(const struct cli_options *o, json_t *args)
+{
+    json_t *settings = json_object();
+    struct pare_error err = {0};
+    for (int i = 0; i < o->n_sets; i++) {
+        char name[64];
+        const char *value = strchr(o->sets[i], '=') + 1;
+        snprintf(name, sizeof name, "%.*s", (int)(value - 1 - o->sets[i]), o->sets[i]);
+        json_t *json = NULL;
+        if (strcmp(name, "traces") != 0) {
+            json = set_value(value);
+        } else if (pare_json_load(value, &json, &err) != PARE_OK) {
+            json_decref(settings);
+            return cli_fail(o, &err);
+        }
+        json_object_set_new(settings, name, json);
+    }
+    if (json_object_size(settings) > 0) {
+        json_object_set(args, "settings", settings);
+    }
+    json_decref(settings);
+    if (o->predicted) {
+        json_object_set_new(args, "predicted", json_true());
+    }
+    if (o->seed > 0) {
+        json_object_set_new(args, "seed", json_integer(o->seed));
+    }
+    return 0;
+}
+
 int cli_solve(const struct cli_options *o)
 {
     struct cli_session s;
@@ -185,14 +238,15 @@ int cli_solve(const struct cli_options *o)
         json_object_set_new(args, "sure", json_true());
     }
     add_real(args, "time_limit", o->time_limit);
-    static const char *const names[] = {"minimize", "per", "name"};
-    const char *const values[] = {o->minimize, o->per, o->name};
-    for (int i = 0; i < 3; i++) {
+    static const char *const names[] = {"minimize", "per", "name", "method"};
+    const char *const values[] = {o->minimize, o->per, o->name, o->method};
+    for (int i = 0; i < 4; i++) {
         if (values[i] != NULL) {
             json_object_set_new(args, names[i], json_string(values[i]));
         }
     }
-    int rc = cli_open(&s, o, pipeline_of(o), false, false);
+    int rc = add_settings(o, args);
+    rc = rc == 0 ? cli_open(&s, o, pipeline_of(o), false, false) : rc;
     if (rc != 0) {
         json_decref(args);
         return rc;

@@ -279,6 +279,10 @@ arg = {}
 ---@field name? string of the run
 ---@field measure? boolean false: predicted only
 ---@field time_limit? number seconds
+---@field method? "exact"|"ilp"|"greedy"|"bisect"|"nsga2"|"random"|"paper"|"hawq"|"exhaustive"
+---@field predicted? boolean
+---@field seed? integer
+---@field settings? table<string, any> of the method
 
 ---@class pare.point
 ---@field run string

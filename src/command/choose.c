@@ -336,13 +336,13 @@ static bool level_allowed(const struct pare_front *f, int layer, int level, bool
     return level <= l->keep;
 }
 
-static void fill_group(struct pare_problem *p, const struct pare_front *f, int group, int layer, bool use_pins)
+static void fill_group(struct pare_problem *p, const struct pare_front *f, int group, int layer, const struct front_budget *b)
 {
     for (int l = 0; l < f->n_levels; l++) {
         int cell = group * p->n_levels + l;
-        double loss = cell_loss(f, layer, l), ms = f->profiled ? cell_ms(f, layer, l) : 0;
+        double loss = b->no_loss ? 0 : cell_loss(f, layer, l), ms = f->profiled ? cell_ms(f, layer, l) : 0;
         double bytes = layer_bytes(f, layer, l);
-        bool allowed = level_allowed(f, layer, l, use_pins) && isfinite(loss) && isfinite(ms) && isfinite(bytes);
+        bool allowed = level_allowed(f, layer, l, b->use_pins) && isfinite(loss) && isfinite(ms) && isfinite(bytes);
         p->allowed[cell] = p->allowed[cell] && allowed;
         p->cost[PARE_COST_LOSS][cell] += allowed ? loss : 0;
         p->cost[PARE_COST_LATENCY][cell] += allowed ? ms : 0;
@@ -352,19 +352,19 @@ static void fill_group(struct pare_problem *p, const struct pare_front *f, int g
 }
 
 /* With one group for a model, a layer's own pin or first/last rule holds beside the model's level. */
-static void fill_model(struct pare_problem *p, const struct pare_front *f, int stage, bool use_pins)
+static void fill_model(struct pare_problem *p, const struct pare_front *f, int stage, const struct front_budget *b)
 {
     for (int k = 0; k < f->stages[stage].n_layers; k++) {
         int layer = f->stages[stage].first_layer + k;
         for (int l = 0; l < f->n_levels; l++) {
             int own = l, cell = stage * p->n_levels + l;
             const struct front_layer *fl = &f->layers[layer];
-            if (use_pins && fl->pin_lo >= 0) {
+            if (b->use_pins && fl->pin_lo >= 0) {
                 own = own < fl->pin_lo ? fl->pin_lo : own > fl->pin_hi ? fl->pin_hi : own;
             } else if (own > fl->keep) {
                 own = fl->keep;
             }
-            double loss = cell_loss(f, layer, own), ms = f->profiled ? cell_ms(f, layer, own) : 0;
+            double loss = b->no_loss ? 0 : cell_loss(f, layer, own), ms = f->profiled ? cell_ms(f, layer, own) : 0;
             bool ok = isfinite(loss) && isfinite(ms);
             p->allowed[cell] = p->allowed[cell] && ok;
             p->cost[PARE_COST_LOSS][cell] += ok ? loss : 0;
@@ -417,9 +417,9 @@ enum pare_status front_problem(struct pare_front *f, const struct front_budget *
     for (int g = 0; g < n_groups; g++) {
         p->group_names[g] = strdup(budget->per_model ? f->stages[g].name : f->layers[g].name);
         if (budget->per_model) {
-            fill_model(p, f, g, budget->use_pins);
+            fill_model(p, f, g, budget);
         } else {
-            fill_group(p, f, g, g, budget->use_pins);
+            fill_group(p, f, g, g, budget);
         }
     }
     if (!budget->per_model && !add_borders(f, p)) {

@@ -365,6 +365,7 @@ void front_flows_free(struct pare_front *f)
         json_decref(flow->result);
         json_decref(flow->answer);
         json_decref(flow->tried);
+        json_decref(flow->step);
         free(flow->levels);
         free(flow);
     }

@@ -22,6 +22,8 @@ struct front_flow {
     uint64_t since;           /* the newest job when the verb began: older failures do not count */
     uint64_t task;            /* the solve job under way */
     json_t *answer;           /* its answer */
+    json_t *step;             /* the newest step of a solver that asks */
+    size_t answer_at;         /* which of its answers is measured now */
     double max_loss, max_latency; /* tightened after a measurement over budget; NaN = not */
     json_t *tried;            /* every measured answer: what was predicted, what was measured, was it within */
     double solve_seconds;
@@ -46,12 +48,23 @@ struct front_budget flow_budget(const struct pare_front *f, const json_t *args);
 bool flow_ends_badly(struct pare_front *f, struct front_flow *flow, bool failed);
 /* What costs need: sensitivity, profile, the configs behind the fit. false until it is there, or when the flow ended. */
 bool flow_costs_ready(struct pare_front *f, struct front_flow *flow, const struct front_budget *b);
-/* A run of this method, named after it and its budget; flow->run, -1 when the session cannot be written. */
-void flow_make_run(struct pare_front *f, struct front_flow *flow, const struct front_budget *b, const char *method);
+/* A run of this method, named after it and its budget; `more` (may be NULL) is added to its settings; flow->run, -1 when the session cannot be written. */
+void flow_make_run(struct pare_front *f, struct front_flow *flow, const struct front_budget *b, const char *method,
+                   json_t *more);
 bool flow_start_solver(struct pare_front *f, struct front_flow *flow, struct front_budget *b, json_t *sweep_take);
 /* false while the solver works, or after it failed. */
 bool flow_solver_done(struct pare_front *f, struct front_flow *flow);
 void flow_end_solve(struct pare_front *f, struct front_flow *flow);
+/* Accuracy and latency of the answer; false until they are there, or when the flow has ended. */
+bool flow_measure_answer(struct pare_front *f, struct front_flow *flow, int point);
+/* Ends with what was measured and is over the budget: `status` and words that say by how much. */
+void flow_end_over(struct pare_front *f, struct front_flow *flow, const struct front_budget *b, enum pare_status status);
+
+/* flow_steps.c: with a solver that asks */
+bool flow_is_stepped(const struct front_flow *flow);
+/* Whether it measures, and then about how many configurations on how many samples it will ask for. */
+bool flow_steps_ask(const struct pare_front *f, const struct front_flow *flow, int *configs, int *samples);
+void flow_advance_steps(struct pare_front *f, struct front_flow *flow);
 
 /* flow_accept.c: is a measured answer within its budgets? */
 /* Takes the measured point into flow->tried and flow->best; true when it is over budget and a tighter problem is worth

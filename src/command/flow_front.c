@@ -66,7 +66,7 @@ void flow_advance_front(struct pare_front *f, struct front_flow *flow)
         if (!flow_costs_ready(f, flow, &b)) {
             return;
         }
-        flow_make_run(f, flow, &b, "front");
+        flow_make_run(f, flow, &b, "front", NULL);
         if (flow->run < 0) {
             flow_end(f, flow, flow->err.code != PARE_OK ? flow->err.code : PARE_ERR_IO, NULL);
             return;
@@ -126,7 +126,7 @@ void flow_advance_propose(struct pare_front *f, struct front_flow *flow)
         return;
     }
     if (flow->run < 0) {
-        flow_make_run(f, flow, &b, method);
+        flow_make_run(f, flow, &b, method, NULL);
         flow->answer = json_pack("{s:s, s:s}", "status", "proposed", "method", method);
     }
     if (flow->run < 0) {

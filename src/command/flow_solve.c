@@ -146,7 +146,8 @@ bool flow_costs_ready(struct pare_front *f, struct front_flow *flow, const struc
     return true;
 }
 
-void flow_make_run(struct pare_front *f, struct front_flow *flow, const struct front_budget *b, const char *method)
+void flow_make_run(struct pare_front *f, struct front_flow *flow, const struct front_budget *b, const char *method,
+                   json_t *more)
 {
     char name[128], budget[160] = "";
     const char *wanted = pare_json_get_string(flow->args, "name", NULL);
@@ -166,6 +167,7 @@ void flow_make_run(struct pare_front *f, struct front_flow *flow, const struct f
     snprintf(name, sizeof name, "%s%d", method, f->n_runs + 1);
     json_t *settings = json_pack("{s:s, s:s, s:b}", "minimize", pare_cost_name(b->minimize), "budget",
                                  budget[0] == ' ' ? budget + 1 : budget, "per_model", (int)b->per_model);
+    json_object_update(settings, more);
     flow->run = front_add_run(f, wanted != NULL ? wanted : name, method, settings, &flow->err);
     json_decref(settings);
 }
@@ -188,6 +190,7 @@ bool flow_start_solver(struct pare_front *f, struct front_flow *flow, struct fro
     double seconds = pare_json_get_real(flow->args, "time_limit");
     p->time_limit_seconds = seconds > 0 ? seconds : 0;
     json_t *params = json_pack("{s:o}", "problem", pare_problem_to_json(p));
+    json_object_set_new(params, "method", json_string(pare_json_get_string(flow->args, "method", "")));
     if (sweep_take != NULL) {
         json_object_set_new(params, "sweep", sweep_take);
     }
@@ -248,7 +251,7 @@ void flow_end_solve(struct pare_front *f, struct front_flow *flow)
 }
 
 /* No answer that was measured holds the budget. */
-static void end_over(struct pare_front *f, struct front_flow *flow, const struct front_budget *b, enum pare_status status)
+void flow_end_over(struct pare_front *f, struct front_flow *flow, const struct front_budget *b, enum pare_status status)
 {
     keep_status(f, flow, "over budget");
     flow_say_over(f, flow, b, status);
@@ -263,7 +266,7 @@ static bool take_answer(struct pare_front *f, struct front_flow *flow, const str
     flow->solve_seconds += pare_json_get_real(flow->answer, "seconds");
     if (strcmp(pare_json_get_string(flow->answer, "status", ""), "infeasible") == 0) {
         if (flow->best >= 0) {
-            end_over(f, flow, b, PARE_ERR_INFEASIBLE); /* a tightened round */
+            flow_end_over(f, flow, b, PARE_ERR_INFEASIBLE); /* a tightened round */
         } else {
             keep_status(f, flow, "infeasible");
             flow_say_infeasible(f, flow, b);
@@ -281,7 +284,7 @@ static bool take_answer(struct pare_front *f, struct front_flow *flow, const str
 }
 
 /* Accuracy and latency of the answer; false until they are there, or when the flow has ended. */
-static bool measure_answer(struct pare_front *f, struct front_flow *flow, int point)
+bool flow_measure_answer(struct pare_front *f, struct front_flow *flow, int point)
 {
     struct front_eval eval;
     bool failed = false, bare = pare_json_get_bool(f->description, "bare", false);
@@ -301,12 +304,21 @@ static bool measure_answer(struct pare_front *f, struct front_flow *flow, int po
 void flow_advance_solve(struct pare_front *f, struct front_flow *flow)
 {
     struct front_budget b = flow_budget(f, flow->args), tightened = b;
+    const char *method = pare_json_get_string(flow->args, "method", "");
+    if (flow_is_stepped(flow)) {
+        flow_advance_steps(f, flow);
+        return;
+    }
+    if (method[0] != '\0' && strcmp(method, "exact") != 0 && strcmp(method, "ilp") != 0) {
+        flow_end(f, flow, pare_error(&flow->err, PARE_ERR_USAGE, method, "no such solver"), NULL);
+        return;
+    }
     if (flow->task == 0) {
         if (!flow_costs_ready(f, flow, &b)) {
             return;
         }
         if (flow->run < 0) {
-            flow_make_run(f, flow, &b, "solve");
+            flow_make_run(f, flow, &b, "solve", NULL);
         }
         if (flow->run < 0) {
             flow_end(f, flow, flow->err.code != PARE_OK ? flow->err.code : PARE_ERR_IO, NULL);
@@ -331,7 +343,7 @@ void flow_advance_solve(struct pare_front *f, struct front_flow *flow)
         flow_end_solve(f, flow);
         return;
     }
-    if (!measure_answer(f, flow, point)) {
+    if (!flow_measure_answer(f, flow, point)) {
         return;
     }
     if (flow_try_again(f, flow, &b, point)) {
@@ -340,7 +352,7 @@ void flow_advance_solve(struct pare_front *f, struct front_flow *flow)
         flow->task = 0;
         flow_advance_solve(f, flow);
     } else if (flow_over(&b, &f->points[flow->best]) > 1) {
-        end_over(f, flow, &b, PARE_ERR_PARTIAL);
+        flow_end_over(f, flow, &b, PARE_ERR_PARTIAL);
     } else {
         flow_end_solve(f, flow);
     }

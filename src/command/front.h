@@ -279,6 +279,7 @@ struct front_budget {
     double max_drop, max_latency, max_bytes, max_bitops, max_loss; /* NaN = none */
     bool per_model, use_pins;
     bool sure; /* the drop's 95 % upper bound has to be within max_drop, not the drop itself */
+    bool no_loss;             /* the solver measures what a configuration loses: the table of losses is not needed */
 };
 enum pare_status front_problem(struct pare_front *f, const struct front_budget *budget, struct pare_problem **p,
                                struct pare_error *err);

@@ -276,9 +276,29 @@ static enum pare_status start_verb(struct pare_front *f, const char *verb, json_
     return id != 0 ? PARE_OK : PARE_ERR_FAIL;
 }
 
+/* NAME=VALUE, a number or a word. */
+static void add_setting(json_t *args, const char *word)
+{
+    const char *value = strchr(word, '=');
+    json_t *settings = json_object_get(args, "settings");
+    if (settings == NULL) {
+        settings = json_object();
+        json_object_set_new(args, "settings", settings);
+    }
+    if (value != NULL && value > word) {
+        char name[64], *end;
+        snprintf(name, sizeof name, "%.*s", (int)(value - word), word);
+        const double number = strtod(value + 1, &end);
+        const bool whole = number == floor(number) && fabs(number) < 1e15;
+        json_object_set_new(settings, name, end == value + 1 || *end != '\0' || !isfinite(number) ? json_string(value + 1)
+                                            : whole ? json_integer((json_int_t)number) : json_real(number));
+    }
+}
+
 static json_t *verb_args(const struct pare_front *f, const struct words *w, int point)
 {
-    static const char *const options[][2] = {{"--per", "per"}, {"--name", "name"}, {"--minimize", "minimize"}};
+    static const char *const options[][2] = {{"--per", "per"}, {"--name", "name"}, {"--minimize", "minimize"},
+                                              {"--method", "method"}};
     json_t *args = json_object();
     for (int i = 1; i < w->n; i++) {
         bool used = false;
@@ -288,10 +308,16 @@ static json_t *verb_args(const struct pare_front *f, const struct words *w, int 
                 used = true;
             }
         }
+        if (!used && i + 1 < w->n && strcmp(w->word[i], "--set") == 0) {
+            used = true;
+            add_setting(args, w->word[i + 1]);
+        }
         if (used) {
             i++;
         } else if (strcmp(w->word[i], "--sure") == 0) {
             json_object_set_new(args, "sure", json_true());
+        } else if (strcmp(w->word[i], "--predicted") == 0) {
+            json_object_set_new(args, "predicted", json_true());
         } else if (w->word[i][0] != '-') {
             json_object_set_new(args, "run", json_string(w->word[i]));
         }

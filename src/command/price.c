@@ -171,9 +171,14 @@ static void price_config(struct pare_front *f, struct front_flow *flow, bool acc
 
 static void price_solve(struct pare_front *f, struct front_flow *flow)
 {
-    bool failed = false, sensed = front_ensure_sense(f, f->sense_samples, &failed, NULL);
+    int configs, samples;
+    const bool asks = flow_steps_ask(f, flow, &configs, &samples);
+    const bool listed = strcmp(pare_json_get_string(flow->args, "method", "greedy"), "greedy") == 0;
+    bool failed = false, sensed = (asks && !listed) || front_ensure_sense(f, f->sense_samples, &failed, NULL);
     (void)front_ensure_profile(f, &failed, NULL);
-    if (!is_bare(f)) {
+    if (asks) {
+        add_samples(f->pricing, configs, samples);
+    } else if (!is_bare(f)) {
         price_probes(f, sensed);
     }
     struct front_pricing *p = f->pricing;

@@ -5,8 +5,8 @@
  * a(i, q) and takes l(i, q). Every model takes one level that satisfies at least one of a(i, q) <= A[i] and
  * l(i, q) <= L[i]; among those, the sum of l is made small (its first objective) and the sum of a (its second).
  * As printed, the objective adds A[i] and L[i], which no choice changes: a(i, q) and l(i, q) are meant, and used.
- * settings: "A", "L": one number for all, or one for each model; without them A = quality_limit and L = the latency
- * at the level in the middle.
+ * settings: "A", "L": one number for all, or one for each model; without them A = quality_limit, and no latency is
+ * good enough by itself.
  *
  * hawq: HAWQ-v3. settings: "trace": [n_groups], "delta": [n_groups * n_levels] (squared norm of W - Q(W)), "lambda",
  * "wide", "narrow" (levels); minimises sum trace * delta under one budget cost_narrow + lambda (cost_wide -
@@ -47,24 +47,11 @@ static double threshold(const json_t *settings, const char *key, int i, double o
     return isfinite(x) ? x : otherwise;
 }
 
-static double middle_latency(const struct pare_problem *p, int g)
-{
-    double sum = 0;
-    int n = 0;
-    for (int l = 0; l < p->n_levels; l++) {
-        if (p->allowed[g * p->n_levels + l]) {
-            sum += p->cost[PARE_COST_LATENCY][g * p->n_levels + l];
-            n++;
-        }
-    }
-    return sum / n;
-}
-
 static int best_level(const struct pare_step *s, int g, enum pare_figure_id by)
 {
     const struct pare_problem *p = s->p;
     const double most_loss = threshold(s->settings, "A", g, pare_json_get_real(s->settings, "quality_limit"));
-    const double most_ms = threshold(s->settings, "L", g, middle_latency(p, g));
+    const double most_ms = threshold(s->settings, "L", g, -INFINITY);
     int best = -1;
     for (int l = 0; l < p->n_levels; l++) {
         const int i = g * p->n_levels + l;

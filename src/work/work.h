@@ -50,6 +50,7 @@ enum pare_status pare_work_metric(struct pare_worker *w, const json_t *params, j
 enum pare_status pare_work_profile(struct pare_worker *w, const json_t *params, json_t **result, struct pare_error *err);
 enum pare_status pare_work_stopwatch(struct pare_worker *w, const json_t *params, json_t **result, struct pare_error *err);
 enum pare_status pare_work_latency(struct pare_worker *w, const json_t *params, json_t **result, struct pare_error *err);
+enum pare_status pare_work_step(struct pare_worker *w, const json_t *params, json_t **result, struct pare_error *err);
 enum pare_status pare_work_solve(struct pare_worker *w, const json_t *params, json_t **result, struct pare_error *err);
 
 #endif

@@ -1,0 +1,360 @@
+/*
+ * flow_steps.c: solve with a solver that asks (search/solver.h). Every step is a job whose row is kept, every
+ * configuration that it asks for is measured on `search` through the rows, so a run that was killed finds its way
+ * again: the same individuals, the same answer. Its problem is frozen in the run's settings when the run begins, since
+ * the costs (the anchored latency, the fit) move with what is measured meanwhile.
+ */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "command/flow.h"
+#include "search/solver.h"
+
+bool flow_is_stepped(const struct front_flow *flow)
+{
+    return pare_solver_find(pare_json_get_string(flow->args, "method", "")) != NULL;
+}
+
+static bool predicts(const struct front_flow *flow)
+{
+    const struct pare_solver *s = pare_solver_find(pare_json_get_string(flow->args, "method", ""));
+    return pare_json_get_bool(flow->args, "predicted", false) || !s->asks;
+}
+
+/* What the solver has to know before it asks: greedy sorts by the table of losses, the others that measure need
+ * the latency alone; who predicts needs all. */
+static bool knows_enough(struct pare_front *f, struct front_flow *flow, const struct front_budget *b)
+{
+    bool failed = false, ready;
+    const bool listed = strcmp(pare_json_get_string(flow->args, "method", ""), "greedy") == 0;
+    if (predicts(flow)) {
+        return flow_costs_ready(f, flow, b);
+    }
+    ready = front_ensure_calibration(f, &failed, &flow->err);
+    ready = (!listed || front_ensure_sense(f, f->sense_samples, &failed, &flow->err)) && ready;
+    ready = front_ensure_profile(f, &failed, &flow->err) && ready;
+    if (failed) {
+        flow_end(f, flow, flow->err.code != PARE_OK ? flow->err.code : PARE_ERR_FAIL, NULL);
+    }
+    return ready && !failed;
+}
+
+/* Samples behind the quality of one configuration while the solver searches. */
+static int samples_of(const struct pare_front *f, const struct front_flow *flow)
+{
+    const char *method = pare_json_get_string(flow->args, "method", "");
+    const bool many = strcmp(method, "nsga2") == 0 || strcmp(method, "random") == 0; /* the others ask for a handful */
+    const int wanted = (int)pare_json_get_int(json_object_get(flow->args, "settings"), "eval_samples",
+                                              many ? FRONT_MIXED_SAMPLES : f->eval_samples);
+    return wanted > 0 && wanted < f->split_samples[1] ? wanted : f->split_samples[1];
+}
+
+bool flow_steps_ask(const struct pare_front *f, const struct front_flow *flow, int *configs, int *samples)
+{
+    const char *method = pare_json_get_string(flow->args, "method", "");
+    const json_t *settings = json_object_get(flow->args, "settings");
+    if (!flow_is_stepped(flow) || predicts(flow)) {
+        return false;
+    }
+    *samples = samples_of(f, flow);
+    *configs = 2 + (int)log2(f->n_layers * f->n_levels + 1.0);
+    if (strcmp(method, "nsga2") == 0) {
+        *configs = (int)(pare_json_get_int(settings, "population", 32) * pare_json_get_int(settings, "generations", 20));
+    } else if (strcmp(method, "random") == 0) {
+        const int n = (int)pare_json_get_int(settings, "n", 64), first = (int)pare_json_get_int(settings, "samples", 50);
+        *configs = first < *samples ? 1 + 2 * n * first / *samples : n; /* each round costs about the same */
+    }
+    return true;
+}
+
+/* Settings that name a level hold its index. */
+static void index_level(const struct pare_front *f, json_t *settings, const char *key)
+{
+    const char *name = pare_json_get_string(settings, key, NULL);
+    for (int l = 0; name != NULL && l < f->n_levels; l++) {
+        if (strcmp(name, f->level_names[l]) == 0 || strcmp(name, f->level_alias[l]) == 0) {
+            json_object_set_new(settings, key, json_integer(l));
+            return;
+        }
+    }
+}
+
+/* Thresholds of accuracy are drops; the problem has losses. */
+static void index_thresholds(const struct pare_front *f, json_t *settings)
+{
+    const json_t *a = json_object_get(settings, "A");
+    if (json_is_array(a)) {
+        json_t *list = json_array();
+        for (size_t i = 0; i < json_array_size(a); i++) {
+            json_array_append_new(list, pare_json_real(front_loss_of_drop(f, pare_json_at_real(a, i))));
+        }
+        json_object_set_new(settings, "A", list);
+    } else if (a != NULL) {
+        json_object_set_new(settings, "A", pare_json_real(front_loss_of_drop(f, pare_json_get_real(settings, "A"))));
+    }
+}
+
+/* The first level whose weights and activations have that many bits; the narrowest when there is none. */
+static int first_of_bits(const struct pare_front *f, int bits)
+{
+    for (int l = 0; l < f->n_levels; l++) {
+        if (f->levels[l].kind == PARE_LEVEL_INT && f->levels[l].w_bits == bits && f->levels[l].a_bits == bits) {
+            return l;
+        }
+    }
+    return f->n_levels - 1;
+}
+
+/* "traces": {layer: {"trace": t, "delta": {level: d}}} becomes the arrays of search/step_paper.c. */
+static void index_traces(const struct pare_front *f, json_t *settings)
+{
+    const json_t *traces = json_object_get(settings, "traces");
+    json_t *trace = json_array(), *delta = json_array();
+    for (int i = 0; i < f->n_layers; i++) {
+        const json_t *item = json_object_get(traces, f->layers[i].name), *its = json_object_get(item, "delta");
+        json_array_append_new(trace, pare_json_real(pare_json_get_real(item, "trace")));
+        for (int l = 0; l < f->n_levels; l++) {
+            const double d = pare_json_get_real(its, f->level_names[l]), e = pare_json_get_real(its, f->level_alias[l]);
+            json_array_append_new(delta, pare_json_real(isfinite(d) ? d : e));
+        }
+    }
+    json_object_set_new(settings, "trace", trace);
+    json_object_set_new(settings, "delta", delta);
+    json_object_del(settings, "traces");
+}
+
+static json_t *settings_of(const struct pare_front *f, const struct front_flow *flow, const struct front_budget *b)
+{
+    json_t *settings = json_object();
+    json_object_update(settings, json_object_get(flow->args, "settings"));
+    if (strcmp(pare_json_get_string(flow->args, "method", ""), "paper") == 0) {
+        index_thresholds(f, settings);
+    } else if (json_object_get(settings, "wide") == NULL && f->int8_level + 1 < f->n_levels) {
+        json_object_set_new(settings, "wide", json_integer(f->int8_level));
+        json_object_set_new(settings, "narrow", json_integer(first_of_bits(f, 4)));
+    }
+    index_level(f, settings, "wide");
+    index_level(f, settings, "narrow");
+    if (json_is_object(json_object_get(settings, "traces"))) {
+        index_traces(f, settings);
+    }
+    json_object_set_new(settings, "seed", json_integer(pare_json_get_int(flow->args, "seed", 1)));
+    json_object_set_new(settings, "all", json_integer(samples_of(f, flow)));
+    json_object_set_new(settings, "quality_limit", pare_json_real(b->max_drop));
+    return settings;
+}
+
+/* A run of the same question that has not ended: it goes on. */
+static int unfinished_run(const struct pare_front *f, const char *method, const json_t *question)
+{
+    for (int r = f->n_runs - 1; r >= 0; r--) {
+        if (strcmp(f->runs[r].method, method) == 0 && json_equal(json_object_get(f->runs[r].settings, "question"), question) &&
+            json_object_size(f->runs[r].status) == 0) {
+            return r;
+        }
+    }
+    return -1;
+}
+
+/* Finds or makes the run. Its settings: what flow_make_run writes, the question, the frozen problem. */
+static bool begin(struct pare_front *f, struct front_flow *flow, struct front_budget *b)
+{
+    const char *method = pare_json_get_string(flow->args, "method", "");
+    struct pare_problem *p = NULL;
+    json_t *question = json_pack("{s:o, s:O, s:s}", "settings", settings_of(f, flow, b), "args", flow->args, "content", f->content);
+    json_t *pins = json_array();
+    for (int i = 0; b->use_pins && i < f->n_layers; i++) {
+        if (f->layers[i].pin_lo >= 0) {
+            json_array_append_new(pins, json_pack("[i,i,i]", i, f->layers[i].pin_lo, f->layers[i].pin_hi));
+        }
+    }
+    json_object_set_new(question, "pins", pins);
+    flow->run = unfinished_run(f, method, question);
+    if (flow->run < 0) {
+        const bool measured = !predicts(flow);
+        struct front_budget mine = *b;
+        mine.max_drop = measured ? NAN : b->max_drop; /* measured drops are held to the budget by the solver itself */
+        mine.no_loss = measured && strcmp(method, "greedy") != 0;
+        enum pare_status status = front_problem(f, &mine, &p, &flow->err);
+        status = status == PARE_OK ? pare_problem_check(p, &flow->err) : status;
+        if (status == PARE_OK) {
+            json_t *more = json_pack("{s:O, s:o}", "question", question, "problem", pare_problem_to_json(p));
+            flow_make_run(f, flow, b, method, more);
+            json_decref(more);
+        } else {
+            flow_end(f, flow, status, NULL);
+        }
+        pare_problem_free(p);
+    }
+    json_decref(question);
+    if (flow->run < 0 && !flow->ended) {
+        flow_end(f, flow, flow->err.code != PARE_OK ? flow->err.code : PARE_ERR_IO, NULL);
+    }
+    return flow->run >= 0;
+}
+
+/* The row of the next step, after the one in flow->step (NULL: the first). False while it is computed. */
+static bool next_step(struct pare_front *f, struct front_flow *flow, const struct front_budget *b, json_t *told_take)
+{
+    bool failed = false;
+    char title[96];
+    const char *method = pare_json_get_string(flow->args, "method", "");
+    json_t *params = json_pack("{s:s, s:O, s:o, s:b}", "method", method, "problem",
+                               json_object_get(f->runs[flow->run].settings, "problem"), "settings", settings_of(f, flow, b),
+                               "predict", (int)predicts(flow));
+    if (flow->step != NULL) {
+        json_object_set(params, "state", json_object_get(flow->step, "state"));
+        json_object_set_new(params, "told", told_take);
+    }
+    snprintf(title, sizeof title, "%s, step %d", method, flow->round + 1);
+    struct front_job job = {.kind = "step", .title = title, .params = params, .interactive = true, .priority = 90};
+    const json_t *row = front_row(f, &job, &failed, &flow->err);
+    if (failed) {
+        flow_end(f, flow, flow->err.code != PARE_OK ? flow->err.code : PARE_ERR_FAIL, NULL);
+    }
+    if (row != NULL) {
+        json_decref(flow->step);
+        flow->step = json_incref((json_t *)(uintptr_t)row);
+        flow->round++;
+    }
+    return row != NULL;
+}
+
+/* A solver's levels (by group) as the pipeline's (by layer). */
+static void layer_levels(const struct pare_front *f, const struct front_flow *flow, const struct front_budget *b,
+                         const json_t *its, unsigned char *levels)
+{
+    const json_t *groups = json_object_get(json_object_get(f->runs[flow->run].settings, "problem"), "groups");
+    json_t *config = json_object();
+    for (size_t g = 0; g < json_array_size(its); g++) {
+        const int l = (int)json_integer_value(json_array_get(its, g));
+        json_object_set_new(config, json_string_value(json_array_get(groups, g)), json_string(f->level_names[l]));
+    }
+    json_t *answer = json_pack("{s:o}", "config", config);
+    front_answer_levels(f, answer, b->per_model, levels);
+    json_decref(answer);
+}
+
+/* What was asked for, measured; NULL while some of it is not. Each becomes a point of the run. */
+static json_t *measure_asked(struct pare_front *f, struct front_flow *flow, const struct front_budget *b)
+{
+    const json_t *ask = json_object_get(flow->step, "ask");
+    unsigned char *levels = calloc((size_t)f->n_layers + 1, 1);
+    json_t *told = json_array();
+    bool all = levels != NULL, failed = false;
+    for (size_t i = 0; levels != NULL && i < json_array_size(ask) && !failed; i++) {
+        const json_t *item = json_array_get(ask, i);
+        struct front_eval eval;
+        char title[96];
+        int samples = (int)pare_json_get_int(item, "samples", 0);
+        samples = samples > 0 ? samples : samples_of(f, flow);
+        layer_levels(f, flow, b, json_object_get(item, "levels"), levels);
+        json_t *config = front_config_json(f, levels);
+        snprintf(title, sizeof title, "accuracy of a configuration of %s", f->runs[flow->run].name);
+        if (front_ensure_eval(f, config, "search", samples, 40, title, &eval, &failed, &flow->err)) {
+            json_array_append_new(told, pare_json_real(eval.figures.drop));
+            json_t *facts = json_object();
+            const int n = f->n_points, point = front_add_point(f, flow->run, levels, facts, &flow->err);
+            json_decref(facts);
+            failed = point < 0;
+            if (!failed && (point == n || f->points[point].search.samples < eval.samples)) {
+                front_load_point(f, &f->points[point]);
+            }
+        } else {
+            all = false;
+        }
+        json_decref(config);
+    }
+    free(levels);
+    if (failed) {
+        flow_end(f, flow, flow->err.code != PARE_OK ? flow->err.code : PARE_ERR_FAIL, NULL);
+    }
+    if (!all || failed) {
+        json_decref(told);
+        return NULL;
+    }
+    return told;
+}
+
+static bool run_steps(struct pare_front *f, struct front_flow *flow, const struct front_budget *b)
+{
+    if (flow->step == NULL && !next_step(f, flow, b, NULL)) {
+        return false;
+    }
+    while (!pare_json_get_bool(flow->step, "done", false)) {
+        const size_t asked = json_array_size(json_object_get(flow->step, "ask"));
+        json_t *told = measure_asked(f, flow, b);
+        if (told == NULL || !next_step(f, flow, b, told)) {
+            return false;
+        }
+        flow->evaluations += (int)asked;
+    }
+    return true;
+}
+
+#define MOST_ANSWERS 5 /* looked at in full: what was within the budget on fewer samples may be over it on all */
+
+/* The answers, best first, measured like every other solver's, until one is within the budget. */
+static void measure_answers(struct pare_front *f, struct front_flow *flow, const struct front_budget *b)
+{
+    const json_t *answers = json_object_get(flow->step, "answers");
+    while (flow->answer_at < json_array_size(answers) && flow->answer_at < MOST_ANSWERS) {
+        layer_levels(f, flow, b, json_array_get(answers, flow->answer_at), flow->levels);
+        json_t *facts = json_object();
+        const int point = front_add_point(f, flow->run, flow->levels, facts, &flow->err);
+        json_decref(facts);
+        if (point < 0) {
+            flow_end(f, flow, flow->err.code != PARE_OK ? flow->err.code : PARE_ERR_IO, NULL);
+            return;
+        }
+        const bool measure = pare_json_get_bool(flow->args, "measure", true);
+        if (measure && !flow_measure_answer(f, flow, point)) {
+            return;
+        }
+        const double over = measure ? flow_over(b, &f->points[point]) : 0;
+        if (flow->best < 0 || over < flow_over(b, &f->points[flow->best])) {
+            flow->best = point;
+        }
+        if (over <= 1) {
+            break;
+        }
+        flow->answer_at++;
+    }
+    json_decref(flow->answer);
+    flow->answer = json_pack("{s:s, s:s}", "status", "found", "method", pare_json_get_string(flow->args, "method", ""));
+    if (pare_json_get_bool(flow->args, "measure", true) && flow_over(b, &f->points[flow->best]) > 1) {
+        flow_end_over(f, flow, b, PARE_ERR_PARTIAL);
+    } else {
+        flow_end_solve(f, flow);
+    }
+}
+
+void flow_advance_steps(struct pare_front *f, struct front_flow *flow)
+{
+    struct front_budget b = flow_budget(f, flow->args);
+    b.per_model = b.per_model || strcmp(pare_json_get_string(flow->args, "method", ""), "paper") == 0;
+    if (!predicts(flow) && pare_json_get_bool(f->description, "bare", false)) {
+        flow_end(f, flow, pare_error(&flow->err, PARE_ERR_USAGE, pare_json_get_string(flow->args, "method", ""),
+                                     "a bare model has no accuracy to measure: add --predicted"), NULL);
+        return;
+    }
+    if (!knows_enough(f, flow, &b) || (flow->run < 0 && !begin(f, flow, &b))) {
+        return;
+    }
+    if (flow->levels == NULL) {
+        if (!run_steps(f, flow, &b)) {
+            return;
+        }
+        const json_t *answers = json_object_get(flow->step, "answers");
+        flow->evaluations += (int)pare_json_get_int(flow->step, "asked", 0) * !predicts(flow);
+        flow->levels = json_array_size(answers) > 0 ? calloc((size_t)f->n_layers + 1, 1) : NULL;
+        if (flow->levels == NULL) {
+            flow_end(f, flow, pare_error(&flow->err, PARE_ERR_INFEASIBLE, pare_json_get_string(flow->args, "method", ""),
+                                         "no configuration within the budgets was found"), NULL);
+            return;
+        }
+    }
+    measure_answers(f, flow, &b);
+}
