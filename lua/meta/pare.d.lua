@@ -271,10 +271,12 @@ arg = {}
 ---@field samples? integer
 
 ---@class pare.budget
----@field minimize? "latency"|"bytes"|"drop"
+---@field minimize? "latency"|"bytes"|"bitops"|"drop"
 ---@field max_drop? number fraction
 ---@field max_latency? number ms
 ---@field max_bytes? number
+---@field max_bitops? number
+---@field sure? boolean the drop's 95 % upper bound has to be within
 ---@field per? "layer"|"model"
 ---@field name? string of the run
 ---@field measure? boolean false: predicted only
@@ -290,6 +292,7 @@ arg = {}
 ---@field label string
 ---@field method string
 ---@field front boolean
+---@field tied boolean with the front: beaten by no more than chance may
 ---@field accuracy? number
 ---@field drop? number
 ---@field latency_ms? number
@@ -308,7 +311,8 @@ arg = {}
 ---@field drop (number|false)[] the smooth loss that stands for it
 ---@field latency (number|false)[]
 ---@field bytes (number|false)[]
----@field limits (number|false)[] of drop, latency, bytes
+---@field bitops (number|false)[]
+---@field limits (number|false)[] of drop, latency, bytes, bitops
 
 ---@class pare.proposal : pare.budget
 ---@field config table<string, string>

@@ -296,7 +296,8 @@ static uint32_t next_random(uint32_t *state)
 }
 
 /* From all layers at int8, random layers are lowered until the summed loss reaches a target; the targets are
- * spread evenly in the logarithm between the losses of the int8 and of the narrowest uniform config. */
+ * spread evenly in the logarithm between the losses of the int8 and of the narrowest uniform config. Every second one
+ * takes small steps only: solvers find many cheap cells, and many that are cheap alone lose more together than few. */
 void front_mixed(const struct pare_front *f, int i, unsigned char *levels)
 {
     unsigned char *low = malloc((size_t)f->n_layers + 1);
@@ -310,15 +311,16 @@ void front_mixed(const struct pare_front *f, int i, unsigned char *levels)
     double from = front_loss_sum(f, levels), to = front_loss_sum(f, low);
     from = from > MIN_LOSS ? from : MIN_LOSS;
     to = to > 2 * from ? to : 2 * from;
-    double target = from * pow(to / from, (i + 0.5) / FRONT_MIXED);
-    for (int move = 0; move < 4 * f->n_layers && front_loss_sum(f, levels) < target; move++) {
+    double target = from * pow(to / from, (i + 0.5) / FRONT_MIXED), largest = i % 2 != 0 ? target / 10 : target;
+    int moves = (i % 2 != 0 ? 40 : 4) * f->n_layers;
+    for (int move = 0; move < moves && front_loss_sum(f, levels) < target; move++) {
         int layer = (int)(next_random(&state) % (uint32_t)f->n_layers);
         int keep = f->layers[layer].keep, level = levels[layer];
         if (level >= keep) {
             continue;
         }
         levels[layer] = (unsigned char)(level + 1 + (int)(next_random(&state) % (uint32_t)(keep - level)));
-        if (front_loss_sum(f, levels) > 2 * target) {
+        if (cell_loss(f, layer, levels[layer]) - cell_loss(f, layer, level) > largest || front_loss_sum(f, levels) > 2 * target) {
             levels[layer] = (unsigned char)level; /* too far: another one */
         }
     }
