@@ -5,9 +5,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "src/base/json.h"
 #include "src/measure/bench_kernels.h"
+#include "src/measure/peers.h"
 
 struct kernel_print {
     const struct cli_options *o;
@@ -112,5 +114,178 @@ int cli_bench_kernels(const struct cli_options *o)
                n, print.noisy);
     }
     json_decref(print.rows);
+    return rc;
+}
+
+/* ---- peers ---- */
+
+struct peer_print {
+    const struct cli_options *o;
+    json_t *work, *notes;
+    char name[256];
+    double log_sum[2];      /* fp32: of ratio to the fastest peer of each product; int8: to oneDNN */
+    int n[2];
+    double best;            /* ratio to the fastest peer of the fp32 product in hand */
+    struct peer_sum {       /* networks together, by our level and by peer */
+        char what[96];
+        double ours, theirs;
+        int n;
+    } sums[12];
+    int n_sums;
+};
+
+static void add_network(struct peer_print *p, const struct pare_peer_row *r)
+{
+    char what[96];
+    int i = 0;
+    snprintf(what, sizeof what, "%s against %s %s", r->level, r->peer, r->peer_level);
+    while (i < p->n_sums && strcmp(p->sums[i].what, what) != 0) {
+        i++;
+    }
+    if (i == p->n_sums && p->n_sums < 12) {
+        snprintf(p->sums[p->n_sums++].what, sizeof what, "%s", what);
+    }
+    if (i < p->n_sums) { /* theirs scaled by the ratio of interleaved rounds: one noisy network makes the sum unknown */
+        p->sums[i].ours += r->theirs.median * r->ratio;
+        p->sums[i].theirs += r->theirs.median;
+        p->sums[i].n++;
+    }
+}
+
+/* The product in hand is complete: its ratio to the fastest peer counts. */
+static void close_product(struct peer_print *p)
+{
+    if (isfinite(p->best)) {
+        p->log_sum[0] += log(p->best);
+        p->n[0]++;
+    }
+    p->best = NAN;
+}
+
+static void take_peer_row(void *self, const struct pare_peer_row *r)
+{
+    struct peer_print *p = self;
+    char ours[16], theirs[16], ratio[16], mac[16], their_mac[16], low[16], high[16];
+    const bool fp32 = strcmp(r->level, "fp32") == 0;
+    json_array_append_new(
+        p->work, json_pack("{s:s, s:s, s:s, s:o, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:s, s:b}", "name", r->name, "level", r->level,
+                           "kernel", r->kernel, "pare_ms", pare_json_real(1e-6 * r->pare.median), "peer", r->peer, "peer_level",
+                           r->peer_level, "peer_ms", pare_json_real(1e-6 * r->theirs.median), "ratio", pare_json_real(r->ratio),
+                           "ratio_low", pare_json_real(r->low), "ratio_high", pare_json_real(r->high), "pare_mac_per_cycle",
+                           pare_json_real(r->macs / r->pare.cycles), "peer_mac_per_cycle", pare_json_real(r->macs / r->theirs.cycles),
+                           "tiles", pare_tiles_name(r->tiles), "noisy", (int)!isfinite(r->ratio)));
+    if (isfinite(r->macs)) {
+        if (!fp32 || strcmp(p->name, r->name) != 0) {
+            close_product(p);
+        }
+        if (fp32 && isfinite(r->ratio)) { /* the fastest peer is the one that makes our ratio largest */
+            p->best = isfinite(p->best) && p->best > r->ratio ? p->best : r->ratio;
+        } else if (!fp32 && strcmp(r->peer, "onednn") == 0 && isfinite(r->ratio)) {
+            p->log_sum[1] += log(r->ratio);
+            p->n[1]++;
+        }
+    }
+    if (!isfinite(r->macs)) {
+        add_network(p, r);
+    }
+    if (p->o->json) {
+        snprintf(p->name, sizeof p->name, "%s", r->name);
+        return;
+    }
+    if (p->name[0] == '\0') {
+        printf("%-22s %-5s %10s %9s  %-15s %-14s %10s %9s %7s  %s\n", "work", "level", "ms", "MAC/cycle", "peer", "its level", "its ms",
+               "MAC/cycle", "ratio", "95 %");
+    }
+    snprintf(p->name, sizeof p->name, "%s", r->name);
+    number(ours, 1e-6 * r->pare.median, 4);
+    number(theirs, 1e-6 * r->theirs.median, 4);
+    number(ratio, r->ratio, 3);
+    number(low, r->low, 3);
+    number(high, r->high, 3);
+    number(mac, r->macs / r->pare.cycles, 1);
+    number(their_mac, r->macs / r->theirs.cycles, 1);
+    printf("%-22s %-5s %10s %9s  %-15s %-14s %10s %9s %7s  [%s, %s]%s%s\n", r->name, r->level, ours, mac, r->peer, r->peer_level, theirs,
+           their_mac, ratio, low, high, r->tiles == PARE_TILES_SLOW ? "  tiles slow" : "", isfinite(r->ratio) ? "" : "  noisy: no figure");
+    fflush(stdout);
+}
+
+static void say_peer(void *self, const char *text)
+{
+    struct peer_print *p = self;
+    json_array_append_new(p->notes, json_string(text));
+    if (!p->o->quiet) {
+        fprintf(stderr, "pare: %s\n", text);
+    }
+}
+
+/* The folder of this executable, or NULL. */
+static const char *own_folder(char *buffer, size_t size)
+{
+    const ssize_t n = readlink("/proc/self/exe", buffer, size - 1);
+    buffer[n > 0 ? n : 0] = '\0';
+    char *slash = strrchr(buffer, '/');
+    if (slash == NULL) {
+        return NULL;
+    }
+    *slash = '\0';
+    return buffer;
+}
+
+/* A helper beside the executable (build folder), else where it is installed. */
+static void find_helper(char *path, size_t size, const char *name, const char *installed)
+{
+    char folder[2048];
+    const char *own = own_folder(folder, sizeof folder);
+    snprintf(path, size, "%s/%s", own != NULL ? own : ".", name);
+    if (access(path, R_OK) != 0) {
+        snprintf(path, size, "%s/../%s/%s", own != NULL ? own : ".", installed, name);
+    }
+}
+
+int cli_bench_peers(const struct cli_options *o)
+{
+    struct peer_print print = {.o = o, .work = json_array(), .notes = json_array(), .best = NAN};
+    char helper[4096], script[4096];
+    const char *pythons = getenv("PARE_PEERS_PYTHON");
+    find_helper(helper, sizeof helper, "pare-peers", "libexec/pare");
+    find_helper(script, sizeof script, "pare_peers.py", "share/pare");
+    const struct pare_peers_options options = {.models = (const char *const *)o->args,
+                                               .n_models = o->n_args,
+                                               .models_dir = o->models,
+                                               .helper = helper,
+                                               .script = script,
+                                               .pythons = pythons != NULL ? pythons : "python3",
+                                               .seconds = isfinite(o->time_limit) ? o->time_limit : 1,
+                                               .self = &print,
+                                               .row = take_peer_row,
+                                               .say = say_peer};
+    struct pare_error err = {0};
+    const enum pare_status status = pare_peers_bench(&options, &err);
+    close_product(&print);
+    const double means[2] = {exp(print.log_sum[0] / print.n[0]), exp(print.log_sum[1] / print.n[1])};
+    int rc = status == PARE_OK ? 0 : cli_fail(o, &err);
+    if (rc == 0 && o->json) {
+        json_t *json = json_pack("{s:i, s:s, s:o, s:o, s:O, s:O}", "schema", 1, "isa", pk_isa_name(pk_isa_best()),
+                                 "fp32_ratio_to_best_peer", pare_json_real(print.n[0] > 0 ? means[0] : NAN), "w8a8_ratio_to_onednn",
+                                 pare_json_real(print.n[1] > 0 ? means[1] : NAN), "work", print.work, "notes", print.notes);
+        cli_print_json(json);
+        json_decref(json);
+    } else if (rc == 0) {
+        printf("\nratio: our time over theirs, median of interleaved rounds; below 1 we are faster. One thread each, the same core.\n");
+        if (print.n[0] > 0) {
+            printf("fp32 against the best peer of each of %d products, geometric mean: speed %.3fx\n", print.n[0], 1 / means[0]);
+        }
+        if (print.n[1] > 0) {
+            printf("w8a8 against oneDNN with u8 destination, %d products, geometric mean: speed %.3fx\n", print.n[1], 1 / means[1]);
+        }
+    }
+    for (int i = 0; rc == 0 && !o->json && i < print.n_sums; i++) {
+        if (print.sums[i].n > 1 && isfinite(print.sums[i].ours)) {
+            printf("%s, %d networks together: %.3fx its time\n", print.sums[i].what, print.sums[i].n,
+                   print.sums[i].ours / print.sums[i].theirs);
+        }
+    }
+    json_decref(print.work);
+    json_decref(print.notes);
     return rc;
 }

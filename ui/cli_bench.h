@@ -9,5 +9,7 @@
 /* --kernels [WORD ...]: words are parts of kernel or shape names, instruction sets or levels; all must match, those that
  * begin with - must not. */
 int cli_bench_kernels(const struct cli_options *o);
+/* --peers [MODEL|PIPELINE ...]: without one, products of matrices. */
+int cli_bench_peers(const struct cli_options *o);
 
 #endif

@@ -232,6 +232,7 @@ void cli_usage(const char *verb)
         {"sense", "pare sense P [--levels L,L] [--samples N] [--explain LAYER]", "what every layer loses at every level"},
         {"bench", "pare bench P [--config F | --run R | --level L] [--threads N]", "latency, per layer with its floor and end to end; hot, cold"},
         {"bench", "pare bench --kernels [WORD ...]", "every kernel of this machine: MAC per cycle, limit, share"},
+        {"bench", "pare bench --peers [MODEL ...]", "the same work by onnxruntime, oneDNN, OpenBLAS, ai-edge-litert, interleaved"},
         {"solve", "pare solve P [--minimize latency|bytes|bitops|drop] [--max-drop X] [--max-latency MS] [--max-bytes N]", "the best configuration within budgets"},
         {"solve", "           [--max-bitops N] [--sure (the drop's 95 % upper bound holds)]", ""},
         {"solve", "           [--method exact|ilp|greedy|bisect|nsga2|random|paper|hawq|exhaustive] [--predicted] [--seed N] [--set NAME=VALUE]", ""},

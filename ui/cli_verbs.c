@@ -116,9 +116,13 @@ int cli_bench(const struct cli_options *o)
         json_decref(args);
         return cli_bench_kernels(o);
     }
-    if (o->table || o->peers) {
+    if (o->peers) {
         json_decref(args);
-        return usage_error(o, "bench --table and --peers are not built yet: this Pare times kernels, whole pipelines and their layers");
+        return cli_bench_peers(o);
+    }
+    if (o->table) {
+        json_decref(args);
+        return usage_error(o, "bench --table is not built yet: this Pare times kernels, whole pipelines and their layers");
     }
     int rc = cli_config_args(o, args);
     if (rc != 0) {

@@ -214,7 +214,7 @@ static int bench_shape(const struct pare_kernel_bench *bench, const struct pare_
             const enum pk_type out = t.w_bits == 32 ? PK_F32 : t.w_bits == 16 ? PK_F16 : PK_U8;
             if (pare_bench_case_init(&cases[n], entries[i].family, entries[i].isa, entries[i].kernel, &shape->conv, out, b)) {
                 bits[n] = b;
-                contenders[n] = (struct pare_contender){pare_bench_case_run, &cases[n], 0, entries[i].isa == PK_AMX};
+                contenders[n] = (struct pare_contender){.run = pare_bench_case_run, .self = &cases[n], .tiles = entries[i].isa == PK_AMX};
                 n++;
             }
         }

@@ -269,7 +269,7 @@ static json_t *stage_json(const struct timed *t, const struct pare_series s[2], 
 static void add_cold(struct timed *t, struct pare_series s[2], double seconds, double hot_ms, json_t *stage, json_t *layers)
 {
     struct pare_evict evict = {calloc(EVICT_BYTES, 1), EVICT_BYTES, 0};
-    struct pare_contender c[2] = {{run_plain, t, 1, false}, {run_timed, t, 1, false}};
+    struct pare_contender c[2] = {{.run = run_plain, .self = t, .repeats = 1}, {.run = run_timed, .self = t, .repeats = 1}};
     const struct pare_watch_options o = {.seconds = seconds, .min_rounds = 15, .between = pare_evict_caches, .between_self = &evict,
                                          .prepare = feed, .finish = keep_steps, .hook_self = t};
     struct pare_timing cold;
@@ -308,7 +308,8 @@ static enum pare_status time_stage(struct pare_engine *e, int stage, const struc
         feed(&t, 0, 0);
         find_inner(&t);
         const bool tiles = uses_tiles(t.plan);
-        struct pare_contender c[2] = {{run_plain, &t, 1, tiles}, {run_timed, &t, 1, tiles}};
+        struct pare_contender c[2] = {{.run = run_plain, .self = &t, .repeats = 1, .tiles = tiles},
+                                      {.run = run_timed, .self = &t, .repeats = 1, .tiles = tiles}};
         const struct pare_watch_options o = {.seconds = 0.7 * seconds, .min_rounds = 31, .prepare = feed, .finish = keep_steps,
                                              .hook_self = &t};
         pare_watch(c, 2, &o, s);

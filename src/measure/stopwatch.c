@@ -177,11 +177,17 @@ static bool time_block(const struct pare_contender *c, const struct pare_watch_o
     const double ghz = o->between != NULL ? (o->between(o->between_self), pare_watch_ghz()) : settle(c, (double)b->ghz);
     const double width = pare_watch_width(ghz);
     const enum pare_tiles before = c->tiles ? pare_watch_tiles(ghz) : PARE_TILES_NONE;
-    const double cpu = pare_watch_cpu_ns(), start = pare_watch_ns();
-    for (int i = 0; i < c->repeats; i++) {
-        c->run(c->self);
+    double ns, own;
+    if (c->remote != NULL) {
+        ns = c->remote(c->self, c->repeats, &own);
+    } else {
+        const double cpu = pare_watch_cpu_ns(), start = pare_watch_ns();
+        for (int i = 0; i < c->repeats; i++) {
+            c->run(c->self);
+        }
+        ns = pare_watch_ns() - start;
+        own = pare_watch_cpu_ns() - cpu;
     }
-    const double ns = pare_watch_ns() - start, own = pare_watch_cpu_ns() - cpu;
     const double ghz_after = pare_watch_ghz(), width_after = pare_watch_width(ghz_after);
     const enum pare_tiles after = c->tiles ? pare_watch_tiles(ghz_after) : PARE_TILES_NONE;
     const bool moved = o->between == NULL && fabs(ghz_after - ghz) > CLOCK_MOVES * ghz;

@@ -44,6 +44,8 @@ struct pare_contender {
     void *self;
     int repeats; /* runs of one block; 0 = found while warming up, so that a block takes window_ns */
     bool tiles;  /* it uses the tile unit: probed around its blocks */
+    double (*remote)(void *self, int n, double *own_ns); /* n runs in another process: their ns by its clock, and its time on
+                                                            the core; NULL */
 };
 
 enum { PARE_LOST_CORE = 1, PARE_CLOCK_MOVED = 2, PARE_SHARED_CORE = 4, PARE_TILES_MOVED = 8 };

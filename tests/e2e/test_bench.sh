@@ -41,4 +41,27 @@ for f in target latency_ms layers stages ghz; do field "d['$f']" >/dev/null || f
 code 0 "$pare" bench sample_pipelines/hand_gesture --level int8 # from the session
 grep -q "sum of the parts" "$work/out" || fail "bench as text"
 
+# peers: helpers that answer are compared, those that do not are left out; none of them is trusted
+cat >"$work/good" <<'P'
+#!/usr/bin/env bash
+while read -r word id rest; do
+    case $word in
+    peers) echo "ok fake 1.0" ;;
+    load) echo "ok" ;;
+    run) s=$(date +%s%N); sleep 0.01; n=$(($(date +%s%N) - s)); echo "ok $n $n" ;;
+    esac
+done
+P
+printf '#!/bin/sh\nread -r line; echo garbage; exec sleep 100\n' >"$work/bad"
+printf '#!/bin/sh\nexit 1\n' >"$work/dead"
+chmod +x "$work"/good "$work"/bad "$work"/dead
+model=$(ls sample_pipelines/hand_gesture/*.onnx | head -1)
+PARE_PEERS_PYTHON=$work/dead:$work/bad:$work/good code 0 "$pare" bench --peers "$model" --time-limit 1 --json
+[ "$(field "all(set(('name','level','pare_ms','peer','peer_level','peer_ms','ratio')) <= set(w) for w in d['work'])")" = True ] || fail "peer rows"
+[ "$(field "len(d['work'])")" = 3 ] || fail "an onnx file has three comparisons"
+[ "$(field "all(w['ratio'] is None or w['ratio'] < 1 for w in d['work'])")" = True ] || fail "10 ms is slower than us"
+[ "$(field "sum('no peers' in n for n in d['notes'])")" -ge 2 ] || fail "helpers that do not answer are named"
+code 66 "$pare" bench --peers /nonexistent.onnx
+[ "$(grep -vc 'peers\|onednn\|onnxruntime' "$work/err")" -eq 1 ] || fail "one line of error"
+
 [ $failures -eq 0 ] || exit 1

@@ -97,7 +97,7 @@ static void contenders_take_turns(void **state)
 {
     (void)state;
     unsigned n = 0, m = 0;
-    struct pare_contender c[2] = {{work, &n, 0, false}, {work, &m, 3, false}};
+    struct pare_contender c[2] = {{.run = work, .self = &n}, {.run = work, .self = &m, .repeats = 3}};
     const struct pare_watch_options o = {.seconds = 0.05, .window_ns = 2e4, .min_rounds = 12};
     struct pare_series series[2];
     const int rounds = pare_watch(c, 2, &o, series);
