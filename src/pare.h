@@ -209,6 +209,10 @@ void pare_front_stop(struct pare_front *f, uint64_t id);
 /* The config of a run's point as a JSON object {layer: level} (new reference), NULL when there is none. point 0 = best. */
 void *pare_front_config(struct pare_front *f, const char *run, int point);
 
+/* The index (into state->points) of a config {layer: level}: a point that has it, else a new one of the run "given", its
+ * figures predicted. -1 with err. */
+int pare_front_point_of(struct pare_front *f, const void *json_config, struct pare_error *err);
+
 /* The current state; pointers inside are valid until the next call that changes it (version differs). */
 const struct pare_state *pare_front_state(const struct pare_front *f);
 

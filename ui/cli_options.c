@@ -163,11 +163,57 @@ static bool is_one_of(const char *value, const char *list)
     return n > 0 && at != NULL && (at == list || at[-1] == '|') && (at[n] == '|' || at[n] == '\0');
 }
 
+/* Options that say something to some verbs only; elsewhere they would silently do nothing. "" = the workbench. */
+static int check_places(const struct cli_options *o, const bool *given)
+{
+    static const struct {
+        int code;
+        const char *option, *verbs;
+    } places[] = {{OPT_CONFIG, "--config", "eval|bench|export"},
+                  {OPT_RUN, "--run", "eval|bench|export"},
+                  {OPT_LEVEL, "--level", "eval|bench"},
+                  {OPT_SPLIT, "--split", "eval"},
+                  {OPT_OUT, "--out", "solve|export|bench"},
+                  {OPT_FORMAT, "--format", "export"},
+                  {OPT_METHOD, "--method", "solve"},
+                  {OPT_PER, "--per", "solve"},
+                  {OPT_MINIMIZE, "--minimize", "solve"},
+                  {OPT_MAX_DROP, "--max-drop", "solve"},
+                  {OPT_MAX_LATENCY, "--max-latency", "solve"},
+                  {OPT_MAX_BYTES, "--max-bytes", "solve"},
+                  {OPT_MAX_BITOPS, "--max-bitops", "solve"},
+                  {OPT_SURE, "--sure", "solve"},
+                  {OPT_TIME_LIMIT, "--time-limit", "solve"},
+                  {OPT_NAME, "--name", "solve"},
+                  {OPT_PIN, "--pin", "solve"},
+                  {OPT_FRONT, "--front", "solve|export"},
+                  {OPT_EXPLAIN, "--explain", "sense"},
+                  {OPT_BASELINE, "--baseline", "sense"},
+                  {OPT_FREE, "--free", "pin"},
+                  {OPT_LIST, "--list", "pin"},
+                  {OPT_THREADS, "--threads", "bench"},
+                  {OPT_KERNELS, "--kernels", "bench"},
+                  {OPT_TABLE, "--table", "bench"},
+                  {OPT_PEERS, "--peers", "bench"},
+                  {OPT_DRY_RUN, "--dry-run", "session"},
+                  {OPT_YES, "--yes", "session"},
+                  {OPT_DETACH, "--detach", "eval|sense|bench|solve|script|the workbench"},
+                  {OPT_KEYS, "--keys", "the workbench"}};
+    const char *verb = o->verb != NULL ? o->verb : "the workbench";
+    if (o->help || strcmp(verb, "help") == 0 || strcmp(verb, "version") == 0) {
+        return 0;
+    }
+    for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
+        if (given[places[i].code - OPT_JSON] && !is_one_of(verb, places[i].verbs)) {
+            fprintf(stderr, "pare: %s: says nothing to %s (only to %s)\n", places[i].option, verb, places[i].verbs);
+            return PARE_ERR_USAGE;
+        }
+    }
+    return 0;
+}
+
 static int check_choices(const struct cli_options *o)
 {
-    if (o->detach && o->verb != NULL && !is_one_of(o->verb, "eval|sense|bench|solve|script")) {
-        return bad("--detach", o->verb, "eval, sense, bench, solve, script, or the workbench");
-    }
     static const char formats[] = "json|csv|md|png|svg";
     if (o->per != NULL && !is_one_of(o->per, "layer|model")) {
         return bad("--per", o->per, "layer or model");
@@ -197,12 +243,17 @@ int cli_parse(int argc, char **argv, struct cli_options *o)
 {
     static const char *const verbs[] = {"new", "info", "eval", "sense", "bench", "solve", "pin", "runs", "compare", "export",
                                         "script", "worker", "doctor", "paths", "session", "help", "version", "target"};
+    enum { N_GIVEN = 64 };
+    bool given[N_GIVEN] = {false};
     memset(o, 0, sizeof *o);
     o->exe = "/proc/self/exe";
     o->max_drop = o->max_latency = o->max_bytes = o->max_bitops = o->time_limit = NAN;
     opterr = 1;
     for (int c; (c = getopt_long(argc, argv, "hVv", long_options, NULL)) != -1;) {
         int rc = take_option(o, c, optarg);
+        if (c >= OPT_JSON && c - OPT_JSON < N_GIVEN) {
+            given[c - OPT_JSON] = true;
+        }
         if (rc != 0) {
             return rc;
         }
@@ -217,7 +268,8 @@ int cli_parse(int argc, char **argv, struct cli_options *o)
             break;
         }
     }
-    return check_choices(o);
+    int rc = check_places(o, given);
+    return rc != 0 ? rc : check_choices(o);
 }
 
 void cli_usage(const char *verb)

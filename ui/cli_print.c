@@ -66,8 +66,8 @@ void cli_print_info(const json_t *json)
     char a[32], b[32];
     size_t i, k;
     json_t *stage, *item;
-    printf("%s: %zu models, %zu layers\n\n", pare_json_get_string(json, "name", ""), json_array_size(stages),
-           json_array_size(layers));
+    printf("%s: %zu model%s, %zu layers\n\n", pare_json_get_string(json, "name", ""), json_array_size(stages),
+           json_array_size(stages) == 1 ? "" : "s", json_array_size(layers));
     json_array_foreach((json_t *)(uintptr_t)stages, i, stage) {
         printf("%s  %s, %s", pare_json_get_string(stage, "name", ""), pare_json_get_string(stage, "file", ""),
                pare_json_get_string(stage, "format", ""));
@@ -290,7 +290,21 @@ void cli_print_solve(const json_t *json)
     }
 }
 
-static const char *figure(char buf[32], const struct pare_figure *f, double factor, int digits)
+void cli_print_front(const json_t *json)
+{
+    char a[32], b[32], c[32], d[32];
+    size_t i;
+    const json_t *p;
+    printf("run %s: %zu points\n%5s %10s %10s %14s %12s\n", pare_json_get_string(json, "run", ""),
+           json_array_size(json_object_get(json, "points")), "point", "drop %", "predicted", "latency ms ~", "bytes");
+    json_array_foreach(json_object_get(json, "points"), i, p) {
+        printf("%5lld %10s %10s %14s %12s\n", (long long)pare_json_get_int(p, "point", 0), number(a, 100 * pare_json_get_real(p, "drop"), 2),
+               number(b, 100 * pare_json_get_real(p, "drop_predicted"), 2), number(c, pare_json_get_real(p, "latency_predicted_ms"), 3),
+               bytes_text(d, pare_json_get_real(p, "bytes")));
+    }
+}
+
+const char *cli_figure(char buf[32], const struct pare_figure *f, double factor, int digits)
 {
     if (f->kind == PARE_FIGURE_NONE || !isfinite(f->value)) {
         snprintf(buf, 32, "-");
@@ -304,9 +318,9 @@ void cli_print_summary(const struct pare_state *s)
 {
     char a[32], b[32], c[32];
     int width = 14;
-    printf("%s: %d models, %d layers, target %s (%s), %d samples in %s\n", s->name, s->n_stages, s->n_layers, s->target,
+    printf("%s: %d model%s, %d layers, target %s (%s), %d samples in %s\n", s->name, s->n_stages, s->n_stages == 1 ? "" : "s", s->n_layers, s->target,
            s->cpu, s->n_samples, s->split);
-    printf("fp32: accuracy %s %%, latency %s ms, %s\n\n", figure(a, &s->fp32_accuracy, 100, 2), figure(b, &s->fp32_latency, 1, 3),
+    printf("fp32: accuracy %s %%, latency %s ms, %s\n\n", cli_figure(a, &s->fp32_accuracy, 100, 2), cli_figure(b, &s->fp32_latency, 1, 3),
            bytes_text(c, s->fp32_bytes));
     for (int i = 0; i < s->n_stages; i++) {
         printf("%-16s %3d layers  %10s MACs", s->stages[i].name, s->stages[i].n_layers, count_text(a, (double)s->stages[i].macs));
@@ -320,8 +334,8 @@ void cli_print_summary(const struct pare_state *s)
         if (strcmp(s->runs[p->run].method, "mixed") == 0) {
             continue;
         }
-        printf("%-*s %12s %9s", width, p->label, figure(a, &p->accuracy, 100, 2), figure(b, &p->drop, 100, 2));
-        printf(" %12s %11s%s\n", figure(a, &p->latency, 1, 3), bytes_text(b, p->bytes.value), p->front ? "  front" : p->tied ? "  tied" : "");
+        printf("%-*s %12s %9s", width, p->label, cli_figure(a, &p->accuracy, 100, 2), cli_figure(b, &p->drop, 100, 2));
+        printf(" %12s %11s%s\n", cli_figure(a, &p->latency, 1, 3), bytes_text(b, p->bytes.value), p->front ? "  front" : p->tied ? "  tied" : "");
     }
     printf("\nopen it in a terminal for the workbench: pare %s\n", s->path);
 }

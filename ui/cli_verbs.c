@@ -54,6 +54,37 @@ int cli_info(const struct cli_options *o)
     return simple_verb(o, "describe", true, json_object(), cli_print_info);
 }
 
+/* The candidate levels: as asked; else the usual ones, and those that a config or --level in args names beside them. */
+static const char *levels_of(const struct cli_options *o, const json_t *args, char *text, size_t size)
+{
+    struct pare_level known[PARE_MAX_LEVELS], level;
+    json_t *names = json_object();
+    const char *key;
+    json_t *value;
+    int n = 0;
+    size_t used = (size_t)snprintf(text, size, "fp16,w8a8,w4a8,w4a4,w2a8,w1a1");
+    bool more = false;
+    json_object_foreach(json_object_get(args, "config"), key, value) {
+        json_object_set_new(names, json_string_value(value) != NULL ? json_string_value(value) : "?", json_true());
+    }
+    if (pare_json_get_string(args, "level", NULL) != NULL) {
+        json_object_set_new(names, pare_json_get_string(args, "level", NULL), json_true());
+    }
+    (void)pare_levels_parse("default", known, PARE_MAX_LEVELS - 2, &n, NULL);
+    json_object_foreach(names, key, value) {
+        bool usual = pare_level_parse(key, &level, NULL) != PARE_OK || level.kind == PARE_LEVEL_FP32;
+        for (int i = 0; i < n; i++) {
+            usual = usual || pare_level_equal(known[i], level);
+        }
+        if (!usual && used + strlen(key) + 2 < size) {
+            used += (size_t)snprintf(text + used, size - used, ",%s", key);
+            more = true;
+        }
+    }
+    json_decref(names);
+    return o->levels == NULL && more ? text : o->levels;
+}
+
 int cli_eval(const struct cli_options *o)
 {
     json_t *args = json_object();
@@ -62,9 +93,12 @@ int cli_eval(const struct cli_options *o)
         json_decref(args);
         return rc;
     }
+    struct cli_options own = *o;
+    char levels[512];
+    own.levels = levels_of(o, args, levels, sizeof levels);
     json_object_set_new(args, "split", json_string(o->split != NULL ? o->split : "search"));
     json_object_set_new(args, "samples", json_integer(o->samples));
-    return simple_verb(o, "eval", false, args, cli_print_eval);
+    return simple_verb(&own, "eval", false, args, cli_print_eval);
 }
 
 /* --explain LAYER: the rows of the layers that match only. */
@@ -133,7 +167,10 @@ int cli_bench(const struct cli_options *o)
         json_object_set_new(args, "level", json_string("int8"));
     }
     json_object_set_new(args, "threads", json_integer(o->threads > 1 ? o->threads : 1));
-    return simple_verb(o, "bench", false, args, cli_print_bench);
+    struct cli_options own = *o;
+    char levels[512];
+    own.levels = levels_of(o, args, levels, sizeof levels);
+    return simple_verb(&own, "bench", false, args, cli_print_bench);
 }
 
 static int apply_pins(struct cli_session *s, const struct cli_options *o)
@@ -267,8 +304,10 @@ int cli_solve(const struct cli_options *o)
     if (rc == 0 && o->out != NULL) {
         rc = write_json(o, o->out, json);
     }
-    if (rc == 0 && (o->json || o->front)) {
+    if (rc == 0 && o->json) {
         cli_print_json(json);
+    } else if (rc == 0 && o->front) {
+        cli_print_front(json);
     } else if (rc == 0) {
         cli_print_solve(json);
     }
@@ -310,6 +349,9 @@ int cli_pin(const struct cli_options *o)
             printf("%-40s %s%s%s\n", l->name, state->level_names[l->pin_lo], l->pin_hi != l->pin_lo ? ".." : "",
                    l->pin_hi != l->pin_lo ? state->level_names[l->pin_hi] : "");
         }
+    }
+    if (rc == 0 && !o->json && json_array_size(pins) == 0) {
+        printf("no pins\n");
     }
     if (rc == 0 && o->json) {
         json_t *json = json_pack("{s:i, s:O}", "schema", 1, "pins", pins);
@@ -454,8 +496,9 @@ int cli_compare(const struct cli_options *o)
         } else {
             for (int i = 0; i < n; i++) {
                 const struct pare_point *p = &state->points[points[i]];
-                printf("%-20s accuracy %6.2f %%  drop %6.2f  latency %8.3f ms%s  %9.0f bytes\n", p->label, 100 * p->accuracy.value,
-                       100 * p->drop.value, p->latency.value, p->latency.kind == PARE_FIGURE_PREDICTED ? "~" : " ", p->bytes.value);
+                char a[32], b[32], c[32];
+                printf("%-20s accuracy %7s %%  drop %7s  latency %9s ms  %9.0f bytes\n", p->label, cli_figure(a, &p->accuracy, 100, 2),
+                       cli_figure(b, &p->drop, 100, 2), cli_figure(c, &p->latency, 1, 3), p->bytes.value);
             }
             size_t k;
             json_t *item, *level;
@@ -475,28 +518,50 @@ int cli_compare(const struct cli_options *o)
     return rc;
 }
 
+/* The point to export: of --run, of --config, or -1 = the newest answer. 0 or an exit code. */
+static int export_point(struct cli_session *s, const struct cli_options *o, const json_t *args, int *point)
+{
+    struct pare_error err = {0};
+    *point = -1;
+    if (o->run != NULL) {
+        *point = state_point(pare_front_state(s->front), o->run);
+        if (*point < 0) {
+            pare_error(&err, PARE_ERR_NOINPUT, o->run, "no such run or point (see pare runs)");
+            return cli_fail(o, &err);
+        }
+    } else if (o->config != NULL) {
+        *point = pare_front_point_of(s->front, json_object_get(args, "config"), &err);
+        return *point >= 0 ? 0 : cli_fail(o, &err);
+    }
+    return 0;
+}
+
 int cli_export(const struct cli_options *o)
 {
     struct cli_session s;
     struct pare_error err = {0};
+    struct cli_options own = *o;
+    char levels[512];
+    int point;
     if (o->format == NULL || o->out == NULL) {
         return usage_error(o, "expected --format json|csv|md|png|svg and --out PATH");
     }
-    int rc = cli_open(&s, o, pipeline_of(o), false, true);
+    json_t *args = json_object();
+    int rc = cli_config_args(o, args);
+    own.levels = levels_of(o, args, levels, sizeof levels);
+    if (rc == 0) {
+        rc = cli_open(&s, &own, pipeline_of(o), false, o->config == NULL); /* a config may become a point: not while another writes */
+    }
     if (rc != 0) {
+        json_decref(args);
         return rc;
     }
     rc = wait_open(&s);
-    if (rc == 0) {
-        const struct pare_state *state = pare_front_state(s.front);
-        int point = o->run != NULL ? state_point(state, o->run) : -1;
-        if (o->run != NULL && point < 0) {
-            pare_error(&err, PARE_ERR_NOINPUT, o->run, "no such run or point (see pare runs)");
-            rc = cli_fail(o, &err);
-        } else if (pare_export_state(state, o->format, point, o->out, &err) != PARE_OK) {
-            rc = cli_fail(o, &err);
-        }
+    rc = rc == 0 ? export_point(&s, o, args, &point) : rc;
+    if (rc == 0 && pare_export_state(pare_front_state(s.front), o->format, point, o->out, &err) != PARE_OK) {
+        rc = cli_fail(o, &err);
     }
+    json_decref(args);
     cli_close(&s);
     return rc;
 }
@@ -544,8 +609,8 @@ int cli_new(const struct cli_options *o)
     }
     pare_strbuf_init(&text);
     const char *slash = strrchr(o->args[0], '/');
-    pare_strbuf_printf(&text, "-- A pipeline of %d models. Fill in data and infer; then: pare %s\nreturn {\n  name = \"%s\",\n  stages = {\n",
-                       o->n_args - 1, o->args[0], slash != NULL && slash[1] != '\0' ? slash + 1 : o->args[0]);
+    pare_strbuf_printf(&text, "-- A pipeline of %d model%s. Fill in data and infer; then: pare %s\nreturn {\n  name = \"%s\",\n  stages = {\n",
+                       o->n_args - 1, o->n_args == 2 ? "" : "s", o->args[0], slash != NULL && slash[1] != '\0' ? slash + 1 : o->args[0]);
     for (int i = 1; rc == 0 && i < o->n_args; i++) {
         if (realpath(o->args[i], real) == NULL) {
             pare_error(&err, PARE_ERR_NOINPUT, o->args[i], "no such file");
@@ -580,7 +645,7 @@ int cli_paths(const struct cli_options *o)
         const char *what, *variable, *under;
     } places[] = {{"config", "XDG_CONFIG_HOME", ".config"}, {"sessions", "XDG_DATA_HOME", ".local/share"},
                   {"state", "XDG_STATE_HOME", ".local/state"}, {"cache", "XDG_CACHE_HOME", ".cache"}};
-    json_t *json = json_object();
+    json_t *json = json_pack("{s:i}", "schema", 1);
     for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
         char path[PATH_MAX];
         const char *value = getenv(places[i].variable);
@@ -603,7 +668,7 @@ int cli_paths(const struct cli_options *o)
 
 int cli_doctor(const struct cli_options *o)
 {
-    json_t *json = json_object(), *sets = json_array();
+    json_t *json = json_pack("{s:i}", "schema", 1), *sets = json_array();
     for (int i = 0; i < PK_ISA_COUNT; i++) {
         if (pk_isa_supported((enum pk_isa)i)) {
             json_array_append_new(sets, json_string(pk_isa_name((enum pk_isa)i)));

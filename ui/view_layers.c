@@ -124,6 +124,9 @@ static bool pending(const struct pare_ui *ui, const struct pare_cell *cell, char
         return false;
     }
     *style = PARE_INK_DIM;
+    if (cell != NULL && cell->state == PARE_CELL_RUNNING && isfinite(cell->loss)) {
+        return false; /* of the samples so far: shown, but dim */
+    }
     if (cell != NULL && cell->state == PARE_CELL_FAILED) {
         snprintf(text, size, "failed");
         *style = PARE_INK_BAD;
@@ -165,6 +168,9 @@ static void figure_cell(const struct pare_ui *ui, int id, int column, char *text
                                              : PARE_INK_TEXT;
     } else {
         pare_format_number(text, size, cell->loss, 3, ui->g);
+    }
+    if (cell->state == PARE_CELL_RUNNING) {
+        *style = PARE_INK_DIM;
     }
 }
 

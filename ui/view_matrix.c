@@ -52,6 +52,9 @@ static int level_of_column(const struct pare_ui *ui, int column)
 /* How serious a figure is, as ink; levels' own colours are left to the heads. */
 static uint32_t ink_of(const struct pare_ui *ui, double v, const struct pare_cell *cell)
 {
+    if (cell != NULL && cell->state == PARE_CELL_RUNNING) {
+        return PARE_INK_DIM; /* of the samples so far */
+    }
     if (ui->figure == SHOW_MS || isnan(v)) {
         return isnan(v) ? (uint32_t)PARE_INK_DIM : (uint32_t)PARE_INK_TEXT;
     }
@@ -68,7 +71,7 @@ static uint32_t ink_of(const struct pare_ui *ui, double v, const struct pare_cel
 static void figure_text(const struct pare_ui *ui, const struct pare_cell *cell, double v,
                         char *text, size_t size)
 {
-    const bool waiting = cell != NULL && ui->figure != SHOW_MS;
+    const bool waiting = cell != NULL && ui->figure != SHOW_MS && (cell->state != PARE_CELL_RUNNING || isnan(v));
     if (waiting && (cell->state == PARE_CELL_QUEUED || cell->state == PARE_CELL_RUNNING)) {
         snprintf(text, size, cell->state == PARE_CELL_RUNNING ? "%s%s" : "%s", ui->g->ellipsis,
                  ui->g->ellipsis);

@@ -409,3 +409,24 @@ void *pare_front_config(struct pare_front *f, const char *run, int point)
     int i = front_find_point(f, text);
     return i >= 0 ? json_incref(f->points[i].config) : NULL;
 }
+
+int pare_front_point_of(struct pare_front *f, const void *json_config, struct pare_error *err)
+{
+    json_t *args = json_pack("{s:O}", "config", (json_t *)(uintptr_t)json_config), *empty = json_object();
+    struct front_flow flow = {.args = args};
+    int point = -1, run = -1;
+    if (flow_levels(f, &flow, err)) {
+        for (int i = 0; i < f->n_points && point < 0; i++) {
+            point = memcmp(f->points[i].levels, flow.levels, (size_t)f->n_layers) == 0 ? i : -1;
+        }
+        for (int r = 0; r < f->n_runs && point < 0; r++) {
+            run = strcmp(f->runs[r].name, "given") == 0 && strcmp(f->runs[r].method, "given") == 0 ? r : run;
+        }
+        run = point < 0 && run < 0 ? front_add_run(f, "given", "given", empty, err) : run;
+        point = point < 0 && run >= 0 ? front_add_point(f, run, flow.levels, empty, err) : point;
+    }
+    free(flow.levels);
+    json_decref(args);
+    json_decref(empty);
+    return point;
+}

@@ -487,6 +487,8 @@ enum pare_status pare_front_open(struct uv_loop_s *loop, const struct pare_front
     f->max_drop = 0.01;
     f->max_latency_ms = f->max_bytes = f->max_bitops = NAN;
     f->path = strdup(options->path);
+    f->exe = options->exe != NULL ? strdup(options->exe) : NULL;
+    f->options.exe = f->exe; /* scripts start workers later */
     f->models = options->models_dir != NULL ? realpath(options->models_dir, NULL) : NULL;
     read_cpu(f->cpu, sizeof f->cpu);
     enum pare_status status = parse_levels(f, err);
@@ -529,6 +531,7 @@ void pare_front_close(struct pare_front *f)
 {
     f->closing = true;
     front_follow_stop(f);
+    front_script_stop(f);
     if (f->sched != NULL) {
         pare_sched_stop(f->sched);
     }
@@ -539,6 +542,7 @@ void pare_front_free(struct pare_front *f)
     if (f == NULL) {
         return;
     }
+    front_script_free(f);
     front_flows_free(f);
     pare_sched_free(f->sched);
     pare_session_close(f->session);
@@ -578,5 +582,6 @@ void pare_front_free(struct pare_front *f)
     free(f->path);
     free(f->models);
     free(f->real_path);
+    free(f->exe);
     free(f);
 }

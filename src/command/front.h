@@ -108,7 +108,7 @@ struct front_rate {
 
 struct pare_front {
     struct pare_front_options options;
-    char *path, *models, *session_text, *real_path;
+    char *path, *models, *session_text, *real_path, *exe;
     uv_loop_t *loop;
     struct pare_sched *sched;
     struct pare_session *session;
@@ -164,6 +164,9 @@ struct pare_front {
     struct pare_link_server *server;
     struct pare_link_client *client;
     uv_timer_t *follow_timer;
+    struct pare_script *script; /* under way, or ended and closing */
+    bool script_ended;
+    uv_timer_t *script_timer;
     json_t *remote;           /* what the holder does, as it last said */
     bool watching, told;      /* asked for news, sent a command; not answered yet */
     int64_t watched;          /* lines of the holder's log that we have */
@@ -173,6 +176,7 @@ struct pare_front {
     json_t *unfinished;       /* of an earlier process */
     char since[256];
     uint64_t version;
+    bool replaying;           /* choices of the session are made again: nobody needs to hear of it */
     bool looking;             /* rows are only looked up: nothing is queued */
     struct front_pricing *pricing; /* while looking: what is missing is counted */
     struct front_rate rates[FRONT_RATES];
@@ -302,6 +306,11 @@ bool front_probes_known(struct pare_front *f);
 
 /* ---- state.c ---- */
 void front_build_state(struct pare_front *f);
+/* ---- run_script.c: a script on this front ---- */
+enum pare_status front_run_script(struct pare_front *f, const char *path, int n_args, char *const *args, struct pare_error *err);
+void front_script_stop(struct pare_front *f);
+void front_script_free(struct pare_front *f);
+
 /* ---- lines.c ---- */
 void front_apply_actions(struct pare_front *f);
 

@@ -171,7 +171,7 @@ static enum pare_status apply_choice(struct pare_front *f, const struct words *w
                 return status;
             }
         }
-        if (!dry) {
+        if (!dry && !f->replaying) {
             front_say(f, false, "%s %s: %d %s", w->word[0], w->word[1], matched, matched == 1 ? "layer" : "layers");
         }
         return PARE_OK;
@@ -216,7 +216,9 @@ void front_apply_actions(struct pare_front *f)
     f->max_latency_ms = f->max_bytes = f->max_bitops = NAN;
     f->minimize = PARE_COST_LATENCY;
     f->can_undo = f->can_redo = false;
+    f->replaying = true;
     pare_session_each_action(f->session, f, replay_action);
+    f->replaying = false;
     f->message[0] = '\0';
     front_changed(f);
 }
@@ -371,6 +373,29 @@ static enum pare_status run_export(struct pare_front *f, const struct words *w, 
     return status;
 }
 
+/* "2 of 27 layers are pinned: a/b=int8 a/c=fp16..int8"; what does not fit is left out. */
+static void say_pins(struct pare_front *f)
+{
+    char text[400] = "";
+    size_t used = 0;
+    int n = 0;
+    for (int i = 0; i < f->n_layers; i++) {
+        const struct front_layer *l = &f->layers[i];
+        if (l->pin_lo < 0) {
+            continue;
+        }
+        n++;
+        if (used + strlen(l->name) + 40 < sizeof text) {
+            used += (size_t)snprintf(text + used, sizeof text - used, " %s=%s%s%s", l->name, f->level_alias[l->pin_lo],
+                                     l->pin_hi != l->pin_lo ? ".." : "", l->pin_hi != l->pin_lo ? f->level_alias[l->pin_hi] : "");
+        } else if (used + 5 < sizeof text) {
+            used += (size_t)snprintf(text + used, sizeof text - used, " ...");
+            used = sizeof text;
+        }
+    }
+    front_say(f, false, "%d of %d layers are pinned%s%s", n, f->n_layers, n > 0 ? ":" : "", text);
+}
+
 static enum pare_status run_words(struct pare_front *f, const char *line, const struct words *w, int point,
                                   struct pare_error *err)
 {
@@ -408,7 +433,15 @@ static enum pare_status run_words(struct pare_front *f, const char *line, const 
         return run_export(f, w, point, err);
     }
     if (strcmp(name, "note") == 0 && w->n > 1) {
-        return pare_session_add_note(f->session, line + 5, err);
+        const char *text = line + strspn(line, " \t") + 4;
+        enum pare_status status = pare_session_add_note(f->session, text + strspn(text, " \t"), err);
+        if (status == PARE_OK) {
+            front_say(f, false, "noted; `pare session show` lists notes");
+        }
+        return status;
+    }
+    if (strcmp(name, "script") == 0 && w->n > 1) {
+        return front_run_script(f, w->word[1], w->n - 2, (char *const *)w->word + 2, err);
     }
     if (strcmp(name, "rename") == 0 && w->n == 3) {
         int p = front_find_point(f, w->word[1]);
@@ -428,11 +461,7 @@ static enum pare_status run_words(struct pare_front *f, const char *line, const 
         return status;
     }
     if (strcmp(name, "pins") == 0) {
-        int n = 0;
-        for (int i = 0; i < f->n_layers; i++) {
-            n += f->layers[i].pin_lo >= 0;
-        }
-        front_say(f, false, "%d of %d layers are pinned", n, f->n_layers);
+        say_pins(f);
         return PARE_OK;
     }
     return pare_error(err, PARE_ERR_USAGE, name, "unknown command, or its arguments are missing");

@@ -6,6 +6,7 @@
 
 #include "base/file.h"
 #include "base/json.h"
+#include "command/front.h"
 #include "command/trust.h"
 #include "export/export.h"
 #include "job/sched.h"
@@ -298,6 +299,15 @@ void pare_script_stop(struct pare_script *s)
             pare_front_close(s->fronts[i]);
         }
     }
+}
+
+bool pare_script_closed(const struct pare_script *s)
+{
+    bool closed = s->stopped && pare_sched_closed(s->sched);
+    for (int i = 0; i < s->n_fronts; i++) {
+        closed = closed && (s->borrowed[i] || pare_sched_closed(s->fronts[i]->sched));
+    }
+    return closed;
 }
 
 void pare_script_free(struct pare_script *s)

@@ -33,6 +33,8 @@ enum pare_status pare_script_start(struct uv_loop_s *loop, const struct pare_scr
 bool pare_script_ended(struct pare_script *s, enum pare_status *status, struct pare_error *err);
 /* Stops the worker and its pipelines; run the loop until it is empty, then free. */
 void pare_script_stop(struct pare_script *s);
+/* Stopped, and all of its handles are closed: it may be freed while the loop goes on. */
+bool pare_script_closed(const struct pare_script *s);
 void pare_script_free(struct pare_script *s);
 
 #endif

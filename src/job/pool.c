@@ -525,6 +525,15 @@ void pare_sched_stop(struct pare_sched *s)
     }
 }
 
+bool pare_sched_closed(const struct pare_sched *s)
+{
+    bool closed = s->stopping;
+    for (int i = 0; i < PARE_MAX_WORKERS; i++) {
+        closed = closed && s->workers[i] == NULL;
+    }
+    return closed;
+}
+
 int pare_sched_workers(const struct pare_sched *s, int *busy, int *quiet)
 {
     int n = 0;

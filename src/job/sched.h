@@ -63,6 +63,8 @@ struct pare_sched *pare_sched_new(uv_loop_t *loop, const char *exe, int n_worker
                                   const struct pare_sched_owner *owner);
 /* Kills all workers; run the loop once more afterwards so that handles close, then the memory is freed. */
 void pare_sched_stop(struct pare_sched *s);
+/* Stopped, and its workers are gone: after one more turn of the loop it may be freed. */
+bool pare_sched_closed(const struct pare_sched *s);
 void pare_sched_free(struct pare_sched *s);
 
 struct pare_task_spec {

@@ -128,6 +128,22 @@ done
 code 74 "$pare" export $p --samples 50 --format csv --out /dev/full
 code 73 "$pare" export $p --samples 50 --format csv --out /nonexistent/x.csv
 
+# an option where it says nothing is refused, not ignored
+for odd in "eval $p --max-drop 0.1" "runs $p --out x" "pin $p --format csv" "$p --split test" "sense $p --level int8"; do
+    # shellcheck disable=SC2086
+    code 2 "$pare" $odd
+    grep -q 'says nothing to' "$work/err" || fail "why $odd is refused"
+done
+# levels that are not among the usual ones come with whoever names them; a config from a file can be exported
+code 0 "$pare" eval $p --level w3a5 --samples 100 --json
+sed 's/"w8a8"/"w7a7"/' "$work/c.json" >"$work/odd.json"
+code 0 "$pare" eval $p --config "$work/odd.json" --samples 100 --json
+code 0 "$pare" export $p --config "$work/odd.json" --format json --out "$work/again.json"
+python3 -c "import json,sys; a,b=(json.load(open(f))['config'] for f in sys.argv[1:]); assert a == b and 'w7a7' in a.values()" \
+    "$work/odd.json" "$work/again.json" || fail "an exported config is not what was given"
+echo '{"nothing": "int8"}' >"$work/nothing.json"
+code 78 "$pare" export $p --config "$work/nothing.json" --format json --out "$work/x.json"
+
 # a bare model: everything but accuracy
 code 0 "$pare" info $p/classifier.onnx
 code 2 "$pare" eval $p/classifier.onnx

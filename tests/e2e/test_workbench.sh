@@ -109,6 +109,20 @@ assert png[:8] == b"\x89PNG\r\n\x1a\n" and png[-8:-4] == b"IEND", png[:8]
 assert min(struct.unpack(">II", png[16:24])) >= 100
 P
 
+# a script on the open pipeline: its output is in the log, its choices on the screen
+printf 'local p, about = assert(pare.open(arg[1]))\nprint(#about.layers, #assert(p:points()))\nassert(p:free("*"))\n' >"$work/s.lua"
+command_line "script $work/s.lua sample_pipelines/hand_gesture"
+wait_for 'the script has ended' 30 "a script"
+keys 8
+wait_for '27[[:space:]]+[0-9]+' 20 "what the script printed"
+wait_gone ' 3 pins' 20 "the script's choice"
+command_line "script $work/s.lua $work/nothing"
+wait_for 'no such pipeline' 30 "a script that fails"
+keys 1
+keys u
+wait_for 'undone: free' 20 "a script's choice can be undone"
+wait_for ' 3 pins' 20 "the pins are back"
+
 # every size, in every view
 for size in "1 1" "40 10" "300 90" "2 50" "200 2" "120 36"; do
     for view in 1 6 3; do
