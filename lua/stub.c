@@ -67,7 +67,7 @@ static const char script_classes[] =
     "drop's 95 % upper bound has to be within\n---@field per? \"layer\"|\"model\"\n---@field name? string of the "
     "run\n---@field measure? boolean false: predicted only\n---@field time_limit? number seconds\n---@field "
     "method? \"exact\"|\"ilp\"|\"greedy\"|\"bisect\"|\"nsga2\"|\"random\"|\"paper\"|\"hawq\"|\"exhaustive\"\n---@field predicted? "
-    "boolean\n---@field seed? integer\n---@field settings? table<string, any> of the method\n"
+    "boolean\n---@field verify? integer answers to measure and learn from in each round\n---@field seed? integer\n---@field settings? table<string, any> of the method\n"
     "\n---@class pare.point\n---@field run string\n---@field point integer\n---@field label string\n---@field method string\n"
     "---@field front boolean\n---@field tied boolean with the front: beaten by no more than chance may\n---@field accuracy? number\n---@field drop? number\n---@field latency_ms? number\n---@field "
     "latency_measured boolean\n---@field bytes? number\n"

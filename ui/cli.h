@@ -19,7 +19,7 @@ struct cli_options {
     const char *models, *session, *levels, *config, *run, *level, *split, *out, *format, *method, *per, *minimize, *name;
     const char *free_glob, *keys, *explain, *baseline, *target;
     const char *pins[64], *keep[8], *sets[32];
-    int n_pins, n_keep, n_sets, samples, jobs, threads, seed;
+    int n_pins, n_keep, n_sets, samples, jobs, threads, seed, verify;
     double max_drop, max_latency, max_bytes, max_bitops, time_limit; /* NaN = not given */
 };
 

@@ -10,14 +10,14 @@ enum {
     OPT_JSON = 256, OPT_QUIET, OPT_FRESH, OPT_NO_PINS, OPT_DETACH, OPT_FRONT, OPT_KERNELS, OPT_TABLE, OPT_PEERS,
     OPT_MODELS, OPT_SESSION, OPT_LEVELS, OPT_CONFIG, OPT_RUN, OPT_LEVEL, OPT_SPLIT, OPT_OUT, OPT_FORMAT, OPT_METHOD,
     OPT_PER, OPT_MINIMIZE, OPT_NAME, OPT_FREE, OPT_KEYS, OPT_EXPLAIN, OPT_BASELINE, OPT_TARGET, OPT_PIN, OPT_KEEP,
-    OPT_DRY_RUN, OPT_PREDICTED, OPT_SET, OPT_YES, OPT_TRUST, OPT_SAMPLES, OPT_JOBS, OPT_THREADS, OPT_SEED, OPT_MAX_DROP, OPT_MAX_LATENCY, OPT_MAX_BYTES, OPT_MAX_BITOPS, OPT_SURE, OPT_TIME_LIMIT, OPT_LIST
+    OPT_DRY_RUN, OPT_VERIFY, OPT_PREDICTED, OPT_SET, OPT_YES, OPT_TRUST, OPT_SAMPLES, OPT_JOBS, OPT_THREADS, OPT_SEED, OPT_MAX_DROP, OPT_MAX_LATENCY, OPT_MAX_BYTES, OPT_MAX_BITOPS, OPT_SURE, OPT_TIME_LIMIT, OPT_LIST
 };
 
 static const struct option long_options[] = {
     {"json", no_argument, NULL, OPT_JSON},          {"quiet", no_argument, NULL, OPT_QUIET},
     {"fresh", no_argument, NULL, OPT_FRESH},        {"no-pins", no_argument, NULL, OPT_NO_PINS},
     {"detach", no_argument, NULL, OPT_DETACH},      {"front", no_argument, NULL, OPT_FRONT},
-    {"predicted", no_argument, NULL, OPT_PREDICTED}, {"set", required_argument, NULL, OPT_SET},
+    {"verify", required_argument, NULL, OPT_VERIFY}, {"predicted", no_argument, NULL, OPT_PREDICTED}, {"set", required_argument, NULL, OPT_SET},
     {"dry-run", no_argument, NULL, OPT_DRY_RUN},    {"yes", no_argument, NULL, OPT_YES},
     {"trust", no_argument, NULL, OPT_TRUST},
     {"kernels", no_argument, NULL, OPT_KERNELS},    {"table", no_argument, NULL, OPT_TABLE},
@@ -123,6 +123,7 @@ static int take_option(struct cli_options *o, int c, const char *value)
     case OPT_BASELINE: o->baseline = value; break;
     case OPT_TARGET: o->target = value; break;
     case OPT_SAMPLES: return parse_int("--samples", value, 1, &o->samples);
+    case OPT_VERIFY: return parse_int("--verify", value, 1, &o->verify);
     case OPT_JOBS: return parse_int("--jobs", value, 1, &o->jobs);
     case OPT_THREADS: return parse_int("--threads", value, 1, &o->threads);
     case OPT_SEED: return parse_int("--seed", value, 0, &o->seed);
@@ -287,7 +288,7 @@ void cli_usage(const char *verb)
         {"bench", "pare bench --peers [MODEL ...]", "the same work by onnxruntime, oneDNN, OpenBLAS, ai-edge-litert, interleaved"},
         {"solve", "pare solve P [--minimize latency|bytes|bitops|drop] [--max-drop X] [--max-latency MS] [--max-bytes N]", "the best configuration within budgets"},
         {"solve", "           [--max-bitops N] [--sure (the drop's 95 % upper bound holds)]", ""},
-        {"solve", "           [--method exact|ilp|greedy|bisect|nsga2|random|paper|hawq|exhaustive] [--predicted] [--seed N] [--set NAME=VALUE]", ""},
+        {"solve", "           [--method exact|ilp|greedy|bisect|nsga2|random|paper|hawq|exhaustive] [--predicted] [--verify K] [--seed N] [--set NAME=VALUE]", ""},
         {"solve", "           [--per layer|model] [--pin 'GLOB=LEVEL[..LEVEL]'] [--no-pins] [--front] [--name RUN] [--out F]", ""},
         {"pin", "pare pin P ['GLOB=LEVEL[..LEVEL]' | --free GLOB | --list]", "hold layers at a level"},
         {"runs", "pare runs P", "what was solved so far"},

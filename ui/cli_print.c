@@ -264,6 +264,30 @@ static void print_tried(const json_t *tried)
     }
 }
 
+/* --verify: what every round measured, and which proxy ranks best. */
+static void print_rounds(const json_t *rounds, const json_t *proxies)
+{
+    size_t r, i;
+    json_t *round, *t;
+    char a[32], b[32];
+    json_array_foreach((json_t *)(uintptr_t)rounds, r, round) {
+        json_array_foreach(json_object_get(round, "answers"), i, t) {
+            printf("%s %-2zu point %-3lld drop predicted %6s, measured %6s  %s%s\n", i == 0 ? "round" : "     ", r + 1,
+                   (long long)pare_json_get_int(t, "point", 0), number(a, 100 * pare_json_get_real(t, "drop_predicted"), 2),
+                   number(b, 100 * pare_json_get_real(t, "drop"), 2), pare_json_get_bool(t, "within", false) ? "within" : "over",
+                   pare_json_get_int(t, "point", 0) == pare_json_get_int(round, "best", -1) ? ", best so far" : "");
+        }
+    }
+    if (json_array_size(proxies) > 0) {
+        printf("rank correlation with the measured drop (Spearman, %lld configurations):\n",
+               (long long)pare_json_get_int(json_array_get(proxies, 0), "points", 0));
+    }
+    json_array_foreach((json_t *)(uintptr_t)proxies, i, t) {
+        printf("  %-10s %6s  %s\n", pare_json_get_string(t, "proxy", "?"), number(a, pare_json_get_real(t, "spearman"), 3),
+               pare_json_get_string(t, "what", ""));
+    }
+}
+
 void cli_print_solve(const json_t *json)
 {
     const json_t *config = json_object_get(json, "config"), *p = json_object_get(json, "predicted");
@@ -275,6 +299,7 @@ void cli_print_solve(const json_t *json)
            pare_json_get_string(json, "status", ""), pare_json_get_real(json, "gap"), 1e3 * pare_json_get_real(json, "seconds"),
            (long long)pare_json_get_int(json, "evaluations", 0));
     print_tried(json_object_get(json, "tried"));
+    print_rounds(json_object_get(json, "rounds"), json_object_get(json, "proxies"));
     printf("%-10s %10s %-15s %10s\n", "", "predicted", "", "measured");
     printf("%-10s %10s %-15s %10s %s; below %.2f with 95 %%; %s, %lld samples\n", "drop %",
            number(a, 100 * pare_json_get_real(p, "drop"), 2), interval_text(c, p), number(b, 100 * pare_json_get_real(m, "drop"), 2),

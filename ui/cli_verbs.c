@@ -261,6 +261,9 @@ static int add_settings(const struct cli_options *o, json_t *args)
     if (o->predicted) {
         json_object_set_new(args, "predicted", json_true());
     }
+    if (o->verify > 0) {
+        json_object_set_new(args, "verify", json_integer(o->verify));
+    }
     if (o->seed > 0) {
         json_object_set_new(args, "seed", json_integer(o->seed));
     }

@@ -283,6 +283,7 @@ arg = {}
 ---@field time_limit? number seconds
 ---@field method? "exact"|"ilp"|"greedy"|"bisect"|"nsga2"|"random"|"paper"|"hawq"|"exhaustive"
 ---@field predicted? boolean
+---@field verify? integer answers to measure and learn from in each round
 ---@field seed? integer
 ---@field settings? table<string, any> of the method
 

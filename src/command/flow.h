@@ -23,6 +23,8 @@ struct front_flow {
     uint64_t task;            /* the solve job under way */
     json_t *answer;           /* its answer */
     json_t *step;             /* the newest step of a solver that asks */
+    json_t *rounds;           /* --verify: what came of them */
+    bool verified;            /* they are over */
     size_t answer_at;         /* which of its answers is measured now */
     double max_loss, max_latency; /* tightened after a measurement over budget; NaN = not */
     json_t *tried;            /* every measured answer: what was predicted, what was measured, was it within */
@@ -65,6 +67,11 @@ bool flow_is_stepped(const struct front_flow *flow);
 /* Whether it measures, and then about how many configurations on how many samples it will ask for. */
 bool flow_steps_ask(const struct pare_front *f, const struct front_flow *flow, int *configs, int *samples);
 void flow_advance_steps(struct pare_front *f, struct front_flow *flow);
+
+/* flow_verify.c: --verify K, and how well each proxy ranks the drops that were measured:
+ * [{"proxy", "what", "spearman", "points"}] */
+void flow_advance_verify(struct pare_front *f, struct front_flow *flow);
+json_t *flow_proxies_json(struct pare_front *f);
 
 /* flow_accept.c: is a measured answer within its budgets? */
 /* Takes the measured point into flow->tried and flow->best; true when it is over budget and a tighter problem is worth

@@ -172,6 +172,10 @@ json_t *flow_solve_json(const struct pare_front *f, const struct front_flow *flo
                                   pare_json_real(b.max_drop), "max_latency_ms", pare_json_real(b.max_latency), "max_bytes",
                                   pare_json_real(b.max_bytes), "max_bitops", pare_json_real(b.max_bitops), "sure", (int)b.sure));
     json_object_set_new(root, "within", flow->evaluations > 0 ? json_boolean(flow_over(&b, p) <= 1) : json_null());
+    if (flow->rounds != NULL) {
+        json_object_set(root, "rounds", flow->rounds);
+        json_object_set(root, "proxies", json_object_get(flow->answer, "proxies"));
+    }
     if (flow->tried != NULL) {
         json_object_set(root, "tried", flow->tried);
     }

@@ -309,6 +309,10 @@ void flow_advance_solve(struct pare_front *f, struct front_flow *flow)
         flow_advance_steps(f, flow);
         return;
     }
+    if (pare_json_get_int(flow->args, "verify", 0) > 0) {
+        flow_advance_verify(f, flow);
+        return;
+    }
     if (method[0] != '\0' && strcmp(method, "exact") != 0 && strcmp(method, "ilp") != 0) {
         flow_end(f, flow, pare_error(&flow->err, PARE_ERR_USAGE, method, "no such solver"), NULL);
         return;

@@ -310,6 +310,10 @@ static json_t *verb_args(const struct pare_front *f, const struct words *w, int 
                 used = true;
             }
         }
+        if (!used && i + 1 < w->n && strcmp(w->word[i], "--verify") == 0) {
+            used = true;
+            json_object_set_new(args, "verify", json_integer(atoi(w->word[i + 1])));
+        }
         if (!used && i + 1 < w->n && strcmp(w->word[i], "--set") == 0) {
             used = true;
             add_setting(args, w->word[i + 1]);

@@ -73,6 +73,16 @@ import json, sys
 d = json.load(open(sys.argv[1]))
 assert d['method'] == '$m' and d['measured']['drop'] is not None and 1 < d['evaluations'] < 12, d" "$work/out" || fail "$m"
 done
+# the closed loop: what it learned is told
+solve whole --samples 25 --verify 2 >"$work/out" 2>"$work/err"
+rc=$?
+[ $rc -eq 0 ] || [ $rc -eq 4 ] || fail "verify: $(cat "$work/err")"
+python3 -c "
+import json, sys
+d = json.load(open(sys.argv[1]))
+assert len(d['rounds']) >= 2 and d['rounds'][0]['answers'], d['rounds']
+assert {p['proxy'] for p in d['proxies']} >= {'loss', 'corrected', 'bytes'}
+assert all(-1 <= p['spearman'] <= 1 for p in d['proxies']), d['proxies']" "$work/out" || fail verify
 solve whole --method hawq >"$work/out" 2>"$work/err"
 [ $? -eq 0 ] && fail "hawq without traces"
 solve whole --method nonsense >"$work/out" 2>"$work/err"
