@@ -12,6 +12,8 @@
  *   interleave_run(to, from, pitch, groups, n, stride)
  *       the same for groups of neighbouring pixels, pitch elements apart
  *   PK_EPILOGUE, PK_PAD(code), DEPTHWISE_NAME
+ * Floats may bring DIRECT_LANES (= VL) and the rest of depthwise_direct.h, which then serves the
+ * windows that it can.
  *
  * At most 64 channels pass over the whole picture before the next ones do. The rows that the
  * window covers are copied, with their padding, to a ring: [row][vector of
@@ -369,9 +371,19 @@ static void output_row(const struct work *w, slide_fn *slide, int oy)
     }
 }
 
+#ifdef DIRECT_LANES
+#include "depthwise_direct.h"
+#endif
+
 static void run(const struct pk_conv *c, const void *x, int pad_code, const void *packed,
                 const struct pk_epilogue *e, void *scratch)
 {
+#ifdef DIRECT_LANES
+    if (direct_does(c)) {
+        direct_run(c, x, packed, e, scratch);
+        return;
+    }
+#endif
     struct work w = {.c = c, .e = e, .p = plan_of(c), .x = x, .packed = packed};
     const size_t block = CHANNELS / VL * (size_t)c->kernel_h * w.p.row_vectors * VECTOR;
     slide_fn *slide = slide_of(c);

@@ -15,6 +15,12 @@
 #define V_LOAD(p) _mm256_loadu_ps(p)
 #define V_MADD(acc, a, w) _mm256_fmadd_ps(a, w, acc)
 #define V_PUT(p, acc) _mm256_storeu_ps(p, acc)
+#define DIRECT_LANES 8
+#define DIRECT_SIZES(X) X(4) X(8)
+#define DIRECT_MOST 8
+#define DIRECT_LOAD(p) v_load_all(p)
+#define DIRECT_LOAD_PART(p, mask) v_load(p, mask)
+#define DIRECT_PUT(to, sum) v_store_all(to, sum)
 #define PK_EPILOGUE pk_epilogue_f32_avx2
 #define PK_PAD(code) ((void)(code), (float)0)
 #define DEPTHWISE_NAME depthwise_f32_avx2

@@ -15,6 +15,12 @@
 #define V_LOAD(p) _mm512_loadu_ps(p)
 #define V_MADD(acc, a, w) _mm512_fmadd_ps(a, w, acc)
 #define V_PUT(p, acc) _mm512_storeu_ps(p, acc)
+#define DIRECT_LANES 16
+#define DIRECT_SIZES(X) X(4) X(7) X(10) X(12) X(14)
+#define DIRECT_MOST 14
+#define DIRECT_LOAD(p) v_load_all(p)
+#define DIRECT_LOAD_PART(p, mask) v_load(p, mask)
+#define DIRECT_PUT(to, sum) v_store_all(to, sum)
 #define PK_EPILOGUE pk_epilogue_f32_avx512
 #define PK_PAD(code) ((void)(code), (float)0)
 #define DEPTHWISE_NAME depthwise_f32_avx512
