@@ -14,6 +14,7 @@
  * A full tile takes 16 pixels: shapes of fewer (and a handful more) are left to other kernels by
  * measurement, see pk_kernel_for.
  */
+#include "epilogue_quads.h"
 #include "panel_u8_avx512.h"
 
 #include "../pk_tables.h"
@@ -24,6 +25,7 @@ enum {
     ROWS = 32,             /* pixels of a block of sums */
     COLUMNS = 64,          /* channels of a block of sums */
     TILE = 1024,           /* bytes of a full tile */
+    MOST_CHUNKS = 12,      /* of K at a time: 32 rows are half of an L1 cache */
     PANEL_BYTES = 24 << 10 /* of activations over which all weights run: half of an L1 cache */
 };
 
@@ -62,6 +64,7 @@ struct plan {
     size_t depth, k, k_all, lda; /* channels of a tap; products per sum; rounded to tiles; panel */
     size_t n, tiles;             /* channels of a group; tiles of 16 of them */
     size_t pixels, block;        /* output pixels; rows of the panel at a time */
+    size_t part;                 /* of K at a time, in 64 */
     bool direct;
 };
 
@@ -79,6 +82,8 @@ static struct plan plan_of(const struct pk_conv *c)
     p.lda = p.k_all % 1024 == 0 ? p.k_all + 64 : p.k_all;
     const size_t rows = PANEL_BYTES / p.k_all / ROWS * ROWS;
     p.block = rows < ROWS ? ROWS : rows;
+    const size_t chunks = p.k_all / 64, parts = (chunks + MOST_CHUNKS - 1) / MOST_CHUNKS;
+    p.part = (chunks + parts - 1) / parts;
     return p;
 }
 
@@ -110,17 +115,24 @@ static void pack(const struct pk_conv *c, const void *weights, void *packed)
     }
 }
 
+static size_t parts_bytes(const struct plan *p)
+{
+    return p->part * 64 < p->k_all ? pk_round_up(p->n, COLUMNS) * ROWS * sizeof(int32_t) : 0;
+}
+
 static size_t scratch_size(const struct pk_conv *c)
 {
     const struct plan p = plan_of(c);
     return pk_round_up(p.block * p.lda, 64) + 2 * ROWS * COLUMNS * sizeof(int32_t) +
-           p.block * sizeof(int32_t);
+           parts_bytes(&p) + p.block * sizeof(int32_t);
 }
 
 struct work {
     const struct pk_epilogue *e;
     const struct plan *p;
     int32_t *acc[2]; /* [ROWS][COLUMNS]: the block at work, the block before it */
+    int32_t *parts;  /* [blocks of channels][ROWS][COLUMNS]: sums of the first parts of K */
+    bool plain;      /* one output of codes without steps */
     struct pk_tile before;
     int left; /* rows of the block before that still wait for their epilogue */
     const int32_t *sums;
@@ -149,93 +161,207 @@ struct rows {
     size_t lda, n;
 };
 
-/* `tall`: 32 rows, else 16. `wide`: two tiles of channels, else one. Both constants. */
-PK_INLINE void tiles_run(struct work *w, const struct rows *r, const int8_t *weights, int32_t *acc,
-                         int slice, const bool tall, const bool wide)
+/*
+ * What runs between two products of tiles: rows of the epilogue of the block before. `vectors`, a
+ * constant: of each row of a plain epilogue (4, 2, 1), which then is inline; 0: any epilogue.
+ */
+struct between {
+    struct work *w;
+    struct plain plain;  /* when vectors > 0 */
+    const int32_t *sums; /* next row */
+    int row, rows, slice;
+};
+
+PK_INLINE void between_run(struct between *t, const int vectors)
 {
-    const size_t chunks = w->p->k_all / 64, ld = COLUMNS * sizeof(int32_t), line = 64;
-    const uint8_t *a = r->a, *below = r->a + 16 * r->lda;
-    const int8_t *b = weights, *beside = weights + chunks * TILE;
-    TILE_ZERO(0);
-    TILE_ZERO(1);
-    TILE_ZERO(2);
-    TILE_ZERO(3);
-    for (size_t i = 0; i < chunks; i++, a += 64, below += 64, b += TILE, beside += TILE) {
+    if (vectors == 0) {
+        if (t->w->left > 0) {
+            drain(t->w, t->slice);
+        }
+        return;
+    }
+    const int step = vectors > 0 ? 4 / vectors : 1;
+    for (int i = 0; i < t->slice && t->row < t->rows; i += step, t->row += step) {
+        plain_put(&t->plain, t->sums, COLUMNS, t->row, vectors, true);
+        t->sums += step * COLUMNS;
+    }
+}
+
+/* The operands of one run of tile products. */
+struct operands {
+    const uint8_t *a;
+    size_t lda;
+    const int8_t *b;      /* tiles of weights */
+    size_t beside;        /* bytes to those of the next 16 channels */
+    size_t chunks;        /* products of a pair of tiles */
+    const int32_t *start; /* sums so far, NULL: 0 */
+    int32_t *acc;
+};
+
+/* `tall`: 32 rows, else 16. `wide`: two tiles of channels, else one. Constants, as vectors. */
+PK_INLINE void tiles_run(struct between *t, const struct operands *o, const bool tall,
+                         const bool wide, const int vectors)
+{
+    const size_t ld = COLUMNS * sizeof(int32_t), line = 64;
+    const uint8_t *a = o->a, *below = o->a + 16 * o->lda;
+    const int8_t *b = o->b;
+    if (o->start == NULL) {
+        TILE_ZERO(0);
+        TILE_ZERO(1);
+        TILE_ZERO(2);
+        TILE_ZERO(3);
+    } else {
+        TILE_LOAD(0, o->start, ld);
+        TILE_LOAD(1, o->start + 16, ld);
+        TILE_LOAD(2, o->start + 16 * COLUMNS, ld);
+        TILE_LOAD(3, o->start + 16 * COLUMNS + 16, ld);
+    }
+    for (size_t i = 0; i < o->chunks; i++, a += 64, below += 64, b += TILE) {
         TILE_LOAD(6, b, line);
-        TILE_LOAD(4, a, r->lda);
+        TILE_LOAD(4, a, o->lda);
         TILE_MADD(0, 4, 6);
+        between_run(t, vectors);
         if (wide) {
-            TILE_LOAD(7, beside, line);
+            TILE_LOAD(7, b + o->beside, line);
             TILE_MADD(1, 4, 7);
+            between_run(t, vectors);
         }
         if (tall) {
-            TILE_LOAD(5, below, r->lda);
+            TILE_LOAD(5, below, o->lda);
             TILE_MADD(2, 5, 6);
+            between_run(t, vectors);
         }
         if (tall && wide) {
             TILE_MADD(3, 5, 7);
-        }
-        if (w->left > 0) {
-            drain(w, slice);
+            between_run(t, vectors);
         }
     }
-    TILE_STORE(0, acc, ld);
+    TILE_STORE(0, o->acc, ld);
     if (wide) {
-        TILE_STORE(1, acc + 16, ld);
+        TILE_STORE(1, o->acc + 16, ld);
     }
     if (tall) {
-        TILE_STORE(2, acc + 16 * COLUMNS, ld);
+        TILE_STORE(2, o->acc + 16 * COLUMNS, ld);
     }
     if (tall && wide) {
-        TILE_STORE(3, acc + 16 * COLUMNS + 16, ld);
+        TILE_STORE(3, o->acc + 16 * COLUMNS + 16, ld);
     }
 }
 
-/* Sums of one block: up to 32 rows times the channels from `first` on. */
-static void block(struct work *w, const struct rows *r, const int8_t *weights, size_t first,
-                  size_t row)
+/* One block of sums: up to 32 rows times 64 channels. */
+struct job {
+    struct rows r;
+    const int8_t *weights;
+    size_t first, row;   /* channel, row of the panel */
+    size_t from, chunks; /* of K */
+    int32_t *part;       /* sums so far when from > 0, where they go when more follows */
+};
+
+static void products_slices(struct work *w, const struct job *j, struct operands *o, size_t tiles)
 {
-    const struct plan *p = w->p;
-    const size_t n = p->n - first < COLUMNS ? p->n - first : COLUMNS;
-    const size_t tiles = (n + 15) / 16, chunks = p->k_all / 64;
-    const int steps = (int)((tiles + 1) / 2 * chunks);
-    const int slice = (w->left / 4 + steps - 1) / steps * 4 + 4;
-    const bool tall = r->n > 16;
-    for (size_t t = 0; t < tiles; t += 2) {
-        int32_t *acc = w->acc[0] + 16 * t;
-        const int8_t *b = weights + (first / 16 + t) * chunks * TILE;
-        const bool wide = t + 1 < tiles;
+    const int steps = (int)((tiles + 1) / 2 * j->chunks);
+    struct between t = {.w = w, .slice = (w->left / 4 + steps - 1) / steps * 4};
+    t.slice = t.slice < 8 ? 8 : t.slice;
+    for (size_t i = 0; i < tiles; i += 2, o->b += 2 * o->beside, o->acc += 32) {
+        const bool tall = j->r.n > 16, wide = i + 1 < tiles;
         if (tall && wide) {
-            tiles_run(w, r, b, acc, slice, true, true);
+            tiles_run(&t, o, true, true, 0);
         } else if (tall) {
-            tiles_run(w, r, b, acc, slice, true, false);
+            tiles_run(&t, o, true, false, 0);
         } else if (wide) {
-            tiles_run(w, r, b, acc, slice, false, true);
+            tiles_run(&t, o, false, true, 0);
         } else {
-            tiles_run(w, r, b, acc, slice, false, false);
+            tiles_run(&t, o, false, false, 0);
         }
+        o->start += o->start != NULL ? 32 : 0;
     }
     drain(w, ROWS);
-    w->before = (struct pk_tile){.acc = w->acc[0],
-                                 .ld = COLUMNS,
-                                 .pixel = w->pixel + row,
-                                 .rows = (int)r->n,
-                                 .channel = w->group * (int)p->n + (int)first,
-                                 .n = (int)n,
-                                 .sums = w->e->weight_zero != NULL ? w->sums + row : NULL};
-    w->left = (int)r->n;
-    int32_t *other = w->acc[1];
-    w->acc[1] = w->acc[0];
-    w->acc[0] = other;
 }
 
-/* All channels of a group over `rows` pixels whose codes begin at a, lda apart. */
+/* Blocks of 16 * `vectors` channels now and before; `tall` as for tiles_run. */
+PK_INLINE void products_plain(struct work *w, const struct job *j, struct operands *o,
+                              const bool tall, const int vectors)
+{
+    const int step = 4 / vectors, rows = w->left / step * step;
+    const struct quad q = {w->e, w->before.channel, ~(__mmask64)0};
+    const int steps = (vectors * (tall ? 2 : 1)) * (int)j->chunks;
+    struct between t = {.w = w, .sums = w->before.acc, .rows = rows};
+    t.plain = plain_of(&q, w->e->outs, w->before.pixel, vectors, true);
+    t.slice = (rows / step + steps - 1) / steps * step;
+    for (int i = 0; i < vectors; i += 2, o->b += 2 * o->beside, o->acc += 32) {
+        tiles_run(&t, o, tall, vectors > 1, vectors);
+        o->start += o->start != NULL ? 32 : 0;
+    }
+    t.slice = ROWS;
+    between_run(&t, vectors);
+    w->before.acc = (int32_t *)w->before.acc + rows * COLUMNS;
+    w->before.pixel += (size_t)rows;
+    w->left -= rows;
+    drain(w, ROWS);
+}
+
+/* The products of one block beside the epilogue of the one before. */
+static void products(struct work *w, const struct job *j, struct operands *o, size_t n)
+{
+    const bool tall = j->r.n > 16;
+    const size_t plain = w->plain && w->left > 0 && w->before.n == (int)n ? n : 0;
+    if (plain == 64) {
+        tall ? products_plain(w, j, o, true, 4) : products_plain(w, j, o, false, 4);
+    } else if (plain == 32) {
+        tall ? products_plain(w, j, o, true, 2) : products_plain(w, j, o, false, 2);
+    } else if (plain == 16) {
+        tall ? products_plain(w, j, o, true, 1) : products_plain(w, j, o, false, 1);
+    } else {
+        products_slices(w, j, o, (n + 15) / 16);
+    }
+}
+
+static void block(struct work *w, const struct job *j)
+{
+    const struct plan *p = w->p;
+    const size_t n = p->n - j->first < COLUMNS ? p->n - j->first : COLUMNS;
+    const size_t all = p->k_all / 64;
+    const bool last = j->from + j->chunks == all;
+    struct operands o = {.a = j->r.a + 64 * j->from,
+                         .lda = j->r.lda,
+                         .b = j->weights + (j->first / 16 * all + j->from) * TILE,
+                         .beside = all * TILE,
+                         .chunks = j->chunks,
+                         .start = j->from > 0 ? j->part : NULL,
+                         .acc = last ? w->acc[0] : j->part};
+    products(w, j, &o, n);
+    if (last) {
+        w->before = (struct pk_tile){.acc = w->acc[0],
+                                     .ld = COLUMNS,
+                                     .pixel = w->pixel + j->row,
+                                     .rows = (int)j->r.n,
+                                     .channel = w->group * (int)p->n + (int)j->first,
+                                     .n = (int)n,
+                                     .sums = w->e->weight_zero != NULL ? w->sums + j->row : NULL};
+        w->left = (int)j->r.n;
+        int32_t *other = w->acc[1];
+        w->acc[1] = w->acc[0];
+        w->acc[0] = other;
+    }
+}
+
+/*
+ * All channels of a group over `rows` pixels whose codes begin at a, lda apart. Where 32 rows of K
+ * would fill the L1 cache, K is cut, and the sums of all channels wait in scratch between its parts.
+ */
 static void panel(struct work *w, const uint8_t *a, size_t lda, size_t rows, const int8_t *weights)
 {
-    for (size_t first = 0; first < w->p->n; first += COLUMNS) {
-        for (size_t row = 0; row < rows; row += ROWS) {
-            const struct rows r = {a + row * lda, lda, rows - row < ROWS ? rows - row : ROWS};
-            block(w, &r, weights, first, row);
+    const size_t all = w->p->k_all / 64;
+    for (size_t from = 0; from < all; from += w->p->part) {
+        struct job j = {.weights = weights, .from = from};
+        j.chunks = all - from < w->p->part ? all - from : w->p->part;
+        for (j.first = 0; j.first < w->p->n; j.first += COLUMNS) {
+            j.part = w->parts + j.first * ROWS;
+            for (j.row = 0; j.row < rows; j.row += ROWS) {
+                const size_t left = rows - j.row;
+                j.r = (struct rows){a + j.row * lda, lda, left < ROWS ? left : ROWS};
+                block(w, &j);
+            }
         }
     }
 }
@@ -246,8 +372,15 @@ static void run(const struct pk_conv *c, const void *x, int pad_code, const void
     const struct plan p = plan_of(c);
     uint8_t *copy = scratch;
     int32_t *acc = (int32_t *)(void *)(copy + pk_round_up(p.block * p.lda, 64));
-    int32_t *sums = acc + 2 * ROWS * COLUMNS;
-    struct work w = {.e = e, .p = &p, .acc = {acc, acc + ROWS * COLUMNS}, .sums = sums};
+    int32_t *parts = acc + 2 * ROWS * COLUMNS;
+    int32_t *sums = parts + parts_bytes(&p) / sizeof(int32_t);
+    struct work w = {.e = e,
+                     .p = &p,
+                     .acc = {acc, acc + ROWS * COLUMNS},
+                     .parts = parts,
+                     .sums = sums,
+                     .plain = e->n_steps == 0 && e->n_outs == 1 && e->outs->type == PK_U8 &&
+                              e->weight_zero == NULL};
     tiles_begin();
     for (w.group = 0; w.group < c->groups; w.group++) {
         const uint8_t *codes = (const uint8_t *)x + (size_t)w.group * p.depth;

@@ -1,0 +1,151 @@
+/*
+ * epilogue_quads.h: sums to codes four vectors at a time (64 channels of one pixel, 32 of two or 16
+ * of four), which two saturating packs and one permutation join to 64 codes. The operations of
+ * ref/epilogue.c, less those that cannot change a code: no subtraction of an offset of 0, no lower
+ * clamp where zero + lo is 0, because there the saturation of the packs does the same (a NaN
+ * converts to INT32_MIN and so becomes code 0 too).
+ */
+#ifndef PARE_PK_EPILOGUE_QUADS_H
+#define PARE_PK_EPILOGUE_QUADS_H
+
+#include "vec_avx512.h"
+
+/* Four vectors: `wide` of each pixel. */
+struct quad {
+    const struct pk_epilogue *e;
+    int channel;     /* first channel of the layer */
+    __mmask64 bytes; /* which of a pixel's `wide` * 16 channels exist */
+};
+
+/* The first lane of vector j holds this channel (from q->channel on) of pixel j / wide. */
+#define QUAD_CHANNEL(j, wide) ((j) % (wide)*VL)
+
+PK_INLINE vm quad_lanes(const struct quad *q, int j, const int wide)
+{
+    return (vm)(q->bytes >> QUAD_CHANNEL(j, wide));
+}
+
+/* Vectors of a per-channel array; whole: all lanes exist. */
+PK_INLINE void quad_vec(const struct quad *q, const float *vec, vf *to, const int wide,
+                        const bool whole)
+{
+    PK_UNROLL
+    for (int j = 0; j < wide; j++) {
+        const float *p = vec + q->channel + QUAD_CHANNEL(j, wide);
+        to[j] = whole ? v_load_all(p) : v_load(p, quad_lanes(q, j, wide));
+    }
+}
+
+/* An output in registers: codes may alias anything, so that a compiler reads structures again after
+ * every store. */
+struct target {
+    uint8_t *to; /* the tile's first pixel and channel */
+    ptrdiff_t pitch;
+    vf lo, hi, offset, factor;
+    __m512i zero, order;
+    bool floor, moved; /* the lower clamp, the offset change something */
+};
+
+PK_INLINE struct target target_of(const struct quad *q, const struct pk_out *o, size_t pixel)
+{
+    const struct target t = {
+        .to = (uint8_t *)o->data + (ptrdiff_t)pixel * o->pitch + q->channel,
+        .pitch = o->pitch,
+        .lo = v_set(o->lo),
+        .hi = v_set(o->hi),
+        .offset = v_set(o->offset),
+        .factor = v_set(o->inv_scale),
+        .zero = _mm512_set1_epi16((short)o->zero),
+        .order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15),
+        .floor = (float)o->zero + o->lo != 0.0f,
+        .moved = o->offset != 0.0f,
+    };
+    return t;
+}
+
+/* Clamps, rounds and writes the codes of four vectors from pixel `row` of the tile on. */
+PK_INLINE void quad_put(const struct quad *q, const struct target *o, ptrdiff_t row, vf *u,
+                        const int wide, const bool whole)
+{
+    vi code[4];
+    if (o->floor) {
+        PK_UNROLL
+        for (int j = 0; j < 4; j++)
+            u[j] = _mm512_max_ps(u[j], o->lo);
+    }
+    PK_UNROLL
+    for (int j = 0; j < 4; j++)
+        code[j] = v_to_int(_mm512_min_ps(o->hi, u[j])); /* in this order a NaN stays */
+    const __m512i low = _mm512_add_epi16(_mm512_packs_epi32(code[0], code[1]), o->zero);
+    const __m512i high = _mm512_add_epi16(_mm512_packs_epi32(code[2], code[3]), o->zero);
+    const __m512i bytes = _mm512_permutexvar_epi32(o->order, _mm512_packus_epi16(low, high));
+    uint8_t *out = o->to + row * o->pitch;
+    if (wide == 4) {
+        _mm512_mask_storeu_epi8(out, whole ? ~(__mmask64)0 : q->bytes, bytes);
+    } else if (wide == 2) {
+        const __mmask32 m = whole ? ~(__mmask32)0 : (__mmask32)q->bytes;
+        _mm256_mask_storeu_epi8(out, m, _mm512_castsi512_si256(bytes));
+        _mm256_mask_storeu_epi8(out + o->pitch, m, _mm512_extracti64x4_epi64(bytes, 1));
+    } else {
+        const __mmask16 m = whole ? (__mmask16)0xffff : (__mmask16)q->bytes;
+        _mm_mask_storeu_epi8(out, m, _mm512_castsi512_si128(bytes));
+        _mm_mask_storeu_epi8(out + o->pitch, m, _mm512_extracti32x4_epi32(bytes, 1));
+        _mm_mask_storeu_epi8(out + 2 * o->pitch, m, _mm512_extracti32x4_epi32(bytes, 2));
+        _mm_mask_storeu_epi8(out + 3 * o->pitch, m, _mm512_extracti32x4_epi32(bytes, 3));
+    }
+}
+
+/* Sums of four vectors after bias_i32, as floats. p: the sums of the first channel. */
+PK_INLINE void quad_sums(const int32_t *p, size_t ld, const vi *bias, vf *acc, const int wide)
+{
+    PK_UNROLL
+    for (int j = 0; j < 4; j++) {
+        const vi sum = v_load_all_i(p + (size_t)(j / wide) * ld + QUAD_CHANNEL(j, wide));
+        acc[j] = v_to_float(v_add_i(sum, bias[j % wide]));
+    }
+}
+
+/* One output without steps: the factors of the channels stay in registers. */
+struct plain {
+    struct quad q;
+    struct target to;
+    vf m[4], b[4];
+    vi bias[4];
+};
+
+PK_INLINE void quad_bias(const struct quad *q, vi *bias, const int wide, const bool whole)
+{
+    PK_UNROLL
+    for (int j = 0; j < wide; j++) {
+        const vm lanes = whole ? v_lanes(VL) : quad_lanes(q, j, wide);
+        bias[j] = q->e->bias_i32 == NULL
+                      ? v_set_i(0)
+                      : v_load_i(q->e->bias_i32 + q->channel + QUAD_CHANNEL(j, wide), lanes);
+    }
+}
+
+PK_INLINE struct plain plain_of(const struct quad *q, const struct pk_out *o, size_t pixel,
+                                const int wide, const bool whole)
+{
+    struct plain f;
+    f.q = *q;
+    f.to = target_of(q, o, pixel);
+    quad_vec(q, o->m, f.m, wide, whole);
+    quad_vec(q, o->b, f.b, wide, whole);
+    quad_bias(q, f.bias, wide, whole);
+    return f;
+}
+
+/* Four vectors of sums from p on, for pixel `row` of the tile. */
+PK_INLINE void plain_put(const struct plain *f, const int32_t *p, size_t ld, int row,
+                         const int wide, const bool whole)
+{
+    vf u[4];
+    quad_sums(p, ld, f->bias, u, wide);
+    PK_UNROLL
+    for (int j = 0; j < 4; j++)
+        u[j] = v_fma(u[j], f->m[j % wide], f->b[j % wide]);
+    quad_put(&f->q, &f->to, row, u, wide, whole);
+}
+
+#endif
