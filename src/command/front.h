@@ -5,7 +5,8 @@
  *   rows.c      which rows there are, which jobs would make the missing ones, what they add up to
  *   flow.c      verbs: what they need next, until they are done
  *   figures.c   what rows of samples say of the metric: value, drop, intervals
- *   choose.c    the solver's problem from rows: costs, pins, budgets, the monotone fit from loss to drop
+ *   choose.c    the solver's problem from rows: costs, pins, budgets
+ *   fit.c       the monotone fit from loss to drop
  *   price.c     what a verb would cost, how long the queue takes
  *   state.c     struct pare_state for the screen
  *   marks.c     front, ghost and ties in any two figures
@@ -266,18 +267,13 @@ json_t *front_config_json(const struct pare_front *f, const unsigned char *level
 bool front_config_levels(const struct pare_front *f, const json_t *config, unsigned char *levels, struct pare_error *err);
 void front_uniform(const struct pare_front *f, int level, unsigned char *levels); /* keeps first/last rule, no pins */
 double front_loss_sum(const struct pare_front *f, const unsigned char *levels);    /* NaN where a cell is missing */
+/* Mean loss per sample of a cell; 0 at fp32; NaN when not measured. */
+double front_cell_loss(const struct pare_front *f, int layer, int level);
 double front_latency_sum(const struct pare_front *f, const unsigned char *levels);
 double front_border_ms(const struct pare_front *f, int layer); /* of what a layer reads, when its form differs from the writer's */
 int front_form(const struct pare_front *f, int level);
 double front_bytes(const struct pare_front *f, const unsigned char *levels);
 double front_bitops(const struct pare_front *f, const unsigned char *levels);
-double front_drop_of_loss(const struct pare_front *f, double loss);
-double front_loss_of_drop(const struct pare_front *f, double drop);
-/* Standard deviation of measured drops around the fit at losses within a factor of 4; NaN below five of them. */
-double front_spread_of_loss(const struct pare_front *f, double loss);
-void front_fit(struct pare_front *f);
-/* The i-th mixed config behind the fit (deterministic). */
-void front_mixed(const struct pare_front *f, int i, unsigned char *levels);
 struct front_budget {
     enum pare_figure_id minimize;
     double max_drop, max_latency, max_bytes, max_bitops, max_loss; /* NaN = none */
@@ -289,6 +285,16 @@ enum pare_status front_problem(struct pare_front *f, const struct front_budget *
                                struct pare_error *err);
 /* Levels from an answer's config (groups are layers, or stages with per_model). */
 void front_answer_levels(const struct pare_front *f, const json_t *answer, bool per_model, unsigned char *levels);
+
+/* ---- fit.c ---- */
+double front_drop_of_loss(const struct pare_front *f, double loss);
+double front_loss_of_drop(const struct pare_front *f, double drop);
+/* Standard deviation of measured drops around the fit, of the eight configurations whose losses are nearest; NaN when
+ * there are fewer. */
+double front_spread_of_loss(const struct pare_front *f, double loss);
+void front_fit(struct pare_front *f);
+/* The i-th mixed config behind the fit (deterministic). */
+void front_mixed(const struct pare_front *f, int i, unsigned char *levels);
 
 /* ---- flow.c ---- */
 void front_advance(struct pare_front *f);
