@@ -46,6 +46,12 @@ static void explain_point(void *user, int point, char *text, size_t size)
     pare_front_explain_point(user, point, text, size);
 }
 
+static void on_asked(uv_signal_t *handle, int number)
+{
+    (void)number;
+    *(bool *)handle->data = true;
+}
+
 /* --detach: the terminal is gone, the work is not: until the queue is empty. */
 static void go_on(struct cli_session *s)
 {
@@ -54,9 +60,16 @@ static void go_on(struct cli_session *s)
     for (int fd = 0; null >= 0 && fd < 3; fd++) {
         (void)dup2(null, fd);
     }
-    while (pare_front_state(s->front)->progress_total > 0 || pare_front_state(s->front)->loading) {
+    uv_signal_t stop;
+    bool asked = false;
+    uv_signal_init(&s->loop, &stop);
+    stop.data = &asked;
+    uv_signal_start(&stop, on_asked, SIGTERM);
+    while (!asked && (pare_front_state(s->front)->progress_total > 0 || pare_front_state(s->front)->loading)) {
         uv_run(&s->loop, UV_RUN_ONCE);
     }
+    uv_close((uv_handle_t *)&stop, NULL);
+    uv_run(&s->loop, UV_RUN_NOWAIT);
 }
 
 /* The user's keys; no file, no keys. */

@@ -240,7 +240,7 @@ static void become_holder(struct pare_front *f)
     f->solver[0] = '\0';
     front_find_unfinished(f);
     if (f->since[0] != '\0') {
-        front_say(f, false, "the pare that held this session has gone, this one holds it now: %s", f->since);
+        front_say(f, false, "this one holds it now: %s", f->since);
     } else {
         front_say(f, false, "the pare that held this session has gone, this one holds it now");
     }

@@ -193,6 +193,19 @@ lose() { # signal to the tmux server
 }
 lose TERM
 lose KILL
+# --detach: the terminal is lost, the work goes on until it is done or somebody stops it
+server=detach
+t -f /dev/null new-session -d -x 120 -y 36 "exec $open --fresh --detach"
+wait_for '─ layers' 60 "opened to be detached"
+front=$(t list-panes -F '#{pane_pid}')
+command_line solve
+wait_for '[0-9]+ %' 20 "work"
+kill -KILL "$(t display-message -p '#{pid}')"
+sleep 1.5
+lives "$front" || fail "--detach: gone with its terminal"
+"$pare" session list | grep -q "process $front" || fail "--detach: not in the list"
+"$pare" session stop sample_pipelines/hand_gesture >"$work/stop" 2>&1 || fail "--detach: stop: $(cat "$work/stop")"
+lives "$front" && fail "--detach: stopped and still there"
 [ "$(rows)" -ge "$held" ] || fail "rows were lost: $(rows) of $held"
 "$pare" runs sample_pipelines/hand_gesture --json </dev/null >"$work/runs" || fail "the session does not open"
 grep -q uniform "$work/runs" || fail "the runs are not held"
