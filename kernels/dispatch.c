@@ -63,6 +63,7 @@ static unsigned detect(void)
         found |= 1u << PK_AVX512;
         if ((c & (1u << 11)) != 0) {
             found |= 1u << PK_AVX512VNNI;
+            found |= (d & (1u << 23)) != 0 ? 1u << PK_AVX512FP16 : 0;
             found |= tiles_granted(state) ? 1u << PK_AMX : 0;
         }
     }
@@ -141,7 +142,8 @@ const char *pk_isa_name(enum pk_isa isa)
     static const char *const names[PK_ISA_COUNT] = {
         [PK_REF] = "ref",         [PK_AVX2] = "avx2",
         [PK_AVXVNNI] = "avxvnni", [PK_AVX512] = "avx512",
-        [PK_AVX512VNNI] = "avx512vnni", [PK_AMX] = "amx",
+        [PK_AVX512VNNI] = "avx512vnni", [PK_AVX512FP16] = "avx512fp16",
+        [PK_AMX] = "amx",
         [PK_NEON] = "neon",       [PK_DOTPROD] = "dotprod",
         [PK_I8MM] = "i8mm"};
     return isa >= 0 && isa < PK_ISA_COUNT ? names[isa] : "?";

@@ -42,12 +42,12 @@ double pare_mac_limit(const struct pare_kernel_traits *t, enum pk_isa isa)
 {
     enum { F32, F16, W8A8, LOW, W1A1, KINDS };
     static const double limits[KINDS][PK_ISA_COUNT] = {
-        /*          ref avx2 avxvnni avx512 vnni  amx   neon   dotprod i8mm */
-        [F32] =   {0, 16,  16,     32,    32,   32,   4,     8,      8},
-        [F16] =   {0, 16,  16,     64,    64,   64,   4,     16,     16},
-        [W8A8] =  {0, 24,  64,     64,    128,  1024, 5.33,  32,     64},
-        [LOW] =   {0, 48,  64,     64,    128,  1024, 8,     32,     64},
-        [W1A1] =  {0, 96,  96,     341,   341,  1024, 42.7,  85,     85},
+        /*          ref avx2 avxvnni avx512 vnni fp16 amx   neon   dotprod i8mm */
+        [F32] =   {0, 16,  16,     32,    32,  32,  32,   4,     8,      8},
+        [F16] =   {0, 16,  16,     32,    32,  64,  64,   4,     16,     16},
+        [W8A8] =  {0, 24,  64,     64,    128, 128, 1024, 5.33,  32,     64},
+        [LOW] =   {0, 48,  64,     64,    128, 128, 1024, 8,     32,     64},
+        [W1A1] =  {0, 96,  96,     341,   341, 341, 1024, 42.7,  85,     85},
     };
     const int kind = t->w_bits == 32                     ? F32
                      : t->w_bits == 16                   ? F16
@@ -57,7 +57,7 @@ double pare_mac_limit(const struct pare_kernel_traits *t, enum pk_isa isa)
     double limit = isa >= 0 && isa < PK_ISA_COUNT ? limits[kind][isa] : 0;
     if (t->kind == PARE_KERNEL_DEPTHWISE && kind == W8A8) {
         /* one product of four is a stuffed zero (rows of three taps); no tiles */
-        limit = isa == PK_AVX2 || isa == PK_AVXVNNI ? 24 : isa == PK_AVX512 ? 48 : isa == PK_AVX512VNNI || isa == PK_AMX ? 96 : limit;
+        limit = isa == PK_AVX2 || isa == PK_AVXVNNI ? 24 : isa == PK_AVX512 ? 48 : isa >= PK_AVX512VNNI && isa <= PK_AMX ? 96 : limit;
     }
     return limit > 0 ? limit : NAN;
 }
@@ -73,7 +73,7 @@ static struct machine machine_of(enum pk_isa isa)
     if (isa == PK_NEON || isa == PK_DOTPROD || isa == PK_I8MM) {
         return (struct machine){8, 4, 1.5, 512e3, 1e6, 1.5};
     }
-    const bool wide = isa == PK_AVX512 || isa == PK_AVX512VNNI || isa == PK_AMX;
+    const bool wide = isa >= PK_AVX512 && isa <= PK_AMX;
     return (struct machine){48, 9.6, 4.5, 2e6, 16e6, wide ? 0.23 : 0.5};
 }
 

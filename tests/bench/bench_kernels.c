@@ -132,7 +132,7 @@ static const struct entry entries[] = {
 
 static bool wanted(const struct entry *entry, const struct shape *shape, const char *filter)
 {
-    if (entry->isa == PK_REF || !pk_isa_supported(entry->isa) ||
+    if (entry->isa == PK_REF || entry->kernel->packed_size(&shape->conv) == 0 || !pk_isa_supported(entry->isa) ||
         (int)entry->family % 3 != shape->kind) {
         return false;
     }
