@@ -189,9 +189,74 @@ static bool tiles_pay(const struct pk_conv *c)
     return tiles < pixels * columns * 16 * ceil(k / 4) * 4 / 115;
 }
 
+/* The times that are chosen by; set before anything is planned. */
+static const struct pk_choice *choices;
+static int n_choices;
+
+void pk_set_choices(const struct pk_choice *measured, int n)
+{
+    choices = measured;
+    n_choices = measured != NULL ? n : 0;
+}
+
+static double extent_of(const struct pk_conv *c, int which)
+{
+    const double taps = (double)c->kernel_h * c->kernel_w, depth = (double)c->in_c / c->groups;
+    return which == 0 ? (double)c->out_h * c->out_w : which == 1 ? (double)c->out_c : taps * depth;
+}
+
+/* How unlike two shapes are: factors between pixels, channels and products, in powers of two. */
+static double distance(const struct pk_conv *a, const struct pk_conv *b)
+{
+    double d = (a->kernel_h * a->kernel_w > 1) != (b->kernel_h * b->kernel_w > 1) ? 1 : 0;
+    for (int i = 0; i < 3; i++) {
+        d += fabs(log2(extent_of(a, i) / extent_of(b, i)));
+    }
+    return d;
+}
+
+/* By the times of the nearest shape that more than one instruction set up to `isa` was measured on: the fastest of them,
+ * -1 when nothing near was measured. */
+static int chosen_isa(enum pk_family family, enum pk_isa isa, const struct pk_conv *c)
+{
+    enum { FAR = 6 }; /* beyond, the rule knows better */
+    double nearest = FAR;
+    int best = -1;
+    for (int i = 0; i < n_choices; i++) {
+        const struct pk_choice *a = &choices[i];
+        const double d = a->family == family ? distance(&a->conv, c) : FAR;
+        int fastest = -1, sets = 0;
+        float us = INFINITY;
+        for (int k = 0; d < nearest && k < n_choices; k++) {
+            const struct pk_choice *o = &choices[k];
+            if (o->family == family && o->isa <= isa && pk_isa_supported(o->isa) && distance(&o->conv, &a->conv) == 0 &&
+                table[family][o->isa] != NULL && table[family][o->isa]->packed_size(c) > 0) {
+                sets++;
+                fastest = o->us < us ? (int)o->isa : fastest;
+                us = o->us < us ? o->us : us;
+            }
+        }
+        if (sets > 1) {
+            nearest = d;
+            best = fastest;
+        }
+    }
+    return best;
+}
+
+static bool is_float(enum pk_family family)
+{
+    const char *name = pk_family_name(family);
+    return strstr(name, "_f32") != NULL || strstr(name, "_f16") != NULL;
+}
+
 const struct pk_layer_kernel *pk_kernel_for(enum pk_family family, enum pk_isa isa,
                                             const struct pk_conv *c)
 {
+    const int chosen = n_choices > 0 && !is_float(family) ? chosen_isa(family, isa, c) : -1;
+    if (chosen > PK_REF) {
+        return table[family][chosen];
+    }
     for (int i = (int)isa; i > PK_REF; i--) {
         const struct pk_layer_kernel *kernel = table[family][i];
         if (kernel != NULL && pk_isa_supported((enum pk_isa)i) && kernel->packed_size(c) > 0 &&

@@ -165,6 +165,18 @@ const struct pk_layer_kernel *pk_kernel(enum pk_family family, enum pk_isa isa);
 const struct pk_layer_kernel *pk_kernel_for(enum pk_family family, enum pk_isa isa,
                                             const struct pk_conv *c);
 
+/* One measured time: a kernel on a shape (AMX: in its slow state). */
+struct pk_choice {
+    enum pk_family family;
+    enum pk_isa isa;
+    struct pk_conv conv;
+    float us;
+};
+/* Measured times that pk_kernel_for chooses by from now on, where kernels give the same bytes (integers): of the
+ * instruction sets measured on the shape nearest to a layer's, the fastest. choices[n] is borrowed and must stay;
+ * NULL: none (then by a rule). Not while other threads plan. */
+void pk_set_choices(const struct pk_choice *choices, int n);
+
 /* Conversions (vectorised by isa; ref is normative). n elements.
  * quantize: q = zero + rne(min(max(x * inv_scale, lo), hi)) with x first
  * reduced by offset: (x - offset) */

@@ -12,4 +12,9 @@ int cli_bench_kernels(const struct cli_options *o);
 /* --peers [MODEL|PIPELINE ...]: without one, products of matrices. */
 int cli_bench_peers(const struct cli_options *o);
 
+/* --table [--out F]: this machine's table, to a file, or kept as the target host. */
+int cli_bench_table(const struct cli_options *o);
+/* target list | import FILE [--name NAME]. */
+int cli_target(const struct cli_options *o);
+
 #endif

@@ -156,7 +156,7 @@ int cli_bench(const struct cli_options *o)
     }
     if (o->table) {
         json_decref(args);
-        return usage_error(o, "bench --table is not built yet: this Pare times kernels, whole pipelines and their layers");
+        return cli_bench_table(o);
     }
     int rc = cli_config_args(o, args);
     if (rc != 0) {

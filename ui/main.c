@@ -13,9 +13,11 @@
 #include "lua/lua_glue.h"
 #include "lua/script.h"
 #include "pk.h"
+#include "src/measure/target.h"
 #include "src/pipeline/pipeline.h"
 #include "src/work/work.h"
 #include "ui/cli.h"
+#include "ui/cli_bench.h"
 #include "ui/workbench.h"
 
 #ifndef PARE_BUILD
@@ -54,7 +56,9 @@ static bool has_descriptors(void)
 
 static int run_worker(void)
 {
+    char table[40];
     pare_lua_set_print(print_line, NULL);
+    pare_target_use_host(table);
     const char *text = getenv("PARE_WORKER_FD");
     return pare_worker_serve(text != NULL ? atoi(text) : 3, pare_work_kinds, pare_work_kind_count, pk_isa_name(pk_isa_best()));
 }
@@ -75,7 +79,7 @@ static int run(const struct cli_options *o)
     } verbs[] = {{"info", cli_info},       {"eval", cli_eval},     {"sense", cli_sense},   {"bench", cli_bench},
                  {"solve", cli_solve},     {"pin", cli_pin},       {"runs", cli_runs},     {"compare", cli_compare},
                  {"export", cli_export},   {"new", cli_new},       {"script", cli_script}, {"doctor", cli_doctor},
-                 {"paths", cli_paths},     {"session", cli_session}, {"version", print_version}};
+                 {"paths", cli_paths},     {"session", cli_session}, {"target", cli_target}, {"version", print_version}};
     if (o->help || (o->verb != NULL && strcmp(o->verb, "help") == 0)) {
         cli_usage(o->verb != NULL && strcmp(o->verb, "help") == 0 ? (o->n_args > 0 ? o->args[0] : NULL) : o->verb);
         return 0;

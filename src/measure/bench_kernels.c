@@ -153,6 +153,21 @@ static bool matches(const struct pare_kernel_bench *bench, const struct pare_ben
     return true;
 }
 
+/* Among the two best instruction sets up to pk_isa_best() that can do the shape; floats: the best. */
+static bool is_candidate(const struct pare_bench_entry *e, const struct pare_kernel_traits *t, const struct pare_bench_shape *s)
+{
+    int better = 0;
+    if (e->isa > pk_isa_best()) {
+        return false;
+    }
+    for (size_t i = 0; i < sizeof entries / sizeof entries[0]; i++) {
+        const struct pare_bench_entry *o = &entries[i];
+        better += o->family == e->family && o->isa > e->isa && o->isa <= pk_isa_best() && pk_isa_supported(o->isa) &&
+                  o->kernel->packed_size(&s->conv) > 0;
+    }
+    return better < (t->a_bits > 8 ? 1 : 2);
+}
+
 static bool wanted(const struct pare_kernel_bench *bench, const struct pare_bench_entry *e, const struct pare_bench_shape *s)
 {
     enum { MOST_WEIGHTS = 128 << 20 };
@@ -169,7 +184,7 @@ static bool wanted(const struct pare_kernel_bench *bench, const struct pare_benc
     if (bench->best_only && pk_kernel_for(e->family, pk_isa_best(), &s->conv) != e->kernel) {
         return false;
     }
-    return matches(bench, e, &t, s);
+    return (!bench->candidates || is_candidate(e, &t, s)) && matches(bench, e, &t, s);
 }
 
 /* The state of the tile unit that figures are given for: fast when enough blocks were, else slow. */

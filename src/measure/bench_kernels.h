@@ -69,6 +69,8 @@ struct pare_kernel_bench {
                                             match ("-amx": must not) */
     int n_filters;
     bool best_only;                      /* only the kernels that dispatch would pick at pk_isa_best() */
+    bool candidates;                     /* only what dispatch may choose from: floats as best_only; integers the two best
+                                            instruction sets that have a kernel, which give the same bytes */
     double seconds;                      /* per shape */
     void (*row)(void *self, const struct pare_kernel_row *row);
     void *self;

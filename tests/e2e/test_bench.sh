@@ -64,4 +64,30 @@ PARE_PEERS_PYTHON=$work/dead:$work/bad:$work/good code 0 "$pare" bench --peers "
 code 66 "$pare" bench --peers /nonexistent.onnx
 [ "$(grep -vc 'peers\|onednn\|onnxruntime' "$work/err")" -eq 1 ] || fail "one line of error"
 
+# tables of boards: refused with the line, imported, listed; a table of this machine chooses its kernels
+code 0 "$pare" target list --json
+[ "$(field "[t['basis'] for t in d['targets'] if t['name'] == 'rpi3']")" = "['derived']" ] || fail "rpi3"
+printf '# pare latency table 1\nconv,w8a8,k\n' >"$work/bad.csv"
+code 65 "$pare" target import "$work/bad.csv"
+[ "$(wc -l <"$work/err")" -eq 1 ] && grep -q 'bad.csv:2: expected 16 fields' "$work/err" || fail "a bad table's line"
+code 66 "$pare" target import /nonexistent.csv
+code 2 "$pare" target import
+python3 - >"$work/board.csv" <<'P'
+print("# pare latency table 1\n# machine: an invented board")
+for m in (4, 8, 14, 28):
+    for n in (16, 32, 64):
+        for k in (16, 64):
+            for level, rate in (("fp32", 4), ("w8a8", 16)):
+                print(f"conv,{level},k,neon,{m},{m},{k},{m},{m},{n},1,1,1,1,{2 + m * m * n * k / rate / 1000:.3f},{2 + m * m * n * k / rate / 1000:.3f}")
+P
+code 0 "$pare" target import "$work/board.csv" --json
+[ "$(field "all(f['held_out_error'] < 0.1 for f in d['target']['fits'])")" = True ] || fail "held-out error"
+code 0 "$pare" target list
+grep -q 'held-out rows predicted within' "$work/out" || fail "the list's errors"
+if [ -x "$(dirname "$pare")/pare-table" ]; then
+    file "$(dirname "$pare")/pare-table" 2>/dev/null | grep -q 'dynamically' && fail "pare-table is not static"
+    code 2 "$(dirname "$pare")/pare-table" --nonsense
+    code 73 "$(dirname "$pare")/pare-table" /nonexistent/table.csv
+fi
+
 [ $failures -eq 0 ] || exit 1

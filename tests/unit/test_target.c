@@ -1,0 +1,201 @@
+/* test_target.c: tables of latencies: what is read, what is refused, what is predicted and how well. */
+#include "src/measure/target.h"
+
+#include "support.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "src/base/file.h"
+#include "src/measure/bench_kernels.h"
+#include "src/measure/table_write.h"
+
+static const char head[] = PARE_TABLE_MAGIC "\n# machine: a board\nkind,level,kernel,isa,in_h,...\n";
+
+static const char *write_text(const char *name, const char *text)
+{
+    static char path[1024];
+    struct pare_error err;
+    snprintf(path, sizeof path, "%s/%s", test_temp_dir(), name);
+    assert_int_equal(pare_file_write(path, text, strlen(text), &err), PARE_OK);
+    return path;
+}
+
+/* A machine that computes tiles of 4 pixels by 16 channels whole, 8 products a cycle, and starts in 1 us. */
+static double invented_us(const struct pk_conv *c)
+{
+    const double m = ceil((double)c->out_h * c->out_w / 4) * 4, n = ceil(c->out_c / 16.0) * 16;
+    const double k = (double)c->kernel_h * c->kernel_w * c->in_c;
+    return 1 + 1e-3 * (m * n * k / 8 + 2.0 * c->out_h * c->out_w * c->out_c);
+}
+
+static void a_staircase_is_learnt_and_predicts_what_it_did_not_see(void **state)
+{
+    (void)state;
+    struct pare_predict_row rows[64];
+    struct pare_predictor p;
+    int n, used = 0;
+    const struct pare_bench_shape *s = pare_bench_shapes(&n);
+    for (int i = 0; i < n && used < 64; i++) {
+        if (s[i].conv.groups == 1 && s[i].conv.in_h > 1) {
+            rows[used++] = (struct pare_predict_row){s[i].conv, invented_us(&s[i].conv)};
+        }
+    }
+    assert_true(pare_predictor_fit(rows, used, false, &p));
+    assert_true(p.error < 0.03);
+    /* never in the rows: just over and just under a tile */
+    for (int extra = -1; extra <= 1; extra++) {
+        const struct pk_conv c = {11, 11, 48, 11, 11, 32 + extra, 3, 3, 1, 1, 1, 1, 1, 1, 1};
+        const double us = pare_predictor_us(&p, &c);
+        assert_true(fabs(us / invented_us(&c) - 1) < 0.1);
+    }
+    assert_false(pare_predictor_fit(rows, PARE_PREDICT_LEAST - 1, false, &p));
+}
+
+static void noise_shows_in_the_held_out_error(void **state)
+{
+    (void)state;
+    struct pare_predict_row rows[64];
+    struct pare_predictor p;
+    uint32_t r = 7;
+    int n, used = 0;
+    const struct pare_bench_shape *s = pare_bench_shapes(&n);
+    for (int i = 0; i < n && used < 64; i++) {
+        if (s[i].conv.groups == 1 && s[i].conv.in_h > 1) {
+            const double factor = (test_random(&r) & 1) != 0 ? 1.5 : 0.67;
+            rows[used++] = (struct pare_predict_row){s[i].conv, factor * invented_us(&s[i].conv)};
+        }
+    }
+    assert_true(pare_predictor_fit(rows, used, false, &p));
+    assert_true(p.error > 0.2);
+}
+
+static void rows_are_read_and_the_fastest_kernel_counts(void **state)
+{
+    (void)state;
+    char text[2048];
+    struct pare_target *t;
+    struct pare_error err;
+    enum pare_basis basis;
+    double error;
+    snprintf(text, sizeof text,
+             "%sconv,w8a8,conv_u8s8_amx,amx,8,8,64,8,8,64,1,1,1,1,1.0,5.0\n"
+             "conv,w8a8,conv_u8s8_avx512vnni,avx512vnni,8,8,64,8,8,64,1,1,1,1,3.5,3.5\r\n"
+             "conv,fp32,conv_f32_avx512,avx512,8,8,64,8,8,64,1,1,1,1,9,9\n",
+             head);
+    assert_int_equal(pare_target_open(write_text("t.csv", text), "board", &t, &err), PARE_OK);
+    assert_int_equal(pare_target_row_count(t), 3);
+    assert_string_equal(pare_target_machine(t), "a board");
+    struct pk_conv c = {8, 8, 64, 8, 8, 64, 1, 1, 1, 1, 1, 1, 0, 0, 1};
+    const struct pare_level int8 = {PARE_LEVEL_INT, 8, 8}, w4a4 = {PARE_LEVEL_INT, 4, 4}, fp16 = {PARE_LEVEL_FP16, 16, 16};
+    /* AMX by its slow state: 5, so the other one's 3.5 */
+    assert_float_equal(pare_target_us(t, PARE_KERNEL_CONV, int8, &c, &basis, &error), 3.5, 1e-9);
+    assert_int_equal(basis, PARE_BASIS_MEASURED);
+    assert_float_equal(pare_target_us(t, PARE_KERNEL_CONV, w4a4, &c, &basis, &error), 3.5, 1e-9); /* int8 kernels run it */
+    assert_float_equal(pare_target_us(t, PARE_KERNEL_CONV, fp16, &c, &basis, &error), 9, 1e-9);
+    c.out_c = 65; /* too few rows to predict from */
+    assert_true(isnan(pare_target_us(t, PARE_KERNEL_CONV, int8, &c, &basis, &error)));
+    pare_target_free(t);
+}
+
+static void bad_tables_are_refused_by_line(void **state)
+{
+    static const struct {
+        const char *line, *place, *wanted;
+    } cases[] = {
+        {"conv,w8a8,k,amx,8,8,64,8,8,64,1,1,1,1,1.0\n", ":4", "16 fields"},
+        {"conv,w8a8,k,amx,8,8,64,8,8,64,1,1,1,1,1.0,1.0,9\n", ":4", "16 fields"},
+        {"pool,w8a8,k,amx,8,8,64,8,8,64,1,1,1,1,1,1\n", ":4", "depthwise"},
+        {"conv,w9a9,k,amx,8,8,64,8,8,64,1,1,1,1,1,1\n", ":4", "level"},
+        {"conv,w8a8,k,amx,8,8,64,8,8,64,1,0,1,1,1,1\n", ":4", "sizes"},
+        {"conv,w8a8,k,amx,8,8,99999999999999999999,8,8,64,1,1,1,1,1,1\n", ":4", "sizes"},
+        {"conv,w8a8,k,amx,8,8,64,8,8,64,1,1,1,3,1,1\n", ":4", "groups"},
+        {"depthwise,w8a8,k,amx,8,8,64,8,8,64,3,3,1,1,1,1\n", ":4", "groups"},
+        {"conv,w8a8,k,amx,8,8,64,8,8,64,1,1,1,1,nan,1\n", ":4", "microseconds"},
+        {"conv,w8a8,k,amx,8,8,64,8,8,64,1,1,1,1,-1,1\n", ":4", "microseconds"},
+        {"", "", "found none"},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char text[1024];
+        struct pare_target *t;
+        struct pare_error err = {0};
+        snprintf(text, sizeof text, "%s%s", head, cases[i].line);
+        assert_int_equal(pare_target_open(write_text("bad.csv", text), "bad", &t, &err), PARE_ERR_FORMAT);
+        assert_non_null(strstr(err.where, cases[i].place));
+        assert_non_null(strstr(err.message, cases[i].wanted));
+    }
+    struct pare_target *t;
+    struct pare_error err = {0};
+    assert_int_equal(pare_target_open(write_text("other.csv", "a,b\n1,2\n"), "bad", &t, &err), PARE_ERR_FORMAT);
+    assert_non_null(strstr(err.message, "no table"));
+    assert_int_equal(pare_target_open("/nonexistent/t.csv", "bad", &t, &err), PARE_ERR_NOINPUT);
+    assert_int_equal(pare_target_load("../etc", &t, &err), PARE_ERR_USAGE);
+}
+
+static void rpi3_is_derived_and_pays_for_bits(void **state)
+{
+    (void)state;
+    struct pare_target *t;
+    struct pare_error err;
+    enum pare_basis basis;
+    double error;
+    const struct pk_conv c = {14, 14, 256, 14, 14, 256, 3, 3, 1, 1, 1, 1, 1, 1, 1};
+    static const struct pare_level levels[] = {{PARE_LEVEL_FP32, 32, 32}, {PARE_LEVEL_INT, 8, 8}, {PARE_LEVEL_INT, 4, 4},
+                                               {PARE_LEVEL_INT, 2, 2},    {PARE_LEVEL_INT, 1, 1}};
+    double before = INFINITY;
+    setenv("XDG_DATA_HOME", test_temp_dir(), 1);
+    assert_int_equal(pare_target_load("rpi3", &t, &err), PARE_OK);
+    assert_true(pare_target_derived(t));
+    for (size_t i = 0; i < sizeof levels / sizeof levels[0]; i++) {
+        const double us = pare_target_us(t, PARE_KERNEL_CONV, levels[i], &c, &basis, &error);
+        assert_int_equal(basis, PARE_BASIS_DERIVED);
+        assert_true(us < before);
+        before = us;
+    }
+    /* fp32: 4 MAC per cycle at 1.2 GHz is 24.1 ms for 115.6 M; a whole layer is slower, not more than twice */
+    const double fp32 = pare_target_us(t, PARE_KERNEL_CONV, levels[0], &c, &basis, &error);
+    assert_true(fp32 > 24083 && fp32 < 48166);
+    pare_target_free(t);
+    assert_int_equal(pare_target_load("rpi9", &t, &err), PARE_ERR_NOINPUT);
+}
+
+/* Measured times choose among kernels that give the same bytes, never among floats, and never beyond what is asked for. */
+static void measured_times_choose_kernels(void **state)
+{
+    (void)state;
+    const struct pk_conv c = {8, 8, 64, 8, 8, 64, 1, 1, 1, 1, 1, 1, 0, 0, 1};
+    const enum pk_isa best = pk_isa_best();
+    if (best != PK_AMX && best != PK_AVX512VNNI && best != PK_AVX512) {
+        test_skip("no two kernels to choose from");
+    }
+    struct pk_choice choices[] = {{PK_CONV_U8S8, PK_AVX512, c, 1}, {PK_CONV_U8S8, PK_AVX2, c, 2},
+                                  {PK_CONV_F32, PK_AVX512, c, 2},  {PK_CONV_F32, PK_AVX2, c, 1}};
+    const struct pk_layer_kernel *rule = pk_kernel_for(PK_CONV_U8S8, best, &c), *f32 = pk_kernel_for(PK_CONV_F32, best, &c);
+    struct pk_conv far = c;
+    far.out_c = 64 << 8;
+    pk_set_choices(choices, 4);
+    assert_string_equal(pk_kernel_for(PK_CONV_U8S8, best, &c)->name, "conv_u8s8_avx512");
+    assert_string_equal(pk_kernel_for(PK_CONV_U8S8, PK_AVX2, &c)->name, "conv_u8s8_avx2");
+    assert_ptr_equal(pk_kernel_for(PK_CONV_F32, best, &c), f32);
+    choices[1].us = 0.5f;
+    assert_string_equal(pk_kernel_for(PK_CONV_U8S8, best, &c)->name, "conv_u8s8_avx2");
+    const struct pk_layer_kernel *chosen_far = pk_kernel_for(PK_CONV_U8S8, best, &far);
+    pk_set_choices(NULL, 0);
+    assert_ptr_equal(chosen_far, pk_kernel_for(PK_CONV_U8S8, best, &far));
+    assert_ptr_equal(pk_kernel_for(PK_CONV_U8S8, best, &c), rule);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_staircase_is_learnt_and_predicts_what_it_did_not_see),
+        cmocka_unit_test(noise_shows_in_the_held_out_error),
+        cmocka_unit_test(rows_are_read_and_the_fastest_kernel_counts),
+        cmocka_unit_test(bad_tables_are_refused_by_line),
+        cmocka_unit_test(rpi3_is_derived_and_pays_for_bits),
+        cmocka_unit_test(measured_times_choose_kernels),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
