@@ -3,7 +3,8 @@
  * of four), which two saturating packs and one permutation join to 64 codes. The operations of
  * ref/epilogue.c, less those that cannot change a code: no subtraction of an offset of 0, no lower
  * clamp where zero + lo is 0, because there the saturation of the packs does the same (a NaN
- * converts to INT32_MIN and so becomes code 0 too).
+ * converts to INT32_MIN and so becomes code 0 too), and no upper clamp where zero + hi is 255 and the
+ * factors are too small for any sum to leave the range of int32.
  */
 #ifndef PARE_PK_EPILOGUE_QUADS_H
 #define PARE_PK_EPILOGUE_QUADS_H
@@ -43,7 +44,7 @@ struct target {
     ptrdiff_t pitch;
     vf lo, hi, offset, factor;
     __m512i zero, order;
-    bool floor, moved; /* the lower clamp, the offset change something */
+    bool floor, ceiling, moved; /* the lower clamp, the upper one, the offset change something */
 };
 
 PK_INLINE struct target target_of(const struct quad *q, const struct pk_out *o, size_t pixel)
@@ -58,6 +59,7 @@ PK_INLINE struct target target_of(const struct quad *q, const struct pk_out *o, 
         .zero = _mm512_set1_epi16((short)o->zero),
         .order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15),
         .floor = (float)o->zero + o->lo != 0.0f,
+        .ceiling = true,
         .moved = o->offset != 0.0f,
     };
     return t;
@@ -73,11 +75,16 @@ PK_INLINE void quad_put(const struct quad *q, const struct target *o, ptrdiff_t 
         for (int j = 0; j < 4; j++)
             u[j] = _mm512_max_ps(u[j], o->lo);
     }
+    if (o->ceiling) {
+        PK_UNROLL
+        for (int j = 0; j < 4; j++)
+            u[j] = _mm512_min_ps(o->hi, u[j]); /* in this order a NaN stays */
+    }
     PK_UNROLL
     for (int j = 0; j < 4; j++)
-        code[j] = v_to_int(_mm512_min_ps(o->hi, u[j])); /* in this order a NaN stays */
-    const __m512i low = _mm512_add_epi16(_mm512_packs_epi32(code[0], code[1]), o->zero);
-    const __m512i high = _mm512_add_epi16(_mm512_packs_epi32(code[2], code[3]), o->zero);
+        code[j] = v_to_int(u[j]);
+    const __m512i low = _mm512_adds_epi16(_mm512_packs_epi32(code[0], code[1]), o->zero);
+    const __m512i high = _mm512_adds_epi16(_mm512_packs_epi32(code[2], code[3]), o->zero);
     const __m512i bytes = _mm512_permutexvar_epi32(o->order, _mm512_packus_epi16(low, high));
     uint8_t *out = o->to + row * o->pitch;
     if (wide == 4) {
@@ -124,6 +131,18 @@ PK_INLINE void quad_bias(const struct quad *q, vi *bias, const int wide, const b
     }
 }
 
+/* Stays fmaf(sum, m, b) of every int32 within int32? 2^31 * 0.5 + 2^29 < 2^31; a NaN says no. */
+PK_INLINE bool plain_fits(const struct plain *f, const int wide)
+{
+    __mmask16 fits = 0xffff;
+    PK_UNROLL
+    for (int j = 0; j < wide; j++) {
+        fits &= _mm512_cmp_ps_mask(_mm512_abs_ps(f->m[j]), v_set(0.5f), _CMP_LE_OQ);
+        fits &= _mm512_cmp_ps_mask(_mm512_abs_ps(f->b[j]), v_set(0x1p29f), _CMP_LE_OQ);
+    }
+    return fits == 0xffff;
+}
+
 PK_INLINE struct plain plain_of(const struct quad *q, const struct pk_out *o, size_t pixel,
                                 const int wide, const bool whole)
 {
@@ -133,6 +152,7 @@ PK_INLINE struct plain plain_of(const struct quad *q, const struct pk_out *o, si
     quad_vec(q, o->m, f.m, wide, whole);
     quad_vec(q, o->b, f.b, wide, whole);
     quad_bias(q, f.bias, wide, whole);
+    f.to.ceiling = (float)o->zero + o->hi != 255.0f || !plain_fits(&f, wide);
     return f;
 }
 

@@ -45,10 +45,53 @@ PK_INLINE void panel_taps(const struct pk_conv *c, size_t depth, const uint8_t *
     }
 }
 
+/* n short runs, `step` bytes apart, each copied as `width` (a constant) bytes. */
+PK_INLINE void panel_runs(uint8_t *to, size_t lda, const uint8_t *from, ptrdiff_t step, size_t n,
+                          const int width)
+{
+    for (size_t i = 0; i < n; i++, to += lda, from += step) {
+        if (width == 16) {
+            const void *p = from;
+            _mm_storeu_si128((__m128i *)(void *)to, _mm_loadu_si128(p));
+        } else if (width == 32) {
+            const void *p = from;
+            _mm256_storeu_si256((__m256i *)(void *)to, _mm256_loadu_si256(p));
+        } else {
+            _mm512_storeu_si512(to, _mm512_loadu_si512(from));
+        }
+    }
+}
+
+/*
+ * Pixels from the first on that panel_runs copied: as many as may be read and written beyond their
+ * run. What is written beyond is the place of the next kernel row, which is copied later, or what
+ * rounds K up. end: of x; room: bytes of a row of the panel from `to` on.
+ */
+PK_INLINE size_t panel_short(uint8_t *to, size_t lda, size_t room, const uint8_t *from,
+                             const uint8_t *end, ptrdiff_t step, size_t n, size_t run)
+{
+    const size_t width = run <= 16 ? 16 : run <= 32 ? 32 : 64;
+    const ptrdiff_t left = end - from - (ptrdiff_t)width;
+    if (run > 64 || room < width || left < 0) {
+        return 0;
+    }
+    const size_t most = (size_t)(left / step) + 1;
+    n = n < most ? n : most;
+    if (width == 16) {
+        panel_runs(to, lda, from, step, n, 16);
+    } else if (width == 32) {
+        panel_runs(to, lda, from, step, n, 32);
+    } else {
+        panel_runs(to, lda, from, step, n, 64);
+    }
+    return n;
+}
+
 /* One kernel row of n pixels of an output row from column ox on; iy: the input row, maybe outside.
- * x: the first channel of the group. Rows of the panel are lda apart. */
+ * x: the first channel of the group. Rows of the panel are lda apart; room: bytes of one from `to`
+ * on. */
 PK_INLINE void panel_segment(const struct pk_conv *c, const uint8_t *x, int iy, int ox, size_t n,
-                             uint8_t pad, uint8_t *to, size_t lda)
+                             uint8_t pad, uint8_t *to, size_t lda, size_t room)
 {
     const size_t depth = (size_t)(c->in_c / c->groups), run = (size_t)c->kernel_w * depth;
     const int reach = (c->kernel_w - 1) * c->dilation_w;
@@ -63,6 +106,17 @@ PK_INLINE void panel_segment(const struct pk_conv *c, const uint8_t *x, int iy, 
     int ix = ox * c->stride_w - c->pad_left;
     for (size_t i = 0; i < n; i++, ix += c->stride_w, to += lda) {
         if (together && ix >= 0 && ix + reach < c->in_w) {
+            const size_t inside = (size_t)((c->in_w - reach - 1 - ix) / c->stride_w) + 1;
+            const size_t copied = panel_short(to, lda, room, row + (ptrdiff_t)ix * c->in_c,
+                                              x + (ptrdiff_t)c->in_h * c->in_w * c->in_c,
+                                              (ptrdiff_t)c->stride_w * c->in_c,
+                                              inside < n - i ? inside : n - i, run);
+            if (copied > 0) {
+                i += copied - 1;
+                ix += (int)(copied - 1) * c->stride_w;
+                to += (copied - 1) * lda;
+                continue;
+            }
             panel_copy(to, row + (ptrdiff_t)ix * c->in_c, run);
         } else {
             panel_taps(c, depth, row, ix, pad, to);
@@ -82,7 +136,8 @@ static void panel_gather(const struct pk_conv *c, const uint8_t *x, size_t pixel
         const int oy = (int)((pixel + done) / out_w);
         for (int ky = 0; ky < c->kernel_h; ky++) {
             const int iy = oy * c->stride_h - c->pad_top + ky * c->dilation_h;
-            panel_segment(c, x, iy, (int)ox, n, pad, panel + done * lda + (size_t)ky * run, lda);
+            const size_t at = (size_t)ky * run;
+            panel_segment(c, x, iy, (int)ox, n, pad, panel + done * lda + at, lda, lda - at);
         }
         done += n;
     }

@@ -105,7 +105,10 @@ static void random_out(struct kernel_case *k, struct pk_out *o, bool steps)
     const float unit = o->type == PK_U8 ? 40.0f : 1.0f;
     if (!steps) {
         const bool bare = !kernel_case_is_integer(k->family) && kernel_case_int(k, 0, 1) == 0;
-        o->m = bare ? NULL : random_vector(k, m * unit * 0.5f, m * unit * 2);
+        /* codes far beyond the grid, beyond int16 and int32 */
+        const bool far = o->type == PK_U8 && kernel_case_int(k, 0, 7) == 0;
+        const float many = !far ? unit : kernel_case_int(k, 0, 1) ? 1e5f : 1e10f;
+        o->m = bare ? NULL : random_vector(k, m * many * 0.5f, m * many * 2);
         float *b = random_vector(k, -unit, unit);
         b[0] = kernel_case_int(k, 0, 7) > 0 ? b[0] : kernel_case_int(k, 0, 1) ? NAN : -INFINITY;
         o->b = b;
