@@ -278,7 +278,7 @@ void cli_usage(const char *verb)
     static const struct {
         const char *name, *line, *what;
     } lines[] = {
-        {"", "pare PIPELINE", "the workbench: a folder with pipeline.lua, or a bare .onnx/.tflite"},
+        {"", "pare PIPELINE [--keys SCRIPT]", "the workbench: a folder with pipeline.lua, or a bare .onnx/.tflite; keys from a file, without a terminal"},
         {"new", "pare new DIR MODEL ...", "write a pipeline.lua for these models, to be filled in"},
         {"info", "pare info P", "stages, layers, shapes, parameters, MACs"},
         {"eval", "pare eval P [--config F | --run R[:POINT] | --level L] [--split S] [--samples N]", "accuracy with interval, drop, bytes, BitOps"},

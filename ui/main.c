@@ -65,7 +65,7 @@ static int run_worker(void)
 
 static int open_workbench(const struct cli_options *o)
 {
-    if (!isatty(0) || !isatty(1)) {
+    if (o->keys == NULL && (!isatty(0) || !isatty(1))) { /* a key script needs no terminal */
         return cli_summary(o);
     }
     return workbench_run(o);

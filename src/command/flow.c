@@ -26,6 +26,11 @@ void flow_end(struct pare_front *f, struct front_flow *flow, enum pare_status st
     flow->err.code = status;
     json_decref(flow->result);
     flow->result = result_take;
+    if (status != PARE_OK && strcmp(flow->err.message, "replaced") != 0 && strcmp(flow->err.message, "stopped") != 0 &&
+        strcmp(flow->err.message, "cancelled") != 0) {
+        front_say(f, true, "%s: %s%s%s", front_verb_name(flow->verb), flow->err.where, flow->err.where[0] != '\0' ? ": " : "",
+                  flow->err.message);
+    }
     front_keep_pending(f);
     front_changed(f);
 }

@@ -179,6 +179,9 @@ static enum pare_status apply_choice(struct pare_front *f, const struct words *w
     if (strcmp(w->word[0], "budget") == 0) {
         double before[4] = {f->max_drop, f->max_latency_ms, f->max_bytes, f->max_bitops};
         enum pare_status status = apply_budget(f, w, err);
+        if (status == PARE_OK && !dry && !f->replaying) {
+            front_say(f, false, "budget: %s %s", w->word[1], w->word[2]);
+        }
         if (dry || status != PARE_OK) {
             f->max_drop = before[0];
             f->max_latency_ms = before[1];
@@ -190,6 +193,9 @@ static enum pare_status apply_choice(struct pare_front *f, const struct words *w
     for (int c = 0; c < PARE_COST_COUNT; c++) {
         if (strcmp(w->word[1], pare_cost_name((enum pare_figure_id)c)) == 0) {
             f->minimize = dry ? f->minimize : (enum pare_figure_id)c;
+            if (!dry && !f->replaying) {
+                front_say(f, false, "minimize: %s", w->word[1]);
+            }
             return PARE_OK;
         }
     }
@@ -297,8 +303,10 @@ static void add_setting(json_t *args, const char *word)
     }
 }
 
-static json_t *verb_args(const struct pare_front *f, const struct words *w, int point)
+/* NULL with err for what is no option of a verb, or not a value that it takes. */
+static json_t *verb_args(const struct pare_front *f, const struct words *w, int point, struct pare_error *err)
 {
+    const bool solves = strcmp(w->word[0], "solve") == 0 || strcmp(w->word[0], "front") == 0;
     static const char *const options[][2] = {{"--per", "per"}, {"--name", "name"}, {"--minimize", "minimize"},
                                               {"--method", "method"}};
     json_t *args = json_object();
@@ -324,9 +332,23 @@ static json_t *verb_args(const struct pare_front *f, const struct words *w, int 
             json_object_set_new(args, "sure", json_true());
         } else if (strcmp(w->word[i], "--predicted") == 0) {
             json_object_set_new(args, "predicted", json_true());
-        } else if (w->word[i][0] != '-') {
+        } else if (w->word[i][0] != '-' && !solves) {
             json_object_set_new(args, "run", json_string(w->word[i]));
+        } else {
+            pare_error(err, PARE_ERR_USAGE, w->word[i], "says nothing to %s (:help %s)", w->word[0], w->word[0]);
+            json_decref(args);
+            return NULL;
         }
+    }
+    const char *per = pare_json_get_string(args, "per", "layer"), *minimize = pare_json_get_string(args, "minimize", NULL);
+    bool known = minimize == NULL;
+    for (int c = 0; c < PARE_COST_COUNT; c++) {
+        known = known || strcmp(minimize, pare_cost_name((enum pare_figure_id)c)) == 0;
+    }
+    if (!known || (strcmp(per, "layer") != 0 && strcmp(per, "model") != 0)) {
+        pare_error(err, PARE_ERR_USAGE, known ? per : minimize, known ? "expected --per layer or model" : "expected latency, bytes, bitops or drop");
+        json_decref(args);
+        return NULL;
     }
     if (json_object_get(args, "run") == NULL && point >= 0 && point < f->n_points) {
         json_object_set(args, "config", f->points[point].config);
@@ -344,8 +366,8 @@ double pare_front_price_line(struct pare_front *f, const char *line, int point, 
     }
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         if (strcmp(w.word[0], names[i]) == 0) {
-            json_t *args = verb_args(f, &w, i == 2 || i == 3 ? -1 : point);
-            seconds = pare_front_price(f, names[i], args, text, size);
+            json_t *args = verb_args(f, &w, i == 2 || i == 3 ? -1 : point, NULL);
+            seconds = args != NULL ? pare_front_price(f, names[i], args, text, size) : NAN;
             json_decref(args);
         }
     }
@@ -414,13 +436,17 @@ static enum pare_status run_words(struct pare_front *f, const char *line, const 
         return run_undo(f, name[0] == 'u', err);
     }
     if (strcmp(name, "solve") == 0 || strcmp(name, "front") == 0) {
-        return start_verb(f, name, verb_args(f, w, -1), err);
+        json_t *args = verb_args(f, w, -1, err);
+        return args != NULL ? start_verb(f, name, args, err) : PARE_ERR_USAGE;
     }
     if (strcmp(name, "sense") == 0) {
         return start_verb(f, name, NULL, err);
     }
     if (strcmp(name, "bench") == 0 || strcmp(name, "measure") == 0 || strcmp(name, "test") == 0) {
-        json_t *args = verb_args(f, w, point);
+        json_t *args = verb_args(f, w, point, err);
+        if (args == NULL) {
+            return PARE_ERR_USAGE;
+        }
         if (name[0] == 'm' && json_object_size(args) == 0) {
             json_decref(args);
             return pare_error(err, PARE_ERR_USAGE, name, "move to a point first, or name RUN:POINT");
@@ -468,7 +494,9 @@ static enum pare_status run_words(struct pare_front *f, const char *line, const 
         say_pins(f);
         return PARE_OK;
     }
-    return pare_error(err, PARE_ERR_USAGE, name, "unknown command, or its arguments are missing");
+    int command = pare_command_find(name);
+    return command < 0 ? pare_error(err, PARE_ERR_USAGE, name, "unknown command")
+                       : pare_error(err, PARE_ERR_USAGE, name, "expected :%s %s", name, pare_command_info(command)->arguments);
 }
 
 enum pare_status pare_front_command(struct pare_front *f, const char *line, int point, struct pare_error *err)

@@ -144,6 +144,25 @@ python3 -c "import json,sys; a,b=(json.load(open(f))['config'] for f in sys.argv
 echo '{"nothing": "int8"}' >"$work/nothing.json"
 code 78 "$pare" export $p --config "$work/nothing.json" --format json --out "$work/x.json"
 
+# a key script needs no terminal; what is wrong in a command is said, not ignored
+{
+    printf ':wait\n:resize 100x30\n'
+    n=0
+    for line in 'rename uniform' 'solve --frob' 'solve --per zzz' 'measure zzz:1' 'script' 'minimize foo' 'minimize bytes' 'undo'; do
+        n=$((n + 1))
+        printf ':%s\n:wait 0.2\n:save-display %s/k%d\n' "$line" "$work" $n
+    done
+} >"$work/keys"
+code 0 "$pare" $p --samples 50 --keys "$work/keys"
+n=0
+for said in 'expected :rename RUN NAME' 'says nothing to solve' 'expected --per layer or model' 'measure: zzz:1: no such run' \
+    'expected :script FILE' 'expected latency, bytes' 'minimize: bytes' 'undone: minimize bytes'; do
+    n=$((n + 1))
+    grep -q -- "$said" "$work/k$n" || fail "key script $n does not show \"$said\": $(tail -2 "$work/k$n" | head -1)"
+done
+echo 'C-zz' >"$work/keys"
+code 2 "$pare" $p --samples 50 --keys "$work/keys"
+
 # a bare model: everything but accuracy
 code 0 "$pare" info $p/classifier.onnx
 code 2 "$pare" eval $p/classifier.onnx
