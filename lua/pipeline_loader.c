@@ -24,6 +24,7 @@
 
 #include "lua/glue.h"
 #include "quant/level.h"
+#include "quant/method.h"
 
 #define MAX_NAMES 100000
 #define MAX_LABELS 4096
@@ -500,11 +501,22 @@ static void read_extra_metrics(lua_State *L, struct pare_pipeline *p, int table)
     lua_pop(L, 1);
 }
 
+/* How layers are quantized (quant/method.h). */
+static void read_quantize(lua_State *L, struct pare_pipeline *p, int table)
+{
+    struct pare_method method;
+    struct pare_error err = {0};
+    p->quantize = optional_string(L, p, table, "quantize");
+    if (pare_method_parse(p->quantize, NULL, &method, &err) != PARE_OK) {
+        luaL_error(L, "quantize: %s", err.message);
+    }
+}
+
 /* (table, pipeline): the table is what the script returned. */
 static int read_pipeline(lua_State *L)
 {
     static const char *const known[] = {"name",   "stages",  "data", "classes", "infer",
-                                        "metric", "metrics", "keep", NULL};
+                                        "metric", "metrics", "keep", "quantize", NULL};
     struct pare_pipeline *p = lua_touserdata(L, 2);
     struct pare_binding *b = pare_binding_of(L);
     lua_settop(L, 1);
@@ -524,6 +536,7 @@ static int read_pipeline(lua_State *L)
     }
     read_data(L, p, 1);
     read_keep(L, p, 1);
+    read_quantize(L, p, 1);
     read_metric(L, p, b, 1);
     read_extra_metrics(L, p, 1);
     b->infer_ref = take_function(L, 1, "infer");

@@ -165,6 +165,9 @@ struct pare_front_options {
     bool temporary;          /* nothing is kept: a session in memory (info, tests) */
     const char *levels;      /* candidate levels, NULL = "default" */
     const char *keep_first, *keep_last; /* widest level that first/last layers must have at least; NULL = int8 */
+    int keep_first_n;        /* the first N layers of the pipeline stay fp32 */
+    double keep_suspected;   /* layers whose RMSE/scale is above this at the level of an evaluation stay fp32; 0 = none */
+    const char *quantize;    /* how layers are quantized (quant/method.h); NULL = the pipeline's own */
     int samples;             /* of the search split that sensitivity looks at; 0 = 200 */
     int eval_samples;        /* of a split that a point's accuracy is measured on; 0 = all, at most 2000 */
     void *self;

@@ -114,6 +114,9 @@ int cli_open(struct cli_session *s, const struct cli_options *o, const char *pat
                                          .levels = o->levels,
                                          .keep_first = keep_of(o, "inputs"),
                                          .keep_last = keep_of(o, "outputs"),
+                                         .keep_first_n = o->keep_first_n,
+                                         .keep_suspected = o->keep_suspected > 0 ? o->keep_suspected : 0,
+                                         .quantize = o->quantize,
                                          .samples = o->samples,
                                          .self = s,
                                          .changed = on_changed};

@@ -6,10 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "quant/method.h"
+
 enum {
     OPT_JSON = 256, OPT_QUIET, OPT_FRESH, OPT_NO_PINS, OPT_DETACH, OPT_FRONT, OPT_KERNELS, OPT_TABLE, OPT_PEERS,
     OPT_MODELS, OPT_SESSION, OPT_LEVELS, OPT_CONFIG, OPT_RUN, OPT_LEVEL, OPT_SPLIT, OPT_OUT, OPT_FORMAT, OPT_METHOD,
-    OPT_PER, OPT_MINIMIZE, OPT_NAME, OPT_FREE, OPT_KEYS, OPT_EXPLAIN, OPT_BASELINE, OPT_TARGET, OPT_PIN, OPT_KEEP,
+    OPT_PER, OPT_MINIMIZE, OPT_NAME, OPT_FREE, OPT_KEYS, OPT_EXPLAIN, OPT_BASELINE, OPT_TARGET, OPT_PIN, OPT_KEEP, OPT_KEEP_FIRST, OPT_KEEP_SUSPECTED, OPT_QUANTIZE,
     OPT_DRY_RUN, OPT_VERIFY, OPT_PREDICTED, OPT_SET, OPT_YES, OPT_TRUST, OPT_SAMPLES, OPT_JOBS, OPT_THREADS, OPT_SEED, OPT_MAX_DROP, OPT_MAX_LATENCY, OPT_MAX_BYTES, OPT_MAX_BITOPS, OPT_SURE, OPT_TIME_LIMIT, OPT_LIST
 };
 
@@ -31,6 +33,8 @@ static const struct option long_options[] = {
     {"free", required_argument, NULL, OPT_FREE},    {"keys", required_argument, NULL, OPT_KEYS},
     {"explain", required_argument, NULL, OPT_EXPLAIN}, {"baseline", required_argument, NULL, OPT_BASELINE},
     {"target", required_argument, NULL, OPT_TARGET}, {"pin", required_argument, NULL, OPT_PIN},
+    {"keep-first", required_argument, NULL, OPT_KEEP_FIRST}, {"keep-suspected", required_argument, NULL, OPT_KEEP_SUSPECTED},
+    {"quantize", required_argument, NULL, OPT_QUANTIZE},
     {"keep", required_argument, NULL, OPT_KEEP},    {"samples", required_argument, NULL, OPT_SAMPLES},
     {"jobs", required_argument, NULL, OPT_JOBS},    {"threads", required_argument, NULL, OPT_THREADS},
     {"seed", required_argument, NULL, OPT_SEED},    {"max-drop", required_argument, NULL, OPT_MAX_DROP},
@@ -143,6 +147,18 @@ static int take_option(struct cli_options *o, int c, const char *value)
         }
         o->pins[o->n_pins++] = value;
         break;
+    case OPT_KEEP_FIRST: return parse_int("--keep-first", value, 0, &o->keep_first_n);
+    case OPT_KEEP_SUSPECTED: return parse_real("--keep-suspected", value, &o->keep_suspected);
+    case OPT_QUANTIZE: {
+        struct pare_error err = {0};
+        struct pare_method method;
+        if (pare_method_parse(value, NULL, &method, &err) != PARE_OK) {
+            fprintf(stderr, "pare: --quantize: %s\n", err.message);
+            return PARE_ERR_USAGE;
+        }
+        o->quantize = value;
+        break;
+    }
     case OPT_KEEP:
         if (o->n_keep == 8) {
             return bad("--keep", value, "at most 8 sets");
@@ -309,10 +325,16 @@ void cli_usage(const char *verb)
         }
     }
     printf("everywhere: --json  --fresh (ignore cached results)  --session F  --models DIR  --levels L,L|paper|default\n"
-           "            --keep inputs=LEVEL --keep outputs=LEVEL  --jobs N  --quiet  --help  --version\n"
+           "            --keep inputs=LEVEL --keep outputs=LEVEL  --keep-first N  --keep-suspected 0.7\n"
+           "            --quantize '[GLOB:]WORD,...;...'  --jobs N  --quiet  --help  --version\n"
            "            --trust (this version of a pipeline.lua or script that others could have written)\n"
            "            --detach (eval, sense, bench, solve, script: go on without a terminal)\n"
-           "levels: fp32 fp16 w<W>a<A> (W, A 1..8) w<W>a32; int8 = w8a8, int4 = w4a4, int2 = w2a2, bin1 = w1a1\n"
+           "levels: fp32 fp16 w<W>a<A> (W, A 1..8) w<W>a32; int8 = w8a8, int4 = w4a4, int2 = w2a2, bin1 = w1a1;\n"
+           "        W8A8I32O32: first and last layers apart\n"
+           "quantize: minmax datafree best, or ranges=minmax|average|percentile:P|mse|kl|bn:K|LO..HI\n"
+           "        rounding=nearest|squant|adaround|descent|seqmse scales=minmax|mse per=channel|tensor|group:N\n"
+           "        weights=symmetric|asymmetric|quantized_bits:I|po2|binary|ternary\n"
+           "        equalize=on absorb=on bias=analytic|empirical inputs=synthetic\n"
            "exit:   0 ok, 1 failed, 2 usage, 3 infeasible, 4 partial, 65 bad data, 66 no input, 70 our bug,\n"
            "        73/74 cannot write, 75 busy, 77 permission, 78 configuration, 128+n signal\n");
 }

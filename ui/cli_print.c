@@ -143,6 +143,13 @@ void cli_print_eval(const json_t *json)
                pare_json_get_string(item, "metric", ""), 100 * pare_json_get_real(item, "drop"),
                100 * pare_json_get_real(item, "drop_low"), 100 * pare_json_get_real(item, "drop_high"));
     }
+    if (json_object_get(json, "quantize") != NULL) {
+        printf("quantized  %s%s\n", pare_json_get_string(json, "quantize", ""),
+               pare_json_get_bool(json, "simulated", false) ? "  (powers of two are simulated)" : "");
+    }
+    for (size_t i = 0; i < json_array_size(json_object_get(json, "notes")); i++) {
+        printf("           %s\n", json_string_value(json_array_get(json_object_get(json, "notes"), i)));
+    }
     printf("bytes      %s\n", bytes_text(b, pare_json_get_real(json, "bytes")));
     printf("BitOps     %s\n", count_text(b, pare_json_get_real(json, "bitops")));
 }

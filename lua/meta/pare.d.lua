@@ -250,6 +250,8 @@ arg = {}
 ---@class pare.open_options
 ---@field models? string folder of named model files
 ---@field levels? string candidate levels, "fp16,int8"
+---@field quantize? string rules, as --quantize
+---@field keep_first? integer layers that stay fp32
 ---@field samples? integer that sensitivity looks at
 
 ---@class pare.description

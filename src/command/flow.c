@@ -53,6 +53,48 @@ static bool known_layers(const struct pare_front *f, const json_t *config, struc
     return true;
 }
 
+/* Layers that the sensitivity table suspects at this level stay fp32; needs that table. */
+static bool keep_suspected(const struct pare_front *f, int level, unsigned char *levels, struct pare_error *err)
+{
+    for (int i = 0; f->options.keep_suspected > 0 && level > 0 && i < f->n_layers; i++) {
+        const struct front_cell *cell = &f->cells[i * f->n_levels + level];
+        if (cell->samples == 0) {
+            pare_error(err, PARE_ERR_USAGE, f->level_names[level],
+                       "suspected layers are known after `pare sense` with this level");
+            return false;
+        }
+        if (cell->own_n > 0 && cell->scale > 0 &&
+            sqrt(cell->mse / cell->own_n) / cell->scale > f->options.keep_suspected) {
+            levels[i] = 0;
+        }
+    }
+    return true;
+}
+
+/* "W8A8I32O32": the first and last layers of every stage at what I and O say. */
+static bool apply_ends(const struct pare_front *f, const char *level, unsigned char *levels, struct pare_error *err)
+{
+    struct pare_level ends[2];
+    bool given[2];
+    if (pare_notation_ends(level, ends, given, err) != PARE_OK) {
+        return false;
+    }
+    for (int e = 0; e < 2; e++) {
+        int at = -1;
+        for (int l = 0; given[e] && l < f->n_levels; l++) {
+            at = pare_level_equal(ends[e], f->levels[l]) ? l : at;
+        }
+        if (given[e] && at < 0) {
+            pare_error(err, PARE_ERR_USAGE, level, "its inputs' or outputs' level is not among the candidates (use --levels)");
+            return false;
+        }
+        for (int i = 0; given[e] && i < f->n_layers; i++) {
+            levels[i] = (e == 0 ? f->layers[i].first : f->layers[i].last) ? (unsigned char)at : levels[i];
+        }
+    }
+    return true;
+}
+
 static bool uniform_levels(const struct pare_front *f, const char *level, unsigned char *levels, struct pare_error *err)
 {
     struct pare_level wanted = {PARE_LEVEL_FP32, 32, 32};
@@ -62,7 +104,7 @@ static bool uniform_levels(const struct pare_front *f, const char *level, unsign
     for (int l = 0; l < f->n_levels; l++) {
         if (pare_level_equal(wanted, f->levels[l])) {
             front_uniform(f, l, levels);
-            return true;
+            return (level == NULL || apply_ends(f, level, levels, err)) && keep_suspected(f, l, levels, err);
         }
     }
     pare_error(err, PARE_ERR_USAGE, level, "not among the candidate levels (use --levels)");

@@ -119,6 +119,15 @@ json_t *flow_eval_json(const struct pare_front *f, const unsigned char *levels, 
                              pare_json_real(classes ? agree_high : NAN), "loss", pare_json_real(eval->loss / n), "bytes",
                              pare_json_real(front_bytes(f, levels)), "bitops", pare_json_real(front_bitops(f, levels)));
     set_figures(root, &eval->figures);
+    if (f->options.quantize != NULL) {
+        json_object_set_new(root, "quantize", json_string(f->options.quantize));
+    }
+    if (f->options.quantize != NULL && strstr(f->options.quantize, "po2") != NULL) {
+        json_object_set_new(root, "simulated", json_true()); /* powers of two: no kernel of theirs */
+    }
+    if (json_object_get(f->calibration, "notes") != NULL) {
+        json_object_set(root, "notes", json_object_get(f->calibration, "notes"));
+    }
     return root;
 }
 

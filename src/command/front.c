@@ -134,6 +134,7 @@ static bool take_layers(struct pare_front *f, const json_t *layers, const json_t
         take_layer(f, l, layer);
         const char *kept = pare_json_get_string(layer, "keep", NULL); /* pipeline.lua's `keep` */
         l->keep = kept != NULL ? keep_level(f, kept) : f->n_levels - 1;
+        l->keep = i < f->options.keep_first_n ? 0 : l->keep;
         l->keep = l->first && first < l->keep ? first : l->keep;
         l->keep = l->last && last < l->keep ? last : l->keep;
         struct front_stage *stage = &f->stages[l->stage];

@@ -20,6 +20,9 @@ void front_job_key(const struct pare_front *f, const char *kind, const json_t *p
     pare_hash_add_string(&h, f->isa); /* float results differ in the last bits between instruction sets */
     pare_hash_add_string(&h, strcmp(kind, "profile") == 0 || strcmp(kind, "latency") == 0 || strcmp(kind, "stopwatch") == 0 ? f->cpu : "");
     pare_hash_add_string(&h, text);
+    if (f->options.quantize != NULL && f->options.quantize[0] != '\0') {
+        pare_hash_add_string(&h, f->options.quantize); /* another method is another result */
+    }
     pare_hash_final(&h, key);
     free(text);
 }
@@ -89,6 +92,9 @@ const json_t *front_row(struct pare_front *f, struct front_job *job, bool *faile
     json_object_set_new(job->params, "pipeline", json_string(f->real_path));
     json_object_set_new(job->params, "models", f->models != NULL ? json_string(f->models) : json_null());
     json_object_set_new(job->params, "content", json_string(f->content));
+    if (f->options.quantize != NULL) {
+        json_object_set_new(job->params, "quantize", json_string(f->options.quantize));
+    }
     const size_t n_rows = json_array_size(job->rows);
     const char **needs = malloc((n_rows + 1) * sizeof *needs);
     int n_needs = 0;

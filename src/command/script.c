@@ -112,6 +112,8 @@ static enum pare_status open_front(struct pare_script *s, const json_t *args, st
     options.path = path;
     options.models_dir = pare_json_get_string(args, "models", options.models_dir);
     options.levels = pare_json_get_string(args, "levels", options.levels);
+    options.quantize = pare_json_get_string(args, "quantize", options.quantize);
+    options.keep_first_n = (int)pare_json_get_int(args, "keep_first", options.keep_first_n);
     int64_t samples = pare_json_get_int(args, "samples", options.samples);
     options.samples = samples > 0 && samples < 1000000 ? (int)samples : options.samples;
     options.changed = NULL;

@@ -22,18 +22,23 @@ enum pare_status pare_plan_observe(struct pare_plan *p, struct pare_calibration 
             continue;
         }
         const struct plan_slot *s = &p->slots[slot];
+        struct pare_range run;
+        pare_range_init(&run);
         for (int64_t i = 0; i<s->elements; i += s->row> 0 ? s->row : s->elements) {
             const float *x =
                 (const float *)(const void *)s->data + i / (s->row > 0 ? s->row : 1) * s->pitch;
             const size_t n = s->pitch == s->row ? (size_t)s->elements : (size_t)s->row;
             if (pass == 0) {
-                pare_range_add(&c->ranges[t], x, n);
+                pare_range_add(&run, x, n);
             } else {
                 pare_range_add_histogram(&c->ranges[t], x, n);
             }
             if (s->pitch == s->row) {
                 break;
             }
+        }
+        if (pass == 0) {
+            pare_range_add_run(&c->ranges[t], &run);
         }
     }
     return PARE_OK;

@@ -119,6 +119,7 @@ enum pare_status pare_plan_new(const struct pare_graph *g, const struct pare_pla
     p->calibration = options->calibration;
     p->carrier = options->carrier;
     p->isa = options->isa;
+    p->maker = options->maker;
     p->keep_all = options->keep_all;
     p->cache = options->cache != NULL ? options->cache : &p->own_cache;
     enum pare_status status = make(p, options, err);

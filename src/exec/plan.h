@@ -37,6 +37,7 @@
 #include "pk.h"
 #include "quant/grid.h"
 #include "quant/level.h"
+#include "quant/make.h"
 #include "quant/range.h"
 
 enum pare_carrier { PARE_CARRIER_AUTO, PARE_CARRIER_CODES, PARE_CARRIER_F16, PARE_CARRIER_F32 };
@@ -54,6 +55,9 @@ struct pare_plan_options {
     bool keep_all;
     /* packed weights shared by many plans of one graph; NULL = the plan's own */
     struct pare_pack_cache *cache;
+    /* makes the weights of integer and weight-only levels (quant/make.h); NULL = the default codes. All plans of one
+     * cache have the same. */
+    const struct pare_maker *maker;
 };
 
 /* Packed weights by (graph, node, precision), made when a plan first asks. Must outlive its plans;

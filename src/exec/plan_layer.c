@@ -119,6 +119,9 @@ static enum pare_status real_scales(struct pare_plan *p, int node, const struct 
             return status;
         }
     }
+    for (int64_t c = 0; w->correction != NULL && c < w->channels; c++) {
+        (*r)[c] += w->correction[c];
+    }
     for (int64_t c = 0; x->form == PARE_FORM_CODES && c < w->channels; c++) {
         (*s)[c] = x->scale * w->scale[c];
         if (x->offset != 0.0f) {
@@ -272,7 +275,7 @@ enum pare_status plan_layer_make(struct pare_plan *p, struct plan_step *step,
     const struct plan_group *group = &p->groups[p->group_of[step->node]];
     struct pk_conv conv;
     plan_layer_geometry(p->graph, step->node, &conv, &layer->batch);
-    enum pare_status status = plan_weights_get(p, step->node, &layer->weights, err);
+    enum pare_status status = plan_weights_get(p, step->node, &p->slots[step->in[0]].grid, &layer->weights, err);
     if (status == PARE_OK) {
         status = check_overflow(p, step, err);
     }

@@ -71,11 +71,13 @@ struct plan_weights {
     int node;
     enum pk_family family;
     int w_bits; /* 16, 32, or 1..8; with a float family 1..8 means weight-only */
+    int a_bits; /* of a method that looks at what the layer reads; else 0 */
     enum pk_isa isa;
     struct pare_arena arena;
     int64_t channels;
     float *scale;        /* [channels] integer levels */
     int32_t *zero_point; /* [channels] or NULL */
+    float *correction;   /* [channels] added to the bias, or NULL */
     int max_code;        /* largest |code - zero point| */
     int n_calls;
     struct plan_call_weights *calls;
@@ -150,6 +152,7 @@ struct pare_plan {
     enum pare_carrier carrier;
     enum pk_isa isa;
     bool keep_all, fuse;
+    const struct pare_maker *maker;
     struct pare_pack_cache *cache, own_cache;
     int n_groups;
     struct plan_group *groups;
@@ -240,7 +243,7 @@ enum pare_status plan_make_steps(struct pare_plan *p, struct pare_error *err);
 void plan_bind_steps(struct pare_plan *p);
 
 /* ---- plan_weights.c ---- */
-enum pare_status plan_weights_get(struct pare_plan *p, int node,
+enum pare_status plan_weights_get(struct pare_plan *p, int node, const struct pare_grid *x,
                                   const struct plan_weights **weights, struct pare_error *err);
 
 void plan_weights_clear(struct pare_plan *p); /* the plan's own */

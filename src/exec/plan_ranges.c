@@ -57,6 +57,12 @@ static void merge(struct pare_range *to, const struct pare_range *r)
     if (r->n == 0) {
         return;
     }
+    for (int bits = 2; bits <= 8; bits++) { /* a method's choice, else the extremes */
+        const float lo = r->clipped ? r->clip_lo[bits] : r->min, hi = r->clipped ? r->clip_hi[bits] : r->max;
+        to->clip_lo[bits] = to->n == 0 || lo < to->clip_lo[bits] ? lo : to->clip_lo[bits];
+        to->clip_hi[bits] = to->n == 0 || hi > to->clip_hi[bits] ? hi : to->clip_hi[bits];
+    }
+    to->clipped = to->clipped || r->clipped;
     to->min = to->n == 0 || r->min < to->min ? r->min : to->min;
     to->max = to->n == 0 || r->max > to->max ? r->max : to->max;
     to->two_lo = (float)((old * (double)to->two_lo + more * (double)r->two_lo) / (old + more));

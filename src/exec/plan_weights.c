@@ -273,16 +273,44 @@ static float real_weight(const struct pare_weight_codes *codes, bool depthwise, 
     return codes->scale[c] * (float)(codes->codes[i] - zero);
 }
 
+static enum pare_status keep_correction(struct plan_weights *w, const struct pare_weight_codes *codes,
+                                        struct pare_error *err)
+{
+    const size_t n = (size_t)codes->n_channels;
+    if (codes->correction == NULL) {
+        return PARE_OK;
+    }
+    w->correction = pare_arena_array(&w->arena, n, sizeof *w->correction);
+    if (w->correction == NULL) {
+        return pare_error_nomem(err);
+    }
+    memcpy(w->correction, codes->correction, n * sizeof *w->correction);
+    return PARE_OK;
+}
+
+/* What a plan asks for. */
+struct plan_wish {
+    struct pare_level level;
+    const struct pare_maker *maker;
+    const struct pare_grid *x; /* that the layer reads */
+};
+
 /* Fills source with the weights at the level: codes, halves or floats. `arena` is temporary. */
-static enum pare_status load_source(struct plan_weights *w, struct pare_level level,
+static enum pare_status load_source(struct plan_weights *w, const struct plan_wish *wish,
                                     struct pare_arena *arena, struct pare_weight_codes *codes,
                                     struct source *source, struct pare_error *err)
 {
+    const struct pare_level level = wish->level;
     const int64_t n = pare_node_weights(w->graph, w->node);
     const bool depthwise = w->graph->nodes[w->node].op == PARE_OP_DEPTHWISE;
     enum pare_status status = PARE_OK;
     if (level.kind == PARE_LEVEL_INT || level.kind == PARE_LEVEL_WEIGHT_ONLY) {
-        status = pare_weights_quantize(w->graph, w->node, level.w_bits, arena, codes, err);
+        status = wish->maker != NULL
+                     ? pare_maker_weights(wish->maker, w->node, level, wish->x, arena, codes, err)
+                     : pare_weights_quantize(w->graph, w->node, level.w_bits, arena, codes, err);
+        if (status == PARE_OK) {
+            status = keep_correction(w, codes, err);
+        }
         if (status == PARE_OK && level.kind == PARE_LEVEL_INT) {
             source->size = 1;
             source->data = (char *)codes->codes;
@@ -300,7 +328,7 @@ static enum pare_status load_source(struct plan_weights *w, struct pare_level le
         status = pare_weights_f32(w->graph, w->node, real, err);
     }
     for (int64_t i = 0; status == PARE_OK && level.kind == PARE_LEVEL_WEIGHT_ONLY && i < n; i++) {
-        real[i] = real_weight(codes, depthwise, i);
+        real[i] = codes->real != NULL ? codes->real[i] : real_weight(codes, depthwise, i);
     }
     source->size = half != NULL ? sizeof *half : sizeof *real;
     source->data = half != NULL ? (char *)half : (char *)real;
@@ -310,13 +338,13 @@ static enum pare_status load_source(struct plan_weights *w, struct pare_level le
     return status;
 }
 
-static enum pare_status make_weights(struct plan_weights *w, struct pare_level level,
+static enum pare_status make_weights(struct plan_weights *w, const struct plan_wish *wish,
                                      const struct pk_conv *conv, struct pare_error *err)
 {
     struct pare_arena temporary = {0};
     struct pare_weight_codes codes = {0};
     struct source source = {.family = w->family};
-    enum pare_status status = load_source(w, level, &temporary, &codes, &source, err);
+    enum pare_status status = load_source(w, wish, &temporary, &codes, &source, err);
     if (status == PARE_OK) {
         status = pack_all(w, conv, &source, err);
     }
@@ -324,7 +352,7 @@ static enum pare_status make_weights(struct plan_weights *w, struct pare_level l
     return status;
 }
 
-enum pare_status plan_weights_get(struct pare_plan *p, int node,
+enum pare_status plan_weights_get(struct pare_plan *p, int node, const struct pare_grid *x,
                                   const struct plan_weights **weights, struct pare_error *err)
 {
     struct pk_conv conv;
@@ -332,10 +360,12 @@ enum pare_status plan_weights_get(struct pare_plan *p, int node,
     const struct pare_level level = p->levels[node];
     plan_layer_geometry(p->graph, node, &conv, &batch);
     const enum pk_family family = family_of(p->graph, node, level, &conv);
+    /* the grid of an input follows from its bits: one calibration per cache */
+    const int a_bits = p->maker != NULL ? level.a_bits : 0;
     struct plan_weights *w;
     for (w = p->cache->first; w != NULL; w = w->next) {
         if (w->graph == p->graph && w->node == node && w->family == family && w->isa == p->isa &&
-            w->w_bits == level.w_bits) {
+            w->w_bits == level.w_bits && w->a_bits == a_bits) {
             *weights = w;
             return PARE_OK;
         }
@@ -350,10 +380,11 @@ enum pare_status plan_weights_get(struct pare_plan *p, int node,
     w->node = node;
     w->family = family;
     w->w_bits = level.w_bits;
+    w->a_bits = a_bits;
     w->isa = p->isa;
     w->channels = pare_node_out_channels(p->graph, node);
     *weights = w;
-    enum pare_status status = make_weights(w, level, &conv, err);
+    enum pare_status status = make_weights(w, &(struct plan_wish){level, p->maker, x}, &conv, err);
     if (status != PARE_OK) { /* a half-made entry must not be found again */
         w->node = -1;
     }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/hash.h"
+#include "measure/engine_method.h"
 #include "pipeline/ops.h"
 
 #define MAX_PLANS 512
@@ -34,6 +35,7 @@ struct pare_engine {
     uint64_t clock;
     size_t plan_bytes;
     struct pare_pack_cache *packs; /* packed weights, shared by all plans */
+    struct engine_method *method;  /* NULL = defaults */
 };
 
 enum pare_status pare_engine_new(struct pare_pipeline *p_take, enum pk_isa isa, struct pare_engine **out,
@@ -99,6 +101,7 @@ void pare_engine_free(struct pare_engine *e)
     for (int s = 0; s < e->p->n_stages; s++) {
         pare_calibration_clear(&e->calibration[s]);
     }
+    engine_method_free(e->method);
     pare_pack_cache_free(e->packs);
     pare_pipeline_free(e->p);
     pare_arena_clear(&e->arena);
@@ -195,6 +198,37 @@ const struct pare_calibration *pare_engine_calibration(const struct pare_engine 
     return e->calibrated[stage] ? &e->calibration[stage] : NULL;
 }
 
+enum pare_status pare_engine_set_method(struct pare_engine *e, const char *text, struct pare_error *err)
+{
+    struct engine_method *method = NULL;
+    if (strcmp(text, e->method != NULL ? engine_method_text(e->method) : "") == 0) {
+        return PARE_OK;
+    }
+    struct pare_pack_cache *packs = pare_pack_cache_new();
+    enum pare_status status = packs == NULL ? pare_error_nomem(err)
+                              : text[0] != '\0' ? engine_method_new(e->p, text, &method, err)
+                                                : PARE_OK;
+    if (status != PARE_OK) {
+        pare_pack_cache_free(packs);
+        return status;
+    }
+    drop_plans(e, -1);
+    pare_pack_cache_free(e->packs);
+    engine_method_free(e->method);
+    e->packs = packs;
+    e->method = method;
+    for (int s = 0; s < e->p->n_stages; s++) {
+        pare_calibration_clear(&e->calibration[s]);
+        e->calibrated[s] = false;
+    }
+    return PARE_OK;
+}
+
+const json_t *pare_engine_notes(const struct pare_engine *e)
+{
+    return e->method != NULL ? engine_method_notes(e->method) : NULL;
+}
+
 /* Frees the plan that was not used for the longest time. */
 static void evict(struct pare_engine *e)
 {
@@ -212,9 +246,14 @@ static void evict(struct pare_engine *e)
 static enum pare_status make_plan(struct pare_engine *e, int stage, const struct pare_level *levels, bool keep_all,
                                   struct pare_pack_cache *cache, struct pare_plan **plan, struct pare_error *err)
 {
-    const struct pare_graph *g = e->p->stages[stage].graph;
     int first, count;
     pare_engine_stage_layers(e, stage, &first, &count);
+    bool all_fp32 = true;
+    for (int i = first; i < first + count; i++) {
+        all_fp32 = all_fp32 && levels[i].kind == PARE_LEVEL_FP32;
+    }
+    const struct pare_graph *g = e->method != NULL && (keep_all || !all_fp32) ? engine_method_graph(e->method, stage)
+                                                                              : e->p->stages[stage].graph;
     struct pare_level *by_node = calloc((size_t)g->n_nodes + 1, sizeof *by_node);
     if (by_node == NULL) {
         return pare_error_nomem(err);
@@ -229,7 +268,8 @@ static enum pare_status make_plan(struct pare_engine *e, int stage, const struct
                                         .calibration = pare_engine_calibration(e, stage),
                                         .isa = e->isa,
                                         .keep_all = keep_all,
-                                        .cache = cache};
+                                        .cache = cache,
+                                        .maker = e->method != NULL ? engine_method_maker(e->method, stage) : NULL};
     enum pare_status status = pare_plan_new(g, &options, plan, err);
     free(by_node);
     return status;
@@ -317,16 +357,30 @@ static enum pare_status call_stage(void *self, int stage, const struct pare_valu
     return status == PARE_OK ? pare_engine_fetch(context->e, stage, plan, arena, out, n_out, err) : status;
 }
 
-/* A bare model: every input uniform in [0, 1), or over the grid that the file gives it. */
-static enum pare_status bare_infer(struct pare_engine *e, const struct pare_runner *runner, int seed,
-                                   struct pare_arena *arena, struct pare_outcome *outcome,
-                                   struct pare_error *err)
+/* Numbers that look a little like data, all in [-1, 1): pictures (rank 4) of 8x8 blocks with noise in [0, 1), other
+ * inputs uniform. For ranges without samples. */
+static void invent(const struct pare_tensor *t, uint32_t seed, struct pare_value *v)
 {
-    const struct pare_graph *g = e->p->stages[0].graph;
+    const bool picture = t->rank == 4;
+    const int64_t w = picture ? t->dims[2] : 1, c = picture ? t->dims[3] : 1;
+    for (int64_t i = 0; i < pare_value_elements(v); i++) {
+        const int64_t y = i / c / w / 8, x = i / c % w / 8;
+        const uint32_t block = (seed + (uint32_t)y * 7919u + (uint32_t)x * 104729u + (uint32_t)(i % c) * 15485863u) * 2654435761u;
+        const uint32_t noise = (seed * 31u + (uint32_t)i) * 2654435761u;
+        const float a = (float)((block ^ block >> 15) * 2246822519u >> 8) * 0x1p-24f;
+        const float b = (float)((noise ^ noise >> 15) * 2246822519u >> 8) * 0x1p-24f;
+        v->data[i] = picture ? 0.8f * a + 0.2f * b : 2.0f * b - 1.0f;
+    }
+}
+
+/* Every input of a stage uniform in [0, 1), or over the grid that the file gives it; or invented. */
+static enum pare_status synthetic_call(struct pare_engine *e, int stage, bool invented, const struct pare_runner *runner, int seed,
+                                       struct pare_arena *arena, struct pare_value **out, int *n_out,
+                                       struct pare_error *err)
+{
+    const struct pare_graph *g = e->p->stages[stage].graph;
     const struct pare_value *in[PARE_MAX_OUTPUTS];
-    struct pare_value *out[PARE_MAX_OUTPUTS];
     uint32_t state = 2654435761u * (uint32_t)(seed + 1);
-    int n_out = 0;
     if (g->n_inputs > PARE_MAX_OUTPUTS) {
         return pare_error(err, PARE_ERR_FORMAT, e->p->path, "more than %d inputs", PARE_MAX_OUTPUTS);
     }
@@ -348,9 +402,22 @@ static enum pare_status bare_infer(struct pare_engine *e, const struct pare_runn
             state ^= state << 5;
             v->data[k] = low + (high - low) * (float)(state >> 8) * 0x1p-24f;
         }
+        if (invented && t->quant == NULL) {
+            invent(t, (uint32_t)seed * 97u + (uint32_t)i, v);
+        }
         in[i] = v;
     }
-    enum pare_status status = runner->call(runner->self, 0, in, g->n_inputs, arena, out, &n_out, err);
+    return runner->call(runner->self, stage, in, g->n_inputs, arena, out, n_out, err);
+}
+
+/* A bare model. */
+static enum pare_status bare_infer(struct pare_engine *e, const struct pare_runner *runner, int seed,
+                                   struct pare_arena *arena, struct pare_outcome *outcome,
+                                   struct pare_error *err)
+{
+    struct pare_value *out[PARE_MAX_OUTPUTS];
+    int n_out = 0;
+    enum pare_status status = synthetic_call(e, 0, false, runner, seed, arena, out, &n_out, err);
     memset(outcome, 0, sizeof *outcome);
     if (status == PARE_OK && n_out > 0) {
         outcome->kind = PARE_OUTCOME_SCORE;
@@ -465,13 +532,89 @@ static enum pare_status observe_stage(void *self, int stage, const struct pare_v
     return status == PARE_OK ? pare_engine_fetch(context->e, stage, plan, arena, out, n_out, err) : status;
 }
 
+/* One sample through `runner`: of the split, or (synthetic) every stage on inputs of its own. */
+static enum pare_status run_one(struct pare_engine *e, const struct pare_runner *runner, enum pare_split split, int i,
+                                struct pare_arena *arena, struct pare_error *err)
+{
+    enum pare_status status = PARE_OK;
+    struct pare_sample sample;
+    struct pare_outcome outcome;
+    if (e->method != NULL && engine_method_synthetic(e->method)) {
+        for (int s = 0; status == PARE_OK && s < e->p->n_stages; s++) {
+            struct pare_value *out[PARE_MAX_OUTPUTS];
+            int n_out = 0;
+            status = synthetic_call(e, s, true, runner, i, arena, out, &n_out, err);
+        }
+        return status;
+    }
+    status = pare_engine_sample(e, split, i, arena, &sample, err);
+    return status == PARE_OK ? pare_engine_infer_with(e, runner, &sample, arena, &outcome, err) : status;
+}
+
+static int run_count(struct pare_engine *e, enum pare_split split)
+{
+    return e->method != NULL && engine_method_synthetic(e->method) ? 16 : pare_engine_sample_count(e, split);
+}
+
+static enum pare_status rows_of_stage(void *self, int stage, const struct pare_value *const *in, int n_in,
+                                      struct pare_arena *arena, struct pare_value **out, int *n_out,
+                                      struct pare_error *err)
+{
+    struct observe_context *context = self;
+    struct pare_plan *plan;
+    enum pare_status status = pare_engine_plan(context->e, stage, context->levels, true, &plan, err);
+    if (status == PARE_OK) {
+        status = pare_engine_feed(context->e, stage, plan, in, n_in, arena, err);
+    }
+    if (status == PARE_OK) {
+        status = pare_plan_run(plan, err);
+    }
+    if (status == PARE_OK) {
+        status = engine_method_take_rows(context->e->method, stage, plan, err);
+    }
+    return status == PARE_OK ? pare_engine_fetch(context->e, stage, plan, arena, out, n_out, err) : status;
+}
+
+enum pare_status pare_engine_prepare(struct pare_engine *e, struct pare_error *err)
+{
+    if (e->method == NULL || !engine_method_wants_rows(e->method)) {
+        return PARE_OK;
+    }
+    const bool synthetic = engine_method_synthetic(e->method);
+    enum pare_status status = e->p->bare || synthetic ? PARE_OK
+                                                      : pare_pipeline_open_split(e->p, PARE_SPLIT_CALIBRATION, err);
+    struct pare_level *fp32 = calloc((size_t)e->n_layers + 1, sizeof *fp32);
+    struct pare_arena arena = {0};
+    if (status == PARE_OK && fp32 == NULL) {
+        status = pare_error_nomem(err);
+    }
+    for (int i = 0; fp32 != NULL && i < e->n_layers; i++) {
+        fp32[i] = (struct pare_level){PARE_LEVEL_FP32, 32, 32};
+    }
+    struct observe_context context = {e, fp32, NULL, 0};
+    struct pare_runner runner = {&context, rows_of_stage};
+    const int n = status == PARE_OK ? run_count(e, PARE_SPLIT_CALIBRATION) : 0;
+    for (int i = 0; status == PARE_OK && i < n; i++) {
+        status = engine_method_begin(e->method, n, err);
+        if (status == PARE_OK) {
+            status = run_one(e, &runner, PARE_SPLIT_CALIBRATION, i, &arena, err);
+        }
+        pare_arena_clear(&arena);
+    }
+    if (status == PARE_OK) {
+        engine_method_end_rows(e->method);
+    }
+    free(fp32);
+    return status;
+}
+
 enum pare_status pare_engine_calibrate(struct pare_engine *e, enum pare_split split, int limit, void *self,
                                        void (*done)(void *self, int done, int total), struct pare_error *err)
 {
     struct pare_calibration fresh[PARE_MAX_STAGES] = {{0}};
     struct pare_level *fp32 = calloc((size_t)e->n_layers + 1, sizeof *fp32);
     struct pare_arena arena = {0};
-    int n = pare_engine_sample_count(e, split);
+    int n = run_count(e, split);
     enum pare_status status = fp32 != NULL ? PARE_OK : pare_error_nomem(err);
     n = limit > 0 && n > limit ? limit : n;
     if (status == PARE_OK && n == 0) {
@@ -487,12 +630,7 @@ enum pare_status pare_engine_calibrate(struct pare_engine *e, enum pare_split sp
         struct observe_context context = {e, fp32, fresh, pass};
         struct pare_runner runner = {&context, observe_stage};
         for (int i = 0; status == PARE_OK && i < n; i++) {
-            struct pare_sample sample;
-            struct pare_outcome outcome;
-            status = pare_engine_sample(e, split, i, &arena, &sample, err);
-            if (status == PARE_OK) {
-                status = pare_engine_infer_with(e, &runner, &sample, &arena, &outcome, err);
-            }
+            status = run_one(e, &runner, split, i, &arena, err);
             pare_arena_clear(&arena);
             if (done != NULL) {
                 done(self, pass * n + i + 1, 2 * n);
@@ -503,6 +641,9 @@ enum pare_status pare_engine_calibrate(struct pare_engine *e, enum pare_split sp
         if (status == PARE_OK) {
             for (int t = 0; t < fresh[s].n_tensors; t++) {
                 pare_range_finish(&fresh[s].ranges[t]);
+            }
+            if (e->method != NULL) {
+                engine_method_ranges(e->method, s, &fresh[s]);
             }
             drop_plans(e, s);
             pare_calibration_clear(&e->calibration[s]);

@@ -43,6 +43,15 @@ const struct pare_calibration *pare_engine_calibration(const struct pare_engine 
 enum pare_status pare_engine_calibrate(struct pare_engine *e, enum pare_split split, int limit, void *self,
                                        void (*done)(void *self, int done, int total), struct pare_error *err);
 
+/* How layers are quantized (quant/method.h); "" = defaults. Drops plans and calibration when the text changes. Rewrites
+ * the networks where it asks for that: all plans run the rewritten network then, but those of fp32 layers alone that keep
+ * nothing. notes: what was done and what did not apply (borrowed array of lines; NULL = nothing). */
+enum pare_status pare_engine_set_method(struct pare_engine *e, const char *text, struct pare_error *err);
+const json_t *pare_engine_notes(const struct pare_engine *e);
+/* Gathers the samples of layers' inputs that the method needs (from the calibration split), once; to be called before
+ * plans of integer levels are asked for. */
+enum pare_status pare_engine_prepare(struct pare_engine *e, struct pare_error *err);
+
 /* A plan of a stage at levels[layer_count] (only the stage's own count); cached, borrowed, valid until the
  * cache is full of newer ones: fetch it again for each sample. */
 enum pare_status pare_engine_plan(struct pare_engine *e, int stage, const struct pare_level *levels,

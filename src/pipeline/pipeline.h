@@ -153,6 +153,7 @@ struct pare_pipeline {
     struct pare_keep {
         const char *pattern, *level; /* "detector/conv*", "fp32" */
     } * keep;
+    const char *quantize;   /* the method of layers (quant/method.h), or NULL */
     const char *models_dir; /* as given to pare_pipeline_open, or NULL */
 };
 

@@ -29,6 +29,45 @@ static int number(const char **p)
     return n;
 }
 
+/* The level of one number of bits, as the thesis writes inputs and outputs. */
+static bool level_of_bits(int bits, struct pare_level *level)
+{
+    *level = bits == 32   ? (struct pare_level){PARE_LEVEL_FP32, 32, 32}
+             : bits == 16 ? (struct pare_level){PARE_LEVEL_FP16, 16, 16}
+                          : (struct pare_level){PARE_LEVEL_INT, (unsigned char)bits, (unsigned char)bits};
+    return bits == 32 || bits == 16 || (bits >= 1 && bits <= 8);
+}
+
+/* At "I32O32", "I8" or "O16" (p); false when something else stands there. */
+static bool read_ends(const char *p, struct pare_level ends[2], bool given[2])
+{
+    given[0] = given[1] = false;
+    while (*p != '\0') {
+        const int c = tolower((unsigned char)*p), e = c == 'i' ? 0 : c == 'o' ? 1 : -1;
+        p++;
+        if (e < 0 || given[e] || !level_of_bits(number(&p), &ends[e])) {
+            return false;
+        }
+        given[e] = true;
+    }
+    return true;
+}
+
+enum pare_status pare_notation_ends(const char *text, struct pare_level ends[2], bool given[2], struct pare_error *err)
+{
+    struct pare_level unused;
+    given[0] = given[1] = false;
+    if (tolower((unsigned char)text[0]) != 'w') {
+        return PARE_OK; /* an alias */
+    }
+    enum pare_status status = pare_level_parse(text, &unused, err);
+    const size_t at = strcspn(text, "iIoO");
+    if (status == PARE_OK) {
+        (void)read_ends(text + at, ends, given);
+    }
+    return status;
+}
+
 enum pare_status pare_level_parse(const char *text, struct pare_level *level,
                                   struct pare_error *err)
 {
@@ -48,10 +87,17 @@ enum pare_status pare_level_parse(const char *text, struct pare_level *level,
             a = number(&p);
         }
     }
+    struct pare_level ends[2];
+    bool given[2];
+    const bool end = w > 0 && read_ends(p, ends, given);
+    if (end && *p != '\0' && w == a && (w == 32 || w == 16)) {
+        level_of_bits(w, level);
+        return PARE_OK;
+    }
     if (*p == '\0' && (a == 16 && (w == 8 || w == 16))) {
         return pare_error(err, PARE_ERR_USAGE, text, "level w8a16 and w16a16 cannot be run yet");
     }
-    if (*p != '\0' || w < 1 || w > 8 || !((a >= 1 && a <= 8) || a == 32)) {
+    if (!end || w < 1 || w > 8 || !((a >= 1 && a <= 8) || a == 32)) {
         return pare_error(
             err, PARE_ERR_USAGE, NULL,
             "unknown level \"%s\" (fp32, fp16, int8, int4, int2, bin1, w1..8a1..8, w1..8a32)",

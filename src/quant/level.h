@@ -21,9 +21,13 @@ struct pare_level {
 
 #define PARE_MAX_LEVELS 16
 
-/* Parses a name or alias, case-insensitively. */
+/* Parses a name or alias, case-insensitively. The thesis' notation "W8A8I32O32" gives its w8a8 (and W32A32... fp32,
+ * W16A16... fp16); what it says of inputs and outputs: pare_notation_ends. */
 enum pare_status pare_level_parse(const char *text, struct pare_level *level,
                                   struct pare_error *err);
+/* The levels of first ([0]) and last ([1]) layers that "...I<bits>" and "...O<bits>" ask for (32 fp32, 16 fp16, b w<b>a<b>);
+ * given: which are there. */
+enum pare_status pare_notation_ends(const char *text, struct pare_level ends[2], bool given[2], struct pare_error *err);
 /* "fp32", "w4a8" (canonical; buf of 16). With alias: "int8" for w8a8 and so on. */
 const char *pare_level_name(struct pare_level level, char buf[16]);
 const char *pare_level_alias(struct pare_level level, char buf[16]);

@@ -10,6 +10,22 @@ void pare_range_init(struct pare_range *r)
     memset(r, 0, sizeof *r);
 }
 
+void pare_range_add_run(struct pare_range *to, const struct pare_range *run)
+{
+    if (run->n > 0) {
+        const double part = to->n_runs < 100 ? 1.0 / (double)(to->n_runs + 1) : 0.01;
+        to->average_min += (float)(part * ((double)run->min - (double)to->average_min));
+        to->average_max += (float)(part * ((double)run->max - (double)to->average_max));
+        to->n_runs++;
+        to->min = to->n == 0 || run->min < to->min ? run->min : to->min;
+        to->max = to->n == 0 || run->max > to->max ? run->max : to->max;
+    }
+    to->n += run->n;
+    to->n_nonfinite += run->n_nonfinite;
+    to->sum += run->sum;
+    to->sum_squares += run->sum_squares;
+}
+
 enum { LANES = 4 }; /* independent sums, so that an addition need not wait for the one before it */
 
 struct lane {
@@ -169,10 +185,17 @@ json_t *pare_calibration_to_json(const struct pare_calibration *c)
     for (int i = 0; i < c->n_tensors; i++) {
         const struct pare_range *r = &c->ranges[i];
         const double mean = r->n > 0 ? r->sum / (double)r->n : 0.0;
-        json_array_append_new(rows, json_pack("[I,f,f,f,f,f,f,I]", (json_int_t)r->n, (double)r->min,
-                                              (double)r->max, mean, pare_range_sigma(r),
-                                              (double)r->two_lo, (double)r->two_hi,
-                                              (json_int_t)r->n_nonfinite));
+        json_t *row = json_pack("[I,f,f,f,f,f,f,I]", (json_int_t)r->n, (double)r->min, (double)r->max, mean,
+                                pare_range_sigma(r), (double)r->two_lo, (double)r->two_hi, (json_int_t)r->n_nonfinite);
+        if (r->clipped) {
+            json_t *clip = json_array();
+            for (int bits = 2; bits <= 8; bits++) {
+                json_array_append_new(clip, json_real((double)r->clip_lo[bits]));
+                json_array_append_new(clip, json_real((double)r->clip_hi[bits]));
+            }
+            json_array_append_new(row, clip);
+        }
+        json_array_append_new(rows, row);
     }
     return rows;
 }
@@ -183,6 +206,23 @@ static bool row_number(const json_t *row, size_t i, double *value)
     const json_t *item = json_array_get(row, i);
     *value = json_number_value(item);
     return json_is_number(item) && isfinite(*value);
+}
+
+static bool clip_from_row(const json_t *clip, struct pare_range *r)
+{
+    r->clipped = clip != NULL;
+    for (int bits = 2; r->clipped && bits <= 8; bits++) {
+        double lo, hi;
+        if (!row_number(clip, 2 * (size_t)(bits - 2), &lo) || !row_number(clip, 2 * (size_t)(bits - 2) + 1, &hi)) {
+            return false;
+        }
+        r->clip_lo[bits] = (float)lo;
+        r->clip_hi[bits] = (float)hi;
+        if (!(lo <= hi) || !isfinite(r->clip_lo[bits]) || !isfinite(r->clip_hi[bits])) {
+            return false;
+        }
+    }
+    return true;
 }
 
 static bool range_from_row(const json_t *row, struct pare_range *r)
@@ -202,7 +242,7 @@ static bool range_from_row(const json_t *row, struct pare_range *r)
     r->two_lo = (float)v[5];
     r->two_hi = (float)v[6];
     r->n_nonfinite = (int64_t)v[7];
-    return r->n >= 0 && r->min <= r->max && r->two_lo <= r->two_hi && isfinite(r->min) &&
+    return clip_from_row(json_array_get(row, 8), r) && r->n >= 0 && r->min <= r->max && r->two_lo <= r->two_hi && isfinite(r->min) &&
            isfinite(r->max) && isfinite(r->two_lo) && isfinite(r->two_hi);
 }
 
@@ -216,7 +256,7 @@ enum pare_status pare_calibration_from_json(const json_t *json, struct pare_cali
     enum pare_status status = pare_calibration_init(c, (int)n, err);
     for (size_t i = 0; status == PARE_OK && i < n; i++) {
         const json_t *row = json_array_get(json, i);
-        if (json_array_size(row) != 8 || !range_from_row(row, &c->ranges[i])) {
+        if ((json_array_size(row) != 8 && json_array_size(row) != 9) || !range_from_row(row, &c->ranges[i])) {
             status = pare_error(
                 err, PARE_ERR_FORMAT, "calibration",
                 "range %zu is not [n, min, max, mean, sigma, two_lo, two_hi, n_nonfinite]", i);

@@ -21,12 +21,20 @@ struct pare_range {
     float min, max; /* 0 when n == 0 */
     double sum, sum_squares;
     uint32_t bins[PARE_HISTOGRAM_BINS]; /* second pass: equal bins over [min, max] */
+    /* first pass: extremes of single runs, averaged (weight 1/n, at least 1/100) */
+    int64_t n_runs;
+    float average_min, average_max;
+    /* The range of a grid by its number of bits, where a method chose one (clip.h); else min..max. */
+    bool clipped;
+    float clip_lo[9], clip_hi[9];
     float two_lo, two_hi; /* Lloyd means of a two-valued quantizer, after pare_range_finish */
 };
 
 void pare_range_init(struct pare_range *r);
 void pare_range_add(struct pare_range *r, const float *x, size_t n);           /* first pass */
 void pare_range_add_histogram(struct pare_range *r, const float *x, size_t n); /* second pass */
+/* One run (of a first pass of its own) into `to`. */
+void pare_range_add_run(struct pare_range *to, const struct pare_range *run);
 void pare_range_finish(struct pare_range *r); /* Lloyd's two means from the histogram (converged) */
 double pare_range_sigma(const struct pare_range *r);
 
@@ -38,7 +46,8 @@ struct pare_calibration {
 enum pare_status pare_calibration_init(struct pare_calibration *c, int n_tensors,
                                        struct pare_error *err);
 void pare_calibration_clear(struct pare_calibration *c);
-/* Per tensor: [n, min, max, mean, sigma, two_lo, two_hi, n_nonfinite] (histograms are not kept). */
+/* Per tensor: [n, min, max, mean, sigma, two_lo, two_hi, n_nonfinite] and, where a method chose ranges, a ninth entry:
+ * [lo, hi] of 2, 3, ... 8 bits in a row (histograms are not kept). */
 json_t *pare_calibration_to_json(const struct pare_calibration *c);
 enum pare_status pare_calibration_from_json(const json_t *json, struct pare_calibration *c,
                                             struct pare_error *err);

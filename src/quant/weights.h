@@ -19,6 +19,9 @@ struct pare_weight_codes {
     float *scale;                    /* [n_channels] */
     int32_t *zero_point; /* [n_channels] or NULL: only for imported codes with weight zero points */
     int32_t *sum;        /* [n_channels] sum of codes */
+    /* Made by a method (make.h), else NULL: real values in the same layout, for weight-only levels whose scales differ
+     * within a channel (groups); and what is added to the bias [n_channels]. */
+    float *real, *correction;
 };
 
 /* Real values of any constant tensor (floats, or integers with or without `quant`). out:

@@ -1,6 +1,6 @@
 /*
  * calibrate.c: ranges of every tensor of every stage over the calibration split.
- * {"stages": {name: [...]}, "samples": n}
+ * {"stages": {name: [...]}, "samples": n, "notes": [what the method did, and what of it did not apply] (when any)}
  */
 #include "work/work.h"
 
@@ -29,5 +29,8 @@ enum pare_status pare_work_calibrate(struct pare_worker *w, const json_t *params
     }
     int n = pare_engine_sample_count(e, PARE_SPLIT_CALIBRATION);
     *result = json_pack("{s:o, s:i}", "stages", stages, "samples", limit > 0 && limit < n ? limit : n);
+    if (json_array_size(pare_engine_notes(e)) > 0) {
+        json_object_set(*result, "notes", (json_t *)(uintptr_t)pare_engine_notes(e));
+    }
     return PARE_OK;
 }

@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/strbuf.h"
+
 static pare_worker_run script_run;
 
 void pare_work_set_script(pare_worker_run run)
@@ -27,7 +29,7 @@ const int pare_work_kind_count = (int)(sizeof pare_work_kinds / sizeof pare_work
 
 /* What stays open between jobs. */
 struct cache {
-    char *path, *models, *content, *calibration;
+    char *path, *models, *content, *calibration, *method;
     struct pare_engine *engine;
     int n_references[PARE_SPLIT_COUNT];
     struct pare_work_reference *references[PARE_SPLIT_COUNT];
@@ -49,6 +51,7 @@ static void free_cache(void *memory)
     free(c->models);
     free(c->content);
     free(c->calibration);
+    free(c->method);
     free(c);
 }
 
@@ -115,6 +118,30 @@ static enum pare_status use_calibration(struct pare_worker *w, struct cache *c, 
     return PARE_OK;
 }
 
+/* The pipeline's own method, then the job's. */
+static enum pare_status use_method(struct cache *c, const json_t *params, struct pare_error *err)
+{
+    const char *own = pare_engine_pipeline(c->engine)->quantize;
+    const char *asked = pare_json_get_string(params, "quantize", "");
+    struct pare_strbuf text;
+    pare_strbuf_init(&text);
+    pare_strbuf_printf(&text, "%s%s%s", own != NULL ? own : "", own != NULL && asked[0] != '\0' ? "; " : "", asked);
+    if (text.failed || text.text == NULL) {
+        pare_strbuf_clear(&text);
+        return pare_error_nomem(err);
+    }
+    char *before = c->method;
+    enum pare_status status = pare_engine_set_method(c->engine, text.text, err);
+    if (status == PARE_OK && !same(before, text.text)) {
+        c->method = strdup(text.text);
+        free(before);
+        free(c->calibration); /* it was of another method */
+        c->calibration = NULL;
+    }
+    pare_strbuf_clear(&text);
+    return status;
+}
+
 enum pare_status pare_work_engine(struct pare_worker *w, const json_t *params, struct pare_engine **e,
                                   struct pare_error *err)
 {
@@ -131,7 +158,12 @@ enum pare_status pare_work_engine(struct pare_worker *w, const json_t *params, s
         pare_worker_set_cache(w, c, free_cache);
     }
     *e = c->engine;
-    return use_calibration(w, c, params, err);
+    enum pare_status status = use_method(c, params, err);
+    if (status == PARE_OK) {
+        status = use_calibration(w, c, params, err);
+    }
+    return status == PARE_OK && pare_json_get_string(params, "calibration", NULL) != NULL ? pare_engine_prepare(c->engine, err)
+                                                                                          : status;
 }
 
 enum pare_status pare_work_split(const json_t *params, enum pare_split *split, struct pare_error *err)

@@ -1,0 +1,46 @@
+/*
+ * make.h: weights to codes by a method (method.h): the grid of every output channel, the rounding on it, and the
+ * correction of the bias. Defaults give the same codes as pare_weights_quantize.
+ *
+ * Grids (w ~ scale * (code - zero)):
+ *   symmetric       as in weights.h; with mse scales the one of 20 shrunken scales with the least squared error
+ *   asymmetric      codes -2^(W-1) .. 2^(W-1) - 1 over [min(w, 0), max(w, 0)], zero point a code (W = 1: as symmetric)
+ *   quantized_bits  step 2^(I - W + 1), symmetric = 0, one I for the layer (given, or the least with 2^I >= max|w|);
+ *                   one bit: +-1
+ *   po2             +-2^k of the channel's largest power of two downwards, 2^(W-1) of them, at most 7 (codes +-1..+-64);
+ *                   there is no zero: simulated, no kernel of po2 hardware
+ *   binary, ternary +-1 times mean |w|; -1, 0, 1 with five rounds of least squares (W does not matter)
+ * per=tensor takes one scale (and zero point) for all channels; per=group is for weight-only levels: the symmetric grid
+ * of every `group` weights in a row along the input channels of a tap.
+ * Imported codes (pare_weights_imported) stay as they are.
+ */
+#ifndef PARE_MAKE_H
+#define PARE_MAKE_H
+
+#include "quant/grid.h"
+#include "quant/method.h"
+#include "quant/weights.h"
+
+/* Samples of what a layer reads, gathered at random output positions: [n][columns], columns = taps * input channels,
+ * padding as 0. n == 0: none. */
+struct pare_rows {
+    int n, columns;
+    float *x;
+};
+
+struct pare_maker {
+    /* Everything by node of one graph: */
+    const struct pare_graph *graph;
+    struct pare_method *methods; /* [n_nodes] */
+    struct pare_rows *rows;      /* [n_nodes] or NULL */
+};
+
+/* x: the grid that the layer reads (NULL or F32: as it is). Memory from arena. Errors name the layer. */
+enum pare_status pare_maker_weights(const struct pare_maker *m, int node, struct pare_level level,
+                                    const struct pare_grid *x, struct pare_arena *arena,
+                                    struct pare_weight_codes *out, struct pare_error *err);
+/* Expected value of every channel of `tensor` from the BatchNorm behind it (none, relu or relu6 between);
+ * false when there is none. mean: [channels]. */
+bool pare_batch_norm_means(const struct pare_graph *g, int tensor, int channels, double *mean);
+
+#endif

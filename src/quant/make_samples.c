@@ -1,0 +1,280 @@
+/*
+ * make_samples.c: weights chosen by what they do to samples of the layer's input.
+ *
+ * With x the float inputs, x^ the same on the grid that the layer reads, the output error of a channel is
+ *   | x^ s q - x w |^2 = s^2 q'Gq - 2 s q'Cw + const,   G = x^'x^, C = x^'x
+ * (columns without their means when the bias is corrected by samples; G and C take a ridge that pulls towards w).
+ * seqmse: the scale among 20 shrunken ones whose nearest codes have the least error, on up to 128 rows.
+ * adaround: every weight to the code below or above it (AdaRound's choice), by coordinate descent on this error from the
+ *   nearest codes. (The paper relaxes the same problem to sigmoids and uses Adam; descent needs no tuning and is exact at
+ *   every step.)
+ * descent: the same with any code of the grid, and the scale fitted again in between.
+ */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "quant/make_parts.h"
+
+#define MAX_K 2304
+#define RIDGE 0.02f
+
+struct block {
+    int n, k;
+    float *x, *xq;           /* [n][k] of the channels under way; centred */
+    float *mean_x, *mean_xq; /* [k] */
+    float *g, *c;            /* [k][k]; NULL when not needed */
+    float *a, *b;            /* [k] */
+};
+
+static void gather(const struct make_layer *l, int channel, struct block *b)
+{
+    const struct pare_rows *r = l->rows;
+    const bool codes = l->x != NULL && l->x->form == PARE_FORM_CODES;
+    memset(b->mean_x, 0, (size_t)b->k * sizeof *b->mean_x);
+    memset(b->mean_xq, 0, (size_t)b->k * sizeof *b->mean_xq);
+    for (int i = 0; i < b->k; i++) {
+        const int column = make_column(l, channel, i);
+        double sum = 0.0, sum_q = 0.0;
+        for (int row = 0; row < b->n; row++) {
+            const float v = r->x[(size_t)row * (size_t)r->columns + (size_t)column];
+            const float q = codes ? pare_grid_real(l->x, pare_grid_code(l->x, v)) : v;
+            b->x[(size_t)row * (size_t)b->k + (size_t)i] = v;
+            b->xq[(size_t)row * (size_t)b->k + (size_t)i] = q;
+            sum += (double)v;
+            sum_q += (double)q;
+        }
+        b->mean_x[i] = (float)(sum / b->n);
+        b->mean_xq[i] = (float)(sum_q / b->n);
+    }
+    if (l->method->bias == PARE_BIAS_EMPIRICAL) {
+        for (int row = 0; row < b->n; row++) {
+            for (int i = 0; i < b->k; i++) {
+                b->x[(size_t)row * (size_t)b->k + (size_t)i] -= b->mean_x[i];
+                b->xq[(size_t)row * (size_t)b->k + (size_t)i] -= b->mean_xq[i];
+            }
+        }
+    }
+}
+
+/* to[k][k] = p' q, and the ridge on its diagonal. */
+static void product(const struct block *b, const float *p, const float *q, float ridge, float *to)
+{
+    const size_t k = (size_t)b->k;
+    memset(to, 0, k * k * sizeof *to);
+    for (int row = 0; row < b->n; row++) {
+        const float *pr = p + (size_t)row * k, *qr = q + (size_t)row * k;
+        for (size_t i = 0; i < k; i++) {
+            const float v = pr[i];
+            float *line = to + i * k;
+            for (size_t j = 0; v != 0.0f && j < k; j++) {
+                line[j] += v * qr[j];
+            }
+        }
+    }
+    for (size_t i = 0; i < k; i++) {
+        to[i * k + i] += ridge;
+    }
+}
+
+static void squares(struct block *b)
+{
+    double power = 0.0;
+    for (size_t i = 0; i < (size_t)b->n * (size_t)b->k; i++) {
+        power += (double)b->xq[i] * (double)b->xq[i];
+    }
+    const float ridge = RIDGE * (float)(power / b->k) + 1e-12f;
+    product(b, b->xq, b->xq, ridge, b->g);
+    product(b, b->xq, b->x, ridge, b->c);
+}
+
+static void times(const float *m, const float *v, int k, float *to)
+{
+    for (int i = 0; i < k; i++) {
+        float sum = 0.0f;
+        const float *line = m + (size_t)i * (size_t)k;
+        for (int j = 0; j < k; j++) {
+            sum += line[j] * v[j];
+        }
+        to[i] = sum;
+    }
+}
+
+/* Output error of nearest codes at a scale, on at most 128 rows. */
+static double output_error(const struct make_grid *g, const float *w, const struct block *b, float *wq)
+{
+    double error = 0.0;
+    const int rows = b->n < 128 ? b->n : 128;
+    for (int i = 0; i < b->k; i++) {
+        wq[i] = g->scale * (float)(make_code(g, w[i]) - g->zero);
+    }
+    for (int row = 0; row < rows; row++) {
+        const float *x = b->x + (size_t)row * (size_t)b->k, *xq = b->xq + (size_t)row * (size_t)b->k;
+        float sum = 0.0f;
+        for (int i = 0; i < b->k; i++) {
+            sum += xq[i] * wq[i] - x[i] * w[i];
+        }
+        error += (double)sum * (double)sum;
+    }
+    return error;
+}
+
+static void best_scale(struct make_grid *g, const float *w, const struct block *b, float *wq)
+{
+    struct make_grid best = *g, tried = *g;
+    double least = output_error(g, w, b, wq);
+    for (int i = 1; i < 16; i++) {
+        tried.scale = g->scale * (float)(20 - i) / 20.0f;
+        const double error = output_error(&tried, w, b, wq);
+        if (error < least) {
+            least = error;
+            best = tried;
+        }
+    }
+    *g = best;
+}
+
+/* Coordinate descent over the codes of one channel; b->a holds G q s - C w. */
+static void descend(const struct make_grid *g, const float *w, const struct block *b, bool neighbours, int *codes)
+{
+    const float s = g->scale;
+    for (int round = 0; round < 20; round++) {
+        int moved = 0;
+        for (int i = 0; i < b->k; i++) {
+            const float *line = b->g + (size_t)i * (size_t)b->k;
+            const float ideal = -b->a[i] / (s * line[i]); /* steps to the minimum along i */
+            int step = (int)rintf(fmaxf(fminf(ideal, 300.0f), -300.0f));
+            if (step == 0) {
+                continue;
+            }
+            int lo = g->lo, hi = g->hi;
+            if (neighbours) {
+                const float real = w[i] / s + (float)g->zero;
+                const int under = (int)floorf(fmaxf(fminf(real, (float)hi), (float)lo));
+                lo = under > lo ? under : lo;
+                hi = under + 1 < hi ? under + 1 : hi;
+            }
+            int to = codes[i] + step;
+            to = to < lo ? lo : to > hi ? hi : to;
+            step = to - codes[i];
+            const float change = s * (float)step;
+            if (step == 0 || change * (2.0f * b->a[i] + change * line[i]) >= 0.0f) {
+                continue;
+            }
+            codes[i] = to;
+            for (int j = 0; j < b->k; j++) {
+                b->a[j] += change * line[j];
+            }
+            moved++;
+        }
+        if (moved == 0) {
+            break;
+        }
+    }
+}
+
+static void residual(const struct make_grid *g, const struct block *b, const int *codes, float *wq)
+{
+    for (int i = 0; i < b->k; i++) {
+        wq[i] = g->scale * (float)(codes[i] - g->zero);
+    }
+    times(b->g, wq, b->k, b->a);
+    for (int i = 0; i < b->k; i++) {
+        b->a[i] -= b->b[i];
+    }
+}
+
+/* The scale with the least error for these codes, kept within a factor of 1.5. */
+static void refit(struct make_grid *g, const struct block *b, const float *wq)
+{
+    double qc = 0.0, qgq = 0.0; /* of wq = s q; b->a + b->b = G wq */
+    for (int i = 0; i < b->k; i++) {
+        qc += (double)wq[i] * (double)b->b[i];
+        qgq += (double)wq[i] * ((double)b->a[i] + (double)b->b[i]);
+    }
+    if (qgq > 0.0 && qc > qgq / 1.5 && qc < qgq * 1.5) {
+        g->scale = (float)((double)g->scale * qc / qgq);
+    }
+}
+
+static void round_channel(struct make_layer *l, int channel, struct block *b, float *wq)
+{
+    const float *w = l->w + (size_t)channel * (size_t)l->k;
+    int *codes = l->codes + (size_t)channel * (size_t)l->k;
+    struct make_grid *g = &l->grid[channel];
+    const enum pare_rounding by = l->method->rounding;
+    const bool own_scale = l->method->per != PARE_PER_TENSOR && l->method->weights != PARE_WEIGHTS_BITS;
+    const bool is_uniform = g->hi > g->lo && !g->signs && !g->powers && !g->ternary;
+    if (!is_uniform) {
+        return;
+    }
+    if (own_scale && (by == PARE_ROUND_SEQMSE || (by != PARE_ROUND_NEAREST && l->method->mse_scales))) {
+        best_scale(g, w, b, wq);
+    }
+    for (int i = 0; by >= PARE_ROUND_ADAROUND && i < b->k; i++) {
+        codes[i] = make_code(g, w[i]);
+    }
+    if ((by != PARE_ROUND_ADAROUND && by != PARE_ROUND_DESCENT) || b->g == NULL) {
+        return;
+    }
+    times(b->c, w, b->k, b->b);
+    residual(g, b, codes, wq);
+    descend(g, w, b, by == PARE_ROUND_ADAROUND, codes);
+    for (int round = 0; by == PARE_ROUND_DESCENT && own_scale && round < 2; round++) {
+        residual(g, b, codes, wq);
+        refit(g, b, wq);
+        residual(g, b, codes, wq);
+        descend(g, w, b, false, codes);
+    }
+}
+
+static void correct(struct make_layer *l, int channel, const struct block *b)
+{
+    double sum = 0.0;
+    for (int i = 0; i < b->k; i++) {
+        const size_t at = (size_t)channel * (size_t)l->k + (size_t)i;
+        const struct make_grid *g = &l->grid[channel];
+        sum += (double)l->w[at] * (double)b->mean_x[i] -
+               (double)g->scale * (double)(l->codes[at] - g->zero) * (double)b->mean_xq[i];
+    }
+    l->correction[channel] = (float)sum;
+}
+
+bool make_by_samples(struct make_layer *l)
+{
+    const size_t n = (size_t)l->rows->n, k = (size_t)l->k;
+    const bool descends =
+        (l->method->rounding == PARE_ROUND_ADAROUND || l->method->rounding == PARE_ROUND_DESCENT) && k <= MAX_K;
+    struct block b = {.n = (int)n, .k = (int)k};
+    float *memory = malloc((2 * n * k + 5 * k) * sizeof *memory);
+    float *square = descends ? malloc(2 * k * k * sizeof *square) : NULL;
+    const bool ok = memory != NULL && (square != NULL || !descends);
+    const int per_block = l->depthwise ? 1 : l->channels / l->groups;
+    if (ok) {
+        b.x = memory;
+        b.xq = b.x + n * k;
+        b.mean_x = b.xq + n * k;
+        b.mean_xq = b.mean_x + k;
+        b.a = b.mean_xq + k;
+        b.b = b.a + k;
+        b.g = square;
+        b.c = descends ? square + k * k : NULL;
+    }
+    for (int c = 0; ok && c < l->channels; c++) {
+        if (c % per_block == 0) {
+            gather(l, c, &b);
+            if (descends) {
+                squares(&b);
+            }
+        }
+        if (l->method->rounding >= PARE_ROUND_ADAROUND) {
+            round_channel(l, c, &b, b.b + k);
+        }
+        if (l->method->bias == PARE_BIAS_EMPIRICAL) {
+            correct(l, c, &b);
+        }
+    }
+    free(memory);
+    free(square);
+    return ok;
+}

@@ -1,0 +1,233 @@
+/* method.c: the words of a method. */
+#include "quant/method.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/strbuf.h"
+
+static const struct pare_method defaults = {
+    .percentile = 0.9999, .sigmas = 6.0, .integer_bits = -1, .group = 64};
+
+static bool number_after(const char *value, const char *word, double lo, double hi, double *number)
+{
+    const size_t n = strlen(word);
+    char *end;
+    if (strncmp(value, word, n) != 0) {
+        return false;
+    }
+    if (value[n] == '\0') {
+        return true; /* the default stays */
+    }
+    if (value[n] != ':') {
+        return false;
+    }
+    const double v = strtod(value + n + 1, &end);
+    if (*end != '\0' || end == value + n + 1 || !(v >= lo && v <= hi)) {
+        return false;
+    }
+    *number = v;
+    return true;
+}
+
+static int choice(const char *value, const char *const *words)
+{
+    for (int i = 0; words[i] != NULL; i++) {
+        if (strcmp(value, words[i]) == 0) {
+            return i;
+        }
+    }
+    return -1;
+}
+
+static bool set_ranges(struct pare_method *m, const char *value)
+{
+    static const char *const words[] = {"minmax", "average", "", "mse", "kl", NULL};
+    const int i = choice(value, words);
+    char *end;
+    if (i >= 0 && value[0] != '\0') {
+        m->ranges = (enum pare_ranges_by)i;
+        return true;
+    }
+    if (number_after(value, "percentile", 0.5, 1.0, &m->percentile)) {
+        m->ranges = PARE_RANGES_PERCENTILE;
+        return true;
+    }
+    if (number_after(value, "bn", 0.1, 100.0, &m->sigmas)) {
+        m->ranges = PARE_RANGES_BN;
+        return true;
+    }
+    const char *dots = strstr(value, "..");
+    if (dots == NULL) {
+        return false;
+    }
+    char first[32];
+    snprintf(first, sizeof first, "%.*s", (int)(dots - value < 31 ? dots - value : 31), value);
+    m->given_lo = strtof(first, &end);
+    if (*end != '\0' || first[0] == '\0') {
+        return false;
+    }
+    m->given_hi = strtof(dots + 2, &end);
+    m->ranges = PARE_RANGES_GIVEN;
+    return *end == '\0' && dots[2] != '\0' && isfinite(m->given_lo) && isfinite(m->given_hi) &&
+           m->given_lo <= m->given_hi;
+}
+
+static bool set_weights(struct pare_method *m, const char *value)
+{
+    static const char *const words[] = {"symmetric", "asymmetric", "quantized_bits", "po2", "binary", "ternary", NULL};
+    const int i = choice(value, words);
+    double integer = -1.0;
+    if (i >= 0) {
+        m->weights = (enum pare_weight_kind)i;
+        return true;
+    }
+    if (!number_after(value, "quantized_bits", 0.0, 8.0, &integer)) {
+        return false;
+    }
+    m->weights = PARE_WEIGHTS_BITS;
+    m->integer_bits = (int)integer;
+    return true;
+}
+
+static bool set_per(struct pare_method *m, const char *value)
+{
+    static const char *const words[] = {"channel", "tensor", NULL};
+    const int i = choice(value, words);
+    double group = m->group;
+    if (i >= 0) {
+        m->per = (enum pare_per)i;
+        return true;
+    }
+    if (!number_after(value, "group", 32.0, 128.0, &group)) {
+        return false;
+    }
+    m->per = PARE_PER_GROUP;
+    m->group = (int)group;
+    return true;
+}
+
+static bool set_word(struct pare_method *m, const char *key, const char *value)
+{
+    static const char *const roundings[] = {"nearest", "squant", "adaround", "descent", "seqmse", NULL};
+    static const char *const biases[] = {"off", "analytic", "empirical", NULL};
+    static const char *const switches[] = {"off", "on", NULL};
+    static const char *const inputs[] = {"calibration", "synthetic", NULL};
+    static const char *const scales[] = {"minmax", "mse", NULL};
+    int i = 0;
+    if (strcmp(key, "ranges") == 0) {
+        return set_ranges(m, value);
+    } else if (strcmp(key, "weights") == 0) {
+        return set_weights(m, value);
+    } else if (strcmp(key, "per") == 0) {
+        return set_per(m, value);
+    } else if (strcmp(key, "rounding") == 0 && (i = choice(value, roundings)) >= 0) {
+        m->rounding = (enum pare_rounding)i;
+    } else if (strcmp(key, "bias") == 0 && (i = choice(value, biases)) >= 0) {
+        m->bias = (enum pare_bias_by)i;
+    } else if (strcmp(key, "equalize") == 0 && (i = choice(value, switches)) >= 0) {
+        m->equalize = i == 1;
+    } else if (strcmp(key, "absorb") == 0 && (i = choice(value, switches)) >= 0) {
+        m->absorb = i == 1;
+    } else if (strcmp(key, "inputs") == 0 && (i = choice(value, inputs)) >= 0) {
+        m->synthetic = i == 1;
+    } else if (strcmp(key, "scales") == 0 && (i = choice(value, scales)) >= 0) {
+        m->mse_scales = i == 1;
+    } else {
+        return false;
+    }
+    return true;
+}
+
+static bool set_preset(struct pare_method *m, const char *word)
+{
+    if (strcmp(word, "minmax") == 0) {
+        *m = defaults;
+    } else if (strcmp(word, "datafree") == 0) {
+        *m = defaults;
+        m->ranges = PARE_RANGES_BN;
+        m->rounding = PARE_ROUND_SQUANT;
+        m->equalize = m->absorb = m->synthetic = true;
+        m->bias = PARE_BIAS_ANALYTIC;
+    } else if (strcmp(word, "best") == 0) {
+        *m = defaults;
+        m->ranges = PARE_RANGES_MSE;
+        m->rounding = PARE_ROUND_DESCENT;
+        m->bias = PARE_BIAS_EMPIRICAL;
+    } else {
+        return false;
+    }
+    return true;
+}
+
+/* One rule's words, separated by blanks or commas. */
+static enum pare_status set_words(struct pare_method *m, const char *text, size_t n, struct pare_error *err)
+{
+    for (size_t at = 0; at < n;) {
+        const size_t skip = strspn(text + at, ", \t\n");
+        at += skip;
+        size_t length = at < n ? strcspn(text + at, ", \t\n;") : 0;
+        length = at + length > n ? n - at : length;
+        if (at >= n || length == 0) {
+            break;
+        }
+        char word[96];
+        snprintf(word, sizeof word, "%.*s", (int)(length < 95 ? length : 95), text + at);
+        at += length;
+        char *equals = strchr(word, '=');
+        bool known;
+        if (equals != NULL) {
+            *equals = '\0';
+            known = set_word(m, word, equals + 1);
+            *equals = '=';
+        } else {
+            known = set_preset(m, word);
+        }
+        if (!known) {
+            return pare_error(err, PARE_ERR_USAGE, "quantize",
+                              "\"%s\" is no method (ranges=, rounding=, weights=, scales=, per=, equalize=, absorb=, "
+                              "bias=, inputs=, or minmax, datafree, best)",
+                              word);
+        }
+    }
+    return PARE_OK;
+}
+
+enum pare_status pare_method_parse_either(const char *text, const char *name, const char *reader,
+                                          struct pare_method *m, struct pare_error *err)
+{
+    *m = defaults;
+    for (const char *p = text; p != NULL && *p != '\0';) {
+        const size_t n = strcspn(p, ";");
+        const char *colon = memchr(p, ':', n), *equals = memchr(p, '=', n);
+        size_t start = 0;
+        bool holds = true;
+        struct pare_method unused = defaults;
+        if (colon != NULL && (equals == NULL || colon < equals)) { /* "GLOB:" */
+            char glob[256];
+            p += strspn(p, " \t\n");
+            snprintf(glob, sizeof glob, "%.*s", (int)(colon - p < 255 ? colon - p : 255), p);
+            holds = (name != NULL && pare_glob_match(glob, name)) || (reader != NULL && pare_glob_match(glob, reader));
+            start = (size_t)(colon - p) + 1;
+        }
+        const size_t end = strcspn(p, ";");
+        enum pare_status status = set_words(holds ? m : &unused, p + start, end - start, err);
+        if (status != PARE_OK) {
+            return status;
+        }
+        p += end + (p[end] == ';');
+    }
+    return PARE_OK;
+}
+
+enum pare_status pare_method_parse(const char *text, const char *name, struct pare_method *m, struct pare_error *err)
+{
+    return pare_method_parse_either(text, name, NULL, m, err);
+}
+
+bool pare_method_needs_samples(const struct pare_method *m)
+{
+    return m->rounding >= PARE_ROUND_ADAROUND || m->bias == PARE_BIAS_EMPIRICAL;
+}
