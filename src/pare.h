@@ -164,6 +164,7 @@ struct pare_front_options {
     bool no_pins;            /* pins of the session are ignored */
     bool temporary;          /* nothing is kept: a session in memory (info, tests) */
     const char *levels;      /* candidate levels, NULL = "default" */
+    const char *target;      /* whose latencies count (measure/target.h); NULL = this host */
     const char *keep_first, *keep_last; /* widest level that first/last layers must have at least; NULL = int8 */
     int keep_first_n;        /* the first N layers of the pipeline stay fp32 */
     double keep_suspected;   /* layers whose RMSE/scale is above this at the level of an evaluation stay fp32; 0 = none */

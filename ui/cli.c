@@ -112,6 +112,7 @@ int cli_open(struct cli_session *s, const struct cli_options *o, const char *pat
                                          .no_pins = o->no_pins,
                                          .temporary = temporary,
                                          .levels = o->levels,
+                                         .target = o->target,
                                          .keep_first = keep_of(o, "inputs"),
                                          .keep_last = keep_of(o, "outputs"),
                                          .keep_first_n = o->keep_first_n,

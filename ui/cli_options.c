@@ -208,6 +208,7 @@ static int check_places(const struct cli_options *o, const bool *given)
                   {OPT_BASELINE, "--baseline", "sense"},
                   {OPT_FREE, "--free", "pin"},
                   {OPT_LIST, "--list", "pin"},
+                  {OPT_TARGET, "--target", "info|solve|compare|runs|export|the workbench"},
                   {OPT_THREADS, "--threads", "bench"},
                   {OPT_KERNELS, "--kernels", "bench"},
                   {OPT_TABLE, "--table", "bench"},
@@ -243,9 +244,6 @@ static int check_choices(const struct cli_options *o)
     }
     if (o->split != NULL && !is_one_of(o->split, "calibration|search|test|all")) {
         return bad("--split", o->split, "calibration, search, test or all");
-    }
-    if (o->target != NULL && strcmp(o->target, "host") != 0) {
-        return bad("--target", o->target, "host");
     }
     if (o->baseline != NULL && strcmp(o->baseline, "fp32") != 0) {
         return bad("--baseline", o->baseline, "fp32");
@@ -328,6 +326,7 @@ void cli_usage(const char *verb)
            "            --keep inputs=LEVEL --keep outputs=LEVEL  --keep-first N  --keep-suspected 0.7\n"
            "            --quantize '[GLOB:]WORD,...;...'  --jobs N  --quiet  --help  --version\n"
            "            --trust (this version of a pipeline.lua or script that others could have written)\n"
+           "            --target T (info, solve, runs, compare, export: another machine's latencies, see pare target list)\n"
            "            --detach (eval, sense, bench, solve, script: go on without a terminal)\n"
            "levels: fp32 fp16 w<W>a<A> (W, A 1..8) w<W>a32; int8 = w8a8, int4 = w4a4, int2 = w2a2, bin1 = w1a1;\n"
            "        W8A8I32O32: first and last layers apart\n"

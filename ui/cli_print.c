@@ -59,6 +59,34 @@ static int widest_name(const json_t *layers)
     return width > 56 ? 56 : width;
 }
 
+/* A target's times of every layer, by level. */
+static void print_target_times(const json_t *json)
+{
+    const json_t *target = json_object_get(json, "target"), *layers = json_object_get(json, "layers");
+    json_t *layer, *time;
+    const char *level;
+    size_t i;
+    char a[32];
+    const int width = widest_name(layers);
+    if (target == NULL) {
+        return;
+    }
+    printf("\nms on %s (%s); ~ predicted from its table, = derived from limits\n%-*s", pare_json_get_string(target, "name", ""),
+           pare_json_get_string(target, "machine", ""), width, "layer");
+    json_object_foreach(json_object_get(json_array_get(layers, 0), "target_ms"), level, time) {
+        printf("  %10s", level);
+    }
+    json_array_foreach((json_t *)(uintptr_t)layers, i, layer) {
+        printf("\n%-*s", width, pare_json_get_string(layer, "name", ""));
+        json_object_foreach(json_object_get(layer, "target_ms"), level, time) {
+            const char *basis = pare_json_get_string(time, "basis", "");
+            printf("  %9s%s", number(a, pare_json_get_real(time, "ms"), 4),
+                   strcmp(basis, "predicted") == 0 ? "~" : strcmp(basis, "derived") == 0 ? "=" : " ");
+        }
+    }
+    printf("\n");
+}
+
 void cli_print_info(const json_t *json)
 {
     const json_t *stages = json_object_get(json, "stages"), *layers = json_object_get(json, "layers");
@@ -112,6 +140,7 @@ void cli_print_info(const json_t *json)
         }
     }
     printf("\n");
+    print_target_times(json);
 }
 
 void cli_print_eval(const json_t *json)

@@ -29,6 +29,9 @@ static void front_anchor_latency(struct pare_front *f)
             times[n++] = f->points[i].fp32_ms;
         }
     }
+    for (int i = 0; n == 0 && f->profiled && i < f->n_points; i++) { /* nothing measured, as on another target */
+        f->points[i].latency_predicted = front_latency_sum(f, f->points[i].levels);
+    }
     if (n == 0 || !f->profiled || f->n_layers > (int)sizeof fp32) {
         return;
     }

@@ -159,7 +159,7 @@ bool flow_config(struct pare_front *f, struct front_flow *flow)
 
 static void advance_describe(struct pare_front *f, struct front_flow *flow)
 {
-    flow_end(f, flow, PARE_OK, json_incref(f->description));
+    flow_end(f, flow, PARE_OK, f->target != NULL ? front_target_describe(f) : json_incref(f->description));
 }
 
 static void advance_sense(struct pare_front *f, struct front_flow *flow)

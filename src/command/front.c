@@ -61,6 +61,17 @@ static const char *copy_text(struct pare_front *f, const char *text)
     return copy != NULL ? copy : "";
 }
 
+static void take_geometry(struct front_layer *l, const json_t *geometry)
+{
+    int *const fields[13] = {&l->conv.in_h,     &l->conv.in_w,     &l->conv.in_c,     &l->conv.out_h,      &l->conv.out_w,
+                             &l->conv.out_c,    &l->conv.kernel_h, &l->conv.kernel_w, &l->conv.stride_h,   &l->conv.stride_w,
+                             &l->conv.dilation_h, &l->conv.dilation_w, &l->conv.groups};
+    for (size_t i = 0; i < 13; i++) {
+        *fields[i] = (int)json_integer_value(json_array_get(geometry, i));
+    }
+    l->batch = pare_json_at_real(geometry, 13);
+}
+
 static void take_layer(struct pare_front *f, struct front_layer *l, const json_t *json)
 {
     const char *name = pare_json_get_string(json, "name", "?"), *slash = strchr(name, '/');
@@ -75,6 +86,7 @@ static void take_layer(struct pare_front *f, struct front_layer *l, const json_t
     l->first = pare_json_get_bool(json, "first", false);
     l->last = pare_json_get_bool(json, "last", false);
     l->elements = pare_json_get_real(json, "elements");
+    take_geometry(l, json_object_get(json, "geometry"));
     for (int bits = 0; bits <= 32; bits++) {
         char key[8];
         snprintf(key, sizeof key, "%d", bits);
@@ -492,9 +504,13 @@ enum pare_status pare_front_open(struct uv_loop_s *loop, const struct pare_front
     f->options.exe = f->exe; /* scripts start workers later */
     f->models = options->models_dir != NULL ? realpath(options->models_dir, NULL) : NULL;
     read_cpu(f->cpu, sizeof f->cpu);
+    pare_target_use_host(f->table);
     enum pare_status status = parse_levels(f, err);
     if (status == PARE_OK && realpath(options->path, real) == NULL) {
         status = pare_error(err, PARE_ERR_NOINPUT, options->path, "no such file or folder");
+    }
+    if (status == PARE_OK && options->target != NULL && strcmp(options->target, "host") != 0) {
+        status = pare_target_load(options->target, &f->target, err);
     }
     if (status == PARE_OK && options->models_dir != NULL && f->models == NULL) {
         status = pare_error(err, PARE_ERR_NOINPUT, options->models_dir, "no such folder (--models)");
@@ -540,6 +556,7 @@ void pare_front_close(struct pare_front *f)
 
 void pare_front_free(struct pare_front *f)
 {
+    pare_target_free(f != NULL ? f->target : NULL);
     if (f == NULL) {
         return;
     }

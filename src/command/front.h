@@ -21,6 +21,7 @@
 #include "base/arena.h"
 #include "base/json.h"
 #include "job/link.h"
+#include "measure/target.h"
 #include "job/sched.h"
 #include "measure/figures.h"
 #include "pare.h"
@@ -40,6 +41,8 @@ struct front_layer {
     double bytes[33];         /* by weight bits; NaN where there is no such level */
     bool first, last;
     double elements;          /* of its input */
+    struct pk_conv conv;      /* of its kernel call */
+    double batch;
     int n_from;
     int *from;                /* layers that it reads */
     int keep;                 /* narrowest level index allowed by the first/last rule */
@@ -115,6 +118,7 @@ struct pare_front {
     struct pare_session *session;
     bool follower, closing;
     char cpu[128], isa[32];
+    char table[40];           /* hash of this machine's own table of latencies, which chooses its kernels; "" */
 
     struct pare_arena arena;  /* of the description */
     json_t *description;
@@ -137,6 +141,7 @@ struct pare_front {
     char calibration_key[40];
     json_t *calibration;      /* the row */
     bool profiled;
+    struct pare_target *target; /* NULL = host */
     double glue_ms;
     double border_ms;         /* per element that crosses between levels of different form */
 
@@ -240,6 +245,12 @@ void front_load_rows(struct pare_front *f);
 void front_load_point(struct pare_front *f, struct front_point *p);
 /* Sums an accuracy row into eval. */
 void front_add_eval(struct front_eval *eval, const json_t *row);
+
+/* ---- target.c: latencies of another machine, from its table ---- */
+/* After the host's profile: the target's times take the place of the host's, what is no layer in proportion. */
+void front_target_apply(struct pare_front *f);
+/* The description with the target's time of every layer at every level; a new reference. */
+json_t *front_target_describe(const struct pare_front *f);
 
 /* ---- price.c ---- */
 void front_rates_load(struct pare_front *f);

@@ -18,7 +18,11 @@ void front_job_key(const struct pare_front *f, const char *kind, const json_t *p
     pare_hash_add_string(&h, kind);
     pare_hash_add_string(&h, f->content);
     pare_hash_add_string(&h, f->isa); /* float results differ in the last bits between instruction sets */
-    pare_hash_add_string(&h, strcmp(kind, "profile") == 0 || strcmp(kind, "latency") == 0 || strcmp(kind, "stopwatch") == 0 ? f->cpu : "");
+    const bool timing = strcmp(kind, "profile") == 0 || strcmp(kind, "latency") == 0 || strcmp(kind, "stopwatch") == 0;
+    pare_hash_add_string(&h, timing ? f->cpu : "");
+    if (timing && f->table[0] != '\0') {
+        pare_hash_add_string(&h, f->table); /* other kernels, other times */
+    }
     pare_hash_add_string(&h, text);
     if (f->options.quantize != NULL && f->options.quantize[0] != '\0') {
         pare_hash_add_string(&h, f->options.quantize); /* another method is another result */
@@ -295,6 +299,7 @@ static void take_profile(struct pare_front *f, const json_t *row)
     f->glue_ms = pare_json_get_real(row, "glue");
     f->border_ms = measure_borders(f, stages);
     f->profiled = true;
+    front_target_apply(f);
     front_changed(f);
 }
 
@@ -349,6 +354,13 @@ const json_t *front_ensure_stopwatch(struct pare_front *f, json_t *config, int t
 bool front_ensure_latency(struct pare_front *f, json_t *config, int priority, double latency[6], double *fp32_ms,
                           bool *failed, struct pare_error *err)
 {
+    if (f->target != NULL) { /* nothing is measured end to end on another machine: predictions stand */
+        for (int i = 0; i < 6; i++) {
+            latency[i] = NAN;
+        }
+        *fp32_ms = NAN;
+        return true;
+    }
     if (!front_ensure_calibration(f, failed, err) && f->pricing == NULL) {
         return false;
     }
@@ -541,7 +553,7 @@ void front_load_point(struct pare_front *f, struct front_point *p)
         json_decref(keys);
     }
     take_right(f, p);
-    const json_t *row = front_find_row(f, p->keys[at]), *both = json_object_get(row, "configs");
+    const json_t *row = f->target == NULL ? front_find_row(f, p->keys[at]) : NULL, *both = json_object_get(row, "configs");
     for (int i = 0; i < 6; i++) {
         p->latency[i] = row != NULL ? pare_json_at_real(json_array_get(both, 1), (size_t)i) : NAN;
     }

@@ -335,7 +335,9 @@ void front_build_state(struct pare_front *f)
     s->failed = f->failed ? front_state_text(f, "%s%s%s", f->failure.where, f->failure.where[0] != '\0' ? ": " : "",
                                              f->failure.message)
                           : NULL;
-    s->target = "host, 1 thread";
+    s->target = f->target == NULL ? "host, 1 thread"
+                                  : front_state_text(f, "%s, %s", pare_target_name(f->target),
+                                                     pare_target_derived(f->target) ? "derived" : "predicted");
     s->cpu = f->isa;
     s->split = "search";
     s->n_samples = f->split_samples[1];

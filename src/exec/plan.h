@@ -118,6 +118,9 @@ struct pare_step_info {
     bool is_layer;
 };
 void pare_plan_step_info(const struct pare_plan *plan, int step, struct pare_step_info *info);
+/* The shape of a layer's kernel call (a transposed convolution: as if its input were its output) and how many images it is
+ * made for; whatever plan it is in. */
+void pare_layer_geometry(const struct pare_graph *g, int node, struct pk_conv *c, int64_t *batch);
 /* The kernel calls of a layer step (a transposed convolution has several), for floors and predictions. false when the
  * step is no layer, or call >= n_calls. */
 struct pare_step_work {

@@ -59,6 +59,15 @@ void plan_layer_geometry(const struct pare_graph *g, int node, struct pk_conv *c
     }
 }
 
+void pare_layer_geometry(const struct pare_graph *g, int node, struct pk_conv *c, int64_t *batch)
+{
+    plan_layer_geometry(g, node, c, batch);
+    if (g->nodes[node].op == PARE_OP_CONV_TRANSPOSE) {
+        c->out_h = c->in_h;
+        c->out_w = c->in_w;
+    }
+}
+
 /* ---- scales and biases ---- */
 
 /* Is the file's int32 bias in units of this input's and the weights' scales? */

@@ -96,13 +96,18 @@ static json_t *layer_json(const struct pare_engine *e, int layer, const struct p
         }
     }
     const struct pare_tensor *in = &g->tensors[g->nodes[ref->node].in[0]];
-    return json_pack("{s:o, s:i, s:s, s:s, s:I, s:I, s:I, s:I, s:b, s:b, s:o, s:o, s:I}", "name", safe_string(ref->name),
+    struct pk_conv c;
+    int64_t batch;
+    pare_layer_geometry(g, ref->node, &c, &batch);
+    json_t *geometry = json_pack("[i,i,i,i,i,i,i,i,i,i,i,i,i,I]", c.in_h, c.in_w, c.in_c, c.out_h, c.out_w, c.out_c, c.kernel_h,
+                                 c.kernel_w, c.stride_h, c.stride_w, c.dilation_h, c.dilation_w, c.groups, (json_int_t)batch);
+    return json_pack("{s:o, s:i, s:s, s:s, s:I, s:I, s:I, s:I, s:b, s:b, s:o, s:o, s:I, s:o}", "name", safe_string(ref->name),
                      "stage", ref->stage, "kind", kind_of(g->nodes[ref->node].op), "shape", shape, "macs",
                      (json_int_t)pare_node_macs(g, ref->node), "weights", (json_int_t)pare_node_weights(g, ref->node),
                      "biases", (json_int_t)pare_node_biases(g, ref->node), "channels",
                      (json_int_t)pare_node_out_channels(g, ref->node), "first", (int)first[ref->node], "last",
                      (int)last[ref->node], "bytes", bytes, "from", from, "elements",
-                     (json_int_t)pare_tensor_elements(in));
+                     (json_int_t)pare_tensor_elements(in), "geometry", geometry);
 }
 
 /* Bytes of constants that belong to no layer (slopes, tables, ...), as they are stored. */

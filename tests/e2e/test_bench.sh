@@ -15,6 +15,7 @@ code() { # expected exit code, command
     local got=$?
     [ $got -eq "$want" ] || { fail "exit $got instead of $want: $*"; head -5 "$work/out" "$work/err"; }
 }
+p=sample_pipelines/hand_gesture
 field() { python3 -c "import json,sys; d=json.load(open(sys.argv[1])); print(eval(sys.argv[2], {'d': d}))" "$work/out" "$1"; }
 
 # kernels: all that match, each with its limit and floor; a noisy one has no figure
@@ -84,6 +85,18 @@ code 0 "$pare" target import "$work/board.csv" --json
 [ "$(field "all(f['held_out_error'] < 0.1 for f in d['target']['fits'])")" = True ] || fail "held-out error"
 code 0 "$pare" target list
 grep -q 'held-out rows predicted within' "$work/out" || fail "the list's errors"
+# a target's times in the place of the host's: listed, solved for, compared; never measured end to end
+code 0 "$pare" info $p --target board --json
+[ "$(field "{t['basis'] for l in d['layers'] if l['kind'] == 'conv' for k, t in l['target_ms'].items() if k in ('fp32', 'w8a8')}")" = "{'predicted'}" ] || fail "predicted times"
+[ "$(field "all(t['ms'] is None for l in d['layers'] if l['kind'] == 'dw' for t in l['target_ms'].values())")" = True ] || fail "kinds that the table has not"
+code 0 "$pare" info $p --target rpi3 --json
+[ "$(field "all(l['target_ms']['w8a8']['ms'] < l['target_ms']['fp32']['ms'] for l in d['layers'] if l['macs'] > 1000000)")" = True ] || fail "int8 on rpi3"
+code 0 "$pare" solve "$model" --target rpi3 --samples 20 --name board --json
+[ "$(field "d['predicted']['latency_ms'] > 0 and d['measured']['latency_ms'] is None")" = True ] || fail "solve for a target"
+code 0 "$pare" compare "$model" --target rpi3 board board
+grep -q 'latency *~' "$work/out" || fail "predicted latencies are marked"
+code 66 "$pare" info $p --target nosuch
+code 2 "$pare" sense $p --target rpi3
 if [ -x "$(dirname "$pare")/pare-table" ]; then
     file "$(dirname "$pare")/pare-table" 2>/dev/null | grep -q 'dynamically' && fail "pare-table is not static"
     code 2 "$(dirname "$pare")/pare-table" --nonsense
