@@ -9,8 +9,12 @@
  *   copy_row(T_A *, const T_X *, size_t), weight_of(T_W)
  *   PK_EPILOGUE                 the epilogue function
  *   CONV_NAME, FC_NAME          tables pk_<name>
- * Or, where sums do not come lane by lane from broadcasts: OWN_TILES, then instead of the vacc line
- * CONV_TILES(), which defines all_tiles from functions of type tile_fn (and may use WIDE).
+ * Or, where sums do not come lane by lane from broadcasts, instead of the vacc line:
+ *   OWN_TILES                   a header that defines all_tiles from functions of type tile_fn
+ * Where they are not 0:
+ *   A_OFFSET                    a panel holds code - A_OFFSET; then it is always a copy
+ *   HEAD                        elements per channel before each panel of packed weights, filled by
+ *                               panel_head(to, w, n, width, k): w [n][k] as given
  *
  * Packed weights: per group, panels of NV * VL channels, the last one narrower (a multiple of VL);
  * a panel is [K / K_GROUP][width][K_GROUP], zero beyond the last channel and beyond K.
@@ -19,6 +23,13 @@
  */
 #include <string.h>
 
+#ifndef A_OFFSET
+#define A_OFFSET 0
+#endif
+#ifndef HEAD
+#define HEAD 0
+#endif
+
 enum {
     WIDE = NV * VL, /* channels of a full panel */
     STRIP = 24,     /* rows that go to the epilogue at once; a multiple of every tile's rows */
@@ -26,7 +37,7 @@ enum {
      * have, so that both are read equally often; from a third of an L1 to a quarter of a 2 MiB L2. */
     MIN_BLOCK = 16 << 10,
     MAX_BLOCK = 512 << 10,
-    DIRECT = sizeof(T_X) == sizeof(T_A)
+    DIRECT = sizeof(T_X) == sizeof(T_A) && A_OFFSET == 0
 };
 
 typedef void tile_fn(size_t groups, const char *a, size_t lda, const T_P *w, T_ACC *acc);
@@ -37,7 +48,7 @@ struct tiles {
 };
 
 #ifdef OWN_TILES
-CONV_TILES()
+#include OWN_TILES
 #else
 /* mr rows of lda bytes each times nv vectors: acc[mr][WIDE] = a * w over `groups` steps of
  * K_GROUP. */
@@ -183,7 +194,7 @@ static struct plan plan_of(const struct pk_conv *c)
 static size_t packed_size(const struct pk_conv *c)
 {
     const struct plan p = plan_of(c);
-    return (size_t)c->groups * p.width * pk_round_up(p.k, K_GROUP) * sizeof(T_P);
+    return (size_t)c->groups * p.width * (HEAD + pk_round_up(p.k, K_GROUP)) * sizeof(T_P);
 }
 
 static void pack(const struct pk_conv *c, const void *weights, void *packed)
@@ -195,6 +206,11 @@ static void pack(const struct pk_conv *c, const void *weights, void *packed)
         const T_W *w = (const T_W *)weights + g * p.n * p.k; /* [n][k] */
         for (size_t first = 0; first < p.width; first += WIDE) {
             const size_t width = p.width - first < WIDE ? p.width - first : WIDE;
+#if HEAD > 0
+            const size_t n_here = p.n - first < width ? p.n - first : width;
+            panel_head(out, w + first * p.k, n_here, width, p.k);
+            out += HEAD * width;
+#endif
             for (size_t k = 0; k < k_all; k += K_GROUP) {
                 for (size_t i = 0; i < width * K_GROUP; i++) {
                     const size_t n = first + i / K_GROUP, at = k + i % K_GROUP;
@@ -348,7 +364,7 @@ static void block(const struct work *w, size_t group, const T_P *weights)
                 (int)n, w->sums + row};
             PK_EPILOGUE(w->e, &tile);
         }
-        weights += width * pk_round_up(p->k, K_GROUP);
+        weights += width * (HEAD + pk_round_up(p->k, K_GROUP));
     }
 }
 
@@ -361,7 +377,7 @@ static void sum_rows(const struct work *w)
         for (size_t i = 0; i < w->p->k; i++) {
             sum += (int32_t)row[i];
         }
-        w->sums[r] = sum;
+        w->sums[r] = sum + (int32_t)w->p->k * A_OFFSET;
     }
 }
 
@@ -381,7 +397,7 @@ static void run(const struct pk_conv *c, const void *x, int pad_code, const void
                      (int32_t *)(void *)(acc + 2 * STRIP * WIDE),
                      acc + STRIP * WIDE};
     memset(scratch, 0, panel_bytes); /* rows after the last pixel and what rounds K up stay zero */
-    const size_t group_weights = p.width * pk_round_up(p.k, K_GROUP);
+    const size_t group_weights = p.width * (HEAD + pk_round_up(p.k, K_GROUP));
     for (size_t g = 0; g < (size_t)c->groups; g++) {
         for (w.pixel = 0; w.pixel < p.pixels; w.pixel += p.block) {
             w.rows = p.pixels - w.pixel < p.block ? p.pixels - w.pixel : p.block;

@@ -208,15 +208,16 @@ static void fill_weights(struct kernel_case *k)
     const size_t n = kernel_case_n_weights(k);
     const int zero_channel = kernel_case_int(k, 0, k->conv.out_c); /* out_c: none */
     const int low_channels = kernel_case_int(k, 2, 5);
+    const int lowest = kernel_case_int(k, -128, -127); /* kernels may treat a weight of -128 apart */
     for (size_t i = 0; i < n; i++) {
         const int channel = channel_of(k, i);
         const bool zero = channel == zero_channel;
         if (!kernel_case_is_integer(k->family)) {
             put_float(k, k->weights, i, zero ? 0 : random_float(k, 8));
         } else if (k->values == KERNEL_EXTREME) {
-            ((int8_t *)k->weights)[i] = zero ? 0 : channel % low_channels == 0 ? -128 : 127;
+            ((int8_t *)k->weights)[i] = zero ? 0 : (int8_t)(channel % low_channels == 0 ? lowest : 127);
         } else {
-            ((int8_t *)k->weights)[i] = zero ? 0 : (int8_t)kernel_case_int(k, -128, 127);
+            ((int8_t *)k->weights)[i] = zero ? 0 : (int8_t)kernel_case_int(k, lowest, 127);
         }
     }
 }

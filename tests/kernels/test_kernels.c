@@ -13,6 +13,8 @@
 
 #ifdef __SANITIZE_ADDRESS__
 enum { CASES = 220 };
+#elif defined(PARE_EMULATED)
+enum { CASES = 100 };
 #else
 enum { CASES = 600 };
 #endif

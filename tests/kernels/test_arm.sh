@@ -1,0 +1,50 @@
+#!/usr/bin/env bash
+# The AArch64 kernels: cross-compiled, then run under qemu-aarch64 on models of four cores. Each model must end
+# with the instruction set that its core has.
+set -euo pipefail
+build=$(dirname "$PARE_BIN")/arm64
+for tool in aarch64-linux-gnu-gcc qemu-aarch64; do
+    if ! command -v $tool >/dev/null; then
+        echo "SKIP: no $tool (Debian: gcc-aarch64-linux-gnu, qemu-user)"
+        exit 77
+    fi
+done
+if ! { cmake -S "$PARE_SOURCE" --preset arm64 -B "$build" && cmake --build "$build" --target arm_isa test_convert test_kernels; } >"$build.log" 2>&1; then
+    tail -n 40 "$build.log"
+    exit 1
+fi
+
+# best MODEL [PARE_ISA]: what the dispatcher chooses
+best() {
+    env ${2:+PARE_ISA=$2} qemu-aarch64 -cpu "$1" "$build/tests/cross/arm_isa"
+}
+expect() { # MODEL PARE_ISA WANTED
+    local got
+    got=$(best "$1" "$2")
+    if [ "$got" != "$3" ]; then
+        echo "on $1 with PARE_ISA='$2' the dispatcher chose $got, not $3"
+        exit 1
+    fi
+}
+expect max '' i8mm
+expect cortex-a76 '' dotprod
+expect neoverse-n1 '' dotprod
+expect cortex-a53 '' neon
+expect cortex-a72 '' neon
+expect max dotprod dotprod
+expect max neon neon
+expect max ref ref
+expect cortex-a53 i8mm neon
+expect cortex-a76 i8mm dotprod
+expect max nonsense i8mm
+
+for model in max cortex-a53; do
+    for test in test_convert test_kernels; do
+        if ! qemu-aarch64 -cpu $model "$build/tests/cross/$test" >"$build.log" 2>&1; then
+            echo "$test fails on $model:"
+            tail -n 20 "$build.log"
+            exit 1
+        fi
+        grep -E '^(conv|depthwise|fc)_.*_(neon|dotprod|i8mm)' "$build.log" | sed "s/^/$model: /" || true
+    done
+done
