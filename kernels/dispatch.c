@@ -253,21 +253,35 @@ static bool is_float(enum pk_family family)
     return strstr(name, "_f32") != NULL || strstr(name, "_f16") != NULL;
 }
 
-const struct pk_layer_kernel *pk_kernel_for(enum pk_family family, enum pk_isa isa,
-                                            const struct pk_conv *c)
+/* A kernel that is newer than the table of times is not passed over for it. */
+static bool was_measured(enum pk_family family, int isa)
 {
-    const int chosen = n_choices > 0 && !is_float(family) ? chosen_isa(family, isa, c) : -1;
-    if (chosen > PK_REF) {
-        return table[family][chosen];
+    for (int i = 0; i < n_choices && !is_float(family); i++) {
+        if (choices[i].family == family && (int)choices[i].isa == isa) {
+            return true;
+        }
     }
+    return false;
+}
+
+static int isa_by_rule(enum pk_family family, enum pk_isa isa, const struct pk_conv *c)
+{
     for (int i = (int)isa; i > PK_REF; i--) {
         const struct pk_layer_kernel *kernel = table[family][i];
         if (kernel != NULL && pk_isa_supported((enum pk_isa)i) && kernel->packed_size(c) > 0 &&
             (i != PK_AMX || tiles_pay(c))) {
-            return kernel;
+            return i;
         }
     }
-    return table[family][PK_REF];
+    return PK_REF;
+}
+
+const struct pk_layer_kernel *pk_kernel_for(enum pk_family family, enum pk_isa isa,
+                                            const struct pk_conv *c)
+{
+    const int rule = isa_by_rule(family, isa, c);
+    const int chosen = was_measured(family, rule) ? chosen_isa(family, isa, c) : -1;
+    return table[family][chosen > PK_REF ? chosen : rule];
 }
 
 struct conversions {

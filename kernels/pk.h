@@ -173,7 +173,8 @@ struct pk_choice {
     float us;
 };
 /* Measured times that pk_kernel_for chooses by from now on, where kernels give the same bytes (integers): of the
- * instruction sets measured on the shape nearest to a layer's, the fastest. choices[n] is borrowed and must stay;
+ * instruction sets measured on the shape nearest to a layer's, the fastest; where the one that would be used otherwise was
+ * not measured at all, that one. choices[n] is borrowed and must stay;
  * NULL: none (then by a rule). Not while other threads plan. */
 void pk_set_choices(const struct pk_choice *choices, int n);
 

@@ -3,6 +3,7 @@
  * standard output, or to the file named. `pare target import FILE` takes it.
  *   pare-table [FILE]
  */
+#include "measure/stopwatch.h"
 #include "measure/table_write.h"
 
 #include <stdio.h>
@@ -12,24 +13,6 @@ static void tell(void *self, int rows)
 {
     (void)self;
     fprintf(stderr, "\rpare-table: %d rows", rows);
-}
-
-/* The machine's own words about itself, or "". */
-static void read_machine(char *text, size_t size)
-{
-    static const char *const files[] = {"/proc/device-tree/model", "/proc/cpuinfo"};
-    text[0] = '\0';
-    for (int i = 0; i < 2 && text[0] == '\0'; i++) {
-        char line[256];
-        FILE *in = fopen(files[i], "r");
-        while (in != NULL && text[0] == '\0' && fgets(line, sizeof line, in) != NULL) {
-            const char *at = i == 0 ? line : strncmp(line, "model name", 10) == 0 && strchr(line, ':') != NULL ? strchr(line, ':') + 2 : "";
-            snprintf(text, size, "%.*s", (int)strcspn(at, "\n"), at);
-        }
-        if (in != NULL) {
-            fclose(in);
-        }
-    }
 }
 
 int main(int argc, char **argv)
@@ -45,7 +28,7 @@ int main(int argc, char **argv)
         fprintf(stderr, "pare-table: %s: cannot write\n", argv[1]);
         return 73;
     }
-    read_machine(machine, sizeof machine);
+    pare_watch_machine(machine, sizeof machine);
     const struct pare_table_write options = {.out = out, .machine = machine[0] != '\0' ? machine : NULL, .done = tell};
     const int rows = pare_table_write(&options, &noisy);
     const int closed = fclose(out);

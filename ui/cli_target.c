@@ -9,6 +9,7 @@
 
 #include "src/base/file.h"
 #include "src/base/json.h"
+#include "src/measure/stopwatch.h"
 #include "src/measure/table_write.h"
 #include "src/measure/target.h"
 
@@ -130,23 +131,6 @@ static void show_rows(void *self, int rows)
     }
 }
 
-static void read_machine(char *text, size_t size)
-{
-    char line[256];
-    FILE *in = fopen("/proc/cpuinfo", "re");
-    snprintf(text, size, "%s", pk_isa_name(pk_isa_best()));
-    while (in != NULL && fgets(line, sizeof line, in) != NULL) {
-        const char *colon = strchr(line, ':');
-        if (strncmp(line, "model name", 10) == 0 && colon != NULL) {
-            snprintf(text, size, "%.*s", (int)strcspn(colon + 2, "\n"), colon + 2);
-            break;
-        }
-    }
-    if (in != NULL) {
-        fclose(in);
-    }
-}
-
 /* Measures into a temporary file, then moves its text to where it is wanted. */
 static enum pare_status write_table(const struct cli_options *o, const char *path, int *rows, int *noisy, struct pare_error *err)
 {
@@ -157,8 +141,8 @@ static enum pare_status write_table(const struct cli_options *o, const char *pat
     if (out == NULL) {
         return pare_error_nomem(err);
     }
-    read_machine(machine, sizeof machine);
-    const struct pare_table_write options = {.out = out, .machine = machine, .self = &show, .done = show_rows,
+    pare_watch_machine(machine, sizeof machine);
+    const struct pare_table_write options = {.out = out, .machine = machine[0] != '\0' ? machine : NULL, .self = &show, .done = show_rows,
                                              .seconds = isfinite(o->time_limit) ? o->time_limit : 0};
     *rows = pare_table_write(&options, noisy);
     enum pare_status status = fclose(out) != 0 || *rows < 0 ? pare_error_nomem(err) : PARE_OK;

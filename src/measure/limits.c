@@ -36,18 +36,22 @@ double pare_conv_macs(const struct pk_conv *c, bool depthwise)
     return (double)c->out_h * c->out_w * c->out_c * pare_conv_depth(c, depthwise);
 }
 
-/* Rows: precision; columns: enum pk_isa. 0: not known. fp16 counts what the instructions do, 32 where the set has no
- * half precision arithmetic and converts. */
+/* By precision and instruction set; 0: not known. fp16 counts what the instructions do: fp32's where the set has no half
+ * precision arithmetic and converts. */
 double pare_mac_limit(const struct pare_kernel_traits *t, enum pk_isa isa)
 {
     enum { F32, F16, W8A8, LOW, W1A1, KINDS };
     static const double limits[KINDS][PK_ISA_COUNT] = {
-        /*          ref avx2 avxvnni avx512 vnni fp16 amx   neon   dotprod i8mm */
-        [F32] =   {0, 16,  16,     32,    32,  32,  32,   4,     8,      8},
-        [F16] =   {0, 16,  16,     32,    32,  64,  64,   4,     16,     16},
-        [W8A8] =  {0, 24,  64,     64,    128, 128, 1024, 5.33,  32,     64},
-        [LOW] =   {0, 48,  64,     64,    128, 128, 1024, 8,     32,     64},
-        [W1A1] =  {0, 96,  96,     341,   341, 341, 1024, 42.7,  85,     85},
+        [F32] = {[PK_AVX2] = 16, [PK_AVXVNNI] = 16, [PK_AVX512] = 32, [PK_AVX512VNNI] = 32, [PK_AVX512FP16] = 32, [PK_AMX] = 32,
+                 [PK_NEON] = 4, [PK_DOTPROD] = 8, [PK_I8MM] = 8},
+        [F16] = {[PK_AVX2] = 16, [PK_AVXVNNI] = 16, [PK_AVX512] = 32, [PK_AVX512VNNI] = 32, [PK_AVX512FP16] = 64, [PK_AMX] = 64,
+                 [PK_NEON] = 4, [PK_DOTPROD] = 16, [PK_I8MM] = 16},
+        [W8A8] = {[PK_AVX2] = 24, [PK_AVXVNNI] = 64, [PK_AVX512] = 64, [PK_AVX512VNNI] = 128, [PK_AVX512FP16] = 128,
+                  [PK_AMX] = 1024, [PK_NEON] = 5.33, [PK_DOTPROD] = 32, [PK_I8MM] = 64},
+        [LOW] = {[PK_AVX2] = 48, [PK_AVXVNNI] = 64, [PK_AVX512] = 64, [PK_AVX512VNNI] = 128, [PK_AVX512FP16] = 128,
+                 [PK_AMX] = 1024, [PK_NEON] = 8, [PK_DOTPROD] = 32, [PK_I8MM] = 64},
+        [W1A1] = {[PK_AVX2] = 96, [PK_AVXVNNI] = 96, [PK_AVX512] = 341, [PK_AVX512VNNI] = 341, [PK_AVX512FP16] = 341,
+                  [PK_AMX] = 1024, [PK_NEON] = 42.7, [PK_DOTPROD] = 85, [PK_I8MM] = 85},
     };
     const int kind = t->w_bits == 32                     ? F32
                      : t->w_bits == 16                   ? F16

@@ -38,6 +38,9 @@ bool pare_watch_pin(struct pare_pin *pin, int core);
 int pare_watch_cores(void); /* cores that this thread may use */
 void pare_watch_unpin(const struct pare_pin *pin);
 
+/* The machine's own words about itself (/proc/device-tree/model, or the model name of /proc/cpuinfo); "" when it says nothing. */
+void pare_watch_machine(char *text, size_t size);
+
 /* What is measured: run() once is one unit of work. */
 struct pare_contender {
     void (*run)(void *self);

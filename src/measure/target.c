@@ -10,6 +10,7 @@
 #include "base/file.h"
 #include "base/hash.h"
 #include "measure/bench_kernels.h"
+#include "measure/stopwatch.h"
 #include "measure/target_parts.h"
 
 enum { MOST_BYTES = 1 << 20 };
@@ -345,7 +346,7 @@ int pare_target_names(char (*names)[PARE_TARGET_NAME], int max)
 void pare_target_use_host(char hash[40])
 {
     static struct pk_choice choices[1024];
-    char path[4096];
+    char path[4096], machine[256];
     struct pare_target *t = NULL;
     struct pare_file file;
     int n = 0, n_entries;
@@ -353,6 +354,12 @@ void pare_target_use_host(char hash[40])
     hash[0] = '\0';
     if (pare_target_path("host", path, sizeof path, NULL) != PARE_OK || !pare_is_file(path) ||
         pare_target_open(path, "host", &t, NULL) != PARE_OK) {
+        pk_set_choices(NULL, 0);
+        return;
+    }
+    pare_watch_machine(machine, sizeof machine);
+    if (machine[0] != '\0' && strcmp(machine, t->machine) != 0) { /* a home that several machines share */
+        pare_target_free(t);
         pk_set_choices(NULL, 0);
         return;
     }

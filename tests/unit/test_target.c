@@ -170,14 +170,22 @@ static void measured_times_choose_kernels(void **state)
     if (best != PK_AMX && best != PK_AVX512VNNI && best != PK_AVX512) {
         test_skip("no two kernels to choose from");
     }
+    struct pk_conv other = c; /* where the rule's own choice was measured, far away */
+    other.in_c = 64 << 10;
+    const struct pk_layer_kernel *now = pk_kernel_for(PK_CONV_U8S8, best, &c);
+    const enum pk_isa own = now == pk_kernel(PK_CONV_U8S8, PK_AMX) ? PK_AMX : now == pk_kernel(PK_CONV_U8S8, PK_AVX512VNNI) ? PK_AVX512VNNI : PK_AVX512;
     struct pk_choice choices[] = {{PK_CONV_U8S8, PK_AVX512, c, 1}, {PK_CONV_U8S8, PK_AVX2, c, 2},
-                                  {PK_CONV_F32, PK_AVX512, c, 2},  {PK_CONV_F32, PK_AVX2, c, 1}};
+                                  {PK_CONV_F32, PK_AVX512, c, 2},  {PK_CONV_F32, PK_AVX2, c, 1}, {PK_CONV_U8S8, own, other, 1}};
     const struct pk_layer_kernel *rule = pk_kernel_for(PK_CONV_U8S8, best, &c), *f32 = pk_kernel_for(PK_CONV_F32, best, &c);
     struct pk_conv far = c;
     far.out_c = 64 << 8;
-    pk_set_choices(choices, 4);
+    pk_set_choices(choices, own != PK_AVX512 ? 4 : 3); /* the rule's choice was not measured: it stays */
+    if (own != PK_AVX512) {
+        assert_ptr_equal(pk_kernel_for(PK_CONV_U8S8, best, &c), rule);
+    }
+    pk_set_choices(choices, 5);
     assert_string_equal(pk_kernel_for(PK_CONV_U8S8, best, &c)->name, "conv_u8s8_avx512");
-    assert_string_equal(pk_kernel_for(PK_CONV_U8S8, PK_AVX2, &c)->name, "conv_u8s8_avx2");
+    assert_string_equal(pk_kernel_for(PK_CONV_U8S8, PK_AVX2, &c)->name, "conv_u8s8_avx2"); /* never beyond what is asked for */
     assert_ptr_equal(pk_kernel_for(PK_CONV_F32, best, &c), f32);
     choices[1].us = 0.5f;
     assert_string_equal(pk_kernel_for(PK_CONV_U8S8, best, &c)->name, "conv_u8s8_avx2");
