@@ -46,17 +46,17 @@ struct direct {
 #define DIRECT_PLAIN(d, channel, sum, n) direct_plain(d, channel, sum, n)
 PK_INLINE void direct_plain(const struct direct *d, int channel, const vacc *sum, const int n)
 {
-    const struct plain p = plain_of(d->e->outs, d->pixel, channel, d->lanes);
-    if (d->count == n && plain_is_bare(&p)) {
+    const struct plain_f32 p = plain_f32_of(d->e->outs, d->pixel, channel, d->lanes);
+    if (d->count == n && plain_f32_is_bare(&p)) {
         PK_UNROLL
         for (int i = 0; i < n; i++)
-            plain_put_bare(&p, sum[i], i);
+            plain_f32_put_bare(&p, sum[i], i);
         return;
     }
     PK_UNROLL
     for (int i = 0; i < n; i++) {
         if (i < d->count) {
-            plain_put(&p, sum[i], i);
+            plain_f32_put(&p, sum[i], i);
         }
     }
 }
@@ -255,7 +255,7 @@ static void direct_run(const struct pk_conv *c, const T_X *x, const T_P *weights
                        .pitch = c->in_c,
                        .vector = c->kernel_h * c->kernel_w * DIRECT_LANES,
                        .e = e,
-                       .plain = plain_is(e),
+                       .plain = plain_f32_is(e),
                        .acc = acc};
     for (int first = 0; first < c->out_c; first += TOGETHER) {
         const int n = c->out_c - first < TOGETHER ? c->out_c - first : TOGETHER;

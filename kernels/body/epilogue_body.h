@@ -4,6 +4,8 @@
  * steps in registers.
  */
 
+#include "plain.h"
+
 /* One vector of channels of a tile. */
 struct column {
     const struct pk_epilogue *e;
@@ -228,8 +230,30 @@ PK_INLINE void column_i32(const struct column *c, const int most)
     }
 }
 
+/* A bias, a clamp and one float output: constants of a vector of channels stay in registers. */
+static void epilogue_plain(const struct pk_epilogue *e, const struct pk_tile *t)
+{
+    for (int at = 0; at < t->n; at += VL) {
+        const struct plain_f32 p = plain_f32_of(e->outs, t->pixel, t->channel + at, t->n - at);
+        const float *acc = (const float *)t->acc + at;
+        if (plain_f32_is_bare(&p)) {
+            for (int row = 0; row < t->rows; row++, acc += t->ld) {
+                plain_f32_put_bare(&p, v_load_all(acc), row);
+            }
+        } else {
+            for (int row = 0; row < t->rows; row++, acc += t->ld) {
+                plain_f32_put(&p, v_load_all(acc), row);
+            }
+        }
+    }
+}
+
 static void epilogue_f32(const struct pk_epilogue *e, const struct pk_tile *t)
 {
+    if (plain_f32_is(e)) {
+        epilogue_plain(e, t);
+        return;
+    }
     for (int at = 0; at < t->n; at += VL) {
         if (t->n - at >= VL) { /* that all lanes exist is a constant here, which spares the masks */
             const struct column whole = {e, t, at, t->channel + at, v_lanes(VL)};

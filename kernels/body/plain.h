@@ -5,7 +5,7 @@
 #ifndef PARE_PK_PLAIN_H
 #define PARE_PK_PLAIN_H
 
-struct plain {
+struct plain_f32 {
     vf m, b, lo, hi;
     bool scaled, half, whole; /* m counts; fp16 output; all lanes exist */
     vm lanes;
@@ -15,15 +15,15 @@ struct plain {
 };
 
 /* Is this epilogue a plain one? */
-PK_INLINE bool plain_is(const struct pk_epilogue *e)
+PK_INLINE bool plain_f32_is(const struct pk_epilogue *e)
 {
     return e->n_steps == 0 && e->n_outs == 1 && e->outs[0].type != PK_U8;
 }
 
 /* The outputs of a vector of channels from `pixel` on; `lanes` (1..VL) of them exist. */
-PK_INLINE struct plain plain_of(const struct pk_out *o, size_t pixel, int channel, int lanes)
+PK_INLINE struct plain_f32 plain_f32_of(const struct pk_out *o, size_t pixel, int channel, int lanes)
 {
-    struct plain p;
+    struct plain_f32 p;
     const ptrdiff_t at = (ptrdiff_t)pixel * o->pitch + channel;
     p.lanes = v_lanes(lanes);
     p.whole = lanes >= VL;
@@ -40,18 +40,18 @@ PK_INLINE struct plain plain_of(const struct pk_out *o, size_t pixel, int channe
 }
 
 /* Whole vectors of fp32 with a bias only: what remains is worth code of its own. */
-PK_INLINE bool plain_is_bare(const struct plain *p)
+PK_INLINE bool plain_f32_is_bare(const struct plain_f32 *p)
 {
     return p->whole && !p->half && !p->scaled;
 }
 
-PK_INLINE void plain_put_bare(const struct plain *p, vf sum, ptrdiff_t i)
+PK_INLINE void plain_f32_put_bare(const struct plain_f32 *p, vf sum, ptrdiff_t i)
 {
     v_store_all(p->single + i * p->pitch, v_clamp(v_add(sum, p->b), p->lo, p->hi));
 }
 
 /* Writes pixel i. */
-PK_INLINE void plain_put(const struct plain *p, vf sum, ptrdiff_t i)
+PK_INLINE void plain_f32_put(const struct plain_f32 *p, vf sum, ptrdiff_t i)
 {
     const vf t = p->scaled ? v_fma(sum, p->m, p->b) : v_add(sum, p->b);
     const vf u = v_clamp(t, p->lo, p->hi);

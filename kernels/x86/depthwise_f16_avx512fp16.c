@@ -46,12 +46,12 @@ PK_INLINE void plain_halves(const struct direct *d, int channel, const __m512h *
     for (int upper = 0; upper < 2; upper++) {
         const int lanes = d->lanes - upper * VL;
         if (lanes > 0) {
-            const struct plain p =
-                plain_of(d->e->outs, d->pixel, channel + upper * VL, lanes < VL ? lanes : VL);
+            const struct plain_f32 p =
+                plain_f32_of(d->e->outs, d->pixel, channel + upper * VL, lanes < VL ? lanes : VL);
             PK_UNROLL
             for (int i = 0; i < n; i++) {
                 if (i < d->count) {
-                    plain_put(&p, half_of(sum[i], upper), i);
+                    plain_f32_put(&p, half_of(sum[i], upper), i);
                 }
             }
         }
