@@ -104,6 +104,7 @@ struct pk_out {
 };
 
 #define PK_MAX_OUTS 4
+#define PK_MAX_STEPS 32
 
 /* An operand may be the very memory of an output of the same type (in-place residual add): every
  * element is read before it is written, once. */
@@ -113,7 +114,7 @@ struct pk_epilogue {
     /* [out_c] or NULL: acc -= weight_zero[c] * (sum of x_code over the taps of c's group) */
     const int32_t *weight_zero;
     const float *m, *b;         /* [out_c]; used with steps (m may be NULL in float kernels) */
-    int n_steps;
+    int n_steps;                /* 0..PK_MAX_STEPS */
     const struct pk_step *steps;
     int n_outs;                 /* 1..PK_MAX_OUTS */
     const struct pk_out *outs;
@@ -146,6 +147,10 @@ enum pk_family {
     PK_CONV_U8S8, PK_DEPTHWISE_U8S8, PK_FC_U8S8,
     PK_CONV_F16, PK_DEPTHWISE_F16, PK_FC_F16, /* operands fp16; sums: see the top */
     PK_CONV_F32, PK_DEPTHWISE_F32, PK_FC_F32,
+    /* The sums of U8S8 on weight codes that stay packed: 4 bits (-8..7), 2 bits (-2..1). pack takes
+     * int8_t all the same. */
+    PK_CONV_U8S4, PK_DEPTHWISE_U8S4, PK_FC_U8S4,
+    PK_CONV_U8S2, PK_DEPTHWISE_U8S2, PK_FC_U8S2,
     PK_FAMILY_COUNT
 };
 

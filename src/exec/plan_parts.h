@@ -26,6 +26,8 @@
 #define PLAN_MAX_STEPS                                                                             \
     (2 * PLAN_MAX_CHAIN + 1) /* each may be followed by the clamp of a file's grid */
 
+_Static_assert(PLAN_MAX_STEPS <= PK_MAX_STEPS, "epilogues are longer than the kernels take");
+
 /* A layer and the elementwise successors that run in its epilogue. */
 struct plan_group {
     int node;
@@ -69,7 +71,7 @@ struct plan_weights {
     struct plan_weights *next;
     const struct pare_graph *graph;
     int node;
-    enum pk_family family;
+    enum pk_family asked, family; /* by the level alone; the one that packs these codes */
     int w_bits; /* 16, 32, or 1..8; with a float family 1..8 means weight-only */
     int a_bits; /* of a method that looks at what the layer reads; else 0 */
     enum pk_isa isa;

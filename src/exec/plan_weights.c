@@ -53,6 +53,37 @@ static enum pk_family family_of(const struct pare_graph *g, int node, struct par
     return (enum pk_family)((int)base + (depthwise ? 1 : fc ? 2 : 0));
 }
 
+/* Are all codes within -half..half - 1? (A file's own 4-bit codes may be unsigned.) */
+static bool codes_fit(const struct pare_weight_codes *codes, int half)
+{
+    for (int64_t i = 0; i < codes->n_channels * codes->per_channel; i++) {
+        if (codes->codes[i] < -half || codes->codes[i] >= half) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* The family that keeps these codes packed, or the one of bytes. */
+static enum pk_family packed_family(enum pk_family bytes, int w_bits,
+                                    const struct pare_weight_codes *codes)
+{
+    const int kind = (int)bytes - PK_CONV_U8S8;
+    if (w_bits <= 2 && codes_fit(codes, 2)) {
+        return (enum pk_family)(PK_CONV_U8S2 + kind);
+    }
+    return w_bits <= 4 && codes_fit(codes, 8) ? (enum pk_family)(PK_CONV_U8S4 + kind) : bytes;
+}
+
+/* Where an instruction set has no packed kernel for a shape, bytes are the faster way. */
+static const struct pk_layer_kernel *choose_kernel(const struct plan_weights *w,
+                                                   const struct pk_conv *c)
+{
+    const struct pk_layer_kernel *kernel = pk_kernel_for(w->family, w->isa, c);
+    const bool portable = kernel == pk_kernel(w->family, PK_REF);
+    return portable && w->isa != PK_REF ? pk_kernel_for(w->asked, w->isa, c) : kernel;
+}
+
 /* One axis of one phase of a transposed convolution. */
 struct phase_axis {
     int first, step;        /* taps first, first + step, ... of the kernel */
@@ -148,7 +179,7 @@ static enum pare_status pack_call(struct plan_weights *w, struct plan_call_weigh
 {
     const struct pk_conv *c = &call->conv;
     const bool depthwise = w->graph->nodes[w->node].op == PARE_OP_DEPTHWISE;
-    call->kernel = pk_kernel_for(w->family, w->isa, c);
+    call->kernel = choose_kernel(w, c);
     call->packed_bytes = call->kernel->packed_size(c);
     if (call->packed_bytes == 0 || call->packed_bytes > SIZE_MAX / 2) {
         return pare_error(err, PARE_ERR_INTERNAL, w->graph->nodes[w->node].name,
@@ -345,6 +376,9 @@ static enum pare_status make_weights(struct plan_weights *w, const struct plan_w
     struct pare_weight_codes codes = {0};
     struct source source = {.family = w->family};
     enum pare_status status = load_source(w, wish, &temporary, &codes, &source, err);
+    if (status == PARE_OK && source.codes != NULL) {
+        w->family = packed_family(w->asked, w->w_bits, &codes);
+    }
     if (status == PARE_OK) {
         status = pack_all(w, conv, &source, err);
     }
@@ -364,7 +398,7 @@ enum pare_status plan_weights_get(struct pare_plan *p, int node, const struct pa
     const int a_bits = p->maker != NULL ? level.a_bits : 0;
     struct plan_weights *w;
     for (w = p->cache->first; w != NULL; w = w->next) {
-        if (w->graph == p->graph && w->node == node && w->family == family && w->isa == p->isa &&
+        if (w->graph == p->graph && w->node == node && w->asked == family && w->isa == p->isa &&
             w->w_bits == level.w_bits && w->a_bits == a_bits) {
             *weights = w;
             return PARE_OK;
@@ -378,7 +412,7 @@ enum pare_status plan_weights_get(struct pare_plan *p, int node, const struct pa
     p->cache->first = w;
     w->graph = p->graph;
     w->node = node;
-    w->family = family;
+    w->asked = w->family = family;
     w->w_bits = level.w_bits;
     w->a_bits = a_bits;
     w->isa = p->isa;

@@ -10,22 +10,33 @@
 
 bool kernel_case_is_depthwise(enum pk_family family)
 {
-    return family == PK_DEPTHWISE_U8S8 || family == PK_DEPTHWISE_F16 || family == PK_DEPTHWISE_F32;
+    return strncmp(pk_family_name(family), "depthwise", 9) == 0;
 }
 
 bool kernel_case_is_integer(enum pk_family family)
 {
-    return family == PK_CONV_U8S8 || family == PK_DEPTHWISE_U8S8 || family == PK_FC_U8S8;
+    return strstr(pk_family_name(family), "_u") != NULL;
 }
 
 static bool is_f16(enum pk_family family)
 {
-    return family == PK_CONV_F16 || family == PK_DEPTHWISE_F16 || family == PK_FC_F16;
+    return strstr(pk_family_name(family), "_f16") != NULL;
 }
 
-static bool is_fc(enum pk_family family)
+bool kernel_case_is_fc(enum pk_family family)
 {
-    return family == PK_FC_U8S8 || family == PK_FC_F16 || family == PK_FC_F32;
+    return strncmp(pk_family_name(family), "fc", 2) == 0;
+}
+
+/* Digits in the family's name: u<a>s<w>. */
+static int weight_bits(enum pk_family family)
+{
+    return strrchr(pk_family_name(family), 's')[1] - '0';
+}
+
+static int code_bits(enum pk_family family)
+{
+    return strrchr(pk_family_name(family), 'u')[1] - '0';
 }
 
 size_t kernel_case_x_size(enum pk_family family)
@@ -139,7 +150,7 @@ void kernel_case_random_shape(struct kernel_case *k)
     c->in_c = pick(k, ins, n_ins);
     c->out_c = pick(k, outs, n_outs);
     const int kind = kernel_case_int(k, 0, 9);
-    if (is_fc(k->family)) {
+    if (kernel_case_is_fc(k->family)) {
         pointwise_window(k, 1, kind < 8 ? 1 : kernel_case_int(k, 2, 9));
         c->in_c = kind < 4 ? c->in_c : kernel_case_int(k, 1, 700);
         return;
@@ -184,13 +195,14 @@ static float random_float(struct kernel_case *k, int denominator)
 
 static void fill_x(struct kernel_case *k, size_t n)
 {
+    const int most = kernel_case_is_integer(k->family) ? (1 << code_bits(k->family)) - 1 : 0;
     for (size_t i = 0; i < n; i++) {
         if (!kernel_case_is_integer(k->family)) {
             put_float(k, k->x, i, random_float(k, 4));
         } else if (k->values == KERNEL_EXTREME) {
-            ((uint8_t *)k->x)[i] = kernel_case_int(k, 0, 7) > 0 ? 255 : 0;
+            ((uint8_t *)k->x)[i] = (uint8_t)(kernel_case_int(k, 0, 7) > 0 ? most : 0);
         } else {
-            ((uint8_t *)k->x)[i] = (uint8_t)kernel_case_int(k, 0, 255);
+            ((uint8_t *)k->x)[i] = (uint8_t)kernel_case_int(k, 0, most);
         }
     }
 }
@@ -208,16 +220,23 @@ static void fill_weights(struct kernel_case *k)
     const size_t n = kernel_case_n_weights(k);
     const int zero_channel = kernel_case_int(k, 0, k->conv.out_c); /* out_c: none */
     const int low_channels = kernel_case_int(k, 2, 5);
-    const int lowest = kernel_case_int(k, -128, -127); /* kernels may treat a weight of -128 apart */
+    const int bits = kernel_case_is_integer(k->family) ? weight_bits(k->family) : 8;
+    const bool one_bit = bits == 1;
+    const int most = one_bit ? 1 : (1 << (bits - 1)) - 1, lowest = one_bit ? -1 : -most - 1;
+    /* kernels may treat a weight of -128 apart */
+    const int least = one_bit ? -1 : kernel_case_int(k, lowest, lowest + 1);
     for (size_t i = 0; i < n; i++) {
         const int channel = channel_of(k, i);
         const bool zero = channel == zero_channel;
         if (!kernel_case_is_integer(k->family)) {
             put_float(k, k->weights, i, zero ? 0 : random_float(k, 8));
         } else if (k->values == KERNEL_EXTREME) {
-            ((int8_t *)k->weights)[i] = zero ? 0 : (int8_t)(channel % low_channels == 0 ? lowest : 127);
+            ((int8_t *)k->weights)[i] = (int8_t)(zero ? 0 : channel % low_channels == 0 ? least : most);
         } else {
-            ((int8_t *)k->weights)[i] = zero ? 0 : (int8_t)kernel_case_int(k, lowest, 127);
+            ((int8_t *)k->weights)[i] = zero ? 0 : (int8_t)kernel_case_int(k, least, most);
+            if (one_bit && !zero) {
+                ((int8_t *)k->weights)[i] = ((int8_t *)k->weights)[i] < 0 ? -1 : 1;
+            }
         }
     }
 }
@@ -228,7 +247,8 @@ void kernel_case_random_values(struct kernel_case *k, enum kernel_values values)
     const size_t n = (size_t)c->in_h * (size_t)c->in_w * (size_t)c->in_c;
     const size_t size = kernel_case_x_size(k->family);
     k->values = values;
-    k->pad_code = values == KERNEL_EXTREME ? 255 : kernel_case_int(k, 0, 255);
+    const int most = kernel_case_is_integer(k->family) ? (1 << code_bits(k->family)) - 1 : 255;
+    k->pad_code = values == KERNEL_EXTREME ? most : kernel_case_int(k, 0, most);
     k->x = kernel_case_alloc(k, n * size, size);
     k->weights =
         kernel_case_alloc(k, kernel_case_n_weights(k) * kernel_case_w_size(k->family), size);

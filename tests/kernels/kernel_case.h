@@ -42,6 +42,7 @@ struct kernel_case {
 /* Elements of in_c * in_h * in_w, and so on, by family. */
 bool kernel_case_is_depthwise(enum pk_family family);
 bool kernel_case_is_integer(enum pk_family family);
+bool kernel_case_is_fc(enum pk_family family);
 /* Bytes of one element of x, of one weight. */
 size_t kernel_case_x_size(enum pk_family family);
 size_t kernel_case_w_size(enum pk_family family);

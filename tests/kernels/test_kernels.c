@@ -123,6 +123,7 @@ static const struct pk_conv large[] = {
     {1, 1, 5000, 1, 1, 70, 1, 1, 1, 1, 1, 1, 0, 0, 1},
     {3, 3, 1024, 1, 1, 65, 3, 3, 1, 1, 1, 1, 0, 0, 1},
     {1, 700, 24, 1, 700, 130, 1, 1, 1, 1, 1, 1, 0, 0, 1},
+    {1, 26, 1030, 1, 26, 600, 1, 1, 1, 1, 1, 1, 0, 0, 1},
 };
 static const struct pk_conv large_depthwise[] = {
     {40, 40, 64, 40, 40, 64, 5, 5, 1, 1, 1, 1, 2, 2, 64},
@@ -131,6 +132,43 @@ static const struct pk_conv large_depthwise[] = {
     {17, 17, 48, 17, 17, 96, 3, 3, 1, 1, 1, 1, 1, 1, 48},
 };
 
+/* Packing codes of few bits changes nothing but their place: the reference on bytes says the same. */
+static void packed_codes_mean_what_bytes_mean(void **state)
+{
+    static const struct {
+        enum pk_family packed, bytes;
+    } pairs[] = {{PK_CONV_U8S4, PK_CONV_U8S8}, {PK_DEPTHWISE_U8S4, PK_DEPTHWISE_U8S8},
+                 {PK_FC_U8S4, PK_FC_U8S8},     {PK_CONV_U8S2, PK_CONV_U8S8},
+                 {PK_FC_U8S2, PK_FC_U8S8},     {PK_DEPTHWISE_U8S2, PK_DEPTHWISE_U8S8}};
+    (void)state;
+    for (size_t i = 0; i < sizeof pairs / sizeof pairs[0]; i++) {
+        const struct entry bytes = {pairs[i].packed, PK_REF, reference(pairs[i].bytes)};
+        for (uint32_t seed = 0; seed < CASES / 10; seed++) {
+            struct kernel_case k;
+            kernel_case_init(&k, pairs[i].packed, seed);
+            kernel_case_random_shape(&k);
+            kernel_case_random_values(&k, seed % 4 == 0 ? KERNEL_EXTREME : KERNEL_EXACT);
+            kernel_case_random_epilogue(&k);
+            assert_true(check_exact(&k, &bytes, seed));
+            kernel_case_clear(&k);
+        }
+    }
+}
+
+/* A layer's packed weights take a half and a quarter of its bytes, where K fills whole vectors. */
+static void packed_codes_take_their_share_of_memory(void **state)
+{
+    (void)state;
+    const struct pk_conv *c = &large[1];
+    for (int i = 0; i < N_ENTRIES; i++) {
+        const enum pk_family f = entries[i].family;
+        if (f == PK_CONV_U8S4 || f == PK_CONV_U8S2) {
+            const size_t bytes = (size_t)c->in_c * (size_t)c->out_c;
+            assert_int_equal(entries[i].kernel->packed_size(c), f == PK_CONV_U8S4 ? bytes / 2 : bytes / 4);
+        }
+    }
+}
+
 static void large_shapes_equal_the_reference(void **state)
 {
     (void)state;
@@ -138,8 +176,7 @@ static void large_shapes_equal_the_reference(void **state)
               n_depthwise = sizeof large_depthwise / sizeof large_depthwise[0];
     for (int i = 0; i < N_ENTRIES; i++) {
         const bool depthwise = kernel_case_is_depthwise(entries[i].family);
-        const bool fc = entries[i].family == PK_FC_U8S8 || entries[i].family == PK_FC_F16 ||
-                        entries[i].family == PK_FC_F32;
+        const bool fc = kernel_case_is_fc(entries[i].family);
         for (int j = fc ? 3 : 0; usable(&entries[i]) && j < (fc          ? 4
                                                              : depthwise ? n_depthwise
                                                                          : n_dense);
@@ -251,6 +288,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(names_and_fallbacks_agree),
         cmocka_unit_test(every_kernel_equals_the_reference),
+        cmocka_unit_test(packed_codes_mean_what_bytes_mean),
+        cmocka_unit_test(packed_codes_take_their_share_of_memory),
         cmocka_unit_test(large_shapes_equal_the_reference),
         cmocka_unit_test(float_sums_are_within_the_stated_tolerance),
     };

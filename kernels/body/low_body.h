@@ -1,0 +1,346 @@
+/*
+ * low_body.h: layers whose weights stay packed in 4 or 2 bits. The including file defines first:
+ *   LOW_EXPAND(to, from, field, bits)  64 bytes of codes in field `field` of 64 stored bytes
+ *
+ * Dense layers, packed: per group, panels of 64 output channels in columns of 16 (the last panel has
+ * fewer columns); a panel is [steps / share][columns][64 bytes], share = 8 / bits. Field f of stored
+ * vector t of a column is the byte vector of step t * share + f, and that is [16 channels][4 of K]:
+ * the operand of one vpdpbusd and one row of an AMX tile of weights. Zero beyond K and beyond the
+ * last channel.
+ *
+ * A run expands a slice of output channels, small enough for the second cache, into scratch in the
+ * layout of a u8s8 kernel and calls that: so the cost of expanding is paid once for all pixels. A
+ * single pixel has nothing to pay it with: a LOW_ROW kernel expands in registers.
+ *
+ * Depthwise layers, packed: what the u8s8 kernel packs per vector of channels, without its ones.
+ */
+#ifndef PARE_PK_LOW_BODY_H
+#define PARE_PK_LOW_BODY_H
+
+#include "../ref/low.h"
+
+#include <string.h>
+
+/* Not every file needs every function. */
+#define PK_SELDOM __attribute__((unused))
+
+enum {
+    LOW_COLUMN = 16,          /* channels of a column */
+    LOW_PANEL = 64,           /* channels of a panel */
+    LOW_SLICE = 512 << 10,    /* bytes of expanded weights at a time: a quarter of a 2 MiB L2 */
+    LOW_VECTOR_BYTES = 16384  /* of a depthwise layer's packed vector of channels; more: declined */
+};
+
+struct low_plan {
+    size_t k, n;          /* products per sum, output channels of a group */
+    size_t stored;        /* stored vectors of a column */
+    size_t columns;       /* of a group */
+};
+
+PK_INLINE struct low_plan low_plan_of(const struct pk_conv *c, size_t share)
+{
+    struct low_plan p;
+    p.k = (size_t)c->kernel_h * (size_t)c->kernel_w * (size_t)(c->in_c / c->groups);
+    p.n = (size_t)(c->out_c / c->groups);
+    p.stored = (p.k + 4 * share - 1) / (4 * share);
+    p.columns = (p.n + LOW_COLUMN - 1) / LOW_COLUMN;
+    return p;
+}
+
+PK_INLINE size_t low_packed_size(const struct pk_conv *c, size_t share)
+{
+    const struct low_plan p = low_plan_of(c, share);
+    return (size_t)c->groups * p.columns * p.stored * 64;
+}
+
+/* Columns of the panel that begins at column `first`. */
+PK_INLINE size_t low_columns(const struct low_plan *p, size_t first)
+{
+    const size_t most = LOW_PANEL / LOW_COLUMN;
+    return p->columns - first < most ? p->columns - first : most;
+}
+
+PK_SELDOM static void low_pack(const struct pk_conv *c, const int8_t *weights, int bits, uint8_t *packed)
+{
+    const size_t share = (size_t)(8 / bits);
+    const struct low_plan p = low_plan_of(c, share);
+    for (size_t g = 0; g < (size_t)c->groups; g++, weights += p.n * p.k) {
+        for (size_t first = 0; first < p.columns; first += LOW_PANEL / LOW_COLUMN) {
+            const size_t columns = low_columns(&p, first);
+            for (size_t i = 0; i < p.stored * columns * 64; i++) {
+                const size_t t = i / (columns * 64), lane = i % 64;
+                const size_t n = (first + i / 64 % columns) * LOW_COLUMN + lane / 4;
+                uint8_t byte = 0;
+                for (size_t f = 0; f < share; f++) {
+                    const size_t k = (t * share + f) * 4 + lane % 4;
+                    const int code = n < p.n && k < p.k ? weights[n * p.k + k] : 0;
+                    byte = pk_low_set(byte, bits, f, code);
+                }
+                *packed++ = byte;
+            }
+        }
+    }
+}
+
+/* One column: `steps` vectors of 64 bytes, `apart` bytes apart in `to`, from stored vectors
+ * `pitch` bytes apart. */
+PK_INLINE void low_expand_column(const uint8_t *from, size_t pitch, size_t steps, int8_t *to,
+                                 size_t apart, const int bits)
+{
+    const size_t share = (size_t)(8 / bits), whole = steps / share;
+    for (size_t t = 0; t < whole; t++, from += pitch) {
+        PK_UNROLL
+        for (size_t f = 0; f < share; f++, to += apart) {
+            LOW_EXPAND(to, from, f, bits);
+        }
+    }
+    for (size_t f = 0; f < steps % share; f++, to += apart) {
+        LOW_EXPAND(to, from, f, bits);
+    }
+}
+
+/* Expands panel by panel. tiles: in the layout of the AMX kernel, K rounded up to 64, column by
+ * column; else that of the vector kernels, K rounded up to 4, panel by panel. Returns the end. */
+PK_INLINE int8_t *low_expand(const struct low_plan *p, const uint8_t *from, size_t first,
+                             size_t last, int8_t *to, const bool tiles, const int bits)
+{
+    const size_t steps = (p->k + 3) / 4, all = tiles ? (steps + 15) / 16 * 16 : steps;
+    from += first * p->stored * 64;
+    while (first < last) {
+        const size_t columns = low_columns(p, first);
+        for (size_t j = 0; j < columns; j++) {
+            int8_t *column = to + j * (tiles ? all : 1) * 64;
+            low_expand_column(from + j * 64, columns * 64, steps, column,
+                              tiles ? 64 : columns * 64, bits);
+            if (tiles) {
+                memset(column + steps * 64, 0, (all - steps) * 64);
+            }
+        }
+        from += columns * p->stored * 64;
+        to += columns * all * 64;
+        first += columns;
+    }
+    return to;
+}
+
+/* Output channels that are expanded at once: a multiple of a panel; all with groups. */
+PK_INLINE int low_slice(const struct pk_conv *c, const struct pk_layer_kernel *base)
+{
+    const size_t all = base->packed_size(c), panels = ((size_t)c->out_c + LOW_PANEL - 1) / LOW_PANEL;
+    if (c->groups > 1 || all <= LOW_SLICE) {
+        return c->out_c;
+    }
+    const size_t fit = LOW_SLICE / (all / panels);
+    const size_t take = (fit < 1 ? 1 : fit) * LOW_PANEL;
+    return take < (size_t)c->out_c ? (int)take : c->out_c;
+}
+
+PK_INLINE size_t low_scratch_size(const struct pk_conv *c, const struct pk_layer_kernel *base)
+{
+    struct pk_conv part = *c;
+    part.out_c = low_slice(c, base);
+    const size_t own = pk_round_up(base->packed_size(&part), 64), whole = base->scratch_size(&part);
+    part.out_c = c->out_c % part.out_c;
+    const size_t rest = part.out_c > 0 ? base->scratch_size(&part) : 0;
+    return own + (whole > rest ? whole : rest);
+}
+
+/* An epilogue whose channel 0 is another's channel `at`. */
+struct low_epilogue {
+    struct pk_epilogue e;
+    struct pk_step steps[PK_MAX_STEPS];
+    struct pk_out outs[PK_MAX_OUTS];
+};
+
+PK_INLINE void *low_shift(const void *data, enum pk_type type, int at)
+{
+    const size_t size = type == PK_U8 ? 1 : type == PK_F16 ? 2 : 4;
+    return (void *)((uintptr_t)data + (size_t)at * size);
+}
+
+PK_SELDOM static void low_epilogue_from(const struct pk_epilogue *e, int at, struct low_epilogue *to)
+{
+    to->e = *e;
+    to->e.bias_i32 = e->bias_i32 != NULL ? e->bias_i32 + at : NULL;
+    to->e.weight_zero = e->weight_zero != NULL ? e->weight_zero + at : NULL;
+    to->e.m = e->m != NULL ? e->m + at : NULL;
+    to->e.b = e->b != NULL ? e->b + at : NULL;
+    to->e.steps = to->steps;
+    to->e.outs = to->outs;
+    for (int i = 0; i < e->n_steps; i++) {
+        struct pk_step *s = &to->steps[i];
+        *s = e->steps[i];
+        s->vec = s->vec != NULL ? s->vec + at : NULL;
+        s->operand = s->operand != NULL ? low_shift(s->operand, s->type, at) : NULL;
+    }
+    for (int i = 0; i < e->n_outs; i++) {
+        struct pk_out *o = &to->outs[i];
+        *o = e->outs[i];
+        o->data = low_shift(o->data, o->type, at);
+        o->m = o->m != NULL ? o->m + at : NULL;
+        o->b = o->b != NULL ? o->b + at : NULL;
+    }
+}
+
+/* What every dense run has. */
+struct low_work {
+    const struct pk_conv *c;
+    const void *x;
+    int pad_code;
+    const uint8_t *packed;
+    const struct pk_epilogue *e;
+    char *scratch;
+};
+
+PK_INLINE void low_run(const struct low_work *w, const struct pk_layer_kernel *base,
+                       const bool tiles, const int bits)
+{
+    const struct pk_conv *c = w->c;
+    const struct low_plan p = low_plan_of(c, (size_t)(8 / bits));
+    struct pk_conv part = *c;
+    part.out_c = low_slice(c, base);
+    int8_t *expanded = (int8_t *)w->scratch;
+    void *scratch = w->scratch + pk_round_up(base->packed_size(&part), 64);
+    if (part.out_c == c->out_c) {
+        int8_t *to = expanded;
+        for (size_t g = 0; g < (size_t)c->groups; g++) {
+            to = low_expand(&p, w->packed + g * p.columns * p.stored * 64, 0, p.columns, to, tiles,
+                            bits);
+        }
+        base->run(c, w->x, w->pad_code, expanded, w->e, scratch);
+        return;
+    }
+    const int slice = part.out_c;
+    for (int first = 0; first < c->out_c; first += slice) {
+        struct low_epilogue e;
+        part.out_c = c->out_c - first < slice ? c->out_c - first : slice;
+        low_epilogue_from(w->e, first, &e);
+        low_expand(&p, w->packed, (size_t)first / LOW_COLUMN,
+                   ((size_t)first + (size_t)part.out_c + LOW_COLUMN - 1) / LOW_COLUMN, expanded,
+                   tiles, bits);
+        base->run(&part, w->x, w->pad_code, expanded, &e.e, scratch);
+    }
+}
+
+/* ---- depthwise ---- */
+
+/* One vector of 16 channels as a layer of its own. */
+PK_INLINE struct pk_conv low_vector(const struct pk_conv *c)
+{
+    struct pk_conv one = *c;
+    one.in_c = one.out_c = one.groups = LOW_COLUMN;
+    return one;
+}
+
+/* Bytes of a vector of channels as the u8s8 kernel packs it, without ones; 0: declined. */
+PK_INLINE size_t low_vector_bytes(const struct pk_conv *c, const struct pk_layer_kernel *base)
+{
+    const struct pk_conv one = low_vector(c);
+    const size_t bytes = base->packed_size(&one) / 2;
+    const size_t taps = (size_t)c->kernel_h * (size_t)c->kernel_w * LOW_COLUMN;
+    return bytes > LOW_VECTOR_BYTES || taps > LOW_VECTOR_BYTES ? 0 : bytes;
+}
+
+PK_INLINE size_t low_depthwise_size(const struct pk_conv *c, const struct pk_layer_kernel *base,
+                                    const int bits)
+{
+    const size_t bytes = low_vector_bytes(c, base), vectors = ((size_t)c->out_c + 15) / LOW_COLUMN;
+    return vectors * pk_round_up(bytes, 64 * (size_t)(8 / bits)) / (size_t)(8 / bits);
+}
+
+/* Weights of 16 channels from `first` on, packed with their ones. */
+PK_SELDOM static void low_vector_pack(const struct pk_conv *c, const struct pk_layer_kernel *base,
+                            const int8_t *weights, int first, int8_t *packed)
+{
+    const struct pk_conv one = low_vector(c);
+    int8_t own[LOW_VECTOR_BYTES];
+    const int taps = c->kernel_h * c->kernel_w;
+    for (int t = 0; t < taps; t++) {
+        for (int i = 0; i < LOW_COLUMN; i++) {
+            const bool exists = weights != NULL && first + i < c->out_c;
+            own[t * LOW_COLUMN + i] = exists ? weights[t * c->out_c + first + i] : 0;
+        }
+    }
+    base->pack(&one, own, packed);
+}
+
+PK_SELDOM static void low_depthwise_pack(const struct pk_conv *c, const struct pk_layer_kernel *base,
+                               const int8_t *weights, int bits, uint8_t *packed)
+{
+    _Alignas(64) int8_t bytes[2 * LOW_VECTOR_BYTES];
+    const size_t n = low_vector_bytes(c, base), share = (size_t)(8 / bits), block = 64 * share;
+    for (int first = 0; first < c->out_c; first += LOW_COLUMN) {
+        low_vector_pack(c, base, weights, first, bytes);
+        for (size_t at = 0; at < n; at += block) {
+            for (size_t i = 0; i < 64; i++) {
+                uint8_t byte = 0;
+                for (size_t f = 0; f < share && at + f * 64 + i < n; f++) {
+                    byte = pk_low_set(byte, bits, f, bytes[at + f * 64 + i]);
+                }
+                *packed++ = byte;
+            }
+        }
+    }
+}
+
+PK_INLINE size_t low_depthwise_scratch(const struct pk_conv *c, const struct pk_layer_kernel *base)
+{
+    return pk_round_up(base->packed_size(c), 64) + base->scratch_size(c);
+}
+
+PK_INLINE void low_depthwise_run(const struct low_work *w, const struct pk_layer_kernel *base,
+                                 const int bits)
+{
+    const size_t n = low_vector_bytes(w->c, base), share = (size_t)(8 / bits), block = 64 * share;
+    const size_t stored = pk_round_up(n, block) / share;
+    const size_t vectors = ((size_t)w->c->out_c + 15) / LOW_COLUMN;
+    int8_t *to = (int8_t *)w->scratch;
+    for (size_t v = 0; v < vectors; v++, to += n) {
+        low_expand_column(w->packed + v * stored, 64, n / 64, to, 64, bits);
+    }
+    if (w->e->weight_zero != NULL) { /* the ones of every vector are alike */
+        _Alignas(64) int8_t bytes[2 * LOW_VECTOR_BYTES];
+        low_vector_pack(w->c, base, NULL, 0, bytes);
+        for (size_t v = 0; v < vectors; v++, to += n) {
+            memcpy(to, bytes + n, n);
+        }
+    }
+    base->run(w->c, w->x, w->pad_code, w->scratch,
+              w->e, w->scratch + pk_round_up(base->packed_size(w->c), 64));
+}
+
+/* ---- tables ---- */
+
+#define LOW_TABLE(name, bytes, pack_call, scratch_bytes, run_call)                                 \
+    static size_t size_##name(const struct pk_conv *c)                                             \
+    {                                                                                              \
+        return bytes;                                                                              \
+    }                                                                                              \
+    static void pack_##name(const struct pk_conv *c, const void *weights, void *packed)            \
+    {                                                                                              \
+        pack_call;                                                                                 \
+    }                                                                                              \
+    static size_t scratch_##name(const struct pk_conv *c)                                          \
+    {                                                                                              \
+        return scratch_bytes;                                                                      \
+    }                                                                                              \
+    static void run_##name(const struct pk_conv *c, const void *x, int pad_code,                   \
+                             const void *packed, const struct pk_epilogue *e, void *scratch)       \
+    {                                                                                              \
+        const struct low_work w = {c, x, pad_code, packed, e, scratch};                            \
+        run_call;                                                                                  \
+    }                                                                                              \
+    const struct pk_layer_kernel pk_##name = {#name, size_##name, pack_##name,                     \
+                                                scratch_##name, run_##name};
+
+#define LOW_DENSE(name, bits, base, tiles)                                                         \
+    LOW_TABLE(name, base.packed_size(c) == 0 ? 0 : low_packed_size(c, 8 / (bits)),  \
+                       low_pack(c, weights, bits, packed), low_scratch_size(c, &base),             \
+                       low_run(&w, &base, tiles, bits))
+#define LOW_DEPTHWISE(name, bits, base)                                                            \
+    LOW_TABLE(                                                                                     \
+        name, base.packed_size(c) == 0 ? 0 : low_depthwise_size(c, &base, bits),             \
+        low_depthwise_pack(c, &base, weights, bits, packed), low_depthwise_scratch(c, &base),      \
+        low_depthwise_run(&w, &base, bits))
+
+#endif
