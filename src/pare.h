@@ -202,7 +202,7 @@ uint64_t pare_front_start(struct pare_front *f, const char *verb, const void *js
 bool pare_front_result(struct pare_front *f, uint64_t id, const void **json, enum pare_status *status,
                        struct pare_error *err);
 /* What a verb would cost from what is not measured yet, nothing being started: seconds (0 = all is known), and in words
- * ("48 jobs, about 0:25 on 2 workers"). NaN for what measures nothing, or before the pipeline is described. */
+ * ("48 jobs, about 0:25 on 2 workers"; "guessed" where nothing of the kind was measured in this session yet). NaN for what measures nothing, or before the pipeline is described. */
 double pare_front_price(struct pare_front *f, const char *verb, const void *json_args, char *text, size_t size);
 /* The same of a command line; point as for pare_front_command. */
 double pare_front_price_line(struct pare_front *f, const char *line, int point, char *text, size_t size);

@@ -75,6 +75,12 @@ void pare_ui_refresh_state(struct pare_ui *ui)
     ui->st = ui->host.state(ui->host.user);
     const struct pare_state *st = ui->st;
     int point = -1;
+    if (!ui->settled && !st->loading) { /* only now it is known whether there is an accuracy */
+        ui->settled = true;
+        if (st->bare && ui->scatter.quantity[1] == PARE_Q_ACCURACY) {
+            ui->scatter.quantity[1] = PARE_Q_BYTES;
+        }
+    }
     if (st->n_runs > ui->n_runs_seen && st->runs[st->n_runs - 1].n_points > 0) {
         point = best_of_run(ui, st->n_runs - 1);
         ui->n_runs_seen = point >= 0 ? st->n_runs : ui->n_runs_seen;

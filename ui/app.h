@@ -91,7 +91,7 @@ struct pare_ui {
     enum pare_theme_kind theme;
     enum pare_view view;
     int focus;
-    bool dirty, quit, suspend, redraw, mouse;
+    bool dirty, quit, suspend, redraw, mouse, settled;
     uint64_t drawn_version;
     int n_runs_seen;
 

@@ -247,9 +247,8 @@ double front_price_flow(struct pare_front *f, struct front_flow *flow, char *tex
     if (p.jobs == 0) {
         snprintf(text, size, "nothing is to be measured for it");
     } else {
-        snprintf(text, size, "%d %s, about %d:%02d on %d %s%s", p.jobs, p.jobs == 1 ? "job" : "jobs", minutes, rest,
-                 pare_sched_compute(f->sched), pare_sched_compute(f->sched) == 1 ? "worker" : "workers",
-                 measured ? "" : " (a guess: nothing of the kind was measured yet)");
+        snprintf(text, size, "%d %s, %s %d:%02d on %d %s", p.jobs, p.jobs == 1 ? "job" : "jobs", measured ? "about" : "guessed",
+                 minutes, rest, pare_sched_compute(f->sched), pare_sched_compute(f->sched) == 1 ? "worker" : "workers");
     }
     return known ? seconds : NAN;
 }

@@ -80,7 +80,7 @@ wait_for 'matches no layer' 20 "a pin of nothing"
 
 # solve: measured points come while it works
 keys s
-wait_for 'about [0-9]+:[0-9]+ on [0-9]+ worker' 20 "the price before long work"
+wait_for '(about|guessed) [0-9]+:[0-9]+ on [0-9]+ workers?; ENTER starts' 20 "the price before long work"
 keys Enter
 wait_for 'accuracy [0-9.]+ ± [0-9.]+ %' 240 "a measured accuracy" || exit 1
 tries=0
