@@ -335,6 +335,9 @@ void cli_print_solve(const json_t *json)
            pare_json_get_string(json, "status", ""), pare_json_get_real(json, "gap"), 1e3 * pare_json_get_real(json, "seconds"),
            (long long)pare_json_get_int(json, "evaluations", 0));
     print_tried(json_object_get(json, "tried"));
+    if (pare_json_get_string(json, "gain", "")[0] != '\0') {
+        printf("beside earlier answers: %s\n", pare_json_get_string(json, "gain", ""));
+    }
     print_rounds(json_object_get(json, "rounds"), json_object_get(json, "proxies"));
     printf("%-10s %10s %-15s %10s\n", "", "predicted", "", "measured");
     printf("%-10s %10s %-15s %10s %s; below %.2f with 95 %%; %s, %lld samples\n", "drop %",

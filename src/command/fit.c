@@ -65,6 +65,21 @@ static int fit_pairs(struct pare_front *f, struct front_fitted *pairs)
     return n;
 }
 
+/* Equal losses have one value in a function: their mean. */
+static void average_ties(const double *x, double *y, const double *weights, int n)
+{
+    for (int i = 0, end; i < n; i = end) {
+        double sum = 0, total = 0;
+        for (end = i; end < n && x[end] == x[i]; end++) {
+            sum += weights[end] * y[end];
+            total += weights[end];
+        }
+        for (int k = i; k < end && total > 0; k++) {
+            y[k] = sum / total;
+        }
+    }
+}
+
 void front_fit(struct pare_front *f)
 {
     size_t room = (size_t)f->n_points + 1;
@@ -82,6 +97,7 @@ void front_fit(struct pare_front *f)
         y[i] = pairs[i].drop > 0 ? pairs[i].drop : 0;
         weights[i] = pairs[i].weight;
     }
+    average_ties(x, y, weights, n);
     pare_isotonic(x, y, weights, n, fitted);
     for (int i = 0; i < n; i++) {
         pairs[i].fitted = fitted[i];

@@ -80,6 +80,9 @@ bool flow_try_again(struct pare_front *f, struct front_flow *flow, const struct 
 /* How far a measured point is over its budgets: the largest of drop / max_drop and latency / max_latency; <= 1 is within,
  * 0 when there is neither. */
 double flow_over(const struct front_budget *b, const struct front_point *p);
+/* What the answer gained, in words: against the best point of earlier runs that holds the same budgets and pins when
+ * measured. "" when there is none. */
+void flow_say_gain(const struct pare_front *f, const struct front_flow *flow, char *text, size_t size);
 /* Fills flow->err: what was asked and cannot be had, predicted or measured, and by how much. */
 void flow_say_infeasible(struct pare_front *f, struct front_flow *flow, const struct front_budget *b);
 void flow_say_over(struct pare_front *f, struct front_flow *flow, const struct front_budget *b, enum pare_status status);

@@ -49,10 +49,11 @@ bool flow_try_again(struct pare_front *f, struct front_flow *flow, const struct 
     if (flow->best < 0 || over <= 1 || over < best) {
         flow->best = point;
     }
-    if (over <= 1 || flow->round >= FRONT_MAX_ROUNDS) {
+    const bool drops = ratio(judged_drop(b, p), b->max_drop) > 1;
+    if (over <= 1 || flow->round >= FRONT_MAX_ROUNDS || (drops && !(p->loss_sum > 0))) { /* nothing is less than no loss */
         return false;
     }
-    if (ratio(judged_drop(b, p), b->max_drop) > 1) {
+    if (drops) {
         /* never past its own loss: the answer is cut off even where the fit says otherwise */
         double factor = b->max_drop / judged_drop(b, p);
         flow->max_loss = p->loss_sum * (factor < 0.5 ? 0.5 : factor > 0.95 ? 0.95 : factor);
@@ -104,4 +105,65 @@ void flow_say_over(struct pare_front *f, struct front_flow *flow, const struct f
                    p->latency[1] - b->max_latency, why);
     }
     snprintf(f->solver, sizeof f->solver, "%s", flow->err.message);
+}
+
+/* ---- the gain ---- */
+
+/* The figure that is minimised, measured; NaN when it is not. */
+static double measured_objective(const struct pare_front *f, const struct front_budget *b, const struct front_point *p)
+{
+    switch (b->minimize) {
+    case PARE_COST_LOSS: return p->search.figures.drop;
+    case PARE_COST_LATENCY: return p->latency[1];
+    case PARE_COST_BYTES: return front_bytes(f, p->levels);
+    default: return front_bitops(f, p->levels);
+    }
+}
+
+/* Would the solver be allowed to answer with this point, as far as was measured? */
+static bool holds(const struct pare_front *f, const struct front_budget *b, const struct front_point *p)
+{
+    for (int i = 0; i < f->n_layers; i++) {
+        const struct front_layer *l = &f->layers[i];
+        const bool pinned = b->use_pins && l->pin_lo >= 0;
+        if (pinned ? p->levels[i] < l->pin_lo || p->levels[i] > l->pin_hi : p->levels[i] > l->keep) {
+            return false;
+        }
+    }
+    return !(isfinite(b->max_drop) && !isfinite(p->search.figures.drop)) &&
+           !(isfinite(b->max_latency) && !isfinite(p->latency[1])) && flow_over(b, p) <= 1 &&
+           !(front_bytes(f, p->levels) > b->max_bytes) && !(front_bitops(f, p->levels) > b->max_bitops);
+}
+
+void flow_say_gain(const struct pare_front *f, const struct front_flow *flow, char *text, size_t size)
+{
+    const struct front_budget b = flow_budget(f, flow->args);
+    const struct front_point *best = NULL, *answer = flow->best >= 0 ? &f->points[flow->best] : NULL;
+    text[0] = '\0';
+    for (int i = 0; answer != NULL && i < f->n_points; i++) {
+        const struct front_point *p = &f->points[i];
+        const double mine = measured_objective(f, &b, p);
+        if (p->run < answer->run && p->search.samples >= answer->search.samples && isfinite(mine) && holds(f, &b, p) &&
+            (best == NULL || mine < measured_objective(f, &b, best))) {
+            best = p;
+        }
+    }
+    const double now = answer != NULL ? measured_objective(f, &b, answer) : NAN;
+    const double before = best != NULL ? measured_objective(f, &b, best) : NAN;
+    if (!isfinite(now) || !isfinite(before)) {
+        return;
+    }
+    char name[96];
+    const struct front_run *run = &f->runs[best->run];
+    if (strcmp(run->method, "uniform") == 0 && best->number <= f->n_levels) {
+        snprintf(name, sizeof name, "%s", f->level_alias[best->number - 1]);
+    } else {
+        snprintf(name, sizeof name, "%s:%d", run->name, best->number);
+    }
+    if (b.minimize == PARE_COST_LOSS) {
+        snprintf(text, size, "drops %.2f points %s than %s", 100 * fabs(before - now), now <= before ? "less" : "more", name);
+    } else if (before > 0) {
+        snprintf(text, size, "%.1f %% %s %s than %s", 100 * fabs(1 - now / before), now <= before ? "less" : "more",
+                 pare_cost_name(b.minimize), name);
+    }
 }

@@ -185,6 +185,11 @@ json_t *flow_solve_json(const struct pare_front *f, const struct front_flow *flo
         json_object_set(root, "rounds", flow->rounds);
         json_object_set(root, "proxies", json_object_get(flow->answer, "proxies"));
     }
+    char gain[160];
+    flow_say_gain(f, flow, gain, sizeof gain);
+    if (flow->evaluations > 0 && gain[0] != '\0') {
+        json_object_set_new(root, "gain", json_string(gain));
+    }
     if (flow->tried != NULL) {
         json_object_set(root, "tried", flow->tried);
     }

@@ -244,8 +244,10 @@ void flow_end_solve(struct pare_front *f, struct front_flow *flow)
                         pare_json_get_string(flow->answer, "method", "exact"), status, isfinite(gap) ? gap : 0.0,
                         1000 * flow->solve_seconds);
     if (flow->evaluations > 0 && g != NULL && isfinite(g->drop) && used > 0 && used < (int)sizeof f->solver) {
-        snprintf(f->solver + used, sizeof f->solver - (size_t)used, "; drop %.2f measured, below %.2f with 95 %%",
-                 100 * g->drop, 100 * g->drop_upper);
+        char gain[160];
+        flow_say_gain(f, flow, gain, sizeof gain);
+        snprintf(f->solver + used, sizeof f->solver - (size_t)used, "%s%s; drop %.2f measured, below %.2f with 95 %%",
+                 gain[0] != '\0' ? "; " : "", gain, 100 * g->drop, 100 * g->drop_upper);
     }
     flow_end(f, flow, PARE_OK, flow_solve_json(f, flow));
 }

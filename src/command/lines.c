@@ -574,7 +574,14 @@ int pare_front_complete(struct pare_front *f, const char *line, const char **wor
 {
     const char *last = strrchr(line, ' ');
     int n = 0;
-    if (last == NULL) {
+    if (strncmp(line, "budget ", 7) == 0 || strncmp(line, "minimize ", 9) == 0) {
+        for (int c = 0; last == strchr(line, ' ') && c < PARE_COST_COUNT && n < max; c++) {
+            const char *name = pare_cost_name((enum pare_figure_id)c);
+            if (strncmp(name, last + 1, strlen(last + 1)) == 0) {
+                words[n++] = name;
+            }
+        }
+    } else if (last == NULL) {
         for (int i = 0; i < pare_command_count() && n < max; i++) {
             if (strncmp(pare_command_info(i)->name, line, strlen(line)) == 0) {
                 words[n++] = pare_command_info(i)->name;
@@ -619,7 +626,8 @@ void pare_front_explain_cell(struct pare_front *f, int layer, int level, char *t
     snprintf(text, size,
              "%s at %s\n"
              "drop and loss: measured on %d samples of the search split, this layer lowered, all others fp32;\n"
-             "  loss = mean KL of the final decision against fp32; drop paired with fp32, exact 95 %% interval\n"
+             "  loss = mean KL of the final decision against fp32 (where it is no class: its relative squared error);\n"
+             "  drop paired with fp32 on the same samples, 95 %% interval\n"
              "RMSE: the layer's own error (both paths read the same quantized input), %d samples\n"
              "latency: median of one call in place, uniform profile, kernel %s, on this host (%s), pinned, 1 thread\n"
              "calibration: min-max over %d samples; row %s",

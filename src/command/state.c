@@ -227,6 +227,13 @@ static void build_reference(struct pare_front *f, struct pare_state *s)
         if (f->metric == PARE_METRIC_TOP1) {
             pare_interval_proportion(e->reference_right, e->labelled, &low, &high);
         }
+        for (int i = 0; i < f->n_points && f->metric != PARE_METRIC_TOP1; i++) { /* fp32 measured as any other */
+            const struct front_point *p = &f->points[i];
+            if (levels != NULL && memcmp(p->levels, levels, (size_t)f->n_layers) == 0 && isfinite(p->search.figures.low)) {
+                low = p->search.figures.low;
+                high = p->search.figures.high;
+            }
+        }
         s->fp32_accuracy = measured(e->figures.reference, low, high);
     }
     if (s->fp32_latency.kind == PARE_FIGURE_NONE && f->profiled && levels != NULL) {
