@@ -10,7 +10,8 @@
  *   PK_EPILOGUE                 the epilogue function
  *   CONV_NAME, FC_NAME          tables pk_<name>
  * Or, where sums do not come lane by lane from broadcasts, instead of the vacc line:
- *   OWN_TILES                   a header that defines all_tiles from functions of type tile_fn
+ *   OWN_TILES                   a header that defines all_tiles from functions of type tile_fn, or
+ *   CONV_TILES()                the same as a macro
  * Where they are not 0:
  *   A_OFFSET                    a panel holds code - A_OFFSET; then it is always a copy
  *   HEAD                        elements per channel before each panel of packed weights, filled by
@@ -47,7 +48,9 @@ struct tiles {
     tile_fn *many, *some, *one; /* rows, few, 1 */
 };
 
-#ifdef OWN_TILES
+#if defined CONV_TILES
+CONV_TILES()
+#elif defined OWN_TILES
 #include OWN_TILES
 #else
 /* mr rows of lda bytes each times nv vectors: acc[mr][WIDE] = a * w over `groups` steps of

@@ -152,7 +152,6 @@ PK_INLINE void promote(float *acc, __m512 sum, bool first)
         } while (groups > 0);                                                                      \
     }
 
-#define OWN_TILES
 #define CONV_TILES()                                                                               \
     TILE(tile_6x4, 6, 4)                                                                           \
     TILE(tile_2x4, 2, 4)                                                                           \
