@@ -53,6 +53,7 @@ grep -q '3 models, 27 layers' "$work/out" || fail "tail shows no log"
 tail=$!
 sleep 1
 code 0 "$pare" session stop "$p"
+for _ in $(seq 100); do kill -0 "$pid" 2>/dev/null || break; sleep 0.1; done # its lock is gone; it may still be tidying up
 kill -0 "$pid" 2>/dev/null && [ "$(ps -o stat= -p "$pid" | cut -c1)" != Z ] && fail "stopped and still there"
 for _ in $(seq 50); do kill -0 $tail 2>/dev/null || break; sleep 0.1; done
 kill -0 $tail 2>/dev/null && { fail "tail does not end"; kill $tail; }

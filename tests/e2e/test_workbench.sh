@@ -205,6 +205,7 @@ sleep 1.5
 lives "$front" || fail "--detach: gone with its terminal"
 "$pare" session list | grep -q "process $front" || fail "--detach: not in the list"
 "$pare" session stop sample_pipelines/hand_gesture >"$work/stop" 2>&1 || fail "--detach: stop: $(cat "$work/stop")"
+for _ in $(seq 100); do lives "$front" || break; sleep 0.1; done # its lock is gone; it may still be tidying up
 lives "$front" && fail "--detach: stopped and still there"
 [ "$(rows)" -ge "$held" ] || fail "rows were lost: $(rows) of $held"
 "$pare" runs sample_pipelines/hand_gesture --json </dev/null >"$work/runs" || fail "the session does not open"
