@@ -366,11 +366,6 @@ int cli_pin(const struct cli_options *o)
     return rc;
 }
 
-static double drop_of(const struct pare_point *p)
-{
-    return p->drop.value;
-}
-
 int cli_runs(const struct cli_options *o)
 {
     struct cli_session s;
@@ -418,102 +413,29 @@ static int state_point(const struct pare_state *s, const char *text)
     return found;
 }
 
-/* Area between a front of (latency, drop) and the corner (fp32 latency, drop 1), as a share of it; larger is better. */
-static double hypervolume(const struct pare_state *s, int run)
-{
-    double corner = s->fp32_latency.value, area = 0;
-    bool *used = calloc((size_t)s->n_points + 1, sizeof *used);
-    if (used == NULL || !(corner > 0)) {
-        free(used);
-        return NAN;
-    }
-    double best = 1;
-    for (;;) { /* points by falling latency; the lowest drop among those not slower counts */
-        int next = -1;
-        for (int i = 0; i < s->n_points; i++) {
-            if (!used[i] && s->points[i].run == run && s->points[i].latency.value <= corner &&
-                (next < 0 || s->points[i].latency.value < s->points[next].latency.value)) {
-                next = i;
-            }
-        }
-        if (next < 0) {
-            break;
-        }
-        used[next] = true;
-        double drop = drop_of(&s->points[next]) > 0 ? drop_of(&s->points[next]) : 0;
-        if (drop < best) {
-            area += (best - drop) * (corner - s->points[next].latency.value);
-            best = drop;
-        }
-    }
-    free(used);
-    return area / corner;
-}
-
 int cli_compare(const struct cli_options *o)
 {
     struct cli_session s;
-    int points[16], n = 0;
     int rc = cli_open(&s, o, pipeline_of(o), false, true);
     if (rc != 0) {
         return rc;
     }
     rc = wait_open(&s);
-    const struct pare_state *state = rc == 0 ? pare_front_state(s.front) : NULL;
-    for (int i = 1; rc == 0 && i < o->n_args && n < 16; i++) {
-        points[n] = state_point(state, o->args[i]);
-        if (points[n++] < 0) {
-            struct pare_error err = {0};
-            pare_error(&err, PARE_ERR_NOINPUT, o->args[i], "no such run or point (see pare runs)");
-            rc = cli_fail(o, &err);
-        }
-    }
-    if (rc == 0 && n < 2) {
+    if (rc == 0 && o->n_args < 3) {
         rc = usage_error(o, "expected two or more RUN[:POINT]");
     }
     if (rc == 0) {
-        json_t *runs = json_array(), *differences = json_array();
-        for (int i = 0; i < n; i++) {
-            const struct pare_point *p = &state->points[points[i]];
-            json_array_append_new(runs, json_pack("{s:s, s:{s:o, s:o, s:o, s:o}, s:o}", "name", p->label, "best", "accuracy",
-                                                  pare_json_real(p->accuracy.value), "drop", pare_json_real(p->drop.value),
-                                                  "latency_ms", pare_json_real(p->latency.value), "bytes",
-                                                  pare_json_real(p->bytes.value), "hypervolume",
-                                                  pare_json_real(hypervolume(state, p->run))));
+        json_t *names = json_array(), *json = NULL;
+        for (int i = 1; i < o->n_args; i++) {
+            json_array_append_new(names, json_string(o->args[i]));
         }
-        for (int l = 0; l < state->n_layers; l++) {
-            bool differs = false;
-            json_t *levels = json_array();
-            for (int i = 0; i < n; i++) {
-                differs = differs || state->points[points[i]].levels[l] != state->points[points[0]].levels[l];
-                json_array_append_new(levels, json_string(state->level_names[state->points[points[i]].levels[l]]));
-            }
-            if (differs) {
-                json_array_append_new(differences, json_pack("{s:s, s:O}", "layer", state->layers[l].name, "levels", levels));
-            }
-            json_decref(levels);
-        }
-        json_t *json = json_pack("{s:i, s:o, s:o}", "schema", 1, "runs", runs, "differences", differences);
-        if (o->json) {
+        rc = cli_run(&s, "compare", json_pack("{s:o}", "points", names), &json);
+        if (rc == 0 && o->out != NULL) {
+            rc = cli_write_compare(o, json);
+        } else if (rc == 0 && o->json) {
             cli_print_json(json);
-        } else {
-            for (int i = 0; i < n; i++) {
-                const struct pare_point *p = &state->points[points[i]];
-                char a[32], b[32], c[32];
-                printf("%-20s accuracy %7s %%  drop %7s  latency %9s ms  %9.0f bytes\n", p->label, cli_figure(a, &p->accuracy, 100, 2),
-                       cli_figure(b, &p->drop, 100, 2), cli_figure(c, &p->latency, 1, 3), p->bytes.value);
-            }
-            size_t k;
-            json_t *item, *level;
-            printf("%zu layers differ\n", json_array_size(differences));
-            json_array_foreach(differences, k, item) {
-                size_t j;
-                printf("  %-40s", pare_json_get_string(item, "layer", ""));
-                json_array_foreach(json_object_get(item, "levels"), j, level) {
-                    printf(" %-8s", json_string_value(level));
-                }
-                printf("\n");
-            }
+        } else if (rc == 0) {
+            cli_print_compare(json);
         }
         json_decref(json);
     }

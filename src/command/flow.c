@@ -269,6 +269,7 @@ static const struct {
     [FLOW_BENCH] = {"bench", advance_bench},          [FLOW_EVAL] = {"eval", advance_eval},
     [FLOW_SOLVE] = {"solve", flow_advance_solve},     [FLOW_FRONT] = {"front", flow_advance_front},
     [FLOW_PROBLEM] = {"problem", flow_advance_problem}, [FLOW_PROPOSE] = {"propose", flow_advance_propose},
+    [FLOW_COMPARE] = {"compare", flow_advance_compare},
     [FLOW_MEASURE] = {"measure", advance_point},      [FLOW_TEST] = {"test", advance_point},
 };
 
@@ -315,7 +316,7 @@ uint64_t pare_front_start(struct pare_front *f, const char *verb, const void *js
         pare_error(err, PARE_ERR_USAGE, verb, "unknown verb");
         return 0;
     }
-    if (f->follower && flow->verb != FLOW_DESCRIBE) {
+    if (f->follower && flow->verb != FLOW_DESCRIBE && flow->verb != FLOW_COMPARE) {
         free(flow);
         pare_error(err, PARE_ERR_BUSY, NULL, "another pare holds this session");
         return 0;
@@ -447,7 +448,26 @@ int front_find_point(const struct pare_front *f, const char *text)
             return i;
         }
     }
+    for (int i = 0; best < 0 && i < f->n_points; i++) { /* "int8" */
+        const int level = front_uniform_level(f, &f->points[i]);
+        best = level >= 0 && (strcmp(text, f->level_alias[level]) == 0 || strcmp(text, f->level_names[level]) == 0) ? i : -1;
+    }
     return best;
+}
+
+int front_uniform_level(const struct pare_front *f, const struct front_point *p)
+{
+    unsigned char levels[4096];
+    if (strcmp(f->runs[p->run].method, "uniform") != 0 || f->n_layers > (int)sizeof levels) {
+        return -1;
+    }
+    for (int l = 0; l < f->n_levels; l++) {
+        front_uniform(f, l, levels);
+        if (memcmp(levels, p->levels, (size_t)f->n_layers) == 0) {
+            return l;
+        }
+    }
+    return -1;
 }
 
 void *pare_front_config(struct pare_front *f, const char *run, int point)

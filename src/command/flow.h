@@ -6,7 +6,7 @@
 
 #include "command/front.h"
 
-enum flow_verb { FLOW_DESCRIBE, FLOW_SENSE, FLOW_BENCH, FLOW_EVAL, FLOW_SOLVE, FLOW_FRONT, FLOW_MEASURE, FLOW_TEST, FLOW_PROBLEM, FLOW_PROPOSE, FLOW_VERB_COUNT };
+enum flow_verb { FLOW_DESCRIBE, FLOW_SENSE, FLOW_BENCH, FLOW_EVAL, FLOW_SOLVE, FLOW_FRONT, FLOW_MEASURE, FLOW_TEST, FLOW_PROBLEM, FLOW_PROPOSE, FLOW_COMPARE, FLOW_VERB_COUNT };
 
 struct front_flow {
     uint64_t id;
@@ -72,6 +72,9 @@ void flow_advance_steps(struct pare_front *f, struct front_flow *flow);
  * [{"proxy", "what", "spearman", "points"}] */
 void flow_advance_verify(struct pare_front *f, struct front_flow *flow);
 json_t *flow_proxies_json(struct pare_front *f);
+
+/* flow_compare.c */
+void flow_advance_compare(struct pare_front *f, struct front_flow *flow);
 
 /* flow_accept.c: is a measured answer within its budgets? */
 /* Takes the measured point into flow->tried and flow->best; true when it is over budget and a tighter problem is worth

@@ -313,6 +313,9 @@ void front_flows_free(struct pare_front *f);
 int front_add_run(struct pare_front *f, const char *name, const char *method, json_t *settings, struct pare_error *err);
 int front_add_point(struct pare_front *f, int run, const unsigned char *levels, json_t *facts, struct pare_error *err);
 int front_find_point(const struct pare_front *f, const char *run_and_point);
+/* Of a point of the run "uniform": the level it has everywhere; -1 = it is none. Points come in the order in which they are
+ * measured, so their numbers say nothing. */
+int front_uniform_level(const struct pare_front *f, const struct front_point *p);
 bool front_busy(const struct pare_front *f); /* some verb has not ended */
 /* Ends a flow without cancelling jobs that others may want; its own queued solve is cancelled. */
 void front_drop_flow(struct pare_front *f, uint64_t id);

@@ -147,8 +147,8 @@ static void build_point(struct pare_front *f, const struct front_point *p, struc
                        (isfinite(f->max_bytes) && out->bytes.value > f->max_bytes) ||
                        (isfinite(f->max_bitops) && out->bitops.value > f->max_bitops);
     const struct front_run *run = &f->runs[p->run];
-    out->label = strcmp(run->method, "uniform") == 0 && p->number <= f->n_levels ? f->level_alias[p->number - 1]
-                                                                                : front_state_text(f, "%s:%d", run->name, p->number);
+    const int uniform = front_uniform_level(f, p);
+    out->label = uniform >= 0 ? f->level_alias[uniform] : front_state_text(f, "%s:%d", run->name, p->number);
 }
 
 /* A point is old when its run came before the last solve's. */

@@ -83,6 +83,23 @@ d = json.load(open(sys.argv[1]))
 assert len(d['rounds']) >= 2 and d['rounds'][0]['answers'], d['rounds']
 assert {p['proxy'] for p in d['proxies']} >= {'loss', 'corrected', 'bytes'}
 assert all(-1 <= p['spearman'] <= 1 for p in d['proxies']), d['proxies']" "$work/out" || fail verify
+# side by side
+XDG_DATA_HOME=$work/whole "$pare" compare $p --levels fp32,int8,int4,int2 --samples 25 int8 int4 nsga22 --json >"$work/out" 2>"$work/err" || {
+    name=$(XDG_DATA_HOME=$work/whole "$pare" runs $p --json | python3 -c "import json,sys; print(next(r['name'] for r in json.load(sys.stdin)['runs'] if r['method'] == 'nsga2'))")
+    XDG_DATA_HOME=$work/whole "$pare" compare $p --levels fp32,int8,int4,int2 --samples 25 int8 int4 "$name" --json >"$work/out" 2>"$work/err" || fail "compare: $(cat "$work/err")"
+}
+python3 -c "
+import json, sys
+d = json.load(open(sys.argv[1]))
+assert len(d['runs']) == 3 and d['differences'] and len(d['changes']) == 3
+assert d['changes'][0]['layers'] == 0 and d['changes'][1]['layers'] > 10
+assert d['reference']['latency_ms'] > 0 and 0 <= d['runs'][2]['hypervolume'] <= 1
+assert all(r['from_exact_ms'] >= 0 for r in d['runs']), [r['from_exact_ms'] for r in d['runs']]" "$work/out" || fail "compare's fields"
+for f in csv md json; do
+    XDG_DATA_HOME=$work/whole "$pare" compare $p --levels fp32,int8,int4,int2 --samples 25 int8 int4 --out "$work/c.$f" 2>"$work/err" && [ -s "$work/c.$f" ] || fail "compare --out c.$f"
+done
+XDG_DATA_HOME=$work/whole "$pare" compare $p --levels fp32,int8,int4,int2 --samples 25 int8 nothing >"$work/out" 2>"$work/err"
+[ $? -eq 66 ] || fail "compare with a run that is not there"
 solve whole --method hawq >"$work/out" 2>"$work/err"
 [ $? -eq 0 ] && fail "hawq without traces"
 solve whole --method nonsense >"$work/out" 2>"$work/err"

@@ -1,0 +1,112 @@
+/* `pare compare` as text, CSV and Markdown, from the JSON of the verb. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "src/base/file.h"
+#include "src/base/json.h"
+#include "src/base/strbuf.h"
+#include "ui/cli.h"
+
+static const char *text_of(char buf[32], double x, int digits)
+{
+    snprintf(buf, 32, isfinite(x) ? "%.*f" : "-", digits, x);
+    return buf;
+}
+
+static double of(const json_t *json, const char *key)
+{
+    return pare_json_get_real(json, key);
+}
+
+static void add_table(struct pare_strbuf *b, const json_t *json, const char *head, const char *row, const char *cells)
+{
+    size_t i;
+    json_t *run;
+    pare_strbuf_append(b, head);
+    json_array_foreach(json_object_get(json, "runs"), i, run) {
+        const json_t *best = json_object_get(run, "best"), *change = json_array_get(json_object_get(json, "changes"), i);
+        const json_t *tied = json_object_get(change, "tied");
+        char t[9][32], latency[40];
+        pare_strbuf_printf(b, row, pare_json_get_string(run, "name", "?"), pare_json_get_string(run, "method", "?"),
+                           pare_json_get_string(run, "budget", ""));
+        const char *const drop = text_of(t[0], 100 * of(best, "drop"), 2), *const ms = text_of(t[1], of(best, "latency_ms"), 3);
+        snprintf(latency, sizeof latency, "%s%s", pare_json_get_bool(best, "latency_measured", false) ? "" : "~", ms);
+        pare_strbuf_printf(b, cells, text_of(t[2], 100 * of(best, "accuracy"), 2), drop, latency, text_of(t[3], of(best, "bytes") / 1000, 1),
+                           text_of(t[4], of(run, "hypervolume"), 4), text_of(t[5], of(run, "from_exact_ms"), 4),
+                           text_of(t[6], of(run, "seconds"), 2), (int)pare_json_get_int(run, "evaluations", 0),
+                           i == 0 ? "" : json_is_true(tied) ? "tied with the first" : "");
+    }
+}
+
+static void add_levels(struct pare_strbuf *b, const json_t *json, const char *begin, const char *cell, const char *changed, const char *end)
+{
+    size_t i, k;
+    json_t *item, *level;
+    json_array_foreach(json_object_get(json, "differences"), i, item) {
+        const json_t *levels = json_object_get(item, "levels");
+        const char *first = json_string_value(json_array_get(levels, 0));
+        pare_strbuf_printf(b, begin, pare_json_get_string(item, "layer", ""));
+        json_array_foreach((json_t *)(uintptr_t)levels, k, level) {
+            pare_strbuf_printf(b, strcmp(json_string_value(level), first) == 0 ? cell : changed, json_string_value(level));
+        }
+        pare_strbuf_append(b, end);
+    }
+}
+
+void cli_print_compare(const json_t *json)
+{
+    struct pare_strbuf b;
+    const json_t *reference = json_object_get(json, "reference"), *changes = json_object_get(json, "changes");
+    pare_strbuf_init(&b);
+    add_table(&b, json, "run                  method     budget               accuracy %  drop %  latency ms       kB  hypervol.  from exact  solved s  measured\n",
+              "%-20.20s %-10.10s %-20.20s", " %10s %7s %11s %8s %10s %8s ms %9s %9d  %s\n");
+    pare_strbuf_printf(&b, "(~ predicted; hypervolume up to fp32's %.3f ms and a drop of %.2f points, as a share; from exact: latency above the\n"
+                           " exact front of the predicted costs at the same predicted loss; tied: the paired difference is within chance)\n\n",
+                       of(reference, "latency_ms"), 100 * of(reference, "drop"));
+    for (size_t i = 1; i < json_array_size(changes); i++) {
+        const json_t *change = json_array_get(changes, i), *run = json_array_get(json_object_get(json, "runs"), i);
+        pare_strbuf_printf(&b, "to %s: %d layers, %+.4f ms, %+.1f kB, %+.5f loss (predicted)\n", pare_json_get_string(run, "name", "?"),
+                           (int)pare_json_get_int(change, "layers", 0), of(change, "latency_ms"), of(change, "bytes") / 1000,
+                           of(change, "loss"));
+    }
+    pare_strbuf_printf(&b, "%zu layers differ\n", json_array_size(json_object_get(json, "differences")));
+    add_levels(&b, json, "  %-40s", " %-8s ", " %-8s*", "\n");
+    fputs(b.text, stdout);
+    pare_strbuf_clear(&b);
+}
+
+int cli_write_compare(const struct cli_options *o, const json_t *json)
+{
+    struct pare_strbuf b;
+    struct pare_error err = {0};
+    const char *dot = strrchr(o->out, '.');
+    const char *format = o->format != NULL ? o->format : dot != NULL ? dot + 1 : "json";
+    int rc = 0;
+    pare_strbuf_init(&b);
+    if (strcmp(format, "csv") == 0) {
+        add_table(&b, json, "run,method,budget,accuracy_percent,drop_percent,latency_ms,kilobytes,hypervolume,from_exact_ms,seconds,evaluations,note\n",
+                  "%s,%s,%s", ",%s,%s,%s,%s,%s,%s,%s,%d,%s\n");
+        pare_strbuf_append(&b, "\nlayer,levels\n");
+        add_levels(&b, json, "%s", ",%s", ",%s", "\n");
+    } else if (strcmp(format, "md") == 0) {
+        add_table(&b, json, "| run | method | budget | accuracy % | drop % | latency ms | kB | hypervolume | from exact ms | seconds | measured | |\n"
+                            "|---|---|---|--:|--:|--:|--:|--:|--:|--:|--:|---|\n",
+                  "| %s | %s | %s", " | %s | %s | %s | %s | %s | %s | %s | %d | %s |\n");
+        pare_strbuf_append(&b, "\n| layer | levels |\n|---|---|\n");
+        add_levels(&b, json, "| %s |", " %s", " **%s**", " |\n");
+    } else if (strcmp(format, "json") == 0) {
+        char *text = json_dumps(json, JSON_INDENT(1) | JSON_REAL_PRECISION(9));
+        pare_strbuf_append(&b, text != NULL ? text : "");
+        free(text);
+    } else {
+        (void)pare_error(&err, PARE_ERR_USAGE, format, "expected json, csv or md (plots: pare export)");
+        rc = cli_fail(o, &err);
+    }
+    if (rc == 0 && (b.failed || pare_file_write(o->out, b.text, b.length, &err) != PARE_OK)) {
+        rc = cli_fail(o, &err);
+    }
+    pare_strbuf_clear(&b);
+    return rc;
+}
