@@ -212,6 +212,14 @@ void cli_print_sense(const json_t *json)
                number(h, 100 * pare_json_get_real(item, "drop"), 1), interval);
         last = name;
     }
+    last = "";
+    json_array_foreach((json_t *)(uintptr_t)layers, i, item) {
+        const char *name = pare_json_get_string(item, "name", ""), *problem = pare_json_get_string(item, "problem", NULL);
+        if (problem != NULL && strcmp(name, last) != 0) {
+            printf("! %s: %s\n", name, problem);
+            last = name;
+        }
+    }
     printf("! suspected: RMSE/s above 0.7 (0.29 is an unclipped, dense tensor of many levels)\n");
 }
 

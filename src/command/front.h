@@ -64,6 +64,7 @@ struct front_cell {
     double mse, power, clipped, scale, sigma; /* sums weighted by own_n */
     double ms, ms_p10, ms_p90;
     const char *kernel;
+    const char *problem;      /* of the layer, in words; NULL */
     struct pare_metric_set *set;  /* metrics other than top1: what the drop is computed from */
     struct pare_figures figures;  /* of the first figured_samples samples */
     int figured_samples;

@@ -170,6 +170,7 @@ static void add_cell(struct front_cell *cell, const json_t *item, const char *re
         cell->scale = pare_json_get_real(item, "scale");
     }
     cell->sigma = pare_json_get_real(item, "sigma");
+    cell->problem = json_string_value(json_object_get(item, "problem")); /* the row stays in memory */
 }
 
 static void take_sense(struct pare_front *f, int level, int chunk, const json_t *row)

@@ -224,6 +224,16 @@ enum pare_status pare_engine_set_method(struct pare_engine *e, const char *text,
     return PARE_OK;
 }
 
+const struct pare_graph *pare_engine_graph(struct pare_engine *e, int stage)
+{
+    return e->method != NULL ? engine_method_graph(e->method, stage) : e->p->stages[stage].graph;
+}
+
+const struct pare_maker *pare_engine_maker(const struct pare_engine *e, int stage)
+{
+    return e->method != NULL ? engine_method_maker(e->method, stage) : NULL;
+}
+
 const json_t *pare_engine_notes(const struct pare_engine *e)
 {
     return e->method != NULL ? engine_method_notes(e->method) : NULL;

@@ -52,6 +52,11 @@ const json_t *pare_engine_notes(const struct pare_engine *e);
  * plans of integer levels are asked for. */
 enum pare_status pare_engine_prepare(struct pare_engine *e, struct pare_error *err);
 
+/* The network that plans of a stage run (rewritten where the method asks for it), and what makes its weights (NULL = the
+ * default codes). */
+const struct pare_graph *pare_engine_graph(struct pare_engine *e, int stage);
+const struct pare_maker *pare_engine_maker(const struct pare_engine *e, int stage);
+
 /* A plan of a stage at levels[layer_count] (only the stage's own count); cached, borrowed, valid until the
  * cache is full of newer ones: fetch it again for each sample. */
 enum pare_status pare_engine_plan(struct pare_engine *e, int stage, const struct pare_level *levels,

@@ -8,6 +8,9 @@
 
 struct pare_own {
     struct pare_graph *graph;
+    struct pare_maker maker; /* of the small graph: what the caller's says of the layer */
+    struct pare_method *methods;
+    struct pare_rows *rows;
     struct pare_calibration calibration;
     struct pare_plan *reference, *lowered;
     struct pare_grid input, output; /* form CODES only at integer levels */
@@ -111,6 +114,7 @@ static enum pare_status make_plans(struct pare_own *own, struct pare_level level
         levels[i] = pare_node_is_layer(own->graph, i) ? level : (struct pare_level){PARE_LEVEL_FP32, 32, 32};
     }
     options.levels = levels;
+    options.maker = own->methods != NULL ? &own->maker : NULL;
     if (status == PARE_OK) {
         status = pare_plan_new(own->graph, &options, &own->lowered, err);
     }
@@ -118,8 +122,26 @@ static enum pare_status make_plans(struct pare_own *own, struct pare_level level
     return status;
 }
 
+static enum pare_status take_maker(struct pare_own *own, const struct pare_maker *maker, int node, struct pare_error *err)
+{
+    const size_t n = (size_t)own->graph->n_nodes + 1;
+    own->methods = calloc(n, sizeof *own->methods);
+    own->rows = calloc(n, sizeof *own->rows);
+    if (own->methods == NULL || own->rows == NULL) {
+        return pare_error_nomem(err);
+    }
+    for (int i = 0; i < own->graph->n_nodes; i++) {
+        own->methods[i] = maker->methods[node];
+        if (maker->rows != NULL) {
+            own->rows[i] = maker->rows[node]; /* borrowed */
+        }
+    }
+    own->maker = (struct pare_maker){own->graph, own->methods, own->rows};
+    return PARE_OK;
+}
+
 enum pare_status pare_own_new(const struct pare_graph *g, int node, const struct pare_calibration *c,
-                              struct pare_level level, enum pk_isa isa, struct pare_own **out,
+                              struct pare_level level, enum pk_isa isa, const struct pare_maker *maker, struct pare_own **out,
                               struct pare_error *err)
 {
     struct pare_own *own = calloc(1, sizeof *own);
@@ -129,6 +151,9 @@ enum pare_status pare_own_new(const struct pare_graph *g, int node, const struct
         return pare_error_nomem(err);
     }
     enum pare_status status = build_graph(own, g, node, &in_tensor, &out_tensor, err);
+    if (status == PARE_OK && maker != NULL) {
+        status = take_maker(own, maker, node, err);
+    }
     if (status == PARE_OK) {
         status = pare_calibration_init(&own->calibration, own->graph->n_tensors, err);
     }
@@ -168,6 +193,8 @@ void pare_own_free(struct pare_own *own)
     pare_plan_free(own->reference);
     pare_plan_free(own->lowered);
     pare_calibration_clear(&own->calibration);
+    free(own->methods);
+    free(own->rows);
     pare_graph_free(own->graph);
     free(own->x);
     free(own->y);

@@ -8,9 +8,10 @@
 
 struct pare_own;
 
-/* The layer `node` of a graph with its calibration (by tensor index of g). */
+/* The layer `node` of a graph with its calibration (by tensor index of g), its weights by `maker` (of g; NULL = default). */
 enum pare_status pare_own_new(const struct pare_graph *g, int node, const struct pare_calibration *c,
-                              struct pare_level level, enum pk_isa isa, struct pare_own **own,
+                              struct pare_level level, enum pk_isa isa, const struct pare_maker *maker,
+                              struct pare_own **own,
                               struct pare_error *err);
 void pare_own_free(struct pare_own *own);
 /* Runs both on the reference's float input x[n]; mean squared error, mean square of the float output, share of

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/hash.h"
+#include "measure/flags.h"
 #include "measure/own_error.h"
 
 #define MAX_CALLS 16
@@ -123,7 +124,7 @@ static enum pare_status own_error(struct context *c, struct pare_own *own, struc
                                   struct pare_arena *arena, struct pare_error *err)
 {
     const struct pare_layer_ref *ref = pare_engine_layer(c->e, c->layer);
-    const struct pare_graph *g = pare_engine_pipeline(c->e)->stages[ref->stage].graph;
+    const struct pare_graph *g = pare_engine_graph(c->e, ref->stage);
     int tensor = g->nodes[ref->node].in[0];
     size_t n = (size_t)pare_tensor_elements(&g->tensors[tensor]);
     struct pare_plan *kept;
@@ -208,13 +209,13 @@ static enum pare_status run_sample(struct context *c, struct pare_sense *s, cons
     }
     /* own errors first, while the kept plans stand behind this sample's own calls */
     for (int l = 0; with_own && status == PARE_OK && l < s->n_layers; l++) {
-        if (wanted == NULL || wanted[l]) {
+        if ((wanted == NULL || wanted[l]) && !s->cells[l].failed) {
             c->layer = l;
             status = own_error(c, own[l], &s->cells[l], &arena, err);
         }
     }
     for (int l = 0; status == PARE_OK && l < s->n_layers; l++) {
-        if (wanted == NULL || wanted[l]) {
+        if ((wanted == NULL || wanted[l]) && !s->cells[l].failed) {
             status = run_cell(c, s, l, i, &sample, &reference, &arena, err);
         }
     }
@@ -228,6 +229,7 @@ void pare_sense_free(struct pare_sense *s)
         return;
     }
     for (int l = 0; s->cells != NULL && l < s->n_layers; l++) {
+        free(s->cells[l].problem);
         free(s->cells[l].loss);
         free(s->cells[l].right);
         json_decref(s->cells[l].items);
@@ -264,21 +266,69 @@ static struct pare_sense *new_sense(int n_layers, int first, int n)
     return s;
 }
 
+/* A layer that cannot run at the level: flagged; the rest of the table goes on. */
+static void give_up(struct pare_sense_cell *cell, const struct pare_error *err)
+{
+    cell->failed = true;
+    if (cell->problem == NULL) {
+        cell->problem = strdup(err->message);
+    }
+}
+
+static void flag(struct context *c, struct pare_sense *s)
+{
+    for (int l = 0; l < s->n_layers; l++) {
+        const struct pare_layer_ref *ref = pare_engine_layer(c->e, l);
+        struct pare_strbuf text;
+        pare_strbuf_init(&text);
+        pare_layer_flags(pare_engine_graph(c->e, ref->stage), ref->node, pare_engine_calibration(c->e, ref->stage), &text);
+        if (text.length > 0) {
+            s->cells[l].problem = pare_strbuf_take(&text);
+        }
+        pare_strbuf_clear(&text);
+    }
+}
+
+/* Layers whose plan cannot be made at the level are flagged before any sample runs. */
+static enum pare_status try_plans(struct context *c, struct pare_sense *s, const bool *wanted, struct pare_error *err)
+{
+    for (int l = 0; l < s->n_layers; l++) {
+        struct pare_plan *plan;
+        if (s->cells[l].failed || (wanted != NULL && !wanted[l])) {
+            continue;
+        }
+        c->lowered[l] = c->level;
+        enum pare_status status =
+            pare_engine_plan(c->e, pare_engine_layer(c->e, l)->stage, c->lowered, false, &plan, err);
+        c->lowered[l] = c->fp32[l];
+        if (status == PARE_ERR_FORMAT || status == PARE_ERR_USAGE) {
+            give_up(&s->cells[l], err);
+        } else if (status != PARE_OK) {
+            return status;
+        }
+    }
+    return PARE_OK;
+}
+
 static enum pare_status make_owns(struct context *c, struct pare_sense *s, const bool *wanted,
                                   struct pare_own **own, struct pare_error *err)
 {
     for (int l = 0; l < s->n_layers; l++) {
         const struct pare_layer_ref *ref = pare_engine_layer(c->e, l);
         const struct pare_calibration *calibration = pare_engine_calibration(c->e, ref->stage);
-        if (wanted != NULL && !wanted[l]) {
+        if ((wanted != NULL && !wanted[l]) || s->cells[l].failed) {
             continue;
         }
         if (calibration == NULL) {
             return pare_error(err, PARE_ERR_INTERNAL, ref->name, "not calibrated");
         }
         enum pare_status status =
-            pare_own_new(pare_engine_pipeline(c->e)->stages[ref->stage].graph, ref->node, calibration, c->level,
-                         pare_engine_isa(c->e), &own[l], err);
+            pare_own_new(pare_engine_graph(c->e, ref->stage), ref->node, calibration, c->level,
+                         pare_engine_isa(c->e), pare_engine_maker(c->e, ref->stage), &own[l], err);
+        if (status == PARE_ERR_FORMAT || status == PARE_ERR_USAGE) {
+            give_up(&s->cells[l], err);
+            continue;
+        }
         if (status != PARE_OK) {
             return status;
         }
@@ -309,6 +359,10 @@ enum pare_status pare_sense_run(struct pare_engine *e, struct pare_level level, 
     }
     for (int l = 0; status == PARE_OK && l < n_layers; l++) {
         c->fp32[l] = c->lowered[l] = (struct pare_level){PARE_LEVEL_FP32, 32, 32};
+    }
+    if (status == PARE_OK) {
+        flag(c, s);
+        status = try_plans(c, s, wanted, err);
     }
     if (status == PARE_OK && own_every > 0) {
         status = make_owns(c, s, wanted, own, err);
@@ -364,7 +418,7 @@ json_t *pare_sense_to_json(const struct pare_engine *e, const struct pare_sense 
     for (int l = 0; l < s->n_layers; l++) {
         const struct pare_sense_cell *cell = &s->cells[l];
         json_t *loss = json_array(), *item = json_object();
-        for (int i = 0; i < s->n_samples; i++) {
+        for (int i = 0; !cell->failed && i < s->n_samples; i++) {
             /* six digits: losses are compared at far coarser steps, and rows stay small */
             json_array_append_new(loss, pare_json_real(round(cell->loss[i] * 1e6) / 1e6));
         }
@@ -375,6 +429,9 @@ json_t *pare_sense_to_json(const struct pare_engine *e, const struct pare_sense 
         json_object_set_new(item, "clipped", pare_json_real(cell->clipped));
         json_object_set_new(item, "sigma", pare_json_real(cell->sigma));
         json_object_set_new(item, "loss", loss);
+        if (cell->problem != NULL) {
+            json_object_set_new(item, "problem", json_string(cell->problem));
+        }
         if (json_object_set_new(item, "right", right_text(cell->right, s->n_samples)) != 0 ||
             (json_array_size(cell->items) > 0 && json_object_set(item, "item", cell->items) != 0)) {
             json_decref(item);

@@ -19,6 +19,8 @@ struct pare_sense_cell {
     double scale;            /* of the output grid; 0 = none (float levels) */
     double clipped;          /* mean share of outputs beyond the grid */
     double sigma;            /* of the layer's float output over the calibration data */
+    char *problem;           /* what is wrong with this layer, in words; NULL = nothing */
+    bool failed;             /* it cannot run at this level: no figures */
     double *loss;            /* [samples] */
     signed char *right;      /* [samples] 1 = right, 0 = wrong, -1 = no label */
     json_t *items;           /* [samples] for metrics other than top1 and function, else empty */

@@ -1,4 +1,5 @@
 /* Methods of quantization: golden vectors of QKeras, SQuant's invariants, equalization, ranges, rounding by samples. */
+#include "measure/flags.h"
 #include "quant/clip.h"
 #include "quant/equalize.h"
 #include "quant/make.h"
@@ -454,6 +455,34 @@ static void all_instruction_sets_give_the_same_bytes_for_every_method(void **sta
     pare_graph_free(g);
 }
 
+/* Must-show 4: what is wrong with a layer is said by name. */
+static void sick_layers_are_flagged(void **state)
+{
+    (void)state;
+    struct pare_graph *g = uneven_net();
+    struct pare_calibration c;
+    struct pare_strbuf text;
+    float *w = (float *)(uintptr_t)g->tensors[g->nodes[0].in[1]].data;
+    float *b = (float *)(uintptr_t)g->tensors[g->nodes[0].in[2]].data;
+    calibrate(g, &c);
+    pare_strbuf_init(&text);
+    pare_layer_flags(g, 0, &c, &text);
+    assert_string_equal(text.text, "");
+    memset(w + 2 * 8, 0, 8 * sizeof *w);
+    b[2] = 70.0f;
+    w[5] = NAN;
+    pare_layer_flags(g, 0, &c, &text);
+    assert_non_null(strstr(text.text, "1 weights are not finite, the first in channel 0"));
+    assert_non_null(strstr(text.text, "channel 2 is the constant 70"));
+    pare_strbuf_reset(&text);
+    c.ranges[g->nodes[2].in[0]].min = c.ranges[g->nodes[2].in[0]].max = 3.0f;
+    pare_layer_flags(g, 2, &c, &text);
+    assert_string_equal(text.text, "what it reads is the constant 3");
+    pare_strbuf_clear(&text);
+    pare_calibration_clear(&c);
+    pare_graph_free(g);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -468,6 +497,7 @@ int main(void)
         cmocka_unit_test(equalization_evens_a_triple_and_keeps_the_function),
         cmocka_unit_test(rounding_by_samples_lowers_the_output_error),
         cmocka_unit_test(every_kind_of_weights_stays_on_its_grid),
+        cmocka_unit_test(sick_layers_are_flagged),
         cmocka_unit_test(all_instruction_sets_give_the_same_bytes_for_every_method),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
