@@ -82,6 +82,9 @@ static unsigned detect(void)
     const unsigned long i8mm = 1ul << 13;                                 /* HWCAP2_I8MM */
     const unsigned long has = getauxval(AT_HWCAP), has2 = getauxval(AT_HWCAP2);
     unsigned found = 1u << PK_REF | 1u << PK_NEON;
+    if ((has & fp16) == fp16) {
+        found |= 1u << PK_FP16;
+    }
     if ((has & (fp16 | dotprod)) == (fp16 | dotprod)) {
         found |= 1u << PK_DOTPROD;
         found |= (has2 & i8mm) != 0 ? 1u << PK_I8MM : 0;
@@ -144,7 +147,8 @@ const char *pk_isa_name(enum pk_isa isa)
         [PK_AVXVNNI] = "avxvnni", [PK_AVX512] = "avx512",
         [PK_AVX512VNNI] = "avx512vnni", [PK_AVX512FP16] = "avx512fp16",
         [PK_AMX] = "amx",
-        [PK_NEON] = "neon",       [PK_DOTPROD] = "dotprod",
+        [PK_NEON] = "neon",       [PK_FP16] = "fp16",
+        [PK_DOTPROD] = "dotprod",
         [PK_I8MM] = "i8mm"};
     return isa >= 0 && isa < PK_ISA_COUNT ? names[isa] : "?";
 }

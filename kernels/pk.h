@@ -21,7 +21,7 @@
  * Meaning of the float accumulator: the sum of x * w in double, rounded once to fp32 (a tap
  * outside reads 0).
  * The other tables add in fp32 in their own order: |difference| <= K * 2^-24 * sum |x * w| for K
- * products. Tables of an instruction set with half precision arithmetic (avx512fp16) add fp16
+ * products. Tables of an instruction set with half precision arithmetic (avx512fp16, fp16) add fp16
  * operands in fp16, at most 64 products, and those sums in fp32: |difference| <= (K * 2^-24 +
  * min(K, 64) * 2^-11) * sum |x * w| + K * 2^-25, as long as no sum of 64 products leaves fp16.
  * Zero points enter through epilogue.bias_i32 (the caller puts -za * sum(w_c) there, and adds an
@@ -139,7 +139,7 @@ struct pk_layer_kernel {
 enum pk_isa {
     PK_REF,
     PK_AVX2, PK_AVXVNNI, PK_AVX512, PK_AVX512VNNI, PK_AVX512FP16, PK_AMX,
-    PK_NEON, PK_DOTPROD, PK_I8MM, /* AArch64; dotprod: with fp16 arithmetic, as every such core */
+    PK_NEON, PK_FP16, PK_DOTPROD, PK_I8MM, /* AArch64; dotprod: with fp16, as every such core */
     PK_ISA_COUNT
 };
 
@@ -155,7 +155,7 @@ enum pk_family {
 };
 
 /* The best instruction set of this machine, or what PARE_ISA names
- * (ref|avx2|avxvnni|avx512|avx512vnni|avx512fp16|amx|neon|dotprod|i8mm); an unknown or unsupported name falls
+ * (ref|avx2|avxvnni|avx512|avx512vnni|avx512fp16|amx|neon|fp16|dotprod|i8mm); an unknown or unsupported name falls
  * to the best below it.
  * Decided once. */
 enum pk_isa pk_isa_best(void);

@@ -43,15 +43,15 @@ double pare_mac_limit(const struct pare_kernel_traits *t, enum pk_isa isa)
     enum { F32, F16, W8A8, LOW, W1A1, KINDS };
     static const double limits[KINDS][PK_ISA_COUNT] = {
         [F32] = {[PK_AVX2] = 16, [PK_AVXVNNI] = 16, [PK_AVX512] = 32, [PK_AVX512VNNI] = 32, [PK_AVX512FP16] = 32, [PK_AMX] = 32,
-                 [PK_NEON] = 4, [PK_DOTPROD] = 8, [PK_I8MM] = 8},
+                 [PK_NEON] = 4, [PK_FP16] = 8, [PK_DOTPROD] = 8, [PK_I8MM] = 8},
         [F16] = {[PK_AVX2] = 16, [PK_AVXVNNI] = 16, [PK_AVX512] = 32, [PK_AVX512VNNI] = 32, [PK_AVX512FP16] = 64, [PK_AMX] = 64,
-                 [PK_NEON] = 4, [PK_DOTPROD] = 16, [PK_I8MM] = 16},
+                 [PK_NEON] = 4, [PK_FP16] = 16, [PK_DOTPROD] = 16, [PK_I8MM] = 16},
         [W8A8] = {[PK_AVX2] = 24, [PK_AVXVNNI] = 64, [PK_AVX512] = 64, [PK_AVX512VNNI] = 128, [PK_AVX512FP16] = 128,
-                  [PK_AMX] = 1024, [PK_NEON] = 5.33, [PK_DOTPROD] = 32, [PK_I8MM] = 64},
+                  [PK_AMX] = 1024, [PK_NEON] = 5.33, [PK_FP16] = 8, [PK_DOTPROD] = 32, [PK_I8MM] = 64},
         [LOW] = {[PK_AVX2] = 48, [PK_AVXVNNI] = 64, [PK_AVX512] = 64, [PK_AVX512VNNI] = 128, [PK_AVX512FP16] = 128,
-                 [PK_AMX] = 1024, [PK_NEON] = 8, [PK_DOTPROD] = 32, [PK_I8MM] = 64},
+                 [PK_AMX] = 1024, [PK_NEON] = 8, [PK_FP16] = 8, [PK_DOTPROD] = 32, [PK_I8MM] = 64},
         [W1A1] = {[PK_AVX2] = 96, [PK_AVXVNNI] = 96, [PK_AVX512] = 341, [PK_AVX512VNNI] = 341, [PK_AVX512FP16] = 341,
-                  [PK_AMX] = 1024, [PK_NEON] = 42.7, [PK_DOTPROD] = 85, [PK_I8MM] = 85},
+                  [PK_AMX] = 1024, [PK_NEON] = 42.7, [PK_FP16] = 85, [PK_DOTPROD] = 85, [PK_I8MM] = 85},
     };
     const int kind = t->w_bits == 32                     ? F32
                      : t->w_bits == 16                   ? F16
@@ -74,7 +74,7 @@ struct machine {
 
 static struct machine machine_of(enum pk_isa isa)
 {
-    if (isa == PK_NEON || isa == PK_DOTPROD || isa == PK_I8MM) {
+    if (isa >= PK_NEON && isa <= PK_I8MM) {
         return (struct machine){8, 4, 1.5, 512e3, 1e6, 1.5};
     }
     const bool wide = isa >= PK_AVX512 && isa <= PK_AMX;

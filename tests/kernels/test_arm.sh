@@ -9,7 +9,7 @@ for tool in aarch64-linux-gnu-gcc qemu-aarch64; do
         exit 77
     fi
 done
-if ! { cmake -S "$PARE_SOURCE" --preset arm64 -B "$build" && cmake --build "$build" --target arm_isa test_convert test_kernels; } >"$build.log" 2>&1; then
+if ! { cmake -S "$PARE_SOURCE" --preset arm64 -B "$build" && cmake --build "$build" --target arm_isa test_convert test_kernels pare-table; } >"$build.log" 2>&1; then
     tail -n 40 "$build.log"
     exit 1
 fi
@@ -32,6 +32,8 @@ expect neoverse-n1 '' dotprod
 expect cortex-a53 '' neon
 expect cortex-a72 '' neon
 expect max dotprod dotprod
+expect max fp16 fp16
+expect cortex-a53 fp16 neon
 expect max neon neon
 expect max ref ref
 expect cortex-a53 i8mm neon
@@ -45,6 +47,14 @@ for model in max cortex-a53; do
             tail -n 20 "$build.log"
             exit 1
         fi
-        grep -E '^(conv|depthwise|fc)_.*_(neon|dotprod|i8mm)' "$build.log" | sed "s/^/$model: /" || true
+        grep -E '^(conv|depthwise|fc)_.*_(neon|fp16|dotprod|i8mm)' "$build.log" | sed "s/^/$model: /" || true
     done
 done
+
+# the program for a bare board runs there (its figures would mean nothing here)
+rc=0
+qemu-aarch64 -cpu cortex-a53 "$build/pare-table" --none >"$build.log" 2>&1 || rc=$?
+if [ $rc -ne 2 ] || ! grep -q '^usage: pare-table' "$build.log"; then
+    echo "pare-table --none: exit status $rc"
+    exit 1
+fi

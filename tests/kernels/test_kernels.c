@@ -228,7 +228,7 @@ static void check_tolerance(const struct entry *entry, uint32_t seed)
     }
     const size_t n = (size_t)c->out_h * (size_t)c->out_w * (size_t)c->out_c;
     const float products = (float)(kernel_case_n_weights(&k) / (size_t)c->out_c);
-    const bool halves = entry->isa == PK_AVX512FP16; /* adds up to 64 products in fp16 */
+    const bool halves = entry->isa == PK_AVX512FP16 || entry->isa == PK_FP16; /* adds up to 64 products in fp16 */
     const float relative =
         products * 0x1p-24f + (halves ? (products < 64 ? products : 64) * 0x1p-11f : 0);
     const float least = halves ? products * 0x1p-25f : 0;
