@@ -335,13 +335,20 @@ void pare_series_timing(const struct pare_series *s, enum pare_tiles state, stru
     t->noisy = quantile_sorted(cycles, n, 0.75) - quantile_sorted(cycles, n, 0.25) > 0.2 * t->cycles;
 }
 
+/* A clock that moved makes cycles unknown, not which of two neighbours took longer: long runs of mixed instructions move it
+ * themselves. */
+static bool in_ratio(const struct pare_block *b, enum pare_tiles state)
+{
+    return (b->disturbed & ~PARE_CLOCK_MOVED) == 0 && (state == PARE_TILES_NONE || b->tiles == (unsigned char)state);
+}
+
 double pare_series_ratio(const struct pare_series *a, const struct pare_series *b, enum pare_tiles state, double *low,
                          double *high)
 {
     double ratio[PARE_WATCH_ROUNDS];
     int n = 0;
     for (int i = 0; i < a->n && i < b->n; i++) {
-        if (counts(&a->blocks[i], state) && counts(&b->blocks[i], state)) {
+        if (in_ratio(&a->blocks[i], state) && in_ratio(&b->blocks[i], state)) {
             ratio[n++] = a->blocks[i].ns / b->blocks[i].ns;
         }
     }

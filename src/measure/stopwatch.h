@@ -95,8 +95,8 @@ struct pare_timing {
 };
 void pare_series_timing(const struct pare_series *series, enum pare_tiles state, struct pare_timing *timing);
 
-/* Median over rounds of a's time over b's, of the rounds in which both were clean and in the same state of the tile
- * unit (state NONE: any), with a bootstrap-free 95 % interval (order statistics). NaN with fewer than
+/* Median over rounds of a's time over b's, of the rounds in which both had the core for themselves (the clock may
+ * have moved) and were in the same state of the tile unit (state NONE: any), with a bootstrap-free 95 % interval (order statistics). NaN with fewer than
  * PARE_WATCH_CLEAN. */
 double pare_series_ratio(const struct pare_series *a, const struct pare_series *b, enum pare_tiles state, double *low,
                          double *high);
