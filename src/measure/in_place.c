@@ -96,9 +96,11 @@ static void per_run(const struct timed *t, struct pare_series s[2])
 
 static json_t *timing_json(const struct pare_timing *t)
 {
-    return json_pack("{s:i, s:o, s:o, s:o, s:o, s:o, s:b}", "n", t->n, "min", pare_json_real(1e-6 * t->min), "median",
+    return json_pack("{s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b}", "n", t->n, "min", pare_json_real(1e-6 * t->min), "median",
                      pare_json_real(1e-6 * t->median), "p90", pare_json_real(1e-6 * t->p90), "p99",
-                     pare_json_real(1e-6 * t->p99), "disturbed", pare_json_real(t->disturbed), "noisy", (int)t->noisy);
+                     pare_json_real(1e-6 * t->p99), "disturbed", pare_json_real(t->disturbed), "lost_core",
+                     pare_json_real(t->lost), "clock_moved", pare_json_real(t->moved), "shared_core", pare_json_real(t->shared),
+                     "noisy", (int)t->noisy);
 }
 
 /* Quantile over the clean rounds of a column of kept step times, in ms or (cycles) cycles. */
