@@ -33,7 +33,8 @@
 
 enum {
     CHANNELS = 64,
-    RUN = 32, /* pixels that go to the epilogue at once; a multiple of every number of phases */
+    RUN = 64, /* pixels that go to the epilogue at once; a multiple of every number of phases */
+    SUMS = (RUN + 8) * CHANNELS, /* blocks compute up to 3 pixels too many */
     VECTOR = VL * GROUP, /* elements */
     MAX_ROWS = 32        /* higher windows are left to the reference */
 };
@@ -123,13 +124,13 @@ static size_t row_elements(const struct plan *p)
     return (p->vectors < CHANNELS / VL ? p->vectors : CHANNELS / VL) * p->groups * VECTOR;
 }
 
-/* Scratch: sums, (integers) sums with weights of one, a pixel of padding, the ring, a row with
+/* Scratch: sums, (integers) sums with weights of one, a bias, a pixel of padding, the ring, a row with
  * repeated channels. */
 static size_t scratch_size(const struct pk_conv *c)
 {
     const struct plan p = plan_of(c);
     const size_t wide = c->out_c == c->in_c ? 0 : (size_t)c->in_w * CHANNELS * sizeof(T_X);
-    return (1 + INTEGER) * RUN * CHANNELS * sizeof(T_ACC) + CHANNELS * sizeof(T_X) +
+    return ((1 + INTEGER) * SUMS + 2 * CHANNELS) * sizeof(T_ACC) + CHANNELS * sizeof(T_X) +
            (size_t)p.ring * row_elements(&p) * sizeof(T_C) + wide;
 }
 
@@ -140,7 +141,10 @@ struct work {
     const T_X *x;
     const T_P *packed, *packed_ones; /* of the channels below */
     int first, n;                    /* channels now at work */
-    T_ACC *acc, *ones;               /* [RUN][CHANNELS] */
+    T_ACC *acc, *ones;               /* [RUN][CHANNELS], and room */
+    T_ACC *bias;                     /* [CHANNELS] with which sums begin */
+    size_t pixel;                    /* the first whose sums acc holds */
+    int held;                        /* pixels there */
     T_X *pad, *wide;                 /* [CHANNELS]; [in_w][n] */
     T_C *ring;
 };
@@ -194,7 +198,15 @@ static void copy_row(const struct work *w, int y)
 struct source {
     const T_C *rows[MAX_ROWS]; /* [kernel row]: the group of the run's first pixel */
     int n_rows;
+    const T_ACC *start; /* what sums begin with, where V_START is defined */
 };
+
+#ifndef V_START
+#define V_START(p) V_ZERO()
+#define STARTS 0
+#else
+#define STARTS 1
+#endif
 
 /*
  * Sums of p outputs from a column on that is a multiple of the number of phases; p, width and
@@ -210,7 +222,7 @@ PK_INLINE void slide_block(const struct source *s, size_t from, const T_P *w, T_
     vin b[8], x;
     PK_UNROLL
     for (int i = 0; i < p; i++)
-        sum[i] = V_ZERO();
+        sum[i] = V_START(s->start);
     for (int ky = 0; ky < s->n_rows; ky++) {
         const T_C *at = s->rows[ky] + from * VECTOR;
         int n = 0;
@@ -287,7 +299,8 @@ static void sums_phase(const struct work *w, const struct source *s, int phase, 
     const size_t step = (size_t)p->phases * CHANNELS, row = p->row_vectors * VECTOR;
     for (int i = 0; i < n; i += 4, acc += 4 * step) {
         const int count = n - i < 4 ? n - i : 4;
-        vacc sum[4] = {V_ZERO(), V_ZERO(), V_ZERO(), V_ZERO()};
+        vacc sum[4] = {V_START(s->start), V_START(s->start), V_START(s->start),
+                       V_START(s->start)};
         for (int ky = 0; ky < s->n_rows; ky++) {
             const T_C *x =
                 s->rows[ky] + (size_t)(w->c->stride_w * phase / GROUP) * VECTOR + (size_t)i * shift;
@@ -333,41 +346,76 @@ static void subtract(const struct work *w, const struct pk_tile *t)
 }
 #endif
 
-static void output_row(const struct work *w, slide_fn *slide, int oy)
+/* Sums of `pixels` pixels of an output row behind those that are held. */
+static void row_sums(const struct work *w, slide_fn *slide, int oy, int ox, int pixels)
 {
     const struct pk_conv *c = w->c;
     const size_t vector =
         (size_t)c->kernel_h * w->p.row_vectors * VECTOR; /* weights of one vector of channels */
-    for (int ox = 0; ox < c->out_w; ox += RUN) {
-        const int pixels = c->out_w - ox < RUN ? c->out_w - ox : RUN;
-        const struct pk_tile tile = {w->acc, CHANNELS, (size_t)oy * (size_t)c->out_w + (size_t)ox,
-                                     pixels, w->first, w->n,
-                                     NULL};
-        struct source s;
-        s.n_rows = c->kernel_h;
-        for (int ky = 0; ky < c->kernel_h; ky++) {
-            const int y = oy * c->stride_h + ky * c->dilation_h;
-            s.rows[ky] = w->ring + (size_t)(y % w->p.ring) * row_elements(&w->p) +
-                         (size_t)(ox * c->stride_w / GROUP) * VECTOR;
-        }
-        for (int at = 0; at < w->n; at += VL) {
-            const size_t skip = (size_t)(at / VL) * vector;
-            sums_vector(w, slide, &s, pixels, w->packed + skip, w->acc + at);
-#if INTEGER
-            if (w->e->weight_zero != NULL) {
-                sums_vector(w, slide, &s, pixels, w->packed_ones + skip, w->ones + at);
-            }
-#endif
-            for (int ky = 0; ky < c->kernel_h; ky++) {
-                s.rows[ky] += w->p.groups * VECTOR;
-            }
-        }
+    T_ACC *acc = w->acc + w->held * CHANNELS;
+    struct source s;
+    s.n_rows = c->kernel_h;
+    for (int ky = 0; ky < c->kernel_h; ky++) {
+        const int y = oy * c->stride_h + ky * c->dilation_h;
+        s.rows[ky] = w->ring + (size_t)(y % w->p.ring) * row_elements(&w->p) +
+                     (size_t)(ox * c->stride_w / GROUP) * VECTOR;
+    }
+    for (int at = 0; at < w->n; at += VL) {
+        const size_t skip = (size_t)(at / VL) * vector;
+        s.start = w->bias + at;
+        sums_vector(w, slide, &s, pixels, w->packed + skip, acc + at);
 #if INTEGER
         if (w->e->weight_zero != NULL) {
-            subtract(w, &tile);
+            s.start = w->bias + CHANNELS;
+            sums_vector(w, slide, &s, pixels, w->packed_ones + skip,
+                        w->ones + w->held * CHANNELS + at);
         }
 #endif
-        PK_EPILOGUE(w->e, &tile);
+        for (int ky = 0; ky < c->kernel_h; ky++) {
+            s.rows[ky] += w->p.groups * VECTOR;
+        }
+    }
+}
+
+/* The epilogue of the sums that are held. */
+static void finish_run(struct work *w)
+{
+    const struct pk_tile tile = {w->acc, CHANNELS, w->pixel, w->held, w->first, w->n, NULL};
+    if (w->held == 0) {
+        return;
+    }
+#if INTEGER
+    if (w->e->weight_zero != NULL) {
+        subtract(w, &tile);
+    }
+#endif
+    PK_EPILOGUE(w->e, &tile);
+    w->pixel += (size_t)w->held;
+    w->held = 0;
+}
+
+/* Short rows share a run. Parts of a row begin at a multiple of the number of phases. */
+static void output_row(struct work *w, slide_fn *slide, int oy)
+{
+    for (int ox = 0; ox < w->c->out_w;) {
+        const int left = w->c->out_w - ox, room = RUN - w->held;
+        const int pixels = left <= room ? left : room / 8 * 8;
+        if (pixels == 0) {
+            finish_run(w);
+            continue;
+        }
+        row_sums(w, slide, oy, ox, pixels);
+        w->held += pixels;
+        ox += pixels;
+    }
+}
+
+/* The bias of the channels at work, then zeros for the sums with weights of one. */
+static void fill_bias(const struct work *w, const int32_t *bias)
+{
+    for (int i = 0; i < CHANNELS; i++) {
+        w->bias[i] = bias != NULL && i < w->n ? (T_ACC)bias[w->first + i] : 0;
+        w->bias[CHANNELS + i] = 0;
     }
 }
 
@@ -384,13 +432,16 @@ static void run(const struct pk_conv *c, const void *x, int pad_code, const void
         return;
     }
 #endif
-    struct work w = {.c = c, .e = e, .p = plan_of(c), .x = x, .packed = packed};
+    struct pk_epilogue rest = *e;
+    rest.bias_i32 = STARTS ? NULL : e->bias_i32;
+    struct work w = {.c = c, .e = &rest, .p = plan_of(c), .x = x, .packed = packed};
     const size_t block = CHANNELS / VL * (size_t)c->kernel_h * w.p.row_vectors * VECTOR;
     slide_fn *slide = slide_of(c);
     w.packed_ones = w.packed + weights_vectors(c, &w.p) * VECTOR;
     w.acc = scratch;
-    w.ones = w.acc + RUN * CHANNELS;
-    w.ring = (T_C *)(void *)(w.acc + (1 + INTEGER) * RUN * CHANNELS);
+    w.ones = w.acc + SUMS;
+    w.bias = w.acc + (1 + INTEGER) * SUMS;
+    w.ring = (T_C *)(void *)(w.bias + 2 * CHANNELS);
     w.pad = (T_X *)(void *)(w.ring + (size_t)w.p.ring * row_elements(&w.p));
     w.wide = w.pad + CHANNELS;
     for (int i = 0; i < CHANNELS; i++) {
@@ -398,6 +449,8 @@ static void run(const struct pk_conv *c, const void *x, int pad_code, const void
     }
     for (w.first = 0; w.first < c->out_c; w.first += CHANNELS) {
         w.n = c->out_c - w.first < CHANNELS ? c->out_c - w.first : CHANNELS;
+        w.pixel = 0;
+        fill_bias(&w, e->bias_i32);
         int next = 0; /* first row (counted with padding) that the ring does not hold */
         for (int oy = 0; oy < c->out_h; oy++) {
             const int top = oy * c->stride_h;
@@ -406,6 +459,7 @@ static void run(const struct pk_conv *c, const void *x, int pad_code, const void
             }
             output_row(&w, slide, oy);
         }
+        finish_run(&w);
         w.packed += block;
         w.packed_ones += block;
     }

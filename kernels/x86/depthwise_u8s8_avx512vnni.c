@@ -13,6 +13,7 @@
 #define T_P int8_t
 #define vacc __m512i
 #define V_ZERO() _mm512_setzero_si512()
+#define V_START(p) _mm512_loadu_si512(p)
 #define V_LOAD(p) _mm512_loadu_si512(p)
 #define V_MADD(acc, a, w) _mm512_dpbusd_epi32(acc, a, w)
 #define V_PUT(p, acc) _mm512_storeu_si512(p, acc)

@@ -102,9 +102,15 @@ PK_INLINE void quad_put(const struct quad *q, const struct target *o, ptrdiff_t 
     }
 }
 
-/* Sums of four vectors after bias_i32, as floats. p: the sums of the first channel. */
+/* Sums of four vectors after bias_i32 (NULL: none), as floats. p: the sums of the first channel. */
 PK_INLINE void quad_sums(const int32_t *p, size_t ld, const vi *bias, vf *acc, const int wide)
 {
+    if (bias == NULL) {
+        PK_UNROLL
+        for (int j = 0; j < 4; j++)
+            acc[j] = v_to_float(v_load_all_i(p + (size_t)(j / wide) * ld + QUAD_CHANNEL(j, wide)));
+        return;
+    }
     PK_UNROLL
     for (int j = 0; j < 4; j++) {
         const vi sum = v_load_all_i(p + (size_t)(j / wide) * ld + QUAD_CHANNEL(j, wide));
@@ -118,6 +124,7 @@ struct plain {
     struct target to;
     vf m[4], b[4];
     vi bias[4];
+    bool biased;
 };
 
 PK_INLINE void quad_bias(const struct quad *q, vi *bias, const int wide, const bool whole)
@@ -151,6 +158,7 @@ PK_INLINE struct plain plain_of(const struct quad *q, const struct pk_out *o, si
     f.to = target_of(q, o, pixel);
     quad_vec(q, o->m, f.m, wide, whole);
     quad_vec(q, o->b, f.b, wide, whole);
+    f.biased = q->e->bias_i32 != NULL;
     quad_bias(q, f.bias, wide, whole);
     f.to.ceiling = (float)o->zero + o->hi != 255.0f || !plain_fits(&f, wide);
     return f;
@@ -161,7 +169,11 @@ PK_INLINE void plain_put(const struct plain *f, const int32_t *p, size_t ld, int
                          const int wide, const bool whole)
 {
     vf u[4];
-    quad_sums(p, ld, f->bias, u, wide);
+    if (f->biased) {
+        quad_sums(p, ld, f->bias, u, wide);
+    } else {
+        quad_sums(p, ld, NULL, u, wide);
+    }
     PK_UNROLL
     for (int j = 0; j < 4; j++)
         u[j] = v_fma(u[j], f->m[j % wide], f->b[j % wide]);
