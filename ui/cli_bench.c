@@ -255,7 +255,7 @@ int cli_bench_peers(const struct cli_options *o)
                                                .helper = helper,
                                                .script = script,
                                                .pythons = pythons != NULL ? pythons : "python3",
-                                               .seconds = isfinite(o->time_limit) ? o->time_limit : 1,
+                                               .seconds = isfinite(o->time_limit) ? o->time_limit : o->n_args > 0 ? 4 : 1, /* networks run for ms */
                                                .self = &print,
                                                .row = take_peer_row,
                                                .say = say_peer};
