@@ -159,7 +159,8 @@ const char *pk_family_name(enum pk_family family)
                                                        "conv_f16",  "depthwise_f16",  "fc_f16",
                                                        "conv_f32",  "depthwise_f32",  "fc_f32",
                                                        "conv_u8s4", "depthwise_u8s4", "fc_u8s4",
-                                                       "conv_u8s2", "depthwise_u8s2", "fc_u8s2"};
+                                                       "conv_u8s2", "depthwise_u8s2", "fc_u8s2",
+                                                       "conv_u1s1", "fc_u1s1"};
     return family >= 0 && family < PK_FAMILY_COUNT ? names[family] : "?";
 }
 

@@ -151,6 +151,8 @@ enum pk_family {
      * int8_t all the same. */
     PK_CONV_U8S4, PK_DEPTHWISE_U8S4, PK_FC_U8S4,
     PK_CONV_U8S2, PK_DEPTHWISE_U8S2, PK_FC_U8S2,
+    /* The same on codes 0, 1 and weights -1, +1 (or all 0 in a channel); no depthwise. */
+    PK_CONV_U1S1, PK_FC_U1S1,
     PK_FAMILY_COUNT
 };
 

@@ -152,7 +152,7 @@ static bool panel_is_picture(const struct pk_conv *c)
 }
 
 /* Sum of the first k codes of each row, for weight zero points. */
-static void panel_sums(const uint8_t *a, size_t lda, size_t k, size_t rows, int32_t *sums)
+static __attribute__((unused)) void panel_sums(const uint8_t *a, size_t lda, size_t k, size_t rows, int32_t *sums)
 {
     const __m512i zero = _mm512_setzero_si512();
     for (size_t r = 0; r < rows; r++, a += lda) {

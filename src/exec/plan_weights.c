@@ -47,6 +47,10 @@ static enum pk_family family_of(const struct pare_graph *g, int node, struct par
 {
     const bool depthwise = g->nodes[node].op == PARE_OP_DEPTHWISE;
     const bool fc = g->nodes[node].op == PARE_OP_FULLY_CONNECTED && c->out_w == 1;
+    if (level.kind == PARE_LEVEL_INT && level.w_bits == 1 && level.a_bits == 1 && !depthwise &&
+        g->nodes[node].op != PARE_OP_CONV_TRANSPOSE) { /* whose phases have taps of 0 */
+        return fc ? PK_FC_U1S1 : PK_CONV_U1S1;
+    }
     const enum pk_family base = level.kind == PARE_LEVEL_INT    ? PK_CONV_U8S8
                                 : level.kind == PARE_LEVEL_FP16 ? PK_CONV_F16
                                                                 : PK_CONV_F32;
@@ -64,24 +68,56 @@ static bool codes_fit(const struct pare_weight_codes *codes, int half)
     return true;
 }
 
+/* Is every channel of -1 and +1 alone, or of 0 alone? Then its first code tells which. */
+static bool signs_only(const struct pare_weight_codes *codes)
+{
+    for (int64_t i = 0; i < codes->n_channels * codes->per_channel; i++) {
+        const int first = codes->codes[i / codes->per_channel * codes->per_channel];
+        if (codes->codes[i] < -1 || codes->codes[i] > 1 ||
+            (codes->codes[i] == 0) != (first == 0)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* The family for these codes whatever their bits. */
+static enum pk_family bytes_family(enum pk_family asked)
+{
+    return asked == PK_CONV_U1S1 ? PK_CONV_U8S8 : asked == PK_FC_U1S1 ? PK_FC_U8S8 : asked;
+}
+
 /* The family that keeps these codes packed, or the one of bytes. */
-static enum pk_family packed_family(enum pk_family bytes, int w_bits,
+static enum pk_family packed_family(enum pk_family asked, int w_bits,
                                     const struct pare_weight_codes *codes)
 {
+    const enum pk_family bytes = bytes_family(asked);
     const int kind = (int)bytes - PK_CONV_U8S8;
+    if (w_bits == 1 && asked != bytes && signs_only(codes)) {
+        return asked;
+    }
     if (w_bits <= 2 && codes_fit(codes, 2)) {
         return (enum pk_family)(PK_CONV_U8S2 + kind);
     }
     return w_bits <= 4 && codes_fit(codes, 8) ? (enum pk_family)(PK_CONV_U8S4 + kind) : bytes;
 }
 
-/* Where an instruction set has no packed kernel for a shape, bytes are the faster way. */
+/* Where an instruction set has no packed kernel for a shape, wider codes are the faster way. */
 static const struct pk_layer_kernel *choose_kernel(const struct plan_weights *w,
                                                    const struct pk_conv *c)
 {
-    const struct pk_layer_kernel *kernel = pk_kernel_for(w->family, w->isa, c);
-    const bool portable = kernel == pk_kernel(w->family, PK_REF);
-    return portable && w->isa != PK_REF ? pk_kernel_for(w->asked, w->isa, c) : kernel;
+    const enum pk_family bytes = bytes_family(w->asked);
+    const enum pk_family ways[] = {w->family,
+                                   w->family == w->asked && w->asked != bytes
+                                       ? (enum pk_family)(PK_CONV_U8S2 + (int)bytes - PK_CONV_U8S8)
+                                       : bytes};
+    for (int i = 0; i < 2; i++) {
+        const struct pk_layer_kernel *kernel = pk_kernel_for(ways[i], w->isa, c);
+        if (w->isa == PK_REF || kernel != pk_kernel(ways[i], PK_REF)) {
+            return kernel;
+        }
+    }
+    return pk_kernel_for(bytes, w->isa, c);
 }
 
 /* One axis of one phase of a transposed convolution. */

@@ -119,6 +119,14 @@ static void random_out(struct kernel_case *k, struct pk_out *o, bool steps)
         o->zero = kernel_case_int(k, 0, 255);
         o->lo = (float)(kernel_case_int(k, 0, 3) > 0 ? -o->zero : 0);
         o->hi = (float)(255 - o->zero);
+        if (kernel_case_int(k, 0, 3) == 0) { /* a grid of one bit; multipliers of either sign */
+            o->zero = kernel_case_int(k, 0, 1);
+            o->lo = (float)-o->zero;
+            o->hi = (float)(1 - o->zero);
+            if (!steps && o->m != NULL) {
+                o->m = random_vector(k, -m, m);
+            }
+        }
     } else {
         o->lo = kernel_case_int(k, 0, 1) ? 0 : -INFINITY;
         o->hi = kernel_case_int(k, 0, 1) ? 6 : INFINITY;

@@ -139,7 +139,8 @@ static void packed_codes_mean_what_bytes_mean(void **state)
         enum pk_family packed, bytes;
     } pairs[] = {{PK_CONV_U8S4, PK_CONV_U8S8}, {PK_DEPTHWISE_U8S4, PK_DEPTHWISE_U8S8},
                  {PK_FC_U8S4, PK_FC_U8S8},     {PK_CONV_U8S2, PK_CONV_U8S8},
-                 {PK_FC_U8S2, PK_FC_U8S8},     {PK_DEPTHWISE_U8S2, PK_DEPTHWISE_U8S8}};
+                 {PK_FC_U8S2, PK_FC_U8S8},     {PK_DEPTHWISE_U8S2, PK_DEPTHWISE_U8S8},
+                 {PK_CONV_U1S1, PK_CONV_U8S8}, {PK_FC_U1S1, PK_FC_U8S8}};
     (void)state;
     for (size_t i = 0; i < sizeof pairs / sizeof pairs[0]; i++) {
         const struct entry bytes = {pairs[i].packed, PK_REF, reference(pairs[i].bytes)};
