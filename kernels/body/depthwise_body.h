@@ -336,11 +336,13 @@ static void sums_vector(const struct work *w, slide_fn *slide, const struct sour
 /* acc -= weight_zero * (the sum with weights of one) */
 static void subtract(const struct work *w, const struct pk_tile *t)
 {
+    uint32_t zero[CHANNELS] = {0};
+    memcpy(zero, w->e->weight_zero + t->channel, (size_t)t->n * sizeof zero[0]);
     for (int r = 0; r < t->rows; r++) {
-        for (int i = 0; i < t->n; i++) {
-            const uint32_t product =
-                (uint32_t)w->e->weight_zero[t->channel + i] * (uint32_t)w->ones[r * CHANNELS + i];
-            w->acc[r * CHANNELS + i] = (T_ACC)((uint32_t)w->acc[r * CHANNELS + i] - product);
+        uint32_t *restrict acc = (uint32_t *)(void *)(w->acc + r * CHANNELS);
+        const uint32_t *restrict ones = (const uint32_t *)(const void *)(w->ones + r * CHANNELS);
+        for (int i = 0; i < CHANNELS; i++) { /* a constant number: compilers vectorise it */
+            acc[i] -= zero[i] * ones[i];
         }
     }
 }
