@@ -493,6 +493,9 @@ enum pare_status pare_front_open(struct uv_loop_s *loop, const struct pare_front
         return pare_error_nomem(err);
     }
     f->options = *options;
+    if (options->quantize != NULL) { /* needed longer than the caller keeps it */
+        f->options.quantize = pare_arena_strdup(&f->arena, options->quantize);
+    }
     f->loop = loop;
     f->recent = json_object();
     f->absent = json_object();

@@ -120,6 +120,9 @@ static enum pare_status open_front(struct pare_script *s, const json_t *args, st
     struct pare_front *f = NULL;
     for (int i = 0; i < s->n_fronts; i++) { /* opened before by this script: a session is held once */
         if (realpath(pare_front_state(s->fronts[i])->path, own) != NULL && strcmp(own, wanted) == 0) {
+            if (pare_json_get_string(args, "quantize", NULL) != NULL) {
+                return pare_error(err, PARE_ERR_USAGE, path, "already open: how its layers are quantized cannot change");
+            }
             s->waiting_front = i;
             s->waits_for_open = true;
             s->flow = pare_front_start(s->fronts[i], "describe", NULL, err);
@@ -127,6 +130,9 @@ static enum pare_status open_front(struct pare_script *s, const json_t *args, st
         }
     }
     if (s->options.reuse != NULL && realpath(pare_front_state(s->options.reuse)->path, own) != NULL && strcmp(own, wanted) == 0) {
+        if (pare_json_get_string(args, "quantize", NULL) != NULL) {
+            return pare_error(err, PARE_ERR_USAGE, path, "open in the workbench: how its layers are quantized cannot change");
+        }
         f = s->options.reuse;
         s->borrowed[s->n_fronts] = true;
     } else {

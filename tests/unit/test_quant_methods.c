@@ -455,6 +455,63 @@ static void all_instruction_sets_give_the_same_bytes_for_every_method(void **sta
     pare_graph_free(g);
 }
 
+/* Must-show 5: the integer layer against a float64 model of the contract, for every kind of weights and one-bit inputs. */
+static void integer_layers_agree_with_a_float64_model(void **state)
+{
+    (void)state;
+    enum { SIZE = 5, C = 4, O = 3, K = 9 * C };
+    struct pare_error err = {0};
+    struct pare_graph *g = pare_graph_new();
+    add_output(g, add_conv(g, "c", add_input(g, 1, SIZE, SIZE, C), (struct conv_spec){.out_c = O, .kernel = 3, .pad = 1}));
+    finish_graph(g);
+    float *w = (float *)(uintptr_t)g->tensors[g->nodes[0].in[1]].data;
+    const float *bias = g->tensors[g->nodes[0].in[2]].data;
+    memset(w + K, 0, K * sizeof *w); /* a channel of zeros */
+    struct pare_calibration c;
+    calibrate(g, &c);
+    static const char *const texts[] = {"minmax", "weights=asymmetric", "per=tensor", "per=tensor,weights=asymmetric",
+                                        "weights=ternary", "weights=po2", "rounding=squant", "weights=quantized_bits:1"};
+    static const char *const level_names[] = {"w8a8", "w4a4", "w3a2", "w4a1", "w1a1"};
+    for (int t = 0; t < 8; t++) {
+        for (int l = 0; l < 5; l++) {
+            struct pare_method methods[16];
+            struct pare_arena arena = {0};
+            struct pare_weight_codes codes;
+            size_t n_x;
+            float *x = random_input(g, 0, &n_x), y[SIZE * SIZE * O];
+            methods_of(methods, texts[t]);
+            const struct pare_maker m = {g, methods, NULL};
+            const struct pare_level level = level_of(level_names[l]);
+            const struct pare_grid grid = pare_grid_from_range(&c.ranges[g->nodes[0].in[0]], level.a_bits);
+            MUST(pare_maker_weights(&m, 0, level, &grid, &arena, &codes, &err));
+            run_net(g, &c, &m, level_names[l], x, n_x, y);
+            const double pad = (double)pare_grid_real(&grid, pare_grid_pad_code(&grid));
+            for (int at = 0; at < SIZE * SIZE * O; at++) {
+                const int o = at % O, py = at / O / SIZE, px = at / O % SIZE;
+                double sum = (double)bias[o], size = fabs(sum);
+                for (int k = 0; k < K; k++) {
+                    const int yy = py + k / C / 3 - 1, xx = px + k / C % 3 - 1;
+                    const bool inside = yy >= 0 && yy < SIZE && xx >= 0 && xx < SIZE;
+                    const double v =
+                        inside ? (double)pare_grid_real(&grid, pare_grid_code(&grid, x[(yy * SIZE + xx) * C + k % C])) : pad;
+                    const int zero = codes.zero_point != NULL ? codes.zero_point[o] : 0;
+                    const double term = v * (double)codes.scale[o] * (double)(codes.codes[o * K + k] - zero);
+                    sum += term;
+                    size += fabs(term);
+                }
+                if (fabs((double)y[at] - sum) > 2e-6 * (size + 1e-3)) {
+                    print_error("%s %s output %d: %g, float64 %g\n", texts[t], level_names[l], at, (double)y[at], sum);
+                }
+                assert_true(fabs((double)y[at] - sum) <= 2e-6 * (size + 1e-3));
+            }
+            free(x);
+            pare_arena_clear(&arena);
+        }
+    }
+    pare_calibration_clear(&c);
+    pare_graph_free(g);
+}
+
 /* Must-show 4: what is wrong with a layer is said by name. */
 static void sick_layers_are_flagged(void **state)
 {
@@ -497,6 +554,7 @@ int main(void)
         cmocka_unit_test(equalization_evens_a_triple_and_keeps_the_function),
         cmocka_unit_test(rounding_by_samples_lowers_the_output_error),
         cmocka_unit_test(every_kind_of_weights_stays_on_its_grid),
+        cmocka_unit_test(integer_layers_agree_with_a_float64_model),
         cmocka_unit_test(sick_layers_are_flagged),
         cmocka_unit_test(all_instruction_sets_give_the_same_bytes_for_every_method),
     };
