@@ -333,17 +333,24 @@ static void sums_vector(const struct work *w, slide_fn *slide, const struct sour
 }
 
 #if INTEGER
+/* A constant number of channels, which compilers vectorise. */
+static __attribute__((noinline)) void subtract_row(uint32_t *restrict acc,
+                                                   const uint32_t *restrict ones,
+                                                   const uint32_t *restrict zero)
+{
+    for (int i = 0; i < CHANNELS; i++) {
+        acc[i] -= zero[i] * ones[i];
+    }
+}
+
 /* acc -= weight_zero * (the sum with weights of one) */
 static void subtract(const struct work *w, const struct pk_tile *t)
 {
     uint32_t zero[CHANNELS] = {0};
     memcpy(zero, w->e->weight_zero + t->channel, (size_t)t->n * sizeof zero[0]);
     for (int r = 0; r < t->rows; r++) {
-        uint32_t *restrict acc = (uint32_t *)(void *)(w->acc + r * CHANNELS);
-        const uint32_t *restrict ones = (const uint32_t *)(const void *)(w->ones + r * CHANNELS);
-        for (int i = 0; i < CHANNELS; i++) { /* a constant number: compilers vectorise it */
-            acc[i] -= zero[i] * ones[i];
-        }
+        subtract_row((uint32_t *)(void *)(w->acc + r * CHANNELS),
+                     (const uint32_t *)(const void *)(w->ones + r * CHANNELS), zero);
     }
 }
 #endif
