@@ -192,10 +192,11 @@ PK_INLINE vf v_fma(vf a, vf b, vf c)
     return vfmaq_f32(c, a, b);
 }
 
-/* v = u > lo ? u : lo, then v < hi ? v : hi; u is no signalling NaN and lo no negative zero. */
+/* v = u > lo ? u : lo, then v < hi ? v : hi (FMAXNM and FMINNM order zeros by their sign). */
 PK_INLINE vf v_clamp(vf u, vf lo, vf hi)
 {
-    return vminnmq_f32(vmaxnmq_f32(u, lo), hi);
+    const vf v = vbslq_f32(vcgtq_f32(u, lo), u, lo);
+    return vbslq_f32(vcltq_f32(v, hi), v, hi);
 }
 
 /* t > 0 ? t : other */

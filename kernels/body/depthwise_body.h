@@ -425,6 +425,18 @@ static void fill_bias(const struct work *w, const int32_t *bias)
     for (int i = 0; i < CHANNELS; i++) {
         w->bias[i] = bias != NULL && i < w->n ? (T_ACC)bias[w->first + i] : 0;
         w->bias[CHANNELS + i] = 0;
+#ifdef CODE_OFFSET /* the ring holds code - CODE_OFFSET: the sums of weights, in their first phase */
+        const struct plan *p = &w->p;
+        const size_t first = (size_t)(i / VL) * (size_t)w->c->kernel_h * p->row_vectors;
+        int32_t sum = 0;
+        for (int j = 0; i < w->n && j < w->c->kernel_h * p->taps[0] * GROUP; j++) {
+            const size_t row = (size_t)(j / (p->taps[0] * GROUP)), at = (size_t)(j % (p->taps[0] * GROUP));
+            sum += (int8_t)w->packed[(first + row * p->row_vectors + at / GROUP) * VECTOR +
+                                     (size_t)(i % VL) * GROUP + at % GROUP];
+        }
+        w->bias[i] = (T_ACC)((uint32_t)w->bias[i] + (uint32_t)sum * CODE_OFFSET);
+        w->bias[CHANNELS + i] = w->c->kernel_h * w->c->kernel_w * CODE_OFFSET;
+#endif
     }
 }
 

@@ -14,7 +14,7 @@
 #ifdef __SANITIZE_ADDRESS__
 enum { CASES = 220 };
 #elif defined(PARE_EMULATED)
-enum { CASES = 100 };
+enum { CASES = 50 };
 #else
 enum { CASES = 600 };
 #endif
