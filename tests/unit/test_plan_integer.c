@@ -182,22 +182,22 @@ struct case_run {
 };
 
 /* Calibrates, plans at the levels with codes as the carrier (outputs too) (all `name` when levels
- * is NULL), runs on one random input. */
-static struct case_run run_case(struct pare_graph *g, struct pare_level *levels, const char *name)
+ * is NULL), runs on one random input. In place: the plan keeps a pointer to the calibration. */
+static void run_case(struct case_run *r, struct pare_graph *g, struct pare_level *levels,
+                     const char *name)
 {
     struct pare_error err = {0};
-    struct case_run r = {.g = g, .levels = levels != NULL ? levels : levels_all(g, name)};
-    calibrate(g, &r.c);
-    const struct pare_plan_options options = {.levels = r.levels,
-                                              .calibration = &r.c,
+    *r = (struct case_run){.g = g, .levels = levels != NULL ? levels : levels_all(g, name)};
+    calibrate(g, &r->c);
+    const struct pare_plan_options options = {.levels = r->levels,
+                                              .calibration = &r->c,
                                               .carrier = PARE_CARRIER_CODES,
                                               .isa = pk_isa_best(),
                                               .keep_all = true};
-    MUST(pare_plan_new(g, &options, &r.plan, &err));
-    r.x = random_input(g, 0, &r.n);
-    MUST(pare_plan_set_input(r.plan, 0, r.x, r.n, &err));
-    MUST(pare_plan_run(r.plan, &err));
-    return r;
+    MUST(pare_plan_new(g, &options, &r->plan, &err));
+    r->x = random_input(g, 0, &r->n);
+    MUST(pare_plan_set_input(r->plan, 0, r->x, r->n, &err));
+    MUST(pare_plan_run(r->plan, &err));
 }
 
 static void end_case(struct case_run *r)
@@ -235,7 +235,8 @@ static void test_conv_relu(void **state)
             g->nodes[1].attr.hi = 6;
             add_output(g, r);
             finish_graph(g);
-            struct case_run run = run_case(g, NULL, levels_tested[i]);
+            struct case_run run;
+            run_case(&run, g, NULL, levels_tested[i]);
             const struct pare_level level = run.levels[0];
             const struct pare_grid in = grid_of(&run.c, x, level.a_bits),
                                    out = grid_of(&run.c, r, 8);
@@ -270,7 +271,8 @@ static void test_residual(void **state)
         const struct pare_level low = level_of(levels_tested[i]);
         levels[maker(g, b)] = low;
         levels[maker(g, c)] = low;
-        struct case_run run = run_case(g, levels, NULL);
+        struct case_run run;
+            run_case(&run, g, levels, NULL);
         const struct pare_grid gx = grid_of(&run.c, x, 8), carrier = grid_of(&run.c, ra, 8);
         const struct pare_grid gb = grid_of(&run.c, ra, low.a_bits),
                                gc = grid_of(&run.c, rs, low.a_bits);
@@ -313,7 +315,8 @@ static void test_many_consumers(void **state)
     for (int i = 0; i < 5; i++) {
         levels[maker(g, y[i])] = level_of(names[i]);
     }
-    struct case_run run = run_case(g, levels, NULL);
+    struct case_run run;
+            run_case(&run, g, levels, NULL);
     const struct pare_grid gx = grid_of(&run.c, x, 8);
     struct codes q = quantized(run.x, &g->tensors[x], &gx);
     for (int i = 0; i < 5; i++) {
@@ -352,7 +355,8 @@ static void test_concat(void **state)
             finish_graph(g);
             struct pare_level *levels = levels_all(g, "int8");
             levels[maker(g, c)] = level_of(levels_tested[i]);
-            struct case_run run = run_case(g, levels, NULL);
+            struct case_run run;
+            run_case(&run, g, levels, NULL);
             const struct pare_level low = levels[maker(g, c)];
             const struct pare_grid gx = grid_of(&run.c, x, 8),
                                    gcat = grid_of(&run.c, cat, low.a_bits);
@@ -404,7 +408,8 @@ static void test_mixed_borders(void **state)
     finish_graph(g);
     struct pare_level *levels = levels_all(g, "fp32");
     levels[maker(g, b)] = level_of("w4a4");
-    struct case_run run = run_case(g, levels, NULL);
+    struct case_run run;
+            run_case(&run, g, levels, NULL);
     /* the float layer alone, then its value to codes */
     struct pare_plan *f32;
     const struct pare_plan_options options = {.isa = pk_isa_best(), .keep_all = true};
