@@ -173,6 +173,8 @@ struct pare_front {
     uv_timer_t *follow_timer;
     struct pare_script *script; /* under way, or ended and closing */
     bool script_ended;
+    enum pare_status script_status;
+    struct pare_error script_error;
     uv_timer_t *script_timer;
     json_t *remote;           /* what the holder does, as it last said */
     bool watching, told;      /* asked for news, sent a command; not answered yet */

@@ -3,6 +3,7 @@
  * this pipeline is this front, so its runs and points appear on the screen.
  */
 #include <stdlib.h>
+#include <string.h>
 
 #include "command/front.h"
 #include "command/script.h"
@@ -27,30 +28,26 @@ static void close_timer(struct pare_front *f)
     }
 }
 
-/* Ended: said and stopped at once; freed when its worker's handles are closed. */
+/* Ended: stopped at once; freed and said when its worker's handles are closed, since only then another may start. */
 static void look(uv_timer_t *timer)
 {
     struct pare_front *f = timer->data;
-    struct pare_error err = {0};
-    enum pare_status status = PARE_OK;
-    if (f->script_ended) {
-        if (pare_script_closed(f->script)) {
-            pare_script_free(f->script);
-            f->script = NULL;
-            close_timer(f);
-        }
+    const struct pare_error *err = &f->script_error;
+    if (!f->script_ended && pare_script_ended(f->script, &f->script_status, &f->script_error)) {
+        f->script_ended = true;
+        pare_script_stop(f->script);
+    }
+    if (!f->script_ended || !pare_script_closed(f->script)) {
         return;
     }
-    if (!pare_script_ended(f->script, &status, &err)) {
-        return;
-    }
-    f->script_ended = true;
-    if (status == PARE_OK) {
+    pare_script_free(f->script);
+    f->script = NULL;
+    close_timer(f);
+    if (f->script_status == PARE_OK) {
         front_say(f, false, "the script has ended");
     } else {
-        front_say(f, true, "script: %s%s%s", err.where, err.where[0] != '\0' ? ": " : "", err.message);
+        front_say(f, true, "script: %s%s%s", err->where, err->where[0] != '\0' ? ": " : "", err->message);
     }
-    pare_script_stop(f->script);
 }
 
 enum pare_status front_run_script(struct pare_front *f, const char *path, int n_args, char *const *args, struct pare_error *err)
@@ -69,6 +66,8 @@ enum pare_status front_run_script(struct pare_front *f, const char *path, int n_
         return status;
     }
     f->script_ended = false;
+    f->script_status = PARE_OK;
+    memset(&f->script_error, 0, sizeof f->script_error);
     uv_timer_init(f->loop, timer);
     timer->data = f;
     uv_timer_start(timer, look, LOOK_MS, LOOK_MS);
