@@ -1,4 +1,4 @@
-#include "measure/engine.h"
+#include "measure/engine_parts.h"
 
 #include <stdio.h>
 #include <math.h>
@@ -9,34 +9,7 @@
 #include "measure/engine_method.h"
 #include "pipeline/ops.h"
 
-#define MAX_PLANS 512
 #define MAX_PLAN_BYTES ((size_t)1500 << 20)
-
-struct cached_plan {
-    int stage;
-    bool keep_all;
-    char key[33];
-    struct pare_plan *plan;
-    size_t bytes;
-    uint64_t used;
-};
-
-struct pare_engine {
-    struct pare_pipeline *p;
-    enum pk_isa isa;
-    struct pare_arena arena;
-    int n_layers;
-    struct pare_layer_ref *layers;
-    int first_layer[PARE_MAX_STAGES + 1];
-    struct pare_calibration calibration[PARE_MAX_STAGES];
-    bool calibrated[PARE_MAX_STAGES];
-    struct cached_plan plans[MAX_PLANS];
-    int n_plans;
-    uint64_t clock;
-    size_t plan_bytes;
-    struct pare_pack_cache *packs; /* packed weights, shared by all plans */
-    struct engine_method *method;  /* NULL = defaults */
-};
 
 enum pare_status pare_engine_new(struct pare_pipeline *p_take, enum pk_isa isa, struct pare_engine **out,
                                  struct pare_error *err)
@@ -81,7 +54,7 @@ enum pare_status pare_engine_new(struct pare_pipeline *p_take, enum pk_isa isa, 
     return PARE_OK;
 }
 
-static void drop_plans(struct pare_engine *e, int stage)
+void engine_drop_plans(struct pare_engine *e, int stage)
 {
     for (int i = e->n_plans - 1; i >= 0; i--) {
         if (stage < 0 || e->plans[i].stage == stage) {
@@ -97,7 +70,7 @@ void pare_engine_free(struct pare_engine *e)
     if (e == NULL) {
         return;
     }
-    drop_plans(e, -1);
+    engine_drop_plans(e, -1);
     for (int s = 0; s < e->p->n_stages; s++) {
         pare_calibration_clear(&e->calibration[s]);
     }
@@ -186,7 +159,7 @@ enum pare_status pare_engine_set_calibration(struct pare_engine *e, int stage, c
                           "expected the calibration of %d tensors, found %d",
                           e->p->stages[stage].graph->n_tensors, n);
     }
-    drop_plans(e, stage);
+    engine_drop_plans(e, stage);
     pare_calibration_clear(&e->calibration[stage]);
     e->calibration[stage] = c;
     e->calibrated[stage] = true;
@@ -212,7 +185,7 @@ enum pare_status pare_engine_set_method(struct pare_engine *e, const char *text,
         pare_pack_cache_free(packs);
         return status;
     }
-    drop_plans(e, -1);
+    engine_drop_plans(e, -1);
     pare_pack_cache_free(e->packs);
     engine_method_free(e->method);
     e->packs = packs;
@@ -384,7 +357,7 @@ static void invent(const struct pare_tensor *t, uint32_t seed, struct pare_value
 }
 
 /* Every input of a stage uniform in [0, 1), or over the grid that the file gives it; or invented. */
-static enum pare_status synthetic_call(struct pare_engine *e, int stage, bool invented, const struct pare_runner *runner, int seed,
+enum pare_status engine_synthetic_call(struct pare_engine *e, int stage, bool invented, const struct pare_runner *runner, int seed,
                                        struct pare_arena *arena, struct pare_value **out, int *n_out,
                                        struct pare_error *err)
 {
@@ -427,7 +400,7 @@ static enum pare_status bare_infer(struct pare_engine *e, const struct pare_runn
 {
     struct pare_value *out[PARE_MAX_OUTPUTS];
     int n_out = 0;
-    enum pare_status status = synthetic_call(e, 0, false, runner, seed, arena, out, &n_out, err);
+    enum pare_status status = engine_synthetic_call(e, 0, false, runner, seed, arena, out, &n_out, err);
     memset(outcome, 0, sizeof *outcome);
     if (status == PARE_OK && n_out > 0) {
         outcome->kind = PARE_OUTCOME_SCORE;
@@ -455,216 +428,6 @@ enum pare_status pare_engine_infer(struct pare_engine *e, const struct pare_leve
     struct run_context context = {e, levels};
     struct pare_runner runner = {&context, call_stage};
     return pare_engine_infer_with(e, &runner, sample, arena, outcome, err);
-}
-
-static void softmax_of(const struct pare_outcome *o, int i, double largest, double sum, double *p)
-{
-    *p = o->scores_are_probabilities ? (double)o->scores[i] : exp((double)o->scores[i] - largest) / sum;
-}
-
-static void softmax_sums(const struct pare_outcome *o, double *largest, double *sum)
-{
-    *largest = -INFINITY;
-    *sum = 0;
-    for (int i = 0; i < o->n_scores; i++) {
-        *largest = (double)o->scores[i] > *largest ? (double)o->scores[i] : *largest;
-    }
-    for (int i = 0; i < o->n_scores; i++) {
-        *sum += exp((double)o->scores[i] - *largest);
-    }
-}
-
-/* Squared error relative to the reference's power, part by part; a reference of all zeros counts as power 1. */
-static double relative_error(const struct pare_outcome *reference, const struct pare_outcome *outcome)
-{
-    const int parts = reference->n_parts > 0 ? reference->n_parts : 1;
-    double loss = 0;
-    for (int p = 0, at = 0; p < parts; p++) {
-        const int n = reference->n_parts > 0 ? reference->parts[p] : reference->n_scores;
-        double error = 0, power = 0;
-        for (int i = 0; i < n; i++, at++) {
-            const double d = (double)outcome->scores[at] - (double)reference->scores[at];
-            error += d * d;
-            power += (double)reference->scores[at] * (double)reference->scores[at];
-        }
-        loss += (power > 0 ? error / power : error) / parts;
-    }
-    return loss;
-}
-
-double pare_outcome_loss(const struct pare_outcome *reference, const struct pare_outcome *outcome)
-{
-    double loss = 0, r_largest, r_sum, o_largest, o_sum;
-    if (reference->kind != outcome->kind || reference->n_scores != outcome->n_scores) {
-        return PARE_LOSS_MAX;
-    }
-    if (reference->kind == PARE_OUTCOME_NONE || reference->n_scores == 0) {
-        return 0;
-    }
-    if (reference->kind == PARE_OUTCOME_CLASS) {
-        softmax_sums(reference, &r_largest, &r_sum);
-        softmax_sums(outcome, &o_largest, &o_sum);
-        for (int i = 0; i < reference->n_scores; i++) {
-            double p, q;
-            softmax_of(reference, i, r_largest, r_sum, &p);
-            softmax_of(outcome, i, o_largest, o_sum, &q);
-            loss += p > 1e-12 ? p * log(p / (q > 1e-12 ? q : 1e-12)) : 0;
-        }
-    } else {
-        loss = relative_error(reference, outcome);
-    }
-    return !(loss > 0) ? (isnan(loss) ? PARE_LOSS_MAX : 0) : loss > PARE_LOSS_MAX ? PARE_LOSS_MAX : loss;
-}
-
-struct observe_context {
-    struct pare_engine *e;
-    const struct pare_level *levels;
-    struct pare_calibration *c;
-    int pass;
-};
-
-static enum pare_status observe_stage(void *self, int stage, const struct pare_value *const *in, int n_in,
-                                      struct pare_arena *arena, struct pare_value **out, int *n_out,
-                                      struct pare_error *err)
-{
-    struct observe_context *context = self;
-    struct pare_plan *plan;
-    enum pare_status status = pare_engine_plan(context->e, stage, context->levels, true, &plan, err);
-    if (status == PARE_OK) {
-        status = pare_engine_feed(context->e, stage, plan, in, n_in, arena, err);
-    }
-    if (status == PARE_OK) {
-        status = pare_plan_run(plan, err);
-    }
-    if (status == PARE_OK) {
-        status = pare_plan_observe(plan, &context->c[stage], context->pass, err);
-    }
-    return status == PARE_OK ? pare_engine_fetch(context->e, stage, plan, arena, out, n_out, err) : status;
-}
-
-/* One sample through `runner`: of the split, or (synthetic) every stage on inputs of its own. */
-static enum pare_status run_one(struct pare_engine *e, const struct pare_runner *runner, enum pare_split split, int i,
-                                struct pare_arena *arena, struct pare_error *err)
-{
-    enum pare_status status = PARE_OK;
-    struct pare_sample sample;
-    struct pare_outcome outcome;
-    if (e->method != NULL && engine_method_synthetic(e->method)) {
-        for (int s = 0; status == PARE_OK && s < e->p->n_stages; s++) {
-            struct pare_value *out[PARE_MAX_OUTPUTS];
-            int n_out = 0;
-            status = synthetic_call(e, s, true, runner, i, arena, out, &n_out, err);
-        }
-        return status;
-    }
-    status = pare_engine_sample(e, split, i, arena, &sample, err);
-    return status == PARE_OK ? pare_engine_infer_with(e, runner, &sample, arena, &outcome, err) : status;
-}
-
-static int run_count(struct pare_engine *e, enum pare_split split)
-{
-    return e->method != NULL && engine_method_synthetic(e->method) ? 16 : pare_engine_sample_count(e, split);
-}
-
-static enum pare_status rows_of_stage(void *self, int stage, const struct pare_value *const *in, int n_in,
-                                      struct pare_arena *arena, struct pare_value **out, int *n_out,
-                                      struct pare_error *err)
-{
-    struct observe_context *context = self;
-    struct pare_plan *plan;
-    enum pare_status status = pare_engine_plan(context->e, stage, context->levels, true, &plan, err);
-    if (status == PARE_OK) {
-        status = pare_engine_feed(context->e, stage, plan, in, n_in, arena, err);
-    }
-    if (status == PARE_OK) {
-        status = pare_plan_run(plan, err);
-    }
-    if (status == PARE_OK) {
-        status = engine_method_take_rows(context->e->method, stage, plan, err);
-    }
-    return status == PARE_OK ? pare_engine_fetch(context->e, stage, plan, arena, out, n_out, err) : status;
-}
-
-enum pare_status pare_engine_prepare(struct pare_engine *e, struct pare_error *err)
-{
-    if (e->method == NULL || !engine_method_wants_rows(e->method)) {
-        return PARE_OK;
-    }
-    const bool synthetic = engine_method_synthetic(e->method);
-    enum pare_status status = e->p->bare || synthetic ? PARE_OK
-                                                      : pare_pipeline_open_split(e->p, PARE_SPLIT_CALIBRATION, err);
-    struct pare_level *fp32 = calloc((size_t)e->n_layers + 1, sizeof *fp32);
-    struct pare_arena arena = {0};
-    if (status == PARE_OK && fp32 == NULL) {
-        status = pare_error_nomem(err);
-    }
-    for (int i = 0; fp32 != NULL && i < e->n_layers; i++) {
-        fp32[i] = (struct pare_level){PARE_LEVEL_FP32, 32, 32};
-    }
-    struct observe_context context = {e, fp32, NULL, 0};
-    struct pare_runner runner = {&context, rows_of_stage};
-    const int n = status == PARE_OK ? run_count(e, PARE_SPLIT_CALIBRATION) : 0;
-    for (int i = 0; status == PARE_OK && i < n; i++) {
-        status = engine_method_begin(e->method, n, err);
-        if (status == PARE_OK) {
-            status = run_one(e, &runner, PARE_SPLIT_CALIBRATION, i, &arena, err);
-        }
-        pare_arena_clear(&arena);
-    }
-    if (status == PARE_OK) {
-        engine_method_end_rows(e->method);
-    }
-    free(fp32);
-    return status;
-}
-
-enum pare_status pare_engine_calibrate(struct pare_engine *e, enum pare_split split, int limit, void *self,
-                                       void (*done)(void *self, int done, int total), struct pare_error *err)
-{
-    struct pare_calibration fresh[PARE_MAX_STAGES] = {{0}};
-    struct pare_level *fp32 = calloc((size_t)e->n_layers + 1, sizeof *fp32);
-    struct pare_arena arena = {0};
-    int n = run_count(e, split);
-    enum pare_status status = fp32 != NULL ? PARE_OK : pare_error_nomem(err);
-    n = limit > 0 && n > limit ? limit : n;
-    if (status == PARE_OK && n == 0) {
-        status = pare_error(err, PARE_ERR_FORMAT, e->p->path, "the calibration split has no samples");
-    }
-    for (int i = 0; status == PARE_OK && i < e->n_layers; i++) {
-        fp32[i] = (struct pare_level){PARE_LEVEL_FP32, 32, 32};
-    }
-    for (int s = 0; status == PARE_OK && s < e->p->n_stages; s++) {
-        status = pare_calibration_init(&fresh[s], e->p->stages[s].graph->n_tensors, err);
-    }
-    for (int pass = 0; status == PARE_OK && pass < 2; pass++) {
-        struct observe_context context = {e, fp32, fresh, pass};
-        struct pare_runner runner = {&context, observe_stage};
-        for (int i = 0; status == PARE_OK && i < n; i++) {
-            status = run_one(e, &runner, split, i, &arena, err);
-            pare_arena_clear(&arena);
-            if (done != NULL) {
-                done(self, pass * n + i + 1, 2 * n);
-            }
-        }
-    }
-    for (int s = 0; s < e->p->n_stages; s++) {
-        if (status == PARE_OK) {
-            for (int t = 0; t < fresh[s].n_tensors; t++) {
-                pare_range_finish(&fresh[s].ranges[t]);
-            }
-            if (e->method != NULL) {
-                engine_method_ranges(e->method, s, &fresh[s]);
-            }
-            drop_plans(e, s);
-            pare_calibration_clear(&e->calibration[s]);
-            e->calibration[s] = fresh[s];
-            e->calibrated[s] = true;
-        } else {
-            pare_calibration_clear(&fresh[s]);
-        }
-    }
-    free(fp32);
-    return status;
 }
 
 enum pare_status pare_engine_feed(struct pare_engine *e, int stage, struct pare_plan *plan,
