@@ -1,16 +1,24 @@
 /*
  * low_body.h: layers whose weights stay packed in 4 or 2 bits. The including file defines first:
- *   LOW_EXPAND(to, from, field, bits)  64 bytes of codes in field `field` of 64 stored bytes
+ *   LOW_EXPAND(to, from, field, bits)  LOW_BYTES codes in field `field` of as many stored bytes
+ * and, where they differ from AVX-512's, what the u8s8 layout that the codes are expanded to is like:
+ *   LOW_COLUMN, LOW_LINE   channels of a vector; of each, this many of K (a vector has LOW_COLUMN *
+ *                          LOW_LINE bytes, a step of K is LOW_LINE long)
+ *   LOW_PANEL, LOW_ROUND   channels of a panel; what the number of channels is rounded up to
+ *   LOW_HEAD               bytes per channel before each panel, which stay as they are, filled by
+ *                          panel_head(to, w, n, width, k): w [n][k] as given
+ *   LOW_SLICE              bytes of expanded weights at a time
  *
- * Dense layers, packed: per group, panels of 64 output channels in columns of 16 (the last panel has
- * fewer columns); a panel is [steps / share][columns][64 bytes], share = 8 / bits. Field f of stored
- * vector t of a column is the byte vector of step t * share + f, and that is [16 channels][4 of K]:
- * the operand of one vpdpbusd and one row of an AMX tile of weights. Zero beyond K and beyond the
- * last channel.
+ * Dense layers, packed: per group, panels of LOW_PANEL output channels in columns of LOW_COLUMN (the
+ * last panel has fewer columns); a panel is its head, then [steps / share][columns][LOW_BYTES], share =
+ * 8 / bits. Field f of stored vector t of a column is the byte vector of step t * share + f, and that
+ * is [LOW_COLUMN channels][LOW_LINE of K] (16 and 4: the operand of one vpdpbusd and one row of an AMX
+ * tile of weights). Zero beyond K and beyond the last channel.
  *
  * A run expands a slice of output channels, small enough for the second cache, into scratch in the
  * layout of a u8s8 kernel and calls that: so the cost of expanding is paid once for all pixels. A
- * single pixel has nothing to pay it with: a LOW_ROW kernel expands in registers.
+ * single pixel has nothing to pay it with: its slices fit the first cache, or its kernel expands in
+ * registers.
  *
  * Depthwise layers, packed: what the u8s8 kernel packs per vector of channels, without its ones.
  */
@@ -24,10 +32,22 @@
 /* Not every file needs every function. */
 #define PK_SELDOM __attribute__((unused))
 
+#ifndef LOW_COLUMN
+#define LOW_COLUMN 16
+#define LOW_LINE 4
+#define LOW_PANEL 64
+#define LOW_ROUND LOW_COLUMN
+#endif
+#ifndef LOW_HEAD
+#define LOW_HEAD 0
+#endif
+#ifndef LOW_SLICE
+#define LOW_SLICE (512 << 10) /* a quarter of a 2 MiB L2 */
+#endif
+
 enum {
-    LOW_COLUMN = 16,          /* channels of a column */
-    LOW_PANEL = 64,           /* channels of a panel */
-    LOW_SLICE = 512 << 10,    /* bytes of expanded weights at a time: a quarter of a 2 MiB L2 */
+    LOW_BYTES = LOW_COLUMN * LOW_LINE, /* of a vector */
+    LOW_ROW_SLICE = 16 << 10, /* bytes of expanded weights at a time for one pixel */
     LOW_VECTOR_BYTES = 16384  /* of a depthwise layer's packed vector of channels; more: declined */
 };
 
@@ -42,15 +62,21 @@ PK_INLINE struct low_plan low_plan_of(const struct pk_conv *c, size_t share)
     struct low_plan p;
     p.k = (size_t)c->kernel_h * (size_t)c->kernel_w * (size_t)(c->in_c / c->groups);
     p.n = (size_t)(c->out_c / c->groups);
-    p.stored = (p.k + 4 * share - 1) / (4 * share);
-    p.columns = (p.n + LOW_COLUMN - 1) / LOW_COLUMN;
+    p.stored = (p.k + LOW_LINE * share - 1) / (LOW_LINE * share);
+    p.columns = pk_round_up(p.n, LOW_ROUND) / LOW_COLUMN;
     return p;
+}
+
+/* Packed bytes of a number of columns that begins and ends with a panel or the group. */
+PK_INLINE size_t low_bytes(const struct low_plan *p, size_t columns)
+{
+    return columns * (LOW_COLUMN * LOW_HEAD + p->stored * LOW_BYTES);
 }
 
 PK_INLINE size_t low_packed_size(const struct pk_conv *c, size_t share)
 {
     const struct low_plan p = low_plan_of(c, share);
-    return (size_t)c->groups * p.columns * p.stored * 64;
+    return (size_t)c->groups * low_bytes(&p, p.columns);
 }
 
 /* Columns of the panel that begins at column `first`. */
@@ -60,30 +86,43 @@ PK_INLINE size_t low_columns(const struct low_plan *p, size_t first)
     return p->columns - first < most ? p->columns - first : most;
 }
 
-PK_SELDOM static void low_pack(const struct pk_conv *c, const int8_t *weights, int bits, uint8_t *packed)
+/* One panel's codes; returns its end. w: [n][k] of the panel's channels. */
+PK_INLINE uint8_t *low_pack_panel(const struct low_plan *p, const int8_t *w, size_t n, size_t columns,
+                                  int bits, uint8_t *packed)
 {
     const size_t share = (size_t)(8 / bits);
-    const struct low_plan p = low_plan_of(c, share);
+    for (size_t i = 0; i < p->stored * columns * LOW_BYTES; i++) {
+        const size_t t = i / (columns * LOW_BYTES), lane = i % LOW_BYTES;
+        const size_t channel = i / LOW_BYTES % columns * LOW_COLUMN + lane / LOW_LINE;
+        uint8_t byte = 0;
+        for (size_t f = 0; f < share; f++) {
+            const size_t k = (t * share + f) * LOW_LINE + lane % LOW_LINE;
+            const int code = channel < n && k < p->k ? w[channel * p->k + k] : 0;
+            byte = pk_low_set(byte, bits, f, code);
+        }
+        *packed++ = byte;
+    }
+    return packed;
+}
+
+PK_SELDOM static void low_pack(const struct pk_conv *c, const int8_t *weights, int bits, uint8_t *packed)
+{
+    const struct low_plan p = low_plan_of(c, (size_t)(8 / bits));
     for (size_t g = 0; g < (size_t)c->groups; g++, weights += p.n * p.k) {
         for (size_t first = 0; first < p.columns; first += LOW_PANEL / LOW_COLUMN) {
-            const size_t columns = low_columns(&p, first);
-            for (size_t i = 0; i < p.stored * columns * 64; i++) {
-                const size_t t = i / (columns * 64), lane = i % 64;
-                const size_t n = (first + i / 64 % columns) * LOW_COLUMN + lane / 4;
-                uint8_t byte = 0;
-                for (size_t f = 0; f < share; f++) {
-                    const size_t k = (t * share + f) * 4 + lane % 4;
-                    const int code = n < p.n && k < p.k ? weights[n * p.k + k] : 0;
-                    byte = pk_low_set(byte, bits, f, code);
-                }
-                *packed++ = byte;
-            }
+            const size_t columns = low_columns(&p, first), at = first * LOW_COLUMN;
+            const size_t width = columns * LOW_COLUMN, n = p.n - at < width ? p.n - at : width;
+#if LOW_HEAD > 0
+            panel_head((int8_t *)packed, weights + at * p.k, n, width, p.k);
+            packed += LOW_HEAD * width;
+#endif
+            packed = low_pack_panel(&p, weights + at * p.k, n, columns, bits, packed);
         }
     }
 }
 
-/* One column: `steps` vectors of 64 bytes, `apart` bytes apart in `to`, from stored vectors
- * `pitch` bytes apart. */
+/* One column: `steps` vectors, `apart` bytes apart in `to`, from stored vectors `pitch` bytes
+ * apart. */
 PK_INLINE void low_expand_column(const uint8_t *from, size_t pitch, size_t steps, int8_t *to,
                                  size_t apart, const int bits)
 {
@@ -100,24 +139,26 @@ PK_INLINE void low_expand_column(const uint8_t *from, size_t pitch, size_t steps
 }
 
 /* Expands panel by panel. tiles: in the layout of the AMX kernel, K rounded up to 64, column by
- * column; else that of the vector kernels, K rounded up to 4, panel by panel. Returns the end. */
+ * column; else that of the vector kernels, K rounded up to LOW_LINE, panel by panel. Returns the end. */
 PK_INLINE int8_t *low_expand(const struct low_plan *p, const uint8_t *from, size_t first,
                              size_t last, int8_t *to, const bool tiles, const int bits)
 {
-    const size_t steps = (p->k + 3) / 4, all = tiles ? (steps + 15) / 16 * 16 : steps;
-    from += first * p->stored * 64;
+    const size_t steps = (p->k + LOW_LINE - 1) / LOW_LINE, all = tiles ? (steps + 15) / 16 * 16 : steps;
+    from += low_bytes(p, first);
     while (first < last) {
-        const size_t columns = low_columns(p, first);
+        const size_t columns = low_columns(p, first), head = LOW_HEAD * columns * LOW_COLUMN;
+        memcpy(to, from, head);
+        to += head;
         for (size_t j = 0; j < columns; j++) {
-            int8_t *column = to + j * (tiles ? all : 1) * 64;
-            low_expand_column(from + j * 64, columns * 64, steps, column,
-                              tiles ? 64 : columns * 64, bits);
+            int8_t *column = to + j * (tiles ? all : 1) * LOW_BYTES;
+            low_expand_column(from + head + j * LOW_BYTES, columns * LOW_BYTES, steps, column,
+                              tiles ? LOW_BYTES : columns * LOW_BYTES, bits);
             if (tiles) {
-                memset(column + steps * 64, 0, (all - steps) * 64);
+                memset(column + steps * LOW_BYTES, 0, (all - steps) * LOW_BYTES);
             }
         }
-        from += columns * p->stored * 64;
-        to += columns * all * 64;
+        from += low_bytes(p, columns);
+        to += columns * all * LOW_BYTES;
         first += columns;
     }
     return to;
@@ -127,10 +168,11 @@ PK_INLINE int8_t *low_expand(const struct low_plan *p, const uint8_t *from, size
 PK_INLINE int low_slice(const struct pk_conv *c, const struct pk_layer_kernel *base)
 {
     const size_t all = base->packed_size(c), panels = ((size_t)c->out_c + LOW_PANEL - 1) / LOW_PANEL;
-    if (c->groups > 1 || all <= LOW_SLICE) {
+    const size_t most = c->out_h == 1 && c->out_w == 1 ? LOW_ROW_SLICE : LOW_SLICE;
+    if (c->groups > 1 || all <= most) {
         return c->out_c;
     }
-    const size_t fit = LOW_SLICE / (all / panels);
+    const size_t fit = most / (all / panels);
     const size_t take = (fit < 1 ? 1 : fit) * LOW_PANEL;
     return take < (size_t)c->out_c ? (int)take : c->out_c;
 }
@@ -204,7 +246,7 @@ PK_INLINE void low_run(const struct low_work *w, const struct pk_layer_kernel *b
     if (part.out_c == c->out_c) {
         int8_t *to = expanded;
         for (size_t g = 0; g < (size_t)c->groups; g++) {
-            to = low_expand(&p, w->packed + g * p.columns * p.stored * 64, 0, p.columns, to, tiles,
+            to = low_expand(&p, w->packed + g * low_bytes(&p, p.columns), 0, p.columns, to, tiles,
                             bits);
         }
         base->run(c, w->x, w->pad_code, expanded, w->e, scratch);
@@ -216,7 +258,7 @@ PK_INLINE void low_run(const struct low_work *w, const struct pk_layer_kernel *b
         part.out_c = c->out_c - first < slice ? c->out_c - first : slice;
         low_epilogue_from(w->e, first, &e);
         low_expand(&p, w->packed, (size_t)first / LOW_COLUMN,
-                   ((size_t)first + (size_t)part.out_c + LOW_COLUMN - 1) / LOW_COLUMN, expanded,
+                   pk_round_up((size_t)first + (size_t)part.out_c, LOW_ROUND) / LOW_COLUMN, expanded,
                    tiles, bits);
         base->run(&part, w->x, w->pad_code, expanded, &e.e, scratch);
     }
