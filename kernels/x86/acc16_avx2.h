@@ -1,7 +1,7 @@
 /*
  * acc16_avx2.h: conv_body.h on byte codes and weights of few bits by vpmaddubsw, whose sums of two
  * products of 0..255 and -8..7 do not saturate, and 16-bit additions (tiles_acc16.h). The including file
- * defines BUDGET and CONV_NAME.
+ * defines BUDGET and CONV_NAME. One pixel: row_panel for low_row.h.
  */
 #include "low_expand_avx2.h"
 
@@ -58,3 +58,43 @@ PK_INLINE int8_t weight_of(int8_t w)
 #include "conv_body.h"
 
 #include "low_body.h"
+
+/* Sums in 16 bits of `rounds` (rounds * share <= BUDGET) stored vectors, added to sum. */
+PK_INLINE void row_part(const uint8_t *x, const uint8_t *w, size_t rounds, __m256i *sum,
+                        const int columns, const int bits)
+{
+    const int share = 8 / bits;
+    __m256i s[2] = {V_ZERO(), V_ZERO()};
+    for (; rounds > 0; rounds--, w += columns * LOW_BYTES, x += LOW_LINE * share) {
+        _mm_prefetch((const char *)(w + 4096), _MM_HINT_T0);
+        PK_UNROLL
+        for (int j = 0; j < columns; j++) {
+            const __m256i stored = V_WEIGHTS(w + j * LOW_BYTES);
+            PK_UNROLL
+            for (int f = 0; f < share; f++) {
+                V_ADD_16(s[j], V_PRODUCTS(V_BROADCAST((const char *)x + LOW_LINE * f),
+                                          low_codes(stored, (size_t)f, bits)));
+            }
+        }
+    }
+    PK_UNROLL
+    for (int j = 0; j < columns; j++)
+        sum[j] = V_SUM(sum[j], V_WIDEN(s[j]));
+}
+
+PK_INLINE void row_panel(const uint8_t *x, const uint8_t *w, size_t stored, int32_t *acc,
+                         const int columns, const int bits)
+{
+    const size_t share = (size_t)(8 / bits), most = BUDGET / share, wide = (size_t)columns * LOW_BYTES;
+    __m256i sum[2] = {V_ZERO(), V_ZERO()};
+    for (; stored > most; stored -= most, x += most * share * LOW_LINE, w += most * wide) {
+        row_part(x, w, most, sum, columns, bits);
+    }
+    row_part(x, w, stored, sum, columns, bits);
+    PK_UNROLL
+    for (int j = 0; j < columns; j++)
+        V_PUT(acc + j * VL, sum[j]);
+}
+
+#define ROW_MOST INT32_MAX
+#include "low_row.h"
