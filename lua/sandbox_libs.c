@@ -62,8 +62,14 @@ static int safe_print(lua_State *L)
     size_t size;
     const char *text = lua_tolstring(L, -1, &size);
     char *escaped = lua_newuserdatauv(L, 4 * size + 1, 0);
-    pare_escape(text, size, escaped, 4 * size + 1);
-    lua->print(lua->print_self, escaped);
+    const char *const stop = text + size, *end = NULL;
+    do { /* hosts show single lines */
+        text = end != NULL ? end + 1 : text;
+        end = memchr(text, '\n', (size_t)(stop - text));
+        const size_t length = (size_t)((end != NULL ? end : stop) - text);
+        pare_escape(text, length, escaped, 4 * length + 1);
+        lua->print(lua->print_self, escaped);
+    } while (end != NULL);
     return 0;
 }
 

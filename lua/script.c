@@ -273,6 +273,12 @@ static int m_write(lua_State *L)
     return call_front(L, "write", args);
 }
 
+static int m_chart(lua_State *L)
+{
+    luaL_checktype(L, 1, LUA_TTABLE);
+    return call_front(L, "chart", check_table(L, 1));
+}
+
 /* The functions of one owner into the table on top of the stack. */
 static void add_functions(lua_State *L, const char *wanted)
 {

@@ -83,7 +83,7 @@ void cli_print_bench(const json_t *json);
 void cli_print_solve(const json_t *json);
 void cli_print_compare(const json_t *json);
 /* Writes it to --out as JSON, CSV or Markdown (--format, else by the name). 0 or an exit code. */
-int cli_write_compare(const struct cli_options *o, const json_t *json);
+int cli_write_compare(const struct cli_options *o, const struct pare_state *state, const json_t *json);
 void cli_print_front(const json_t *json);
 /* "94.30", "~0.31" when predicted, "-" when unknown. */
 const char *cli_figure(char buf[32], const struct pare_figure *f, double factor, int digits);

@@ -1,4 +1,4 @@
-/* `pare compare` as text, CSV and Markdown, from the JSON of the verb. */
+/* `pare compare` as text, CSV, Markdown and a picture, from the JSON of the verb. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -7,6 +7,7 @@
 #include "src/base/file.h"
 #include "src/base/json.h"
 #include "src/base/strbuf.h"
+#include "src/export/plot.h"
 #include "ui/cli.h"
 
 static const char *text_of(char buf[32], double x, int digits)
@@ -77,13 +78,34 @@ void cli_print_compare(const json_t *json)
     pare_strbuf_clear(&b);
 }
 
-int cli_write_compare(const struct cli_options *o, const json_t *json)
+/* The session's plot, the compared points standing out. */
+static int draw_compare(const struct cli_options *o, const char *format, const struct pare_state *state, const json_t *json)
+{
+    int chosen[64], n = 0;
+    size_t k;
+    json_t *run;
+    struct pare_error err = {0};
+    json_array_foreach(json_object_get(json, "runs"), k, run) {
+        for (int i = 0; i < state->n_points && n < 64; i++) {
+            if (strcmp(state->points[i].label, pare_json_get_string(run, "name", "")) == 0) {
+                chosen[n++] = i;
+                break;
+            }
+        }
+    }
+    return pare_plot_write(state, chosen, n, format, o->out, &err) == PARE_OK ? 0 : cli_fail(o, &err);
+}
+
+int cli_write_compare(const struct cli_options *o, const struct pare_state *state, const json_t *json)
 {
     struct pare_strbuf b;
     struct pare_error err = {0};
     const char *dot = strrchr(o->out, '.');
     const char *format = o->format != NULL ? o->format : dot != NULL ? dot + 1 : "json";
     int rc = 0;
+    if (strcmp(format, "png") == 0 || strcmp(format, "svg") == 0) {
+        return draw_compare(o, format, state, json);
+    }
     pare_strbuf_init(&b);
     if (strcmp(format, "csv") == 0) {
         add_table(&b, json, "run,method,budget,accuracy_percent,drop_percent,latency_ms,kilobytes,hypervolume,from_exact_ms,seconds,evaluations,note\n",
@@ -101,7 +123,7 @@ int cli_write_compare(const struct cli_options *o, const json_t *json)
         pare_strbuf_append(&b, text != NULL ? text : "");
         free(text);
     } else {
-        (void)pare_error(&err, PARE_ERR_USAGE, format, "expected json, csv or md (plots: pare export)");
+        (void)pare_error(&err, PARE_ERR_USAGE, format, "expected json, csv, md, png or svg");
         rc = cli_fail(o, &err);
     }
     if (rc == 0 && (b.failed || pare_file_write(o->out, b.text, b.length, &err) != PARE_OK)) {

@@ -311,7 +311,7 @@ void cli_usage(const char *verb)
         {"solve", "           [--per layer|model] [--pin 'GLOB=LEVEL[..LEVEL]'] [--no-pins] [--front] [--name RUN] [--out F]", ""},
         {"pin", "pare pin P ['GLOB=LEVEL[..LEVEL]' | --free GLOB | --list]", "hold layers at a level"},
         {"runs", "pare runs P", "what was solved so far"},
-        {"compare", "pare compare P RUN[:POINT] RUN[:POINT] ... [--out F.md|.csv|.json]", "differences between answers"},
+        {"compare", "pare compare P RUN[:POINT] RUN[:POINT] ... [--out F.md|.csv|.json|.png|.svg]", "differences between answers"},
         {"export", "pare export P (--config F | --run R[:POINT] | --front) --format json|csv|md|png|svg --out PATH", "take it away"},
         {"script", "pare script F.lua [ARG ...] [--detach]", "the same verbs from Lua"},
         {"session", "pare session list | show P | tail P | stop P | gc [--dry-run] [--yes]", "sessions: what they hold, who works on them; P is a pipeline or a session file"},

@@ -342,6 +342,9 @@ void cli_print_solve(const json_t *json)
     printf("run %s: %s, gap %.2g, solver %.1f ms, %lld configurations measured\n", pare_json_get_string(json, "run", ""),
            pare_json_get_string(json, "status", ""), pare_json_get_real(json, "gap"), 1e3 * pare_json_get_real(json, "seconds"),
            (long long)pare_json_get_int(json, "evaluations", 0));
+    if (isfinite(pare_json_get_real(json, "hypervolume_of_exact"))) {
+        printf("front: %.2f %% of the exact front's hypervolume, on predicted costs\n", 100 * pare_json_get_real(json, "hypervolume_of_exact"));
+    }
     print_tried(json_object_get(json, "tried"));
     if (pare_json_get_string(json, "gain", "")[0] != '\0') {
         printf("beside earlier answers: %s\n", pare_json_get_string(json, "gain", ""));

@@ -59,6 +59,7 @@ int cli_script(const struct cli_options *o)
                                                     .session = o->session,
                                                     .stop = on_stop,
                                                     .levels = o->levels,
+                                                    .target = o->target,
                                                     .samples = o->samples},
                                           .print = print_line};
     if (pare_script_start(&loop, &options, &script, &err) != PARE_OK) {

@@ -431,7 +431,7 @@ int cli_compare(const struct cli_options *o)
         }
         rc = cli_run(&s, "compare", json_pack("{s:o}", "points", names), &json);
         if (rc == 0 && o->out != NULL) {
-            rc = cli_write_compare(o, json);
+            rc = cli_write_compare(o, pare_front_state(s.front), json);
         } else if (rc == 0 && o->json) {
             cli_print_json(json);
         } else if (rc == 0) {

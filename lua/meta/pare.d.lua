@@ -252,6 +252,7 @@ arg = {}
 ---@field levels? string candidate levels, "fp16,int8"
 ---@field quantize? string rules, as --quantize
 ---@field keep_first? integer layers that stay fp32
+---@field target? string whose latencies count, as --target
 ---@field samples? integer that sensitivity looks at
 
 ---@class pare.description
@@ -307,6 +308,35 @@ arg = {}
 ---@field path string
 ---@field run? string
 
+---@class pare.axis
+---@field label? string
+---@field log? boolean
+---@field low? number
+---@field high? number
+
+---@class pare.chart_point
+---@field x number bars: the category, from 0
+---@field y number
+---@field low? number 95 % interval of y
+---@field high? number
+---@field radius? number
+---@field label? string
+---@field open? boolean predicted: an outline
+
+---@class pare.series
+---@field name? string in the legend
+---@field kind? "points"|"line"|"steps"|"bars"
+---@field look? integer colour and shape of mark
+---@field points pare.chart_point[]
+
+---@class pare.chart
+---@field path string .png or .svg
+---@field title? string
+---@field x? pare.axis
+---@field y? pare.axis
+---@field categories? string[] names along the x axis
+---@field series pare.series[]
+
 ---Lists over groups (layers) and levels: cost of group g at level l stands at (g - 1) * #levels + l; false = not allowed.
 ---@class pare.problem
 ---@field groups string[]
@@ -338,6 +368,11 @@ function pare.open(path, options) end
 ---@param text string
 ---@return table|nil, string?, integer?
 function pare.write(path, text) end
+
+---Draws a chart as PNG or SVG, by the path's ending.
+---@param chart pare.chart
+---@return table|nil, string?, integer?
+function pare.chart(chart) end
 
 ---The sensitivity of every layer at every level, as `pare sense --json`.
 ---@return table|nil, string?, integer?

@@ -16,7 +16,7 @@
 
 #define PRIOR 0.5         /* a layer's true share lies within about this of the predicted one */
 #define NOISE 0.2         /* relative, of a measured sum */
-#define LEAST_SAMPLES 200 /* of a configuration that counts */
+#define LEAST_SAMPLES 200 /* of a configuration that counts, or half of a small split */
 
 double additive_cell_loss(const struct pare_front *f, int layer, int level)
 {
@@ -43,13 +43,14 @@ bool additive_new(const struct pare_front *f, struct additive *v)
     for (int l = 0; l < f->n_layers; l++) {
         v->factor[l] = 1;
     }
+    const int half = f->split_samples[1] / 2, least = half < LEAST_SAMPLES ? half : LEAST_SAMPLES; /* not all have labels */
     for (int i = 0; i < f->n_points; i++) {
         const struct front_point *p = &f->points[i];
         bool seen = false;
         for (int k = 0; k < v->n && !seen; k++) { /* runs repeat each other's configurations */
             seen = memcmp(f->points[v->point[k]].levels, p->levels, (size_t)f->n_layers) == 0;
         }
-        if (!seen && p->search.samples >= LEAST_SAMPLES && isfinite(p->search.figures.drop) && isfinite(front_loss_sum(f, p->levels))) {
+        if (!seen && p->search.samples >= least && isfinite(p->search.figures.drop) && isfinite(front_loss_sum(f, p->levels))) {
             v->point[v->n++] = i;
         }
     }

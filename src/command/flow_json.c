@@ -161,6 +161,10 @@ json_t *flow_solve_json(const struct pare_front *f, const struct front_flow *flo
     if (flow->run >= 0) {
         json_object_set_new(root, "run", json_string(f->runs[flow->run].name));
     }
+    const double share = pare_json_get_real(flow->step, "share");
+    if (isfinite(share)) {
+        json_object_set_new(root, "hypervolume_of_exact", json_real(share));
+    }
     if (flow->best < 0) {
         json_object_set_new(root, "config", json_null());
         json_object_set_new(root, "predicted", json_null());

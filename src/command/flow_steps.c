@@ -12,6 +12,8 @@
 #include "command/flow.h"
 #include "search/solver.h"
 
+#define STEPS_VERSION 2 /* raised when a solver goes another way from the same state */
+
 bool flow_is_stepped(const struct front_flow *flow)
 {
     return pare_solver_find(pare_json_get_string(flow->args, "method", "")) != NULL;
@@ -201,7 +203,7 @@ static bool next_step(struct pare_front *f, struct front_flow *flow, const struc
     bool failed = false;
     char title[96];
     const char *method = pare_json_get_string(flow->args, "method", "");
-    json_t *params = json_pack("{s:s, s:O, s:o, s:b}", "method", method, "problem",
+    json_t *params = json_pack("{s:i, s:s, s:O, s:o, s:b}", "version", STEPS_VERSION, "method", method, "problem",
                                json_object_get(f->runs[flow->run].settings, "problem"), "settings", settings_of(f, flow, b),
                                "predict", (int)predicts(flow));
     if (flow->step != NULL) {

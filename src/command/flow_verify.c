@@ -204,7 +204,8 @@ void flow_advance_verify(struct pare_front *f, struct front_flow *flow)
         front_fit(f);
         flow->task = 0;
         flow->round++;
-        flow->verified = flow->best < 0 || (!improved && flow->round > 1) || flow->round >= MAX_ROUNDS;
+        const bool within = flow->best >= 0 && holds_drop(&b, &f->points[flow->best]);
+        flow->verified = flow->best < 0 || (within && !improved && flow->round > 1) || flow->round >= MAX_ROUNDS;
     }
     if (flow->best < 0) {
         flow_say_infeasible(f, flow, &b);

@@ -8,6 +8,7 @@
 #include "base/json.h"
 #include "command/front.h"
 #include "command/trust.h"
+#include "export/chart.h"
 #include "export/export.h"
 #include "job/sched.h"
 
@@ -113,6 +114,7 @@ static enum pare_status open_front(struct pare_script *s, const json_t *args, st
     options.models_dir = pare_json_get_string(args, "models", options.models_dir);
     options.levels = pare_json_get_string(args, "levels", options.levels);
     options.quantize = pare_json_get_string(args, "quantize", options.quantize);
+    options.target = pare_json_get_string(args, "target", options.target);
     options.keep_first_n = (int)pare_json_get_int(args, "keep_first", options.keep_first_n);
     int64_t samples = pare_json_get_int(args, "samples", options.samples);
     options.samples = samples > 0 && samples < 1000000 ? (int)samples : options.samples;
@@ -175,6 +177,10 @@ static enum pare_status on_call(void *self, uint64_t task, const char *verb, con
         const char *text = pare_json_get_string(args, "text", "");
         *value = json_object();
         return path != NULL ? pare_file_write(path, text, strlen(text), err) : pare_error(err, PARE_ERR_USAGE, "write", "expected a path");
+    }
+    if (strcmp(verb, "chart") == 0) {
+        *value = json_object();
+        return pare_chart_write_json(args, err);
     }
     if (id < 0 || id >= s->n_fronts) {
         return pare_error(err, PARE_ERR_USAGE, verb, "the pipeline is not open");

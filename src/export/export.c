@@ -128,7 +128,8 @@ enum pare_status pare_export_state(const struct pare_state *s, const char *forma
         return pare_error(err, PARE_ERR_NOINPUT, NULL, "nothing to export yet: solve or measure first");
     }
     if (strcmp(format, "png") == 0 || strcmp(format, "svg") == 0) {
-        return pare_plot_write(s, choose_point(s, point), format, path, err);
+        const int chosen = choose_point(s, point);
+        return pare_plot_write(s, &chosen, 1, format, path, err);
     }
     pare_strbuf_init(&b);
     if (strcmp(format, "json") == 0) {

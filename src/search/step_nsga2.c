@@ -3,10 +3,11 @@
  * quality that is told, and the objective (or the first budgeted figure when quality is the objective). Limits are
  * constraints: within beats over, less over beats more (their constrained dominance).
  *
- * settings: "population" 32, "generations" 20, "mutation" 0.1 per gene, "crossover" 0.9 (uniform), "seed" 1. The first
- * population is every uniform configuration, and random ones. No configuration is asked for twice. The state holds
- * the population, its generator of random numbers and the generation, whole: a run that is killed goes on as if it
- * had not been. answers: the front by the worth of its points.
+ * settings: "population" 32, "generations" 20, "mutation" per gene (without it: one gene of a child on average and at
+ * most 0.1, since more of them in a long network undo what the parents had found), "crossover" 0.9 (half of them gene by
+ * gene, half a stretch of the network), "seed" 1. The first population is every uniform configuration, and random ones.
+ * No configuration is asked for twice. The state holds the population, its generator of random numbers and the
+ * generation, whole: a run that is killed goes on as if it had not been. answers: the front by the worth of its points.
  */
 #include <math.h>
 #include <stdio.h>
@@ -17,6 +18,8 @@
 
 #define MAX_POPULATION 1000
 #define MAX_TRIES 50 /* to find a child that is new */
+#define MUTATION 0.1
+#define MOST_MUTATED 1.0 /* genes of a child, on average, unless the settings say otherwise */
 
 struct individual {
     int *levels;
@@ -248,14 +251,39 @@ static const struct individual *parent(struct population *q)
     return &q->at[a < b ? a : b];
 }
 
+/* The allowed level of a group that is nearest to l. */
+static int nearest_level(const struct population *q, int g, int l)
+{
+    int best = -1;
+    for (int k = 0; k < q->p->n_levels; k++) {
+        if (q->p->allowed[g * q->p->n_levels + k] && (best < 0 || abs(k - l) < abs(best - l))) {
+            best = k;
+        }
+    }
+    return best;
+}
+
+/* Neighbours share borders, so half of the crossovers exchange a stretch of the network and half of the children have
+ * a stretch at one level; the others mix gene by gene. */
 static void breed(struct population *q, int *child)
 {
     const struct individual *a = parent(q), *b = parent(q);
-    const bool cross = pare_rng_unit(&q->rng) < chance(q->s, "crossover", 0.9);
-    for (int g = 0; g < q->p->n_groups; g++) {
-        child[g] = cross && pare_rng_below(&q->rng, 2) == 1 ? b->levels[g] : a->levels[g];
-        if (pare_rng_unit(&q->rng) < chance(q->s, "mutation", 0.1)) {
-            child[g] = random_level(q, g);
+    const uint32_t n = (uint32_t)q->p->n_groups;
+    const bool cross = pare_rng_unit(&q->rng) < chance(q->s, "crossover", 0.9), stretch = pare_rng_below(&q->rng, 2) == 1;
+    const double mutation = chance(q->s, "mutation", fmin(MUTATION, MOST_MUTATED / q->p->n_groups));
+    const uint32_t from = pare_rng_below(&q->rng, n), length = 1 + pare_rng_below(&q->rng, n);
+    for (uint32_t g = 0; g < n; g++) {
+        const bool other = stretch ? (g + n - from) % n < length : pare_rng_below(&q->rng, 2) == 1;
+        child[g] = cross && other ? b->levels[g] : a->levels[g];
+        if (pare_rng_unit(&q->rng) < mutation) {
+            child[g] = random_level(q, (int)g);
+        }
+    }
+    if (mutation > 0 && pare_rng_below(&q->rng, 2) == 1) {
+        const uint32_t first = pare_rng_below(&q->rng, n), most = n / 8 + 1, many = 1 + pare_rng_below(&q->rng, most);
+        const int level = (int)pare_rng_below(&q->rng, (uint32_t)q->p->n_levels);
+        for (uint32_t g = first; g < n && g < first + many; g++) {
+            child[g] = nearest_level(q, (int)g, level);
         }
     }
 }
@@ -267,13 +295,7 @@ static bool ask_children(struct population *q, struct pare_step *s, int n, bool 
     bool ok = child != NULL;
     for (int l = 0; ok && first && l < q->p->n_levels && asked < n; l++) {
         for (int g = 0; g < q->p->n_groups; g++) { /* where a pin or a rule forbids it: the nearest level that is allowed */
-            int best = -1;
-            for (int k = 0; k < q->p->n_levels; k++) {
-                if (q->p->allowed[g * q->p->n_levels + k] && (best < 0 || abs(k - l) < abs(best - l))) {
-                    best = k;
-                }
-            }
-            child[g] = best;
+            child[g] = nearest_level(q, g, l);
         }
         if (is_new(q, child)) {
             ok = pare_step_ask(s, child, 0);

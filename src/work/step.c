@@ -1,8 +1,12 @@
 /*
  * step.c: one step of a solver that asks. A pure function of {"method", "problem", "settings", "state", "told"} ->
  * {"done", "ask", "answers", "curve", "state"}; with "predict": true it runs to the end on the summed loss, and says
- * how many configurations it "asked" for.
+ * how many configurations it "asked" for, and what share of the exact front's hypervolume its curve has.
  */
+#include <math.h>
+#include <stdlib.h>
+
+#include "search/front.h"
 #include "search/solver.h"
 
 #include "work/work.h"
@@ -10,6 +14,37 @@
 static json_t *or_null(json_t *json)
 {
     return json != NULL ? json_incref(json) : json_null();
+}
+
+/* Hypervolume of loss and the objective under the corner of the loss's limit (else the most that any configuration
+ * loses) and the cost of the widest levels: the curve's as a share of the exact front's. NaN when there is none. */
+static double share_of_front(const struct pare_problem *p, const json_t *curve)
+{
+    const enum pare_figure_id figure = p->objective != PARE_COST_LOSS ? p->objective : PARE_COST_LATENCY;
+    const size_t n = json_array_size(curve);
+    struct pare_front_set front = {0};
+    double *x = calloc(2 * n + 1, sizeof *x), *y = x + n, total[PARE_COST_COUNT], share = NAN;
+    int *levels = calloc((size_t)p->n_groups + 1, sizeof *levels);
+    if (n > 0 && x != NULL && levels != NULL && pare_solve_front(p, figure, PARE_COST_LOSS, 0, &front, NULL) == PARE_OK && front.n > 0) {
+        for (size_t i = 0; i < n; i++) {
+            const bool read = pare_levels_read(p, json_object_get(json_array_get(curve, i), "levels"), levels);
+            pare_problem_total(p, levels, total);
+            x[i] = read ? total[figure] : NAN;
+            y[i] = read ? total[PARE_COST_LOSS] : NAN;
+        }
+        for (int g = 0; g < p->n_groups; g++) {
+            for (levels[g] = 0; levels[g] < p->n_levels - 1 && !p->allowed[g * p->n_levels + levels[g]]; levels[g]++) {
+            }
+        }
+        pare_problem_total(p, levels, total);
+        const double widest = total[figure], most = isfinite(p->limit[PARE_COST_LOSS]) ? p->limit[PARE_COST_LOSS] : front.y[0];
+        const double whole = pare_hypervolume(front.n, front.x, front.y, widest, most);
+        share = whole > 0 ? pare_hypervolume((int)n, x, y, widest, most) / whole : NAN;
+    }
+    pare_front_set_clear(&front);
+    free(levels);
+    free(x);
+    return share;
 }
 
 enum pare_status pare_work_step(struct pare_worker *w, const json_t *params, json_t **result, struct pare_error *err)
@@ -38,8 +73,9 @@ enum pare_status pare_work_step(struct pare_worker *w, const json_t *params, jso
         status = solver->step(&s, err);
     }
     if (status == PARE_OK) {
-        *result = json_pack("{s:b, s:o, s:o, s:o, s:o, s:i}", "done", (int)s.done, "ask", or_null(s.ask), "answers",
-                            or_null(s.answers), "curve", or_null(s.curve), "state", or_null(s.new_state), "asked", asked);
+        *result = json_pack("{s:b, s:o, s:o, s:o, s:o, s:i, s:o}", "done", (int)s.done, "ask", or_null(s.ask), "answers",
+                            or_null(s.answers), "curve", or_null(s.curve), "state", or_null(s.new_state), "asked", asked, "share",
+                            pare_json_real(s.done && asked > 0 ? share_of_front(p, s.curve) : NAN));
         status = *result != NULL ? PARE_OK : pare_error_nomem(err);
     }
     pare_step_clear(&s);
