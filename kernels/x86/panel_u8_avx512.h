@@ -144,7 +144,7 @@ static void panel_gather(const struct pk_conv *c, const uint8_t *x, size_t pixel
 }
 
 /* Is the panel the picture itself? */
-static bool panel_is_picture(const struct pk_conv *c)
+static __attribute__((unused)) bool panel_is_picture(const struct pk_conv *c)
 {
     return c->kernel_h == 1 && c->kernel_w == 1 && c->stride_h == 1 && c->stride_w == 1 &&
            c->pad_top == 0 && c->pad_left == 0 && c->groups == 1 && c->out_w == c->in_w &&
