@@ -13,6 +13,7 @@
  *            single stages ("top1", "auc", "pck", "map", "map50", "iou"), scored on what infer reports with op.report
  *   keep     layers held at a level at least, besides first and last ones at int8: list of patterns (int8), or
  *            { [pattern] = level }
+ *   tie      layers that take one level: list of "auto", "shared-inputs", "residual", "PATTERN+PATTERN"
  * Any other field is an error: a misspelt one must not be ignored.
  */
 #include "lua/lua_glue.h"
@@ -516,7 +517,7 @@ static void read_quantize(lua_State *L, struct pare_pipeline *p, int table)
 static int read_pipeline(lua_State *L)
 {
     static const char *const known[] = {"name",   "stages",  "data", "classes", "infer",
-                                        "metric", "metrics", "keep", "quantize", NULL};
+                                        "metric", "metrics", "keep", "tie", "quantize", NULL};
     struct pare_pipeline *p = lua_touserdata(L, 2);
     struct pare_binding *b = pare_binding_of(L);
     lua_settop(L, 1);
@@ -536,6 +537,12 @@ static int read_pipeline(lua_State *L)
     }
     read_data(L, p, 1);
     read_keep(L, p, 1);
+    lua_pushliteral(L, "tie");
+    if (lua_rawget(L, 1) != LUA_TNIL) {
+        p->ties = take_names(L, p, "tie", &p->n_ties);
+    } else {
+        lua_pop(L, 1);
+    }
     read_quantize(L, p, 1);
     read_metric(L, p, b, 1);
     read_extra_metrics(L, p, 1);

@@ -188,6 +188,14 @@ static int p_pin(lua_State *L)
     return call_front(L, "command", json_pack("{s:I, s:s}", "id", (json_int_t)id, "line", lua_tostring(L, -1)));
 }
 
+static int p_tie(lua_State *L)
+{
+    lua_Integer id = check_pipeline(L);
+    const char *tie = luaL_checkstring(L, 2);
+    lua_pushfstring(L, "tie '%s'", tie);
+    return call_front(L, "command", json_pack("{s:I, s:s}", "id", (json_int_t)id, "line", lua_tostring(L, -1)));
+}
+
 static int p_free(lua_State *L)
 {
     lua_Integer id = check_pipeline(L);

@@ -41,6 +41,7 @@ struct pare_layer {
     int64_t macs, weights;
     bool first, last;                /* in the sets inputs / outputs: at least int8 by default */
     int pin_lo, pin_hi;              /* level indices: held at one (lo == hi) or within widest..narrowest; -1 = free */
+    int tie;                         /* the first layer of those that take one level with it; -1 = none do */
     const struct pare_cell *cells;   /* [n_levels] */
 };
 
@@ -132,7 +133,8 @@ struct pare_state {
     const char *progress_title;      /* "sense" */
     bool follower;                   /* another process holds the session; we follow it */
     const char *since;               /* what happened while away, or NULL */
-    int n_pins;
+    int n_pins, n_ties;
+    const char *const *ties;         /* as they were said: "auto", "conv1+conv2" */
     bool can_undo, can_redo;
 };
 

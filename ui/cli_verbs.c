@@ -173,17 +173,70 @@ int cli_bench(const struct cli_options *o)
     return simple_verb(&own, "bench", false, args, cli_print_bench);
 }
 
-static int apply_pins(struct cli_session *s, const struct cli_options *o)
+/* One pin ("GLOB=LEVEL...") or tie, as a command. 0 or an exit code. */
+static int apply_choice(struct cli_session *s, const struct cli_options *o, const char *verb, const char *text)
 {
-    for (int i = 0; i < o->n_pins; i++) {
-        struct pare_error err = {0};
-        char line[1024];
-        snprintf(line, sizeof line, "pin '%s'", o->pins[i]);
-        if (pare_front_command(s->front, line, -1, &err) != PARE_OK) {
-            return cli_fail(o, &err);
+    struct pare_error err = {0};
+    char line[1100];
+    if (strlen(text) > 1024 || strchr(text, '\'') != NULL) {
+        pare_error(&err, PARE_ERR_USAGE, verb, "expected at most 1024 bytes without ' in a pin or tie");
+        return cli_fail(o, &err);
+    }
+    snprintf(line, sizeof line, "%s '%s'", verb, text);
+    return pare_front_command(s->front, line, -1, &err) == PARE_OK ? 0 : cli_fail(o, &err);
+}
+
+/* @FILE: a pin (it has a '=') or a tie a line; # begins a remark. */
+static int apply_file(struct cli_session *s, const struct cli_options *o, const char *path)
+{
+    struct pare_error err = {0};
+    struct pare_file file;
+    if (pare_file_open(path, 1 << 20, &file, &err) != PARE_OK) {
+        return cli_fail(o, &err);
+    }
+    char *text = strndup((const char *)file.data, file.size), *save = NULL;
+    int rc = text != NULL ? 0 : cli_fail(o, (pare_error_nomem(&err), &err));
+    pare_file_close(&file);
+    for (char *line = text != NULL ? strtok_r(text, "\r\n", &save) : NULL; rc == 0 && line != NULL; line = strtok_r(NULL, "\r\n", &save)) {
+        line[strcspn(line, "#")] = '\0';
+        line += strspn(line, " \t");
+        for (size_t n = strlen(line); n > 0 && (line[n - 1] == ' ' || line[n - 1] == '\t'); n--) {
+            line[n - 1] = '\0';
+        }
+        rc = line[0] != '\0' ? apply_choice(s, o, strchr(line, '=') != NULL ? "pin" : "tie", line) : 0;
+    }
+    free(text);
+    return rc;
+}
+
+/* Two pins of one command line for the same pattern: neither can be meant to take the other's place. */
+static int check_twice(const struct cli_options *o, const char *const *pins, int n)
+{
+    for (int i = 0; i < n; i++) {
+        const char *equals = strrchr(pins[i], '=');
+        for (int k = 0; equals != NULL && k < i; k++) {
+            const size_t same = (size_t)(equals - pins[i]) + 1;
+            if (strncmp(pins[i], pins[k], same) == 0 && strrchr(pins[k], '=') == pins[k] + same - 1 && strcmp(pins[i], pins[k]) != 0) {
+                struct pare_error err = {0};
+                pare_error(&err, PARE_ERR_USAGE, pins[i], "contradicts the pin %s of the same command line", pins[k]);
+                return cli_fail(o, &err);
+            }
         }
     }
     return 0;
+}
+
+/* --tie, and the pins of --pin or of `pare pin`. */
+static int apply_pins(struct cli_session *s, const struct cli_options *o, const char *const *pins, int n)
+{
+    int rc = check_twice(o, pins, n);
+    for (int i = 0; rc == 0 && i < n; i++) {
+        rc = pins[i][0] == '@' ? apply_file(s, o, pins[i] + 1) : apply_choice(s, o, "pin", pins[i]);
+    }
+    for (int i = 0; rc == 0 && i < o->n_ties; i++) {
+        rc = o->ties[i][0] == '@' ? apply_file(s, o, o->ties[i] + 1) : apply_choice(s, o, "tie", o->ties[i]);
+    }
+    return rc;
 }
 
 /* Waits until the pipeline is described. */
@@ -297,7 +350,7 @@ int cli_solve(const struct cli_options *o)
     }
     rc = wait_open(&s);
     if (rc == 0) {
-        rc = apply_pins(&s, o);
+        rc = apply_pins(&s, o, o->pins, o->n_pins);
     }
     if (rc == 0) {
         rc = cli_run(&s, o->front ? "front" : "solve", args, &json);
@@ -327,11 +380,8 @@ int cli_pin(const struct cli_options *o)
         return rc;
     }
     rc = wait_open(&s);
-    for (int i = 1; rc == 0 && i < o->n_args; i++) {
-        struct pare_error err = {0};
-        char line[1024];
-        snprintf(line, sizeof line, "pin '%s'", o->args[i]);
-        rc = pare_front_command(s.front, line, -1, &err) == PARE_OK ? 0 : cli_fail(o, &err);
+    if (rc == 0) {
+        rc = apply_pins(&s, o, (const char *const *)o->args + 1, o->n_args > 1 ? o->n_args - 1 : 0);
     }
     if (rc == 0 && o->free_glob != NULL) {
         struct pare_error err = {0};
@@ -353,15 +403,23 @@ int cli_pin(const struct cli_options *o)
                    l->pin_hi != l->pin_lo ? state->level_names[l->pin_hi] : "");
         }
     }
+    json_t *ties = json_array();
+    for (int i = 0; state != NULL && i < state->n_ties; i++) {
+        json_array_append_new(ties, json_string(state->ties[i]));
+        if (!o->json) {
+            printf("tie %s\n", state->ties[i]);
+        }
+    }
     if (rc == 0 && !o->json && json_array_size(pins) == 0) {
         printf("no pins\n");
     }
     if (rc == 0 && o->json) {
-        json_t *json = json_pack("{s:i, s:O}", "schema", 1, "pins", pins);
+        json_t *json = json_pack("{s:i, s:O, s:O}", "schema", 1, "pins", pins, "ties", ties);
         cli_print_json(json);
         json_decref(json);
     }
     json_decref(pins);
+    json_decref(ties);
     cli_close(&s);
     return rc;
 }

@@ -269,6 +269,14 @@ static void solve_line(struct pare_ui *ui, struct pare_strbuf *b, const char *be
     }
 }
 
+/* The ties of this screen, as further options. */
+static void tie_line(struct pare_ui *ui, struct pare_strbuf *b, const char *between)
+{
+    for (int i = 0; i < ui->st->n_ties; i++) {
+        pare_strbuf_printf(b, "%s--tie '%s'", between, ui->st->ties[i]);
+    }
+}
+
 static void do_yank(struct pare_ui *ui)
 {
     struct pare_strbuf b, line;
@@ -277,10 +285,12 @@ static void do_yank(struct pare_ui *ui)
     pare_strbuf_init(&line);
     const char *path = ui->st->path != NULL ? ui->st->path : ".";
     solve_line(ui, &line, " ");
+    tie_line(ui, &line, " ");
     free(ui->copied);
     ui->copied = line.failed ? NULL : pare_strbuf_take(&line);
     pare_strbuf_append(&b, "this solve:\n  ");
     solve_line(ui, &b, " \\\n    ");
+    tie_line(ui, &b, " \\\n    ");
     if (ui->point >= 0) {
         pare_ui_point_name(ui, ui->point, name, sizeof name);
         pare_strbuf_printf(&b,

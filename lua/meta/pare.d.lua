@@ -403,6 +403,11 @@ function pipeline:front(budget) end
 ---@return table|nil, string?, integer?
 function pipeline:pin(pin) end
 
+---Layers that take one level: "auto", "shared-inputs", "residual" or "GLOB+GLOB".
+---@param tie string
+---@return table|nil, string?, integer?
+function pipeline:tie(tie) end
+
 ---Leaves layers to the solver again.
 ---@param glob string
 ---@return table|nil, string?, integer?

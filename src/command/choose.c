@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "command/front.h"
+#include "search/tie.h"
 
 json_t *front_config_json(const struct pare_front *f, const unsigned char *levels)
 {
@@ -149,22 +150,15 @@ double front_bitops(const struct pare_front *f, const unsigned char *levels)
 
 /* ---- the problem ---- */
 
-static bool level_allowed(const struct pare_front *f, int layer, int level, bool use_pins)
-{
-    const struct front_layer *l = &f->layers[layer];
-    if (use_pins && l->pin_lo >= 0) {
-        return level >= l->pin_lo && level <= l->pin_hi;
-    }
-    return level <= l->keep;
-}
-
 static void fill_group(struct pare_problem *p, const struct pare_front *f, int group, int layer, const struct front_budget *b)
 {
+    int lo, hi;
+    front_range(f, layer, b->use_pins, &lo, &hi);
     for (int l = 0; l < f->n_levels; l++) {
         int cell = group * p->n_levels + l;
         double loss = b->no_loss ? 0 : front_cell_loss(f, layer, l), ms = f->profiled ? cell_ms(f, layer, l) : 0;
         double bytes = layer_bytes(f, layer, l);
-        bool allowed = level_allowed(f, layer, l, b->use_pins) && isfinite(loss) && isfinite(ms) && isfinite(bytes);
+        bool allowed = l >= lo && l <= hi && isfinite(loss) && isfinite(ms) && isfinite(bytes);
         p->allowed[cell] = p->allowed[cell] && allowed;
         p->cost[PARE_COST_LOSS][cell] += allowed ? loss : 0;
         p->cost[PARE_COST_LATENCY][cell] += allowed ? ms : 0;
@@ -177,15 +171,10 @@ static void fill_group(struct pare_problem *p, const struct pare_front *f, int g
 static void fill_model(struct pare_problem *p, const struct pare_front *f, int stage, const struct front_budget *b)
 {
     for (int k = 0; k < f->stages[stage].n_layers; k++) {
-        int layer = f->stages[stage].first_layer + k;
+        int layer = f->stages[stage].first_layer + k, lo, hi;
+        front_range(f, layer, b->use_pins, &lo, &hi);
         for (int l = 0; l < f->n_levels; l++) {
-            int own = l, cell = stage * p->n_levels + l;
-            const struct front_layer *fl = &f->layers[layer];
-            if (b->use_pins && fl->pin_lo >= 0) {
-                own = own < fl->pin_lo ? fl->pin_lo : own > fl->pin_hi ? fl->pin_hi : own;
-            } else if (own > fl->keep) {
-                own = fl->keep;
-            }
+            const int own = l < lo ? lo : l > hi ? hi : l, cell = stage * p->n_levels + l;
             double loss = b->no_loss ? 0 : front_cell_loss(f, layer, own), ms = f->profiled ? cell_ms(f, layer, own) : 0;
             bool ok = isfinite(loss) && isfinite(ms);
             p->allowed[cell] = p->allowed[cell] && ok;
@@ -264,22 +253,65 @@ enum pare_status front_problem(struct pare_front *f, const struct front_budget *
     }
     p->limit[PARE_COST_LOSS] = isfinite(loss) ? loss : NAN;
     *out = p;
-    return PARE_OK;
+    status = budget->untied ? PARE_OK : front_problem_tie(f, budget, out, err);
+    if (status != PARE_OK) {
+        pare_problem_free(p);
+        *out = NULL;
+    }
+    return status;
+}
+
+/* Stages that ties connect take one level with --per model: tie[s] is the first of them. */
+static void tie_stages(const struct pare_front *f, int *tie)
+{
+    for (int s = 0; s < f->n_stages; s++) {
+        tie[s] = s;
+    }
+    for (int l = 0; l < f->n_layers; l++) {
+        const int x = tie[f->layers[l].stage], y = tie[f->layers[f->layers[l].tie].stage], first = x < y ? x : y;
+        for (int s = 0; s < f->n_stages; s++) {
+            tie[s] = tie[s] == x || tie[s] == y ? first : tie[s];
+        }
+    }
+}
+
+enum pare_status front_problem_tie(const struct pare_front *f, const struct front_budget *budget, struct pare_problem **p,
+                                   struct pare_error *err)
+{
+    int *tie = malloc(((size_t)f->n_layers + (size_t)f->n_stages + 1) * sizeof *tie);
+    if (tie == NULL) {
+        return pare_error_nomem(err);
+    }
+    if (budget->per_model) {
+        tie_stages(f, tie);
+    }
+    for (int l = 0; l < f->n_layers && !budget->per_model; l++) {
+        tie[l] = f->layers[l].tie;
+    }
+    enum pare_status status = pare_problem_tie(p, tie, err);
+    free(tie);
+    return status;
 }
 
 void front_answer_levels(const struct pare_front *f, const json_t *answer, bool per_model, unsigned char *levels)
 {
     const json_t *config = json_object_get(answer, "config");
-    for (int i = 0; i < f->n_layers; i++) {
-        const struct front_layer *l = &f->layers[i];
-        const char *group = per_model ? f->stages[l->stage].name : l->name;
-        int level = level_index(f, json_string_value(json_object_get(config, group)));
+    int *stage = calloc((size_t)f->n_stages + 1, sizeof *stage);
+    if (stage != NULL) {
+        tie_stages(f, stage);
+    }
+    for (int i = 0; i < f->n_layers && stage != NULL; i++) {
+        const int s = f->layers[i].stage;
+        const char *group = per_model ? f->stages[s].name : f->layers[i].name;
+        const char *first = per_model ? f->stages[stage[s]].name : f->layers[f->layers[i].tie].name;
+        int lo, hi, level = level_index(f, json_string_value(json_object_get(config, group)));
+        level = level < 0 ? level_index(f, json_string_value(json_object_get(config, first))) : level;
         level = level < 0 ? 0 : level;
-        if (per_model && l->pin_lo >= 0) {
-            level = level < l->pin_lo ? l->pin_lo : level > l->pin_hi ? l->pin_hi : level;
-        } else if (per_model && level > l->keep) {
-            level = l->keep;
+        if (per_model) {
+            front_range(f, i, true, &lo, &hi);
+            level = level < lo ? lo : level > hi ? hi : level;
         }
         levels[i] = (unsigned char)level;
     }
+    free(stage);
 }

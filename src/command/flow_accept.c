@@ -124,9 +124,9 @@ static double measured_objective(const struct pare_front *f, const struct front_
 static bool holds(const struct pare_front *f, const struct front_budget *b, const struct front_point *p)
 {
     for (int i = 0; i < f->n_layers; i++) {
-        const struct front_layer *l = &f->layers[i];
-        const bool pinned = b->use_pins && l->pin_lo >= 0;
-        if (pinned ? p->levels[i] < l->pin_lo || p->levels[i] > l->pin_hi : p->levels[i] > l->keep) {
+        int lo, hi;
+        front_range(f, i, b->use_pins, &lo, &hi);
+        if (p->levels[i] < lo || p->levels[i] > hi || p->levels[i] != p->levels[f->layers[i].tie]) {
             return false;
         }
     }

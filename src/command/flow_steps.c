@@ -173,6 +173,7 @@ static bool begin(struct pare_front *f, struct front_flow *flow, struct front_bu
         }
     }
     json_object_set_new(question, "pins", pins);
+    json_object_set(question, "ties", f->ties);
     flow->run = unfinished_run(f, method, question);
     if (flow->run < 0) {
         const bool measured = !predicts(flow);

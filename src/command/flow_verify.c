@@ -19,6 +19,7 @@ static enum pare_status corrected_problem(struct pare_front *f, struct front_flo
 {
     struct front_budget mine = *b;
     mine.max_drop = mine.max_loss = NAN;
+    mine.untied = true;
     enum pare_status status = front_problem(f, &mine, out, &flow->err);
     if (status != PARE_OK) {
         return status;
@@ -40,7 +41,8 @@ static enum pare_status corrected_problem(struct pare_front *f, struct front_flo
             *cb += isfinite(z) ? 0.5 * pair->weight * sqrt(fmax(fa, 0) * fmax(z, 0)) : 0;
         }
     }
-    return pare_problem_check(p, &flow->err);
+    status = front_problem_tie(f, &mine, out, &flow->err);
+    return status == PARE_OK ? pare_problem_check(*out, &flow->err) : status;
 }
 
 /* K limits around the budget: of the loss, or of the first other budget when the drop is what is made small. */

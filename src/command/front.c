@@ -297,6 +297,10 @@ static bool take_description(struct pare_front *f, const json_t *result)
     }
     f->described = true;
     f->glue_ms = NAN;
+    if (front_choices_clear(f, &f->failure) != PARE_OK) {
+        f->described = false;
+        return false;
+    }
     if (f->session != NULL) {
         if (!f->follower) {
             (void)pare_session_set_meta(f->session, "pipeline", f->real_path, NULL);
@@ -340,10 +344,14 @@ static enum pare_status job_finished(void *self, const struct pare_task *task, c
         json_object_del(f->absent, task->key);
     }
     if (strcmp(task->kind, "describe") == 0) {
+        f->failure.code = PARE_OK;
         if (!take_description(f, result)) {
-            status = pare_error(err, PARE_ERR_INTERNAL, f->path, "the description has no layers, or memory is out");
+            if (f->failure.code == PARE_OK) {
+                pare_error(&f->failure, PARE_ERR_INTERNAL, f->path, "the description has no layers, or memory is out");
+            }
+            *err = f->failure;
+            status = f->failure.code;
             f->failed = true;
-            f->failure = *err;
         }
         front_keep_pending(f);
     } else if (task->tag != NULL) {
@@ -578,6 +586,8 @@ void pare_front_free(struct pare_front *f)
         pare_metric_set_free(f->cells[i].set);
     }
     json_decref(f->known_figures);
+    json_decref(f->pins);
+    json_decref(f->ties);
     for (int i = 0; i < f->n_runs; i++) {
         free(f->runs[i].name);
         free(f->runs[i].method);

@@ -5,6 +5,7 @@
  *   rows.c      which rows there are, which jobs would make the missing ones, what they add up to
  *   flow.c      verbs: what they need next, until they are done
  *   figures.c   what rows of samples say of the metric: value, drop, intervals
+ *   choices.c   pins and ties: what they mean, and whether they contradict each other
  *   choose.c    the solver's problem from rows: costs, pins, budgets
  *   fit.c       the monotone fit from loss to drop
  *   price.c     what a verb would cost, how long the queue takes
@@ -47,6 +48,8 @@ struct front_layer {
     int *from;                /* layers that it reads */
     int keep;                 /* narrowest level index allowed by the first/last rule */
     int pin_lo, pin_hi;       /* level indices, -1 = free */
+    int tie;                  /* the first layer of those that take one level with it; itself */
+    bool tied;                /* there are others */
 };
 
 struct front_stage {
@@ -154,6 +157,7 @@ struct pare_front {
     int n_fit;                /* measured configurations, sorted by loss */
     struct front_fitted *fit; /* malloc'ed */
 
+    json_t *pins, *ties;      /* choices.c: as they were said */
     double max_drop, max_latency_ms, max_bytes, max_bitops;
     enum pare_figure_id minimize;
     int n_log;
@@ -276,6 +280,20 @@ const struct pare_figures *front_cell_figures(struct pare_front *f, struct front
 /* Keys of the accuracy rows of a config that are there (all = all of them). New reference. */
 json_t *front_eval_keys(struct pare_front *f, json_t *config, const char *split, int samples);
 
+/* ---- choices.c ---- */
+/* Holds the layers that glob matches within levels lo..hi; lo -1 frees them. dry: only says whether it can be. ERR_USAGE
+ * when it matches none, or contradicts another pin or a tie: both are named, with the layer, what was expected and found. */
+enum pare_status front_pin(struct pare_front *f, const char *glob, int lo, int hi, bool dry, int *matched, struct pare_error *err);
+/* "auto" (both of the next two), "shared-inputs", "residual", or PATTERN+PATTERN...: what they match takes one level.
+ * *tied: layers (pairs of them for a word). Errors as front_pin. */
+enum pare_status front_tie(struct pare_front *f, const char *text, bool dry, int *tied, struct pare_error *err);
+/* Ends the tie that was said so; "all" of them. */
+enum pare_status front_untie(struct pare_front *f, const char *text, bool dry, struct pare_error *err);
+/* No pins, and the ties of pipeline.lua: the state before the session's actions. Errors are those of its ties. */
+enum pare_status front_choices_clear(struct pare_front *f, struct pare_error *err);
+/* The levels that a layer may have: its pins, else the first/last rule, and those of its ties. */
+void front_range(const struct pare_front *f, int layer, bool use_pins, int *lo, int *hi);
+
 /* ---- choose.c ---- */
 json_t *front_config_json(const struct pare_front *f, const unsigned char *levels);
 bool front_config_levels(const struct pare_front *f, const json_t *config, unsigned char *levels, struct pare_error *err);
@@ -294,9 +312,13 @@ struct front_budget {
     bool per_model, use_pins;
     bool sure; /* the drop's 95 % upper bound has to be within max_drop, not the drop itself */
     bool no_loss;             /* the solver measures what a configuration loses: the table of losses is not needed */
+    bool untied;              /* a group for every layer, for who changes costs of single layers: front_problem_tie ends it */
 };
 enum pare_status front_problem(struct pare_front *f, const struct front_budget *budget, struct pare_problem **p,
                                struct pare_error *err);
+/* Tied layers become one group. */
+enum pare_status front_problem_tie(const struct pare_front *f, const struct front_budget *budget, struct pare_problem **p,
+                                   struct pare_error *err);
 /* Levels from an answer's config (groups are layers, or stages with per_model). */
 void front_answer_levels(const struct pare_front *f, const json_t *answer, bool per_model, unsigned char *levels);
 

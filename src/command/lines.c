@@ -62,7 +62,7 @@ static int find_level(const struct pare_front *f, const char *text, struct pare_
     return -1;
 }
 
-/* "GLOB=LEVEL" or "GLOB=LEVEL..LEVEL"; lo = hi = -1 for "GLOB=free". A pattern matches layers; one without '/' also a stage. */
+/* "GLOB=LEVEL", "GLOB=LEVEL..LEVEL" or "GLOB=free". */
 static enum pare_status apply_pin(struct pare_front *f, const char *text, bool dry, int *matched, struct pare_error *err)
 {
     char glob[512], first[64];
@@ -82,26 +82,26 @@ static enum pare_status apply_pin(struct pare_front *f, const char *text, bool d
         if (lo < 0 || hi < 0) {
             return PARE_ERR_USAGE;
         }
-        if (lo > hi) {
-            int swap = lo;
-            lo = hi;
-            hi = swap;
-        }
     }
-    for (int i = 0; i < f->n_layers; i++) {
-        const char *stage = f->stages[f->layers[i].stage].name;
-        bool hit = pare_glob_match(glob, f->layers[i].name) ||
-                   (strchr(glob, '/') == NULL && pare_glob_match(glob, stage)) ||
-                   (strcmp(glob, "inputs") == 0 && f->layers[i].first) || (strcmp(glob, "outputs") == 0 && f->layers[i].last);
-        if (hit) {
-            (*matched)++;
-            if (!dry) {
-                f->layers[i].pin_lo = lo;
-                f->layers[i].pin_hi = hi;
-            }
-        }
+    return front_pin(f, glob, lo < hi ? lo : hi, lo < hi ? hi : lo, dry, matched, err);
+}
+
+/* The words of one tie or untie. */
+static enum pare_status apply_ties(struct pare_front *f, const struct words *w, bool dry, struct pare_error *err)
+{
+    const bool ties = strcmp(w->word[0], "tie") == 0;
+    enum pare_status status = PARE_OK;
+    int tied = 0;
+    for (int i = 1; i < w->n && status == PARE_OK; i++) {
+        status = ties ? front_tie(f, w->word[i], dry, &tied, err) : front_untie(f, w->word[i], dry, err);
     }
-    return *matched > 0 ? PARE_OK : pare_error(err, PARE_ERR_USAGE, glob, "the pattern matches no layer");
+    if (status == PARE_OK && !dry && !f->replaying) {
+        front_say(f, false, ties ? "tie %s: %d %s" : "untied: %s", w->word[1], tied,
+                  strchr(w->word[1], '+') != NULL || strpbrk(w->word[1], "*/") != NULL ? "layers take one level"
+                  : tied == 1                                                          ? "pair of layers that meet"
+                                                                                       : "pairs of layers that meet");
+    }
+    return status;
 }
 
 static double parse_amount(const char *text, bool fraction)
@@ -176,6 +176,9 @@ static enum pare_status apply_choice(struct pare_front *f, const struct words *w
         }
         return PARE_OK;
     }
+    if (strcmp(w->word[0], "tie") == 0 || strcmp(w->word[0], "untie") == 0) {
+        return apply_ties(f, w, dry, err);
+    }
     if (strcmp(w->word[0], "budget") == 0) {
         double before[4] = {f->max_drop, f->max_latency_ms, f->max_bytes, f->max_bitops};
         enum pare_status status = apply_budget(f, w, err);
@@ -215,9 +218,7 @@ static void replay_action(void *self, const char *line, bool undone)
 
 void front_apply_actions(struct pare_front *f)
 {
-    for (int i = 0; i < f->n_layers; i++) {
-        f->layers[i].pin_lo = f->layers[i].pin_hi = -1;
-    }
+    (void)front_choices_clear(f, NULL); /* checked when the pipeline was opened */
     f->max_drop = pare_json_get_bool(f->description, "bare", false) ? NAN : 0.01;
     f->max_latency_ms = f->max_bytes = f->max_bitops = NAN;
     f->minimize = PARE_COST_LATENCY;
@@ -419,6 +420,10 @@ static void say_pins(struct pare_front *f)
             used = sizeof text;
         }
     }
+    for (size_t i = 0; i < json_array_size(f->ties) && used + 80 < sizeof text; i++) {
+        used += (size_t)snprintf(text + used, sizeof text - used, "%s%.60s", i == 0 ? "; ties: " : ", ",
+                                 json_string_value(json_array_get(f->ties, i)));
+    }
     front_say(f, false, "%d of %d layers are pinned%s%s", n, f->n_layers, n > 0 ? ":" : "", text);
 }
 
@@ -426,7 +431,7 @@ static enum pare_status run_words(struct pare_front *f, const char *line, const 
                                   struct pare_error *err)
 {
     const char *name = w->word[0];
-    static const char *const choices[] = {"pin", "keep", "free", "budget", "minimize"};
+    static const char *const choices[] = {"pin", "keep", "free", "tie", "untie", "budget", "minimize"};
     for (size_t i = 0; i < sizeof choices / sizeof choices[0]; i++) {
         if (strcmp(name, choices[i]) == 0) {
             return run_choice(f, line, w, err);

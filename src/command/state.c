@@ -77,11 +77,18 @@ static void build_layers(struct pare_front *f, struct pare_state *s)
                                         .last = l->last,
                                         .pin_lo = l->pin_lo,
                                         .pin_hi = l->pin_hi,
+                                        .tie = l->tied ? l->tie : -1,
                                         .cells = cells + i * f->n_levels};
         s->n_pins += l->pin_lo >= 0;
     }
     s->n_layers = f->n_layers;
     s->layers = layers;
+    const char **ties = pare_arena_array(&f->state_arena, json_array_size(f->ties) + 1, sizeof *ties);
+    for (size_t i = 0; ties != NULL && i < json_array_size(f->ties); i++) {
+        ties[i] = front_state_text(f, "%s", json_string_value(json_array_get(f->ties, i)));
+    }
+    s->n_ties = ties != NULL ? (int)json_array_size(f->ties) : 0;
+    s->ties = ties;
     struct pare_stage_state *stages = pare_arena_array(&f->state_arena, (size_t)f->n_stages + 1, sizeof *stages);
     for (int i = 0; stages != NULL && i < f->n_stages; i++) {
         stages[i] = (struct pare_stage_state){.name = f->stages[i].name,

@@ -153,6 +153,8 @@ struct pare_pipeline {
     struct pare_keep {
         const char *pattern, *level; /* "detector/conv*", "fp32" */
     } * keep;
+    int n_ties;
+    const char **ties;      /* `tie`: layers that take one level, as the command `tie` takes them; NULL = none */
     const char *quantize;   /* the method of layers (quant/method.h), or NULL */
     const char *models_dir; /* as given to pare_pipeline_open, or NULL */
 };

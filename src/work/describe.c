@@ -156,7 +156,37 @@ static json_t *stage_json(const struct pare_stage *stage, const char *hash)
                      "warnings", warnings, "unknown", unknown, "other_bytes", (json_int_t)other_bytes(g));
 }
 
-static enum pare_status add_stage(struct pare_engine *e, int s, json_t *stages, json_t *layers,
+/* Pairs of nodes as [layer, layer], into an array of pairs. */
+static bool add_pairs(const struct pare_engine *e, int (*pairs)[2], int n, int first_layer, int count, json_t *list)
+{
+    for (int i = 0; i < n; i++) {
+        int layer[2] = {-1, -1};
+        for (int l = first_layer; l < first_layer + count; l++) {
+            for (int k = 0; k < 2; k++) {
+                layer[k] = pare_engine_layer(e, l)->node == pairs[i][k] ? l : layer[k];
+            }
+        }
+        if (layer[0] >= 0 && layer[1] >= 0 && json_array_append_new(list, json_pack("[i,i]", layer[0], layer[1])) != 0) {
+            return false;
+        }
+    }
+    return n >= 0;
+}
+
+/* Which layers of a stage meet: {"shared-inputs": [[l, l], ...], "residual": [...]}, added to meet. */
+static enum pare_status add_meetings(const struct pare_engine *e, const struct pare_graph *g, int first_layer, int count, json_t *meet,
+                                     struct pare_error *err)
+{
+    const int max = g->n_nodes + 1;
+    int(*pairs)[2] = calloc((size_t)max, sizeof *pairs);
+    bool ok = pairs != NULL &&
+              add_pairs(e, pairs, pare_layer_shared_inputs(g, pairs, max), first_layer, count, json_object_get(meet, "shared-inputs")) &&
+              add_pairs(e, pairs, pare_layer_residuals(g, pairs, max), first_layer, count, json_object_get(meet, "residual"));
+    free(pairs);
+    return ok ? PARE_OK : pare_error_nomem(err);
+}
+
+static enum pare_status add_stage(struct pare_engine *e, int s, json_t *stages, json_t *layers, json_t *meet,
                                   struct pare_hash *content, struct pare_error *err)
 {
     const struct pare_stage *stage = &pare_engine_pipeline(e)->stages[s];
@@ -190,7 +220,7 @@ static enum pare_status add_stage(struct pare_engine *e, int s, json_t *stages, 
         }
     }
     free(sets);
-    return status;
+    return status == PARE_OK ? add_meetings(e, g, first_layer, count, meet, err) : status;
 }
 
 static enum pare_status add_splits(struct pare_pipeline *p, json_t *splits, struct pare_hash *content,
@@ -234,10 +264,11 @@ enum pare_status pare_work_describe(struct pare_worker *w, const json_t *params,
     }
     struct pare_pipeline *p = pare_engine_pipeline(e);
     json_t *stages = json_array(), *layers = json_array(), *splits = json_object(), *classes = json_array();
+    json_t *meet = json_pack("{s:[], s:[]}", "shared-inputs", "residual"), *ties = json_array();
     pare_hash_add_string(&content, p->lua_hash != NULL ? p->lua_hash : "");
     pare_hash_add(&content, &(int){RESULTS_VERSION}, sizeof(int));
     for (int s = 0; status == PARE_OK && s < p->n_stages; s++) {
-        status = add_stage(e, s, stages, layers, &content, err);
+        status = add_stage(e, s, stages, layers, meet, &content, err);
         pare_worker_progress(w, s + 1, p->n_stages + 1);
     }
     if (status == PARE_OK) {
@@ -245,6 +276,9 @@ enum pare_status pare_work_describe(struct pare_worker *w, const json_t *params,
     }
     for (int i = 0; p->classes != NULL && i < p->n_classes; i++) {
         json_array_append_new(classes, safe_string(p->classes[i]));
+    }
+    for (int i = 0; i < p->n_ties; i++) {
+        json_array_append_new(ties, safe_string(p->ties[i]));
     }
     pare_hash_final(&content, hash);
     json_t *metrics = json_object();
@@ -257,8 +291,12 @@ enum pare_status pare_work_describe(struct pare_worker *w, const json_t *params,
                             classes, "stages", stages, "layers", layers, "splits", splits, "content", hash, "isa",
                             pk_isa_name(pare_engine_isa(e)));
         json_object_set(*result, "metrics", metrics);
+        json_object_set(*result, "meet", meet);
+        json_object_set(*result, "tie", ties);
     }
     json_decref(metrics);
+    json_decref(meet);
+    json_decref(ties);
     json_decref(stages);
     json_decref(layers);
     json_decref(splits);

@@ -6,6 +6,8 @@
 
 #include "base/json.h"
 #include "search/problem.h"
+#include "search/solver.h"
+#include "search/tie.h"
 
 static struct pare_problem *random_problem(uint32_t *seed, int groups, int levels, int borders)
 {
@@ -181,6 +183,107 @@ static void exact_equals_glpk(void **state)
 }
 
 /* Costs that would trip a solver end in an error that names the layer, or in the right answer. */
+/* Everything tried, groups of a tie at one level: the meaning of ties, apart from pare_problem_tie. */
+static double best_with_ties(const struct pare_problem *p, const int *tie)
+{
+    int *levels = calloc((size_t)p->n_groups, sizeof *levels);
+    double best = INFINITY, count = pow(p->n_levels, p->n_groups);
+    for (double i = 0; i < count; i++) {
+        double total[PARE_COST_COUNT];
+        bool ok = true;
+        for (int g = 0; g < p->n_groups; g++) {
+            ok = ok && p->allowed[g * p->n_levels + levels[g]] && levels[g] == levels[tie[g]];
+        }
+        pare_problem_total(p, levels, total);
+        for (int c = 0; c < PARE_COST_COUNT; c++) {
+            ok = ok && !(total[c] > p->limit[c] + 1e-9);
+        }
+        best = ok && total[p->objective] < best ? total[p->objective] : best;
+        for (int g = 0; g < p->n_groups && ++levels[g] == p->n_levels; g++) {
+            levels[g] = 0;
+        }
+    }
+    free(levels);
+    return best;
+}
+
+/* Each solver by itself on the tied problem; what it says is looked up in the untied one. */
+static void tied_answers_are_the_best_tied_ones(void **state)
+{
+    static const char *const others[] = {"greedy", "nsga2", "random", "exhaustive"};
+    uint32_t seed = 815;
+    int tied = 0, infeasible = 0;
+    (void)state;
+    for (int round = 0; round < 1000; round++) {
+        const int n = 2 + (int)(test_random(&seed) % 5);
+        struct pare_problem *p = one_budget_problem(&seed, n, 1 + (int)(test_random(&seed) % 4), (int)(test_random(&seed) % 7), round % 4), *q;
+        struct pare_answer a, e, g;
+        struct pare_error err = {0};
+        int tie[8];
+        for (int i = 0; i < n; i++) {
+            tie[i] = i > 0 && test_random(&seed) % 2 == 0 ? tie[(int)(test_random(&seed) % (uint32_t)i)] : i;
+            tied += tie[i] != i;
+            for (int l = 1; l < p->n_levels && i % 2 == 1; l++) { /* some cannot have the first level: a tie may be left none */
+                p->allowed[i * p->n_levels] = p->allowed[i * p->n_levels] && !p->allowed[i * p->n_levels + l];
+            }
+        }
+        const double best = best_with_ties(p, tie);
+        json_t *copy = pare_problem_to_json(p);
+        assert_int_equal(pare_problem_from_json(copy, &q, NULL), PARE_OK);
+        json_decref(copy);
+        assert_int_equal(pare_problem_tie(&q, tie, NULL), PARE_OK);
+        if (pare_problem_check(q, NULL) == PARE_ERR_INFEASIBLE) { /* no level is left for a tie */
+            assert_true(!isfinite(best));
+            infeasible++;
+        } else {
+            if (pare_solve_exact(q, &a, &err) != PARE_OK || pare_solve_exhaustive(q, &e, &err) != PARE_OK ||
+                pare_solve_glpk(q, &g, &err) != PARE_OK) {
+                fail_msg("problem %d: %s: %s", round, err.where, err.message);
+            }
+            assert_int_equal(a.status == PARE_SOLVE_INFEASIBLE, !isfinite(best));
+            assert_int_equal(e.status == PARE_SOLVE_INFEASIBLE, !isfinite(best));
+            assert_int_equal(g.status == PARE_SOLVE_INFEASIBLE, !isfinite(best));
+            if (isfinite(best) && (fabs(a.total[p->objective] - best) > 1e-6 || fabs(e.total[p->objective] - best) > 1e-9 ||
+                                   fabs(g.total[p->objective] - best) > 1e-4)) {
+                fail_msg("problem %d: %.9g by trying everything, exact %.9g, exhaustive %.9g, glpk %.9g", round, best,
+                         a.total[p->objective], e.total[p->objective], g.total[p->objective]);
+            }
+            for (size_t k = 0; round % 20 == 0 && isfinite(best) && k < sizeof others / sizeof *others; k++) {
+                struct pare_step last;
+                json_t *settings = json_pack("{s:i, s:i, s:i}", "seed", 1, "population", 8, "generations", 4);
+                int asked;
+                if (pare_solver_predict(pare_solver_find(others[k]), q, settings, 10000, &last, &asked, NULL) == PARE_OK) {
+                    int levels[8];
+                    assert_true(pare_levels_read(q, json_array_get(last.answers, 0), levels)); /* one for every tie */
+                    pare_step_clear(&last);
+                }
+                json_decref(settings);
+            }
+            pare_answer_clear(&a);
+            pare_answer_clear(&e);
+            pare_answer_clear(&g);
+        }
+        pare_problem_free(q);
+        pare_problem_free(p);
+    }
+    assert_true(tied > 500 && infeasible > 5);
+}
+
+static void a_tie_begins_with_its_first_group(void **state)
+{
+    uint32_t seed = 1;
+    struct pare_problem *p = random_problem(&seed, 3, 2, 0), *same = p;
+    (void)state;
+    assert_int_equal(pare_problem_tie(&p, (int[]){0, 2, 2}, NULL), PARE_ERR_INTERNAL);
+    assert_int_equal(pare_problem_tie(&p, (int[]){0, 0, 1}, NULL), PARE_ERR_INTERNAL);
+    assert_int_equal(pare_problem_tie(&p, (int[]){0, 1, 2}, NULL), PARE_OK);
+    assert_ptr_equal(p, same);
+    assert_int_equal(pare_problem_tie(&p, (int[]){0, 1, 0}, NULL), PARE_OK);
+    assert_int_equal(p->n_groups, 2);
+    assert_string_equal(p->group_names[0], "g0");
+    pare_problem_free(p);
+}
+
 static void hostile_costs(void **state)
 {
     static const double bad[] = {NAN, INFINITY, -INFINITY, 1e300, -1e300};
@@ -374,6 +477,8 @@ int main(void)
         cmocka_unit_test(glpk_equals_exhaustive),
         cmocka_unit_test(exact_equals_exhaustive),
         cmocka_unit_test(exact_equals_glpk),
+        cmocka_unit_test(tied_answers_are_the_best_tied_ones),
+        cmocka_unit_test(a_tie_begins_with_its_first_group),
         cmocka_unit_test(hostile_costs),
         cmocka_unit_test(json_round_trip_keeps_the_answer),
         cmocka_unit_test(numbers_that_are_not_finite_are_named),

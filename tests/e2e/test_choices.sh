@@ -1,0 +1,84 @@
+#!/usr/bin/env bash
+# Pins, ranges and ties: all solvers honour them, contradictions are named, a file holds them.
+set -u
+pare=${PARE_BIN:?}
+cd "${PARE_SOURCE:?}"
+work=$(mktemp -d /tmp/pare-e2e-XXXXXX)
+trap 'rm -rf "$work"' EXIT
+export XDG_DATA_HOME=$work/data XDG_RUNTIME_DIR=$work HOME=$work
+p=sample_pipelines/hand_gesture
+failures=0
+fail() { echo "FAIL: $*"; failures=$((failures + 1)); }
+code() { # expected exit code, command
+    local expected=$1
+    shift
+    "$@" >"$work/out" 2>"$work/err" </dev/null
+    local rc=$?
+    [ $rc -eq "$expected" ] || fail "$* gave $rc, expected $expected: $(tail -3 "$work/err")"
+}
+field() { python3 -c "import json,sys; d=json.load(open('$work/out')); print($1)" 2>/dev/null; }
+says() { grep -qF -- "$1" "$work/err" || fail "expected '$1', found: $(tail -1 "$work/err")"; }
+tied="len({v for k, v in d['config'].items() if not k.startswith('classifier/')}) == 1"
+common=(--samples 25 --levels fp32,int8,int4 --max-drop 0.05 --json)
+
+# ties: any solver, also the front, also per model
+code 0 "$pare" solve $p "${common[@]}" --tie 'detector/*+keypoints/*'
+[ "$(field "$tied")" = True ] || fail "exact: a tie was not kept"
+for method in ilp greedy bisect nsga2 random; do
+    code 0 "$pare" solve $p "${common[@]}" --method $method --set n=4 --set population=4 --set generations=2 --set eval_samples=25
+    [ "$(field "$tied")" = True ] || fail "$method: a tie was not kept"
+done
+code 0 "$pare" solve $p "${common[@]}" --per model --method exhaustive
+[ "$(field "$tied")" = True ] || fail "exhaustive per model: a tie was not kept"
+code 0 "$pare" solve $p "${common[@]}" --verify 2
+[ "$(field "$tied")" = True ] || fail "--verify: a tie was not kept"
+code 0 "$pare" solve $p --samples 25 --levels fp32,int8,int4 --front --json
+[ "$(field "all(len({v for k, v in q['config'].items() if not k.startswith('classifier/')}) == 1 for q in d['points'])")" = True ] ||
+    fail "front: a tie was not kept"
+
+# what cannot be is said with both names, and changes nothing
+code 2 "$pare" pin $p 'keypoints/pw2=int4'
+says "detector/*+keypoints/*: this tie expects one level for"
+says "keypoints/pw2 at int4 by the pin 'keypoints/pw2'"
+code 2 "$pare" solve $p --tie 'nothing*+detector/*'
+says "the pattern 'nothing*' matches no layer"
+code 0 "$pare" pin $p 'classifier/*=int8..int4'
+code 2 "$pare" pin $p 'classifier/fc2=fp32'
+says "classifier/fc2=fp32: contradicts the pin classifier/*=int8..int4: classifier/fc2: expected a level within int8..int4, found fp32"
+code 0 "$pare" pin $p 'classifier/fc2=int4'
+code 2 "$pare" solve $p --pin 'detector=int8' --pin 'detector=fp32'
+says "detector=fp32: contradicts the pin detector=int8 of the same command line"
+code 0 "$pare" pin $p --list --json
+[ "$(field "[(q['from'], q['to']) for q in d['pins'] if q['name'] == 'classifier/fc2']")" = "[('int4', 'int4')]" ] || fail "the pins together"
+[ "$(field "d['ties']")" = "['detector/*+keypoints/*']" ] || fail "ties are listed"
+
+# a narrower pin within a range; freeing gives the range back to nobody
+code 0 "$pare" pin $p --free 'classifier/fc2' --json
+[ "$(field "[q['name'] for q in d['pins']]")" = "['classifier/fc1', 'classifier/fc3']" ] || fail "freed"
+code 0 "$pare" pin $p 'classifier/fc2=fp32'
+
+# a file of both
+cat >"$work/pins" <<'F'
+# the heads
+detector/head = int8
+F
+code 2 "$pare" pin $p --session "$work/file.pare" "@$work/pins"
+cat >"$work/pins" <<'F'
+detector/head=int8   # a remark
+classifier/fc1+classifier/fc2
+F
+code 0 "$pare" pin $p --session "$work/file.pare" "@$work/pins" --json
+[ "$(field "(len(d['pins']), d['ties'])")" = "(1, ['classifier/fc1+classifier/fc2'])" ] || fail "pins of a file"
+code 66 "$pare" pin $p "@$work/none"
+
+# pipeline.lua's own ties
+mkdir "$work/own"
+cp $p/*.onnx "$work/own/"
+ln -s "$PWD/$p/calibration" "$PWD/$p/search" "$PWD/$p/test" "$work/own/"
+sed 's|^return {|return { tie = { "classifier/*+nothing*" },|' $p/pipeline.lua >"$work/own/pipeline.lua"
+code 2 "$pare" pin "$work/own" --list
+says "the pattern 'nothing*' matches no layer"
+sed -i "s,+nothing\*,," "$work/own/pipeline.lua"
+code 0 "$pare" pin "$work/own" --list --json
+[ "$(field "d['ties']")" = "['classifier/*']" ] || fail "ties of pipeline.lua"
+[ $failures -eq 0 ] || exit 1
