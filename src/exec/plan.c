@@ -96,6 +96,9 @@ static enum pare_status make(struct pare_plan *p, const struct pare_plan_options
         status = plan_alias_slots(p, err);
     }
     if (status == PARE_OK) {
+        status = plan_make_bands(p, err);
+    }
+    if (status == PARE_OK) {
         status = plan_place_memory(p, err);
     }
     if (status != PARE_OK) {
@@ -121,6 +124,7 @@ enum pare_status pare_plan_new(const struct pare_graph *g, const struct pare_pla
     p->isa = options->isa;
     p->maker = options->maker;
     p->keep_all = options->keep_all;
+    p->band_bytes = options->band_bytes;
     p->cache = options->cache != NULL ? options->cache : &p->own_cache;
     enum pare_status status = make(p, options, err);
     if (status != PARE_OK) {

@@ -53,6 +53,9 @@ struct pare_plan_options {
      * nothing is fused, so that "every" means every one; otherwise values inside an epilogue are
      * not stored and cannot be read. */
     bool keep_all;
+    /* Layers are run together, rows at a time, over tensors of as many bytes; 0 = what suits a second cache of 2 MiB,
+     * SIZE_MAX = never. The results are the same bytes. */
+    size_t band_bytes;
     /* packed weights shared by many plans of one graph; NULL = the plan's own */
     struct pare_pack_cache *cache;
     /* makes the weights of integer and weight-only levels (quant/make.h); NULL = the default codes. All plans of one

@@ -3,6 +3,32 @@
 
 #include <stdlib.h>
 
+/* The slots that a step touches: inputs, outputs, scratch; -1 for no scratch. */
+static int touched(const struct plan_step *step, int k)
+{
+    return k < step->n_in                 ? step->in[k]
+           : k < step->n_in + step->n_out ? step->out[k - step->n_in]
+                                          : step->scratch;
+}
+
+/* The steps of a band take turns: what one of them touches lives from the first to the last. */
+static void live_through_bands(struct pare_plan *p)
+{
+    for (int b = 0; b < p->n_bands; b++) {
+        const struct plan_band *band = &p->bands[b];
+        for (int i = band->first; i <= band->last; i++) {
+            const struct plan_step *step = &p->steps[i];
+            for (int k = 0; k < step->n_in + step->n_out + 1; k++) {
+                if (touched(step, k) >= 0) {
+                    struct plan_slot *root = &p->slots[plan_root(p, touched(step, k))];
+                    root->first = band->first < root->first ? band->first : root->first;
+                    root->last = band->last > root->last ? band->last : root->last;
+                }
+            }
+        }
+    }
+}
+
 /* The life of every slot with own memory: from the first step that writes it (or a slot inside it)
  * to the last that reads it. Pinned ones live through the whole run, and so do inputs. */
 static void find_lives(struct pare_plan *p)
@@ -14,9 +40,7 @@ static void find_lives(struct pare_plan *p)
     for (int i = 0; i < p->n_steps; i++) {
         const struct plan_step *step = &p->steps[i];
         for (int k = 0; k < step->n_in + step->n_out + 1; k++) {
-            const int slot = k < step->n_in                 ? step->in[k]
-                             : k < step->n_in + step->n_out ? step->out[k - step->n_in]
-                                                            : step->scratch;
+            const int slot = touched(step, k);
             if (slot >= 0) {
                 struct plan_slot *root = &p->slots[plan_root(p, slot)];
                 root->first = i < root->first ? i : root->first;
@@ -24,6 +48,7 @@ static void find_lives(struct pare_plan *p)
             }
         }
     }
+    live_through_bands(p);
     for (int i = 0; i < p->n_slots; i++) {
         if (p->slots[i].pinned) {
             struct plan_slot *root = &p->slots[plan_root(p, i)];

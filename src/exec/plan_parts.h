@@ -11,6 +11,7 @@
  *   plan_weights.c  weights in the kernels' packed layout, shared between plans
  *   plan_layer.c    one layer: geometry, epilogue (its successors: plan_successors.c)
  *   plan_operator.c one operator that is no layer
+ *   plan_bands.c    layers that are run together, rows of the picture at a time
  *   plan_memory.c   lifetimes and offsets in one block
  * and run.c, suffix.c, observe.c work on the finished plan.
  */
@@ -146,6 +147,12 @@ struct plan_step {
     struct plan_eval *eval;
 };
 
+/* Consecutive layer steps that are run `rows` output rows of the last one at a time. */
+enum { PLAN_BAND_STEPS = 16 };
+struct plan_band {
+    int first, last, rows;
+};
+
 struct pare_plan {
     struct pare_arena arena;
     const struct pare_graph *graph;
@@ -168,6 +175,9 @@ struct pare_plan {
     int *first_slot; /* [n_tensors], -1 = none */
     int n_steps, cap_steps;
     struct plan_step *steps;
+    size_t band_bytes; /* of the options */
+    int n_bands;
+    struct plan_band *bands; /* in the order of the steps */
     size_t block_bytes, weight_bytes;
     unsigned char *block;
     int64_t (*dims)[PARE_MAX_RANK]; /* [n_tensors] of the last run */
@@ -269,6 +279,15 @@ void plan_layer_geometry(const struct pare_graph *g, int node, struct pk_conv *c
 enum pare_status plan_layer_make(struct pare_plan *p, struct plan_step *step,
                                  struct pare_error *err);
 void plan_layer_bind(struct pare_plan *p, struct plan_step *step);
+
+/* ---- plan_bands.c ---- */
+enum pare_status plan_make_bands(struct pare_plan *p, struct pare_error *err);
+/* The call of output rows [begin, end) of a layer; in_row: the input row that it reads first. */
+struct pk_conv plan_band_conv(const struct pk_conv *c, int begin, int end, int *in_row);
+/* Rows of the last layer after the next turn, of `height`: the last turn takes what is left over. */
+int plan_band_end(const struct plan_band *b, int done, int height);
+/* need[steps of the band]: rows that each has to have written before `end` rows of the last exist. */
+void plan_band_needs(const struct pare_plan *p, const struct plan_band *b, int end, int *need);
 
 /* ---- plan_memory.c ---- */
 enum pare_status plan_place_memory(struct pare_plan *p, struct pare_error *err);

@@ -141,16 +141,17 @@ static void scatter_phase(const struct pare_plan *p, const struct plan_step *ste
     }
 }
 
-static void run_call(const struct pare_plan *p, const struct plan_step *step,
-                     const struct plan_call *call, int64_t image)
+/* A call of part of what the plan prepared: shape `c`, input from element `in` on, results and operands from output pixel
+ * `pixels` on. */
+static void run_part(const struct pare_plan *p, const struct plan_step *step, const struct plan_call *call,
+                     const struct pk_conv *c, int64_t in, int64_t pixels)
 {
     const struct plan_layer *layer = step->layer;
     const struct plan_slot *x = &p->slots[step->in[0]];
     struct pk_epilogue e = call->epilogue;
     struct pk_step steps[PLAN_MAX_STEPS];
     struct pk_out outs[PK_MAX_OUTS];
-    const int64_t pixels = image * layer->out_image;
-    if (image > 0) {
+    if (pixels > 0) {
         for (int i = 0; i < e.n_steps; i++) {
             steps[i] = call->steps[i];
             if (steps[i].operand != NULL) {
@@ -168,10 +169,14 @@ static void run_call(const struct pare_plan *p, const struct plan_step *step,
         e.steps = steps;
         e.outs = outs;
     }
-    call->weights->kernel->run(&call->weights->conv,
-                               x->data + (size_t)(image * layer->in_image) * element_bytes(x),
-                               layer->pad_code, call->weights->packed, &e,
+    call->weights->kernel->run(c, x->data + (size_t)in * element_bytes(x), layer->pad_code, call->weights->packed, &e,
                                step->scratch >= 0 ? p->slots[step->scratch].data : NULL);
+}
+
+static void run_call(const struct pare_plan *p, const struct plan_step *step,
+                     const struct plan_call *call, int64_t image)
+{
+    run_part(p, step, call, &call->weights->conv, image * step->layer->in_image, image * step->layer->out_image);
 }
 
 static void run_layer(const struct pare_plan *p, const struct plan_step *step)
@@ -182,6 +187,43 @@ static void run_layer(const struct pare_plan *p, const struct plan_step *step)
             run_call(p, step, call, image);
             if (step->layer->transposed) {
                 scatter_phase(p, step, call, image);
+            }
+        }
+    }
+}
+
+/* Output rows [begin, end) of a layer. */
+static void run_rows(const struct pare_plan *p, const struct plan_step *step, int begin, int end)
+{
+    const struct plan_call *call = &step->layer->calls[0];
+    int in_row;
+    const struct pk_conv c = plan_band_conv(&call->weights->conv, begin, end, &in_row);
+    run_part(p, step, call, &c, (int64_t)in_row * c.in_w * c.in_c, (int64_t)begin * c.out_w);
+}
+
+static uint64_t now_ns(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC_RAW, &t);
+    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+/* All layers of a band, in turns; adds each one's time to ns[step] unless that is NULL, from *before on. */
+static void run_band(const struct pare_plan *p, const struct plan_band *b, uint64_t *ns, uint64_t *before)
+{
+    int done[PLAN_BAND_STEPS] = {0}, need[PLAN_BAND_STEPS];
+    const int n = b->last - b->first + 1, height = p->steps[b->last].layer->out_h;
+    while (done[n - 1] < height) {
+        plan_band_needs(p, b, plan_band_end(b, done[n - 1], height), need);
+        for (int i = 0; i < n; i++) {
+            if (need[i] > done[i]) {
+                run_rows(p, &p->steps[b->first + i], done[i], need[i]);
+                done[i] = need[i];
+                if (ns != NULL) {
+                    const uint64_t after = now_ns();
+                    ns[b->first + i] += after - *before;
+                    *before = after;
+                }
             }
         }
     }
@@ -270,37 +312,36 @@ enum pare_status plan_step_run(struct pare_plan *p, const struct plan_step *step
     return PARE_OK;
 }
 
-enum pare_status pare_plan_run(struct pare_plan *p, struct pare_error *err)
+static enum pare_status run_all(struct pare_plan *p, uint64_t *ns, struct pare_error *err)
 {
+    uint64_t before = ns != NULL ? now_ns() : 0;
+    int band = 0;
     for (int i = 0; i < p->n_steps; i++) {
+        if (band < p->n_bands && p->bands[band].first == i) {
+            run_band(p, &p->bands[band], ns, &before);
+            i = p->bands[band++].last;
+            continue;
+        }
         enum pare_status status = plan_step_run(p, &p->steps[i], err);
         if (status != PARE_OK) {
             return status;
+        }
+        if (ns != NULL) {
+            const uint64_t after = now_ns();
+            ns[i] += after - before;
+            before = after;
         }
     }
     p->has_run = true;
     return PARE_OK;
 }
 
-static uint64_t now_ns(void)
+enum pare_status pare_plan_run(struct pare_plan *p, struct pare_error *err)
 {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC_RAW, &t);
-    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+    return run_all(p, NULL, err);
 }
 
 enum pare_status pare_plan_run_timed(struct pare_plan *p, uint64_t *ns, struct pare_error *err)
 {
-    uint64_t before = now_ns();
-    for (int i = 0; i < p->n_steps; i++) {
-        enum pare_status status = plan_step_run(p, &p->steps[i], err);
-        if (status != PARE_OK) {
-            return status;
-        }
-        const uint64_t after = now_ns();
-        ns[i] += after - before;
-        before = after;
-    }
-    p->has_run = true;
-    return PARE_OK;
+    return run_all(p, ns, err);
 }
