@@ -65,6 +65,7 @@ struct pare_point {
     int number;                      /* 1-based within its run */
     const unsigned char *levels;     /* [n_layers] level index (into state->levels) */
     struct pare_figure accuracy, drop, latency, bytes, bitops; /* the best known kind */
+    struct pare_figure energy;       /* uJ per sample, always predicted (measure/energy.h) */
     double drop_predicted, latency_predicted; /* kept beside measured ones; NaN */
     double p99_ms;
     struct pare_figure test_accuracy, test_drop;
@@ -122,7 +123,7 @@ struct pare_state {
     const struct pare_job_row *jobs; /* newest first */
     const char *const *log;          /* oldest first */
 
-    double max_drop, max_latency_ms, max_bytes, max_bitops; /* NaN = none */
+    double max_drop, max_latency_ms, max_bytes, max_bitops, max_energy_uj; /* NaN = none */
     const char *minimize;            /* "latency" */
     const char *solver;              /* "exact: optimal, gap 0, re-solved in 8 ms" */
     const char *message;             /* last answer to a command, "" */
@@ -138,7 +139,7 @@ struct pare_state {
     bool can_undo, can_redo;
 };
 
-enum pare_point_figure { PARE_POINT_ACCURACY, PARE_POINT_DROP, PARE_POINT_LATENCY, PARE_POINT_BYTES, PARE_POINT_BITOPS };
+enum pare_point_figure { PARE_POINT_ACCURACY, PARE_POINT_DROP, PARE_POINT_LATENCY, PARE_POINT_BYTES, PARE_POINT_BITOPS, PARE_POINT_ENERGY };
 const struct pare_figure *pare_point_figure(const struct pare_point *p, enum pare_point_figure figure);
 /*
  * What stands out in two figures, marks[n_points]; false when memory is out.
@@ -194,7 +195,7 @@ void pare_front_free(struct pare_front *f);
  *   eval     {"config"|"level"|"run", "split", "samples"}
  *   sense    {"samples"}                                 all candidate levels
  *   bench    {"config"|"level"|"run"}                    per layer and end to end
- *   solve    {"minimize", "max_drop", "max_latency", "max_bytes", "max_bitops", "sure": bool, "per", "name", "measure": bool}
+ *   solve    {"minimize", "max_drop", "max_latency", "max_bytes", "max_bitops", "max_energy" (J), "sure": bool, "per", "name", "measure": bool}
  *   front    {"minimize", ...}                           solve for a row of budgets
  * start returns an id > 0, or 0 with err. A verb ends when result() says so; its JSON is borrowed.
  */

@@ -38,6 +38,7 @@ enum pare_quantity {
     PARE_Q_LATENCY,
     PARE_Q_BYTES,
     PARE_Q_BITOPS,
+    PARE_Q_ENERGY,
     PARE_Q_COUNT
 };
 

@@ -20,7 +20,7 @@ struct cli_options {
     const char *free_glob, *keys, *explain, *baseline, *target;
     const char *pins[64], *ties[32], *keep[8], *sets[32];
     int n_pins, n_ties, n_keep, keep_first_n, n_sets, samples, jobs, threads, seed, verify;
-    double max_drop, max_latency, max_bytes, max_bitops, time_limit, keep_suspected; /* NaN = not given */
+    double max_drop, max_latency, max_bytes, max_bitops, max_energy, time_limit, keep_suspected; /* NaN = not given */
 };
 
 /* Fills o; prints usage errors itself. 0, or an exit code. */

@@ -29,12 +29,12 @@ static void add_table(struct pare_strbuf *b, const json_t *json, const char *hea
     json_array_foreach(json_object_get(json, "runs"), i, run) {
         const json_t *best = json_object_get(run, "best"), *change = json_array_get(json_object_get(json, "changes"), i);
         const json_t *tied = json_object_get(change, "tied");
-        char t[9][32], latency[40];
+        char t[10][32], latency[40];
         pare_strbuf_printf(b, row, pare_json_get_string(run, "name", "?"), pare_json_get_string(run, "method", "?"),
                            pare_json_get_string(run, "budget", ""));
         const char *const drop = text_of(t[0], 100 * of(best, "drop"), 2), *const ms = text_of(t[1], of(best, "latency_ms"), 3);
         snprintf(latency, sizeof latency, "%s%s", pare_json_get_bool(best, "latency_measured", false) ? "" : "~", ms);
-        pare_strbuf_printf(b, cells, text_of(t[2], 100 * of(best, "accuracy"), 2), drop, latency, text_of(t[3], of(best, "bytes") / 1000, 1),
+        pare_strbuf_printf(b, cells, text_of(t[2], 100 * of(best, "accuracy"), 2), drop, latency, text_of(t[3], of(best, "bytes") / 1000, 1), text_of(t[9], of(best, "energy_predicted_uj"), 2),
                            text_of(t[4], of(run, "hypervolume"), 4), text_of(t[5], of(run, "from_exact_ms"), 4),
                            text_of(t[6], of(run, "seconds"), 2), (int)pare_json_get_int(run, "evaluations", 0),
                            i == 0 ? "" : json_is_true(tied) ? "tied with the first" : "");
@@ -61,8 +61,8 @@ void cli_print_compare(const json_t *json)
     struct pare_strbuf b;
     const json_t *reference = json_object_get(json, "reference"), *changes = json_object_get(json, "changes");
     pare_strbuf_init(&b);
-    add_table(&b, json, "run                  method     budget               accuracy %  drop %  latency ms       kB  hypervol.  from exact  solved s  measured\n",
-              "%-20.20s %-10.10s %-20.20s", " %10s %7s %11s %8s %10s %8s ms %9s %9d  %s\n");
+    add_table(&b, json, "run                  method     budget               accuracy %  drop %  latency ms       kB     uJ ~  hypervol.  from exact  solved s  measured\n",
+              "%-20.20s %-10.10s %-20.20s", " %10s %7s %11s %8s %8s %10s %8s ms %9s %9d  %s\n");
     pare_strbuf_printf(&b, "(~ predicted; hypervolume up to fp32's %.3f ms and a drop of %.2f points, as a share; from exact: latency above the\n"
                            " exact front of the predicted costs at the same predicted loss; tied: the paired difference is within chance)\n\n",
                        of(reference, "latency_ms"), 100 * of(reference, "drop"));
@@ -108,14 +108,14 @@ int cli_write_compare(const struct cli_options *o, const struct pare_state *stat
     }
     pare_strbuf_init(&b);
     if (strcmp(format, "csv") == 0) {
-        add_table(&b, json, "run,method,budget,accuracy_percent,drop_percent,latency_ms,kilobytes,hypervolume,from_exact_ms,seconds,evaluations,note\n",
-                  "%s,%s,%s", ",%s,%s,%s,%s,%s,%s,%s,%d,%s\n");
+        add_table(&b, json, "run,method,budget,accuracy_percent,drop_percent,latency_ms,kilobytes,energy_predicted_uj,hypervolume,from_exact_ms,seconds,evaluations,note\n",
+                  "%s,%s,%s", ",%s,%s,%s,%s,%s,%s,%s,%s,%d,%s\n");
         pare_strbuf_append(&b, "\nlayer,levels\n");
         add_levels(&b, json, "%s", ",%s", ",%s", "\n");
     } else if (strcmp(format, "md") == 0) {
-        add_table(&b, json, "| run | method | budget | accuracy % | drop % | latency ms | kB | hypervolume | from exact ms | seconds | measured | |\n"
-                            "|---|---|---|--:|--:|--:|--:|--:|--:|--:|--:|---|\n",
-                  "| %s | %s | %s", " | %s | %s | %s | %s | %s | %s | %s | %d | %s |\n");
+        add_table(&b, json, "| run | method | budget | accuracy % | drop % | latency ms | kB | uJ ~ | hypervolume | from exact ms | seconds | measured | |\n"
+                            "|---|---|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|---|\n",
+                  "| %s | %s | %s", " | %s | %s | %s | %s | %s | %s | %s | %s | %d | %s |\n");
         pare_strbuf_append(&b, "\n| layer | levels |\n|---|---|\n");
         add_levels(&b, json, "| %s |", " %s", " **%s**", " |\n");
     } else if (strcmp(format, "json") == 0) {

@@ -12,7 +12,7 @@ enum {
     OPT_JSON = 256, OPT_QUIET, OPT_FRESH, OPT_NO_PINS, OPT_DETACH, OPT_FRONT, OPT_KERNELS, OPT_TABLE, OPT_PEERS,
     OPT_MODELS, OPT_SESSION, OPT_LEVELS, OPT_CONFIG, OPT_RUN, OPT_LEVEL, OPT_SPLIT, OPT_OUT, OPT_FORMAT, OPT_METHOD,
     OPT_PER, OPT_MINIMIZE, OPT_NAME, OPT_FREE, OPT_KEYS, OPT_EXPLAIN, OPT_BASELINE, OPT_TARGET, OPT_PIN, OPT_KEEP, OPT_KEEP_FIRST, OPT_KEEP_SUSPECTED, OPT_QUANTIZE,
-    OPT_DRY_RUN, OPT_VERIFY, OPT_PREDICTED, OPT_SET, OPT_YES, OPT_TRUST, OPT_SAMPLES, OPT_JOBS, OPT_THREADS, OPT_SEED, OPT_MAX_DROP, OPT_MAX_LATENCY, OPT_MAX_BYTES, OPT_MAX_BITOPS, OPT_SURE, OPT_TIME_LIMIT, OPT_LIST, OPT_TIE
+    OPT_DRY_RUN, OPT_VERIFY, OPT_PREDICTED, OPT_SET, OPT_YES, OPT_TRUST, OPT_SAMPLES, OPT_JOBS, OPT_THREADS, OPT_SEED, OPT_MAX_DROP, OPT_MAX_LATENCY, OPT_MAX_BYTES, OPT_MAX_BITOPS, OPT_SURE, OPT_TIME_LIMIT, OPT_LIST, OPT_TIE, OPT_MAX_ENERGY
 };
 
 static const struct option long_options[] = {
@@ -40,6 +40,7 @@ static const struct option long_options[] = {
     {"seed", required_argument, NULL, OPT_SEED},    {"max-drop", required_argument, NULL, OPT_MAX_DROP},
     {"max-latency", required_argument, NULL, OPT_MAX_LATENCY}, {"max-bytes", required_argument, NULL, OPT_MAX_BYTES},
     {"max-bitops", required_argument, NULL, OPT_MAX_BITOPS}, {"sure", no_argument, NULL, OPT_SURE},
+    {"max-energy", required_argument, NULL, OPT_MAX_ENERGY},
     {"tie", required_argument, NULL, OPT_TIE}, {"time-limit", required_argument, NULL, OPT_TIME_LIMIT}, {"list", no_argument, NULL, OPT_LIST},
     {"help", no_argument, NULL, 'h'},               {"version", no_argument, NULL, 'V'},
     {"verbose", no_argument, NULL, 'v'},            {NULL, 0, NULL, 0},
@@ -77,6 +78,9 @@ static int parse_real(const char *option, const char *text, double *value)
                     : strcmp(end, "G") == 0                                                 ? 1e9
                     : strcmp(end, "us") == 0                                                ? 1e-3
                     : strcmp(end, "s") == 0                                                 ? 1e3
+                    : strcmp(end, "J") == 0                                                 ? 1
+                    : strcmp(end, "mJ") == 0                                                ? 1e-3
+                    : strcmp(end, "uJ") == 0                                                ? 1e-6
                                                                                             : NAN;
     if (end == text || !isfinite(n) || n < 0 || !isfinite(factor)) {
         return bad(option, text, "a number such as 0.01, 1%, 1.5ms or 300kB");
@@ -135,6 +139,7 @@ static int take_option(struct cli_options *o, int c, const char *value)
     case OPT_MAX_LATENCY: return parse_real("--max-latency", value, &o->max_latency);
     case OPT_MAX_BYTES: return parse_real("--max-bytes", value, &o->max_bytes);
     case OPT_MAX_BITOPS: return parse_real("--max-bitops", value, &o->max_bitops);
+    case OPT_MAX_ENERGY: return parse_real("--max-energy", value, &o->max_energy);
     case OPT_SURE: o->sure = true; break;
     case OPT_TIME_LIMIT: {
         int seconds = 0, rc = parse_int("--time-limit", value, 1, &seconds);
@@ -205,6 +210,7 @@ static int check_places(const struct cli_options *o, const bool *given)
                   {OPT_MAX_LATENCY, "--max-latency", "solve"},
                   {OPT_MAX_BYTES, "--max-bytes", "solve"},
                   {OPT_MAX_BITOPS, "--max-bitops", "solve"},
+                  {OPT_MAX_ENERGY, "--max-energy", "solve"},
                   {OPT_SURE, "--sure", "solve"},
                   {OPT_TIME_LIMIT, "--time-limit", "solve|bench"},
                   {OPT_VERIFY, "--verify", "solve"},
@@ -246,8 +252,8 @@ static int check_choices(const struct cli_options *o)
     if (o->per != NULL && !is_one_of(o->per, "layer|model")) {
         return bad("--per", o->per, "layer or model");
     }
-    if (o->minimize != NULL && !is_one_of(o->minimize, "latency|bytes|bitops|drop")) {
-        return bad("--minimize", o->minimize, "latency, bytes, bitops or drop");
+    if (o->minimize != NULL && !is_one_of(o->minimize, "latency|bytes|bitops|energy|drop")) {
+        return bad("--minimize", o->minimize, "latency, bytes, bitops, energy or drop");
     }
     if (o->method != NULL && !is_one_of(o->method, "exact|ilp|greedy|bisect|nsga2|random|paper|hawq|exhaustive")) {
         return bad("--method", o->method, "exact, ilp, greedy, bisect, nsga2, random, paper, hawq or exhaustive");
@@ -272,7 +278,7 @@ int cli_parse(int argc, char **argv, struct cli_options *o)
     bool given[N_GIVEN] = {false};
     memset(o, 0, sizeof *o);
     o->exe = "/proc/self/exe";
-    o->max_drop = o->max_latency = o->max_bytes = o->max_bitops = o->time_limit = NAN;
+    o->max_drop = o->max_latency = o->max_bytes = o->max_bitops = o->max_energy = o->time_limit = NAN;
     opterr = 1;
     for (int c; (c = getopt_long(argc, argv, "hVv", long_options, NULL)) != -1;) {
         int rc = take_option(o, c, optarg);
@@ -312,8 +318,8 @@ void cli_usage(const char *verb)
         {"bench", "pare bench --peers [MODEL ...]", "the same work by onnxruntime, oneDNN, OpenBLAS, ai-edge-litert, interleaved"},
         {"bench", "pare bench --table [--out F]", "this machine's table of latencies; without F it chooses the kernels here"},
         {"target", "pare target list | import FILE [--name NAME]", "machines whose latencies count"},
-        {"solve", "pare solve P [--minimize latency|bytes|bitops|drop] [--max-drop X] [--max-latency MS] [--max-bytes N]", "the best configuration within budgets"},
-        {"solve", "           [--max-bitops N] [--sure (the drop's 95 % upper bound holds)]", ""},
+        {"solve", "pare solve P [--minimize latency|bytes|bitops|energy|drop] [--max-drop X] [--max-latency MS] [--max-bytes N]", "the best configuration within budgets"},
+        {"solve", "           [--max-bitops N] [--max-energy J (a table's prediction)] [--sure (the drop's 95 % upper bound holds)]", ""},
         {"solve", "           [--method exact|ilp|greedy|bisect|nsga2|random|paper|hawq|exhaustive] [--predicted] [--verify K] [--seed N] [--set NAME=VALUE]", ""},
         {"solve", "           [--per layer|model] [--pin 'GLOB=LEVEL[..LEVEL]'|@FILE] [--tie auto|shared-inputs|residual|'GLOB+GLOB'|@FILE]", ""},
         {"solve", "           [--no-pins] [--front] [--name RUN] [--out F]", ""},

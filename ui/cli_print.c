@@ -181,6 +181,7 @@ void cli_print_eval(const json_t *json)
     }
     printf("bytes      %s\n", bytes_text(b, pare_json_get_real(json, "bytes")));
     printf("BitOps     %s\n", count_text(b, pare_json_get_real(json, "bitops")));
+    printf("energy     ~%s uJ, by Horowitz' table\n", number(b, pare_json_get_real(json, "energy_predicted_uj"), 2));
 }
 
 void cli_print_sense(const json_t *json)
@@ -359,6 +360,7 @@ void cli_print_solve(const json_t *json)
            number(b, pare_json_get_real(m, "latency_ms"), 3), pare_json_get_real(m, "fp32_latency_ms"));
     printf("%-10s %10s\n", "bytes", bytes_text(a, pare_json_get_real(p, "bytes")));
     printf("%-10s %10s\n", "BitOps", count_text(a, pare_json_get_real(p, "bitops")));
+    printf("%-10s %10s uJ a sample, by Horowitz' table\n", "energy", number(a, pare_json_get_real(p, "energy_uj"), 2));
     printf("\n");
     json_object_foreach((json_t *)(uintptr_t)config, key, value) {
         printf("  %-40s %s\n", key, json_string_value(value));
@@ -367,15 +369,15 @@ void cli_print_solve(const json_t *json)
 
 void cli_print_front(const json_t *json)
 {
-    char a[32], b[32], c[32], d[32];
+    char a[32], b[32], c[32], d[32], e[32];
     size_t i;
     const json_t *p;
-    printf("run %s: %zu points\n%5s %10s %10s %14s %12s\n", pare_json_get_string(json, "run", ""),
-           json_array_size(json_object_get(json, "points")), "point", "drop %", "predicted", "latency ms ~", "bytes");
+    printf("run %s: %zu points\n%5s %10s %10s %14s %12s %12s\n", pare_json_get_string(json, "run", ""),
+           json_array_size(json_object_get(json, "points")), "point", "drop %", "predicted", "latency ms ~", "bytes", "energy uJ ~");
     json_array_foreach(json_object_get(json, "points"), i, p) {
-        printf("%5lld %10s %10s %14s %12s\n", (long long)pare_json_get_int(p, "point", 0), number(a, 100 * pare_json_get_real(p, "drop"), 2),
+        printf("%5lld %10s %10s %14s %12s %12s\n", (long long)pare_json_get_int(p, "point", 0), number(a, 100 * pare_json_get_real(p, "drop"), 2),
                number(b, 100 * pare_json_get_real(p, "drop_predicted"), 2), number(c, pare_json_get_real(p, "latency_predicted_ms"), 3),
-               bytes_text(d, pare_json_get_real(p, "bytes")));
+               bytes_text(d, pare_json_get_real(p, "bytes")), number(e, pare_json_get_real(p, "energy_predicted_uj"), 2));
     }
 }
 

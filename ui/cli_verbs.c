@@ -331,6 +331,7 @@ int cli_solve(const struct cli_options *o)
     add_real(args, "max_latency", o->max_latency);
     add_real(args, "max_bytes", o->max_bytes);
     add_real(args, "max_bitops", o->max_bitops);
+    add_real(args, "max_energy", o->max_energy);
     if (o->sure) {
         json_object_set_new(args, "sure", json_true());
     }

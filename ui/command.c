@@ -70,7 +70,7 @@ static void do_axis(struct pare_ui *ui, const char *argument)
     sscanf(argument, "%15s %31s", which, what);
     const int axis = strcmp(which, "x") == 0 ? 0 : strcmp(which, "y") == 0 ? 1 : -1;
     if (axis < 0) {
-        pare_ui_say(ui, true, "axis x|y accuracy|drop|latency|bytes|bitops");
+        pare_ui_say(ui, true, "axis x|y accuracy|drop|latency|bytes|bitops|energy");
         return;
     }
     int q = pare_quantity_parse(what);
@@ -79,11 +79,11 @@ static void do_axis(struct pare_ui *ui, const char *argument)
         q = q == (int)ui->scatter.quantity[1 - axis] ? (q + 1) % PARE_Q_COUNT : q;
     }
     if (q < 0) {
-        pare_ui_say(ui, true, "unknown figure \"%s\" (accuracy drop latency bytes bitops)", what);
+        pare_ui_say(ui, true, "unknown figure \"%s\" (accuracy drop latency bytes bitops energy)", what);
         return;
     }
     ui->scatter.quantity[axis] = (enum pare_quantity)q;
-    ui->scatter.log[axis] = q == PARE_Q_LATENCY || q == PARE_Q_BYTES || q == PARE_Q_BITOPS
+    ui->scatter.log[axis] = q == PARE_Q_LATENCY || q == PARE_Q_BYTES || q == PARE_Q_BITOPS || q == PARE_Q_ENERGY
                                 ? ui->scatter.log[axis]
                                 : false;
     ui->scatter.zoomed = false;
@@ -256,6 +256,9 @@ static void solve_line(struct pare_ui *ui, struct pare_strbuf *b, const char *be
     }
     if (isfinite(st->max_bitops)) {
         pare_strbuf_printf(b, " --max-bitops %.0f", st->max_bitops);
+    }
+    if (isfinite(st->max_energy_uj)) {
+        pare_strbuf_printf(b, " --max-energy %guJ", st->max_energy_uj);
     }
     if (st->minimize != NULL && strcmp(st->minimize, "latency") != 0) {
         pare_strbuf_printf(b, " --minimize %s", st->minimize);

@@ -257,7 +257,7 @@ static void put_limit(struct pare_ui *ui, struct pare_pen *pen, const char *what
     }
     pare_pen_put(pen, PARE_INK_TITLE, "%s %s%s", ui->g->le, number,
                  kind == 0   ? " %"
-                 : kind == 1 ? " ms"
+                 : kind == 1 && what[0] != 'u' ? " ms"
                              : "");
     pare_pen_put(pen, PARE_INK_DIM, "   ");
 }
@@ -279,6 +279,9 @@ static void draw_budget(struct pare_ui *ui, struct pare_rect r)
     }
     if (!isnan(st->max_bitops)) {
         put_limit(ui, &pen, "BitOps", st->max_bitops, 3);
+    }
+    if (!isnan(st->max_energy_uj)) {
+        put_limit(ui, &pen, "uJ", st->max_energy_uj, 1);
     }
     if (st->n_pins > 0) {
         pare_pen_put(&pen, PARE_INK_MARK, "%d pin%s   ", st->n_pins, st->n_pins == 1 ? "" : "s");

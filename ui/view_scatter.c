@@ -15,7 +15,8 @@ static const struct {
                               {"drop", "%", 100, true},
                               {"latency", "ms", 1, true},
                               {"bytes", "kB", 1e-3, true},
-                              {"bitops", "G", 1e-9, true}};
+                              {"bitops", "G", 1e-9, true},
+                              {"energy", "uJ", 1, true}};
 
 const char *pare_quantity_name(enum pare_quantity q)
 {

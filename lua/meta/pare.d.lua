@@ -274,11 +274,12 @@ arg = {}
 ---@field samples? integer
 
 ---@class pare.budget
----@field minimize? "latency"|"bytes"|"bitops"|"drop"
+---@field minimize? "latency"|"bytes"|"bitops"|"energy"|"drop"
 ---@field max_drop? number fraction
 ---@field max_latency? number ms
 ---@field max_bytes? number
 ---@field max_bitops? number
+---@field max_energy? number J, of a table
 ---@field sure? boolean the drop's 95 % upper bound has to be within
 ---@field per? "layer"|"model"
 ---@field name? string of the run
@@ -302,6 +303,7 @@ arg = {}
 ---@field latency_ms? number
 ---@field latency_measured boolean
 ---@field bytes? number
+---@field energy_predicted_uj? number
 
 ---@class pare.export
 ---@field format "json"|"csv"|"md"|"png"|"svg"
@@ -345,7 +347,8 @@ arg = {}
 ---@field latency (number|false)[]
 ---@field bytes (number|false)[]
 ---@field bitops (number|false)[]
----@field limits (number|false)[] of drop, latency, bytes, bitops
+---@field energy (number|false)[] uJ
+---@field limits (number|false)[] of drop, latency, bytes, bitops, energy
 
 ---@class pare.proposal : pare.budget
 ---@field config table<string, string>

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "command/front.h"
+#include "measure/energy.h"
 #include "search/tie.h"
 
 json_t *front_config_json(const struct pare_front *f, const unsigned char *levels)
@@ -148,6 +149,23 @@ double front_bitops(const struct pare_front *f, const unsigned char *levels)
     return sum;
 }
 
+/* Of one sample: calls times one call's. */
+static double layer_energy(const struct pare_front *f, int layer, int level)
+{
+    const struct front_layer *l = &f->layers[layer];
+    const double calls = f->profiled ? f->stages[l->stage].calls : 1, elements = isfinite(l->elements) ? l->elements : 0;
+    return calls * pare_energy_layer_uj(f->levels[level], (double)l->macs, layer_bytes(f, layer, level), elements);
+}
+
+double front_energy(const struct pare_front *f, const unsigned char *levels)
+{
+    double sum = 0;
+    for (int i = 0; i < f->n_layers; i++) {
+        sum += layer_energy(f, i, levels[i]);
+    }
+    return sum;
+}
+
 /* ---- the problem ---- */
 
 static void fill_group(struct pare_problem *p, const struct pare_front *f, int group, int layer, const struct front_budget *b)
@@ -164,6 +182,7 @@ static void fill_group(struct pare_problem *p, const struct pare_front *f, int g
         p->cost[PARE_COST_LATENCY][cell] += allowed ? ms : 0;
         p->cost[PARE_COST_BYTES][cell] += allowed ? bytes : 0;
         p->cost[PARE_COST_BITOPS][cell] += allowed ? layer_bitops(f, layer, l) : 0;
+        p->cost[PARE_COST_ENERGY][cell] += allowed ? layer_energy(f, layer, l) : 0;
     }
 }
 
@@ -182,6 +201,7 @@ static void fill_model(struct pare_problem *p, const struct pare_front *f, int s
             p->cost[PARE_COST_LATENCY][cell] += ok ? ms : 0;
             p->cost[PARE_COST_BYTES][cell] += layer_bytes(f, layer, own);
             p->cost[PARE_COST_BITOPS][cell] += layer_bitops(f, layer, own);
+            p->cost[PARE_COST_ENERGY][cell] += layer_energy(f, layer, own);
         }
     }
 }
@@ -247,6 +267,7 @@ enum pare_status front_problem(struct pare_front *f, const struct front_budget *
     p->limit[PARE_COST_LATENCY] = budget->max_latency;
     p->limit[PARE_COST_BYTES] = budget->max_bytes;
     p->limit[PARE_COST_BITOPS] = budget->max_bitops;
+    p->limit[PARE_COST_ENERGY] = budget->max_energy;
     double loss = isfinite(budget->max_drop) ? front_loss_of_drop(f, budget->max_drop) : NAN;
     if (isfinite(budget->max_loss) && !(loss < budget->max_loss)) {
         loss = budget->max_loss;

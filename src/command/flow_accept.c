@@ -79,9 +79,12 @@ void flow_say_infeasible(struct pare_front *f, struct front_flow *flow, const st
                    "infeasible: latency cannot be held at %.3f ms; the least is %.3f (over by %.3f)", b->max_latency, least,
                    least - b->max_latency);
     } else {
-        double limit = strcmp(which, "bytes") == 0 ? b->max_bytes : b->max_bitops;
-        pare_error(&flow->err, PARE_ERR_INFEASIBLE, NULL,
-                   "infeasible: %s cannot be held at %.0f; the least is %.0f (over by %.0f)", which, limit, least, least - limit);
+        const bool energy = strcmp(which, "energy") == 0;
+        const double limit = strcmp(which, "bytes") == 0 ? b->max_bytes : energy ? b->max_energy : b->max_bitops;
+        const char *unit = energy ? " uJ" : "";
+        const int digits = energy ? 3 : 0;
+        pare_error(&flow->err, PARE_ERR_INFEASIBLE, NULL, "infeasible: %s cannot be held at %.*f%s; the least is %.*f%s (over by %.*f)",
+                   which, digits, limit, unit, digits, least, unit, digits, least - limit);
     }
     snprintf(f->solver, sizeof f->solver, "%s", flow->err.message);
 }
@@ -116,6 +119,7 @@ static double measured_objective(const struct pare_front *f, const struct front_
     case PARE_COST_LOSS: return p->search.figures.drop;
     case PARE_COST_LATENCY: return p->latency[1];
     case PARE_COST_BYTES: return front_bytes(f, p->levels);
+    case PARE_COST_ENERGY: return front_energy(f, p->levels);
     default: return front_bitops(f, p->levels);
     }
 }
@@ -132,7 +136,8 @@ static bool holds(const struct pare_front *f, const struct front_budget *b, cons
     }
     return !(isfinite(b->max_drop) && !isfinite(p->search.figures.drop)) &&
            !(isfinite(b->max_latency) && !isfinite(p->latency[1])) && flow_over(b, p) <= 1 &&
-           !(front_bytes(f, p->levels) > b->max_bytes) && !(front_bitops(f, p->levels) > b->max_bitops);
+           !(front_bytes(f, p->levels) > b->max_bytes) && !(front_bitops(f, p->levels) > b->max_bitops) &&
+           !(front_energy(f, p->levels) > b->max_energy);
 }
 
 void flow_say_gain(const struct pare_front *f, const struct front_flow *flow, char *text, size_t size)

@@ -78,7 +78,7 @@ static bool start_exact(struct pare_front *f, struct front_flow *flow, const int
 {
     struct front_budget b = flow_budget(f, flow->args);
     struct pare_problem *p = NULL;
-    b.max_drop = b.max_latency = b.max_bytes = b.max_bitops = NAN;
+    b.max_drop = b.max_latency = b.max_bytes = b.max_bitops = b.max_energy = NAN;
     b.minimize = PARE_COST_LATENCY;
     if (f->follower || !f->profiled || front_problem(f, &b, &p, &flow->err) != PARE_OK || pare_problem_check(p, &flow->err) != PARE_OK) {
         pare_problem_free(p);
@@ -109,13 +109,13 @@ static json_t *run_json(struct pare_front *f, const struct front_flow *flow, int
     for (int k = 0; k < f->n_points; k++) {
         n_points += f->points[k].run == p->run;
     }
-    json_t *best = json_pack("{s:i, s:o, s:o, s:o, s:o, s:o, s:b, s:o, s:o, s:o, s:o}", "point", p->number, "accuracy",
+    json_t *best = json_pack("{s:i, s:o, s:o, s:o, s:o, s:o, s:b, s:o, s:o, s:o, s:o, s:o}", "point", p->number, "accuracy",
                              pare_json_real(p->search.figures.value), "drop", pare_json_real(drop_of(p)), "drop_low",
                              pare_json_real(p->search.figures.drop_low), "drop_high", pare_json_real(p->search.figures.drop_high),
                              "latency_ms", pare_json_real(latency_of(p)), "latency_measured", (int)isfinite(p->latency[1]), "bytes",
                              pare_json_real(front_bytes(f, p->levels)), "bitops", pare_json_real(front_bitops(f, p->levels)),
                              "drop_predicted", pare_json_real(p->drop_predicted), "latency_predicted_ms",
-                             pare_json_real(p->latency_predicted));
+                             pare_json_real(p->latency_predicted), "energy_predicted_uj", pare_json_real(front_energy(f, p->levels)));
     return json_pack("{s:s, s:s, s:s, s:s, s:s, s:o, s:i, s:i, s:o, s:o, s:o}", "name",
                      point < s->n_points ? s->points[point].label : run->name, "run", run->name, "method", run->method, "budget",
                      pare_json_get_string(run->settings, "budget", ""), "status", pare_json_get_string(run->status, "status", ""),

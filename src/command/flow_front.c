@@ -86,11 +86,13 @@ void flow_advance_front(struct pare_front *f, struct front_flow *flow)
         for (int i = 0; i < f->n_points; i++) {
             const struct front_point *p = &f->points[i];
             if (p->run == flow->run) {
-                json_array_append_new(points, json_pack("{s:i, s:O, s:o, s:o, s:o, s:o}", "point", p->number, "config",
+                json_array_append_new(points, json_pack("{s:i, s:O, s:o, s:o, s:o, s:o, s:o, s:o}", "point", p->number, "config",
                                                         p->config, "drop", pare_json_real(p->search.figures.drop),
                                                         "drop_predicted", pare_json_real(p->drop_predicted),
                                                         "latency_predicted_ms", pare_json_real(p->latency_predicted),
-                                                        "bytes", pare_json_real(front_bytes(f, p->levels))));
+                                                        "bytes", pare_json_real(front_bytes(f, p->levels)), "bitops",
+                                                        pare_json_real(front_bitops(f, p->levels)), "energy_predicted_uj",
+                                                        pare_json_real(front_energy(f, p->levels))));
             }
         }
         flow_end(f, flow, PARE_OK, json_pack("{s:i, s:s, s:o}", "schema", 1, "run", f->runs[flow->run].name, "points", points));

@@ -121,6 +121,7 @@ json_t *flow_eval_json(const struct pare_front *f, const unsigned char *levels, 
                              pare_json_real(classes ? agree_low : NAN), "agreement_high",
                              pare_json_real(classes ? agree_high : NAN), "loss", pare_json_real(eval->loss / n), "bytes",
                              pare_json_real(front_bytes(f, levels)), "bitops", pare_json_real(front_bitops(f, levels)));
+    json_object_set_new(root, "energy_predicted_uj", pare_json_real(front_energy(f, levels)));
     set_figures(root, &eval->figures);
     if (f->options.quantize != NULL) {
         json_object_set_new(root, "quantize", json_string(f->options.quantize));
@@ -176,17 +177,18 @@ json_t *flow_solve_json(const struct pare_front *f, const struct front_flow *flo
     json_object_set_new(root, "point", json_integer(p->number));
     json_object_set_new(
         root, "predicted",
-        json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "loss", pare_json_real(p->loss_sum), "drop",
+        json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "loss", pare_json_real(p->loss_sum), "drop",
                   pare_json_real(p->drop_predicted), "drop_low", pare_json_real(pare_json_get_real(p->facts, "drop_predicted_low")),
                   "drop_high", pare_json_real(pare_json_get_real(p->facts, "drop_predicted_high")), "latency_ms",
                   pare_json_real(p->latency_predicted), "bytes", pare_json_real(front_bytes(f, p->levels)), "bitops",
-                  pare_json_real(front_bitops(f, p->levels))));
+                  pare_json_real(front_bitops(f, p->levels)), "energy_uj", pare_json_real(front_energy(f, p->levels))));
     json_object_set_new(root, "measured", point_measured(f, p));
     struct front_budget b = flow_budget(f, flow->args);
     json_object_set_new(root, "budget",
-                        json_pack("{s:s, s:o, s:o, s:o, s:o, s:b}", "minimize", pare_cost_name(b.minimize), "max_drop",
+                        json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:b}", "minimize", pare_cost_name(b.minimize), "max_drop",
                                   pare_json_real(b.max_drop), "max_latency_ms", pare_json_real(b.max_latency), "max_bytes",
-                                  pare_json_real(b.max_bytes), "max_bitops", pare_json_real(b.max_bitops), "sure", (int)b.sure));
+                                  pare_json_real(b.max_bytes), "max_bitops", pare_json_real(b.max_bitops), "max_energy_uj",
+                                  pare_json_real(b.max_energy), "sure", (int)b.sure));
     json_object_set_new(root, "within", flow->evaluations > 0 ? json_boolean(flow_over(&b, p) <= 1) : json_null());
     if (flow->rounds != NULL) {
         json_object_set(root, "rounds", flow->rounds);

@@ -18,12 +18,14 @@ struct front_budget flow_budget(const struct pare_front *f, const json_t *args)
 {
     const char *minimize = pare_json_get_string(args, "minimize", NULL);
     bool given = json_object_get(args, "max_drop") != NULL || json_object_get(args, "max_latency") != NULL ||
-                 json_object_get(args, "max_bytes") != NULL || json_object_get(args, "max_bitops") != NULL;
+                 json_object_get(args, "max_bytes") != NULL || json_object_get(args, "max_bitops") != NULL ||
+                 json_object_get(args, "max_energy") != NULL;
     struct front_budget b = {.minimize = f->minimize,
                              .max_drop = real_or(args, "max_drop", given ? NAN : f->max_drop),
                              .max_latency = real_or(args, "max_latency", given ? NAN : f->max_latency_ms),
                              .max_bytes = real_or(args, "max_bytes", given ? NAN : f->max_bytes),
                              .max_bitops = real_or(args, "max_bitops", given ? NAN : f->max_bitops),
+                             .max_energy = 1e6 * real_or(args, "max_energy", given ? NAN : 1e-6 * f->max_energy_uj),
                              .max_loss = NAN,
                              .sure = pare_json_get_bool(args, "sure", false),
                              .per_model = strcmp(pare_json_get_string(args, "per", "layer"), "model") == 0,
@@ -149,7 +151,7 @@ bool flow_costs_ready(struct pare_front *f, struct front_flow *flow, const struc
 void flow_make_run(struct pare_front *f, struct front_flow *flow, const struct front_budget *b, const char *method,
                    json_t *more)
 {
-    char name[128], budget[160] = "";
+    char name[128], budget[200] = "";
     const char *wanted = pare_json_get_string(flow->args, "name", NULL);
     size_t used = 0;
     if (isfinite(b->max_drop)) {
@@ -162,7 +164,10 @@ void flow_make_run(struct pare_front *f, struct front_flow *flow, const struct f
         used += (size_t)snprintf(budget + used, sizeof budget - used, " bytes<=%.0f", b->max_bytes);
     }
     if (isfinite(b->max_bitops)) {
-        snprintf(budget + used, sizeof budget - used, " bitops<=%.4g", b->max_bitops);
+        used += (size_t)snprintf(budget + used, sizeof budget - used, " bitops<=%.4g", b->max_bitops);
+    }
+    if (isfinite(b->max_energy)) {
+        snprintf(budget + used, sizeof budget - used, " energy<=%.4guJ", b->max_energy);
     }
     snprintf(name, sizeof name, "%s%d", method, f->n_runs + 1);
     json_t *settings = json_pack("{s:s, s:s, s:b}", "minimize", pare_cost_name(b->minimize), "budget",

@@ -98,6 +98,7 @@ static double objective_of(const struct pare_front *f, const struct front_budget
     case PARE_COST_LOSS: return p->search.figures.drop;
     case PARE_COST_BYTES: return front_bytes(f, p->levels);
     case PARE_COST_BITOPS: return front_bitops(f, p->levels);
+    case PARE_COST_ENERGY: return front_energy(f, p->levels);
     default: return front_latency_sum(f, p->levels);
     }
 }

@@ -509,7 +509,7 @@ enum pare_status pare_front_open(struct uv_loop_s *loop, const struct pare_front
     f->absent = json_object();
     f->minimize = PARE_COST_LATENCY;
     f->max_drop = 0.01;
-    f->max_latency_ms = f->max_bytes = f->max_bitops = NAN;
+    f->max_latency_ms = f->max_bytes = f->max_bitops = f->max_energy_uj = NAN;
     f->path = strdup(options->path);
     f->exe = options->exe != NULL ? strdup(options->exe) : NULL;
     f->options.exe = f->exe; /* scripts start workers later */

@@ -158,7 +158,7 @@ struct pare_front {
     struct front_fitted *fit; /* malloc'ed */
 
     json_t *pins, *ties;      /* choices.c: as they were said */
-    double max_drop, max_latency_ms, max_bytes, max_bitops;
+    double max_drop, max_latency_ms, max_bytes, max_bitops, max_energy_uj;
     enum pare_figure_id minimize;
     int n_log;
     char *log[500];
@@ -306,9 +306,10 @@ double front_border_ms(const struct pare_front *f, int layer); /* of what a laye
 int front_form(const struct pare_front *f, int level);
 double front_bytes(const struct pare_front *f, const unsigned char *levels);
 double front_bitops(const struct pare_front *f, const unsigned char *levels);
+double front_energy(const struct pare_front *f, const unsigned char *levels); /* uJ per sample, measure/energy.h */
 struct front_budget {
     enum pare_figure_id minimize;
-    double max_drop, max_latency, max_bytes, max_bitops, max_loss; /* NaN = none */
+    double max_drop, max_latency, max_bytes, max_bitops, max_energy, max_loss; /* NaN = none */
     bool per_model, use_pins;
     bool sure; /* the drop's 95 % upper bound has to be within max_drop, not the drop itself */
     bool no_loss;             /* the solver measures what a configuration loses: the table of losses is not needed */

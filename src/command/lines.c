@@ -118,7 +118,7 @@ static double parse_amount(const char *text, bool fraction)
         const char *unit;
         double factor;
     } units[] = {{"", 1}, {"ms", 1}, {"s", 1000}, {"us", 1e-3}, {"B", 1}, {"kB", 1e3}, {"KB", 1e3}, {"KiB", 1024}, {"MB", 1e6}, {"MiB", 1048576},
-                 {"k", 1e3}, {"M", 1e6}, {"G", 1e9}, {"T", 1e12}};
+                 {"k", 1e3}, {"M", 1e6}, {"G", 1e9}, {"T", 1e12}, {"J", 1}, {"mJ", 1e-3}, {"uJ", 1e-6}};
     for (size_t i = 0; i < sizeof units / sizeof units[0]; i++) {
         if (strcmp(end, units[i].unit) == 0) {
             return value * units[i].factor;
@@ -131,7 +131,7 @@ static enum pare_status apply_budget(struct pare_front *f, const struct words *w
 {
     double value = NAN;
     if (w->n < 3) {
-        return pare_error(err, PARE_ERR_USAGE, "budget", "expected drop|latency|bytes|bitops VALUE|none");
+        return pare_error(err, PARE_ERR_USAGE, "budget", "expected drop|latency|bytes|bitops|energy VALUE|none");
     }
     bool drop = strcmp(w->word[1], "drop") == 0;
     if (strcmp(w->word[2], "none") != 0) {
@@ -148,8 +148,10 @@ static enum pare_status apply_budget(struct pare_front *f, const struct words *w
         f->max_bytes = value;
     } else if (strcmp(w->word[1], "bitops") == 0) {
         f->max_bitops = value;
+    } else if (strcmp(w->word[1], "energy") == 0) {
+        f->max_energy_uj = 1e6 * value; /* said in joules */
     } else {
-        return pare_error(err, PARE_ERR_USAGE, w->word[1], "expected drop, latency, bytes or bitops");
+        return pare_error(err, PARE_ERR_USAGE, w->word[1], "expected drop, latency, bytes, bitops or energy");
     }
     return PARE_OK;
 }
@@ -180,7 +182,7 @@ static enum pare_status apply_choice(struct pare_front *f, const struct words *w
         return apply_ties(f, w, dry, err);
     }
     if (strcmp(w->word[0], "budget") == 0) {
-        double before[4] = {f->max_drop, f->max_latency_ms, f->max_bytes, f->max_bitops};
+        double before[5] = {f->max_drop, f->max_latency_ms, f->max_bytes, f->max_bitops, f->max_energy_uj};
         enum pare_status status = apply_budget(f, w, err);
         if (status == PARE_OK && !dry && !f->replaying) {
             front_say(f, false, "budget: %s %s", w->word[1], w->word[2]);
@@ -190,6 +192,7 @@ static enum pare_status apply_choice(struct pare_front *f, const struct words *w
             f->max_latency_ms = before[1];
             f->max_bytes = before[2];
             f->max_bitops = before[3];
+            f->max_energy_uj = before[4];
         }
         return status;
     }
@@ -202,7 +205,7 @@ static enum pare_status apply_choice(struct pare_front *f, const struct words *w
             return PARE_OK;
         }
     }
-    return pare_error(err, PARE_ERR_USAGE, w->word[1], "expected latency, bytes, bitops or drop");
+    return pare_error(err, PARE_ERR_USAGE, w->word[1], "expected latency, bytes, bitops, energy or drop");
 }
 
 static void replay_action(void *self, const char *line, bool undone)
@@ -220,7 +223,7 @@ void front_apply_actions(struct pare_front *f)
 {
     (void)front_choices_clear(f, NULL); /* checked when the pipeline was opened */
     f->max_drop = pare_json_get_bool(f->description, "bare", false) ? NAN : 0.01;
-    f->max_latency_ms = f->max_bytes = f->max_bitops = NAN;
+    f->max_latency_ms = f->max_bytes = f->max_bitops = f->max_energy_uj = NAN;
     f->minimize = PARE_COST_LATENCY;
     f->can_undo = f->can_redo = false;
     f->replaying = true;
@@ -347,7 +350,7 @@ static json_t *verb_args(const struct pare_front *f, const struct words *w, int 
         known = known || strcmp(minimize, pare_cost_name((enum pare_figure_id)c)) == 0;
     }
     if (!known || (strcmp(per, "layer") != 0 && strcmp(per, "model") != 0)) {
-        pare_error(err, PARE_ERR_USAGE, known ? per : minimize, known ? "expected --per layer or model" : "expected latency, bytes, bitops or drop");
+        pare_error(err, PARE_ERR_USAGE, known ? per : minimize, known ? "expected --per layer or model" : "expected latency, bytes, bitops, energy or drop");
         json_decref(args);
         return NULL;
     }

@@ -16,6 +16,7 @@ const struct pare_figure *pare_point_figure(const struct pare_point *p, enum par
     case PARE_POINT_LATENCY: return &p->latency;
     case PARE_POINT_BYTES: return &p->bytes;
     case PARE_POINT_BITOPS: return &p->bitops;
+    case PARE_POINT_ENERGY: return &p->energy;
     default: return &p->accuracy;
     }
 }

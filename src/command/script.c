@@ -64,6 +64,7 @@ static json_t *points_json(const struct pare_front *f)
         json_object_set_new(item, "latency_ms", pare_json_real(p->latency.value));
         json_object_set_new(item, "latency_measured", json_boolean(p->latency.kind == PARE_FIGURE_MEASURED));
         json_object_set_new(item, "bytes", pare_json_real(p->bytes.value));
+        json_object_set_new(item, "energy_predicted_uj", pare_json_real(p->energy.value));
         json_array_append_new(points, item);
     }
     return points;

@@ -149,10 +149,12 @@ static void build_point(struct pare_front *f, const struct front_point *p, struc
     }
     out->bytes = measured(front_bytes(f, p->levels), NAN, NAN);
     out->bitops = measured(front_bitops(f, p->levels), NAN, NAN);
+    out->energy = (struct pare_figure){PARE_FIGURE_PREDICTED, front_energy(f, p->levels), NAN, NAN};
     out->over_budget = (isfinite(f->max_drop) && out->drop.value > f->max_drop) ||
                        (isfinite(f->max_latency_ms) && out->latency.value > f->max_latency_ms) ||
                        (isfinite(f->max_bytes) && out->bytes.value > f->max_bytes) ||
-                       (isfinite(f->max_bitops) && out->bitops.value > f->max_bitops);
+                       (isfinite(f->max_bitops) && out->bitops.value > f->max_bitops) ||
+                       (isfinite(f->max_energy_uj) && out->energy.value > f->max_energy_uj);
     const struct front_run *run = &f->runs[p->run];
     const int uniform = front_uniform_level(f, p);
     out->label = uniform >= 0 ? f->level_alias[uniform] : front_state_text(f, "%s:%d", run->name, p->number);
@@ -369,6 +371,7 @@ void front_build_state(struct pare_front *f)
     s->max_latency_ms = f->max_latency_ms;
     s->max_bytes = f->max_bytes;
     s->max_bitops = f->max_bitops;
+    s->max_energy_uj = f->max_energy_uj;
     s->minimize = pare_cost_name(f->minimize);
     s->solver = f->solver;
     s->message = f->message;

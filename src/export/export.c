@@ -70,7 +70,7 @@ static void csv_figure(struct pare_strbuf *b, double value)
 static void write_csv(const struct pare_state *s, struct pare_strbuf *b)
 {
     pare_strbuf_append(b, "run,point,label,front,tied,accuracy,accuracy_low,accuracy_high,drop,drop_kind,latency_ms,latency_kind,"
-                          "bytes,bitops,samples");
+                          "bytes,bitops,energy_predicted_uj,samples");
     for (int i = 0; i < s->n_layers; i++) {
         pare_strbuf_printf(b, ",%s", s->layers[i].name);
     }
@@ -87,6 +87,7 @@ static void write_csv(const struct pare_state *s, struct pare_strbuf *b)
         pare_strbuf_printf(b, ",%s", kind_name(p->latency.kind));
         csv_figure(b, p->bytes.value);
         csv_figure(b, p->bitops.value);
+        csv_figure(b, p->energy.value);
         pare_strbuf_printf(b, ",%d", p->samples);
         for (int i = 0; i < s->n_layers; i++) {
             pare_strbuf_printf(b, ",%s", s->level_names[p->levels[i]]);

@@ -9,7 +9,7 @@
 
 const char *pare_cost_name(enum pare_figure_id c)
 {
-    static const char *const names[PARE_COST_COUNT] = {"drop", "latency", "bytes", "bitops"};
+    static const char *const names[PARE_COST_COUNT] = {"drop", "latency", "bytes", "bitops", "energy"};
     return (unsigned)c < PARE_COST_COUNT ? names[c] : "?";
 }
 
@@ -158,6 +158,10 @@ static enum pare_status read_cells(const json_t *json, struct pare_problem *p, s
     }
     for (int c = 0; c < PARE_COST_COUNT; c++) {
         const json_t *array = json_object_get(json, pare_cost_name((enum pare_figure_id)c));
+        if (array == NULL && c == PARE_COST_ENERGY) { /* frozen before there was energy: it says nothing */
+            p->limit[c] = NAN;
+            continue;
+        }
         if (json_array_size(array) != cells) {
             return pare_error(err, PARE_ERR_FORMAT, "problem", "expected %zu numbers of %s, found %zu", cells,
                               pare_cost_name((enum pare_figure_id)c), json_array_size(array));

@@ -5,7 +5,7 @@
  *   minimise   sum_g objective(g, x_g)      x_g in the allowed levels of g
  *   subject to sum_g cost_k(g, x_g) <= limit_k  for every budget k
  *
- * Figures: loss (the smooth loss that stands for the drop), latency (ms, with fixed part), bytes, BitOps. Any of them may be
+ * Figures: loss (the smooth loss that stands for the drop), latency (ms, with fixed part), bytes, BitOps, energy (uJ). Any of them may be
  * minimised, any may have a budget.
  * Border costs: two neighbouring groups at levels of different form pay a conversion (ms).
  */
@@ -18,8 +18,8 @@
 #include "base/json.h"
 #include "base/status.h"
 
-enum pare_figure_id { PARE_COST_LOSS, PARE_COST_LATENCY, PARE_COST_BYTES, PARE_COST_BITOPS, PARE_COST_COUNT };
-const char *pare_cost_name(enum pare_figure_id c); /* "drop", "latency", "bytes", "bitops" */
+enum pare_figure_id { PARE_COST_LOSS, PARE_COST_LATENCY, PARE_COST_BYTES, PARE_COST_BITOPS, PARE_COST_ENERGY, PARE_COST_COUNT };
+const char *pare_cost_name(enum pare_figure_id c); /* "drop", "latency", "bytes", "bitops", "energy" */
 
 struct pare_border {
     int from, to;      /* groups: `to` reads what `from` writes */

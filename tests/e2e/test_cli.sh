@@ -112,6 +112,13 @@ code 0 "$pare" solve $p --samples 50 --max-drop 0.03 --minimize bitops --json
 bitops=$(field "d['measured']['bitops']")
 code 0 "$pare" solve $p --samples 50 --max-drop 0.03 --minimize bytes --json
 [ "$(field "d['measured']['bitops'] >= $bitops")" = True ] || fail "the least BitOps are not the least"
+code 0 "$pare" solve $p --samples 50 --max-drop 0.03 --minimize energy --json
+energy=$(field "d['predicted']['energy_uj']")
+[ "$(field "0 < d['predicted']['energy_uj'] and 'energy_uj' not in d['measured']")" = True ] || fail "energy is predicted"
+code 0 "$pare" solve $p --samples 50 --minimize drop --max-energy "$(python3 -c "print(1.05 * $energy)")uJ" --json
+[ "$(field "d['predicted']['energy_uj'] <= 1.05 * $energy + 1e-6")" = True ] || fail "a budget of energy is held"
+code 3 "$pare" solve $p --samples 50 --minimize drop --max-energy 1e-9
+grep -q "energy cannot be held at 0.001 uJ" "$work/err" || fail "an infeasible budget of energy: $(cat "$work/err")"
 code 4 "$pare" solve $p --samples 50 --max-drop 0 --sure --json # 0 of 2,000 already leaves 0.0013
 [ "$(field "'does not hold' in d['error']['message'] and 'upper bound' in d['error']['message']")" = True ] || fail "what does not hold is said"
 code 0 "$pare" solve $p --samples 50 --pin 'classifier/*=int8' --minimize bytes --max-drop 0.02 --json

@@ -344,7 +344,7 @@ struct fake *fake_new(enum fake_kind kind)
     st->cpu = "AVX-512 VNNI";
     st->split = "search";
     st->n_samples = 2000;
-    st->max_drop = st->max_latency_ms = st->max_bytes = st->max_bitops = st->left_seconds = NAN;
+    st->max_drop = st->max_latency_ms = st->max_bytes = st->max_bitops = st->max_energy_uj = st->left_seconds = NAN;
     st->fp32_accuracy = st->fp32_latency = (struct pare_figure){PARE_FIGURE_NONE, NAN, NAN, NAN};
     st->minimize = "latency";
     st->solver = "";

@@ -120,7 +120,7 @@ static void measurements_accept(void **state)
 {
     struct fake *k = fake_new();
     struct front_flow flow = {.run = 1, .best = -1, .round = 1, .max_loss = NAN, .max_latency = NAN, .evaluations = 1};
-    struct front_budget b = {.minimize = PARE_COST_LATENCY, .max_drop = 0.01, .max_latency = NAN, .max_bytes = NAN, .max_bitops = NAN};
+    struct front_budget b = {.minimize = PARE_COST_LATENCY, .max_drop = 0.01, .max_latency = NAN, .max_bytes = NAN, .max_bitops = NAN, .max_energy = NAN};
     (void)state;
     struct front_point *p = add(k, 1, 4, 0.016, 2000);
     p->run = 1;
@@ -151,7 +151,7 @@ static void a_measured_latency_tightens_too(void **state)
 {
     struct fake *k = fake_new();
     struct front_flow flow = {.run = 1, .best = -1, .round = 1, .max_loss = NAN, .max_latency = NAN};
-    const struct front_budget b = {.minimize = PARE_COST_LOSS, .max_drop = NAN, .max_latency = 2, .max_bytes = NAN, .max_bitops = NAN};
+    const struct front_budget b = {.minimize = PARE_COST_LOSS, .max_drop = NAN, .max_latency = 2, .max_bytes = NAN, .max_bitops = NAN, .max_energy = NAN};
     (void)state;
     struct front_point *p = add(k, 1, 4, 0.5, 2000);
     p->run = 1;
