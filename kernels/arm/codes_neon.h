@@ -44,4 +44,13 @@ PK_INLINE int32_t offset_of(const int8_t *w, size_t n)
     return (int32_t)(uint32_t)(uint64_t)(sum * 128);
 }
 
+/* The head of a panel, 4 bytes a channel: its offset. w: [n][k]. */
+PK_INLINE void offsets_head(int8_t *to, const int8_t *w, size_t n, size_t width, size_t k)
+{
+    for (size_t i = 0; i < width; i++, to += sizeof(int32_t)) {
+        const int32_t offset = i < n ? offset_of(w + i * k, k) : 0;
+        memcpy(to, &offset, sizeof offset);
+    }
+}
+
 #endif

@@ -5,14 +5,7 @@
  */
 enum { LINE = 4 }; /* codes of a channel in one SDOT */
 
-/* The head of a panel, 4 bytes a channel: its offset. */
-static void panel_head(int8_t *to, const int8_t *w, size_t n, size_t width, size_t k)
-{
-    for (size_t i = 0; i < width; i++, to += HEAD) {
-        const int32_t offset = i < n ? offset_of(w + i * k, k) : 0;
-        memcpy(to, &offset, sizeof offset);
-    }
-}
+#define panel_head offsets_head
 
 #define DOT_LANE(lane)                                                                             \
     do {                                                                                           \

@@ -2,12 +2,32 @@
  * low_row.h: one pixel times weights of 4 or 2 bits, expanded in registers. After low_body.h; the
  * including file defines first:
  *   row_panel(x, w, stored, acc, columns, bits)  the sums of one pixel times `columns` columns of
- *                     stored vectors at w. x: the codes, readable to stored * share * LOW_LINE
+ *                     a panel at w (with its head). x: the codes, readable to stored * share * LOW_LINE
+ *   ROW_COPY(to, from, n)  if codes are not taken as they are: copies n of them
+ *   ROW_CALL(columns, call)  if there may be more than four columns: calls call(columns) with a constant
  *   ROW_MOST          products of a sum at most; more are expanded to bytes
  *   PK_EPILOGUE       the epilogue function
  */
 #ifndef PARE_PK_LOW_ROW_H
 #define PARE_PK_LOW_ROW_H
+
+#ifndef ROW_COPY
+#define ROW_COPY(to, from, n) memcpy(to, from, n)
+#endif
+#ifndef ROW_CALL
+#define ROW_CALL(columns, call)                                                                    \
+    do {                                                                                           \
+        if (columns == 4) {                                                                        \
+            call(4);                                                                               \
+        } else if (columns == 3) {                                                                 \
+            call(3);                                                                               \
+        } else if (columns == 2) {                                                                 \
+            call(2);                                                                               \
+        } else {                                                                                   \
+            call(1);                                                                               \
+        }                                                                                          \
+    } while (0)
+#endif
 
 /* Is this one pixel that reads its whole input in order? */
 static bool is_row(const struct pk_conv *c)
@@ -44,21 +64,14 @@ PK_INLINE void row_run(const struct low_work *w, const int bits)
     const struct low_plan p = low_plan_of(w->c, share);
     uint8_t *x = (uint8_t *)w->scratch;
     int32_t *acc = (int32_t *)(void *)(w->scratch + row_bytes(&p, share));
-    memcpy(x, w->x, p.k);
+    ROW_COPY(x, w->x, p.k);
     memset(x + p.k, 0, row_bytes(&p, share) - p.k);
-    const int32_t sum = w->e->weight_zero != NULL ? row_sum(x, p.k) : 0;
+    const int32_t sum = w->e->weight_zero != NULL ? row_sum(w->x, p.k) : 0;
     const uint8_t *weights = w->packed;
     for (size_t first = 0; first < p.columns; first += LOW_PANEL / LOW_COLUMN) {
         const size_t columns = low_columns(&p, first), at = first * LOW_COLUMN;
-        if (columns == 4) {
-            row_panel(x, weights, p.stored, acc, 4, bits);
-        } else if (columns == 3) {
-            row_panel(x, weights, p.stored, acc, 3, bits);
-        } else if (columns == 2) {
-            row_panel(x, weights, p.stored, acc, 2, bits);
-        } else {
-            row_panel(x, weights, p.stored, acc, 1, bits);
-        }
+#define ROW_PANEL(columns) row_panel(x, weights, p.stored, acc, columns, bits)
+        ROW_CALL(columns, ROW_PANEL);
         const size_t n = p.n - at < LOW_PANEL ? p.n - at : LOW_PANEL;
         const struct pk_tile tile = {acc, LOW_PANEL, 0, 1, (int)at, (int)n, &sum};
         PK_EPILOGUE(w->e, &tile);
