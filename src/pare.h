@@ -66,7 +66,8 @@ struct pare_point {
     const unsigned char *levels;     /* [n_layers] level index (into state->levels) */
     struct pare_figure accuracy, drop, latency, bytes, bitops; /* the best known kind */
     struct pare_figure energy;       /* uJ per sample, always predicted (measure/energy.h) */
-    double drop_predicted, latency_predicted; /* kept beside measured ones; NaN */
+    struct pare_figure drop_predicted, latency_predicted; /* what was said before it was measured */
+    struct pare_figure loss;         /* the layers' smooth losses, added: what solvers make small; predicted */
     double p99_ms;
     struct pare_figure test_accuracy, test_drop;
     bool front, ghost, tied;         /* marks in drop and latency, see pare_state_marks */
@@ -139,10 +140,21 @@ struct pare_state {
     bool can_undo, can_redo;
 };
 
-enum pare_point_figure { PARE_POINT_ACCURACY, PARE_POINT_DROP, PARE_POINT_LATENCY, PARE_POINT_BYTES, PARE_POINT_BITOPS, PARE_POINT_ENERGY };
+enum pare_point_figure {
+    PARE_POINT_ACCURACY,
+    PARE_POINT_DROP,
+    PARE_POINT_LATENCY,
+    PARE_POINT_BYTES,
+    PARE_POINT_BITOPS,
+    PARE_POINT_ENERGY,
+    PARE_POINT_LOSS,
+    PARE_POINT_DROP_PREDICTED,
+    PARE_POINT_LATENCY_PREDICTED
+};
 const struct pare_figure *pare_point_figure(const struct pare_point *p, enum pare_point_figure figure);
 /*
  * What stands out in two figures, marks[n_points]; false when memory is out.
+ * (A figure that is a prediction by nature has no marks: it is there to be held against what was measured.)
  *   FRONT  no other point of the same kinds (measured, predicted) is as good in both and better in one
  *   GHOST  was on the front of the points before the last solve and is beaten now
  *   TIED   measured and beaten, but only by points whose lead cannot be told from chance: the paired difference on the
@@ -219,6 +231,17 @@ void *pare_front_config(struct pare_front *f, const char *run, int point);
 /* The index (into state->points) of a config {layer: level}: a point that has it, else a new one of the run "given", its
  * figures predicted. -1 with err. */
 int pare_front_point_of(struct pare_front *f, const void *json_config, struct pare_error *err);
+
+/* How well a cheap figure ranks the configurations whose drop (latency: whose latency) was measured. */
+struct pare_proxy {
+    const char *name, *what;         /* static */
+    double spearman;                 /* rank correlation, 1 = the same order; NaN = too few points */
+    int n;                           /* points */
+    bool knows, latency;             /* it was fitted to these points; it is held against the latency */
+};
+#define PARE_PROXIES 8
+/* Fills proxies[PARE_PROXIES], best first (those that know the points, and the latency, last); returns how many. */
+int pare_front_proxies(struct pare_front *f, struct pare_proxy *proxies);
 
 /* The current state; pointers inside are valid until the next call that changes it (version differs). */
 const struct pare_state *pare_front_state(const struct pare_front *f);

@@ -39,6 +39,9 @@ enum pare_quantity {
     PARE_Q_BYTES,
     PARE_Q_BITOPS,
     PARE_Q_ENERGY,
+    PARE_Q_LOSS,
+    PARE_Q_DROP_PREDICTED,
+    PARE_Q_LATENCY_PREDICTED,
     PARE_Q_COUNT
 };
 
@@ -81,6 +84,8 @@ struct pare_scatter_state {
     int n_marks;
     uint64_t marks_version;
     enum pare_quantity marks_of[2];
+    struct pare_proxy proxies[PARE_PROXIES]; /* of the state below, asked for when they are shown */
+    int n_proxies, proxies_measured;
 };
 
 struct pare_ui {

@@ -328,8 +328,12 @@ static void print_rounds(const json_t *rounds, const json_t *proxies)
                (long long)pare_json_get_int(json_array_get(proxies, 0), "points", 0));
     }
     json_array_foreach((json_t *)(uintptr_t)proxies, i, t) {
-        printf("  %-10s %6s  %s\n", pare_json_get_string(t, "proxy", "?"), number(a, pare_json_get_real(t, "spearman"), 3),
-               pare_json_get_string(t, "what", ""));
+        const bool best = i == 0 && isfinite(pare_json_get_real(t, "spearman"));
+        printf("%s %-10s %6s  %s%s\n", best ? "*" : " ", pare_json_get_string(t, "proxy", "?"),
+               number(a, pare_json_get_real(t, "spearman"), 3), pare_json_get_string(t, "what", ""),
+               best                                          ? "; trust this here"
+               : pare_json_get_bool(t, "fitted", false)      ? " (knows these points)"
+                                                             : "");
     }
 }
 

@@ -70,20 +70,20 @@ static void do_axis(struct pare_ui *ui, const char *argument)
     sscanf(argument, "%15s %31s", which, what);
     const int axis = strcmp(which, "x") == 0 ? 0 : strcmp(which, "y") == 0 ? 1 : -1;
     if (axis < 0) {
-        pare_ui_say(ui, true, "axis x|y accuracy|drop|latency|bytes|bitops|energy");
+        pare_ui_say(ui, true, "axis x|y accuracy|drop|latency|bytes|bitops|energy|loss|drop_predicted|latency_predicted");
         return;
     }
     int q = pare_quantity_parse(what);
     if (what[0] == '\0') {
-        q = ((int)ui->scatter.quantity[axis] + 1) % PARE_Q_COUNT;
-        q = q == (int)ui->scatter.quantity[1 - axis] ? (q + 1) % PARE_Q_COUNT : q;
+        q = ((int)ui->scatter.quantity[axis] + 1) % PARE_Q_LOSS; /* predictions by name, or by `trust` */
+        q = q == (int)ui->scatter.quantity[1 - axis] ? (q + 1) % PARE_Q_LOSS : q;
     }
     if (q < 0) {
-        pare_ui_say(ui, true, "unknown figure \"%s\" (accuracy drop latency bytes bitops energy)", what);
+        pare_ui_say(ui, true, "unknown figure \"%s\" (accuracy drop latency bytes bitops energy loss drop_predicted latency_predicted)", what);
         return;
     }
     ui->scatter.quantity[axis] = (enum pare_quantity)q;
-    ui->scatter.log[axis] = q == PARE_Q_LATENCY || q == PARE_Q_BYTES || q == PARE_Q_BITOPS || q == PARE_Q_ENERGY
+    ui->scatter.log[axis] = q == PARE_Q_LATENCY || q == PARE_Q_BYTES || q == PARE_Q_BITOPS || q == PARE_Q_ENERGY || q == PARE_Q_LOSS
                                 ? ui->scatter.log[axis]
                                 : false;
     ui->scatter.zoomed = false;
@@ -100,6 +100,35 @@ static void do_scale(struct pare_ui *ui, const char *argument)
     *log = strcmp(what, "log") == 0 ? true : strcmp(what, "linear") == 0 ? false : !*log;
     ui->scatter.zoomed = false;
     pare_ui_say(ui, false, "axis %s is %s", axis ? "y" : "x", *log ? "logarithmic" : "linear");
+}
+
+/* The plot shows what was predicted against what was measured: of the drop, of the latency, no more. */
+static void do_trust(struct pare_ui *ui, const char *argument)
+{
+    struct pare_scatter_state *sc = &ui->scatter;
+    const bool is_drop = sc->quantity[0] == PARE_Q_LOSS, is_latency = sc->quantity[0] == PARE_Q_LATENCY_PREDICTED;
+    const char *what = argument[0] != '\0' ? argument : is_drop ? "latency" : is_latency ? "off" : "drop";
+    sc->zoomed = sc->log[1] = false;
+    sc->log[0] = true;
+    if (strcmp(what, "drop") == 0) {
+        sc->quantity[0] = PARE_Q_LOSS;
+        sc->quantity[1] = PARE_Q_DROP;
+        pare_ui_say(ui, false, "the layers' losses, added, against the measured drop");
+    } else if (strcmp(what, "latency") == 0) {
+        sc->quantity[0] = PARE_Q_LATENCY_PREDICTED;
+        sc->quantity[1] = PARE_Q_LATENCY;
+        sc->log[0] = false;
+        pare_ui_say(ui, false, "predicted against measured latency");
+    } else if (strcmp(what, "off") == 0) {
+        sc->quantity[0] = PARE_Q_LATENCY;
+        sc->quantity[1] = ui->st->bare ? PARE_Q_BYTES : PARE_Q_ACCURACY;
+        pare_ui_say(ui, false, "the points again");
+    } else {
+        pare_ui_say(ui, true, "trust drop|latency|off");
+        return;
+    }
+    ui->view = PARE_VIEW_SCATTER;
+    ui->dirty = true;
 }
 
 static void do_zoom(struct pare_ui *ui, const char *argument)
@@ -427,7 +456,7 @@ void pare_ui_run_command(struct pare_ui *ui, const char *name, const char *argum
         const char *name;
         void (*run)(struct pare_ui *ui, const char *argument);
     } table[] = {{"view", do_view},       {"focus", do_focus},   {"axis", do_axis},
-                 {"scale", do_scale},     {"zoom", do_zoom},     {"sort", do_sort},
+                 {"scale", do_scale},     {"trust", do_trust},        {"zoom", do_zoom},     {"sort", do_sort},
                  {"compare", do_compare}, {"filter", do_filter}, {"help", pare_ui_show_help},
                  {"theme", do_theme},     {"glyphs", do_glyphs}, {"mouse", do_mouse}};
     for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {

@@ -13,6 +13,11 @@ int pare_scatter_order(const struct pare_ui *ui, int *order, bool front_only);
 bool pare_scatter_marked(const struct pare_ui *ui, int point, int mark);
 /* Marks the points anew when the state or an axis has changed. */
 void pare_scatter_update(struct pare_ui *ui);
+/* Is the figure a prediction by nature; does an axis show one, to be held against what was measured? */
+bool pare_quantity_is_prediction(enum pare_quantity q);
+bool pare_scatter_is_trust(const struct pare_ui *ui);
+/* scatter_trust.c: how well the cheap figures rank what was measured, in the corner that such a plot leaves empty. */
+void pare_trust_draw(struct pare_ui *ui, struct pare_rect area);
 bool pare_quantity_small_is_better(enum pare_quantity q);
 /* Draws axes and points inside r with the axes of ui->scatter. */
 void pare_scatter_plot(struct pare_ui *ui, struct pare_rect r);

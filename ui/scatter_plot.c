@@ -26,8 +26,12 @@ struct plot {
 
 static bool measured(const struct pare_ui *ui, const struct pare_point *p)
 {
-    return pare_ui_figure(p, ui->scatter.quantity[0])->kind == PARE_FIGURE_MEASURED &&
-           pare_ui_figure(p, ui->scatter.quantity[1])->kind == PARE_FIGURE_MEASURED;
+    bool all = true;
+    for (int axis = 0; axis < 2; axis++) {
+        const enum pare_quantity q = ui->scatter.quantity[axis];
+        all = all && (pare_quantity_is_prediction(q) || pare_ui_figure(p, q)->kind == PARE_FIGURE_MEASURED);
+    }
+    return all;
 }
 
 /* Dot of a value on an axis; false when it is unknown or outside. */
@@ -116,6 +120,21 @@ static void plot_steps(struct plot *p, const int *order, int n, int kind, int la
     if (started) {
         pare_canvas_horizontal(&p->canvas, last_x, x_small ? p->canvas.width : 0, last_y, layer,
                                gap);
+    }
+}
+
+/* Where what was predicted is what was measured. */
+static void plot_diagonal(struct plot *p)
+{
+    const enum pare_quantity x = p->ui->scatter.quantity[0], y = p->ui->scatter.quantity[1];
+    if (!(x == PARE_Q_DROP_PREDICTED && y == PARE_Q_DROP) && !(x == PARE_Q_LATENCY_PREDICTED && y == PARE_Q_LATENCY)) {
+        return;
+    }
+    for (int dx = 0; dx < p->canvas.width; dx += 2) {
+        int dy = 0;
+        if (dot_of(p, 1, pare_axis_value(&p->ui->scatter.axis[0], dx / (double)(p->canvas.width - 1)), &dy)) {
+            pare_canvas_dot(&p->canvas, dx, dy, DOT_FRONT_PREDICTED, '.');
+        }
     }
 }
 
@@ -364,6 +383,7 @@ void pare_scatter_plot(struct pare_ui *ui, struct pare_rect r)
     for (int run = 0; run < 6; run++) {
         p.canvas.styles[DOT_RUN + run] = (uint32_t)pare_theme_run(run);
     }
+    plot_diagonal(&p);
     plot_dots(&p);
     plot_steps(&p, order, n, 2, DOT_GHOST, 3);
     plot_steps(&p, order, n, 0, DOT_FRONT_PREDICTED, 2);
@@ -375,6 +395,9 @@ void pare_scatter_plot(struct pare_ui *ui, struct pare_rect r)
     pare_canvas_draw(&p.canvas, &ui->surface, p.area.x, p.area.y);
     draw_outside(&p);
     draw_signs(&p);
+    if (pare_scatter_is_trust(ui)) {
+        pare_trust_draw(ui, p.area);
+    }
     pare_canvas_clear(&p.canvas);
     free(order);
 }

@@ -95,9 +95,9 @@ static void put_drop(struct pare_ui *ui, struct pare_pen *pen, const struct pare
     pare_pen_put(pen, PARE_INK_DIM, "   drop ");
     pare_pen_put(pen, p->over_budget ? PARE_INK_BAD : PARE_INK_TITLE, "%s",
                  pare_format_percent(value, sizeof value, p->drop.value, ui->g));
-    if (p->drop.kind == PARE_FIGURE_MEASURED && isfinite(p->drop_predicted)) {
+    if (p->drop.kind == PARE_FIGURE_MEASURED && isfinite(p->drop_predicted.value)) {
         pare_pen_put(pen, PARE_INK_DIM, " (predicted %s)",
-                     pare_format_percent(predicted, sizeof predicted, p->drop_predicted, ui->g));
+                     pare_format_percent(predicted, sizeof predicted, p->drop_predicted.value, ui->g));
     } else if (p->drop.kind == PARE_FIGURE_PREDICTED) {
         pare_pen_put(pen, PARE_INK_DIM, " predicted");
     }
@@ -115,8 +115,8 @@ static void put_latency(struct pare_ui *ui, struct pare_pen *pen, const struct p
     pare_pen_put(pen, PARE_INK_TITLE, "%s",
                  pare_format_ms(value, sizeof value, p->latency.value, ui->g));
     pare_pen_put(pen, PARE_INK_DIM, " ms");
-    if (known && isfinite(p->latency_predicted)) {
-        pare_format_ms(predicted, sizeof predicted, p->latency_predicted, ui->g);
+    if (known && isfinite(p->latency_predicted.value)) {
+        pare_format_ms(predicted, sizeof predicted, p->latency_predicted.value, ui->g);
         pare_pen_put(pen, PARE_INK_DIM, full ? " (predicted %s" : " (%s", predicted);
         if (full && isfinite(p->p99_ms)) {
             pare_pen_put(pen, PARE_INK_DIM, "; p99 %s",

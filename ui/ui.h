@@ -35,6 +35,7 @@ struct pare_ui_host {
     int (*complete)(void *user, const char *line, const char **words, int max);
     void (*explain_cell)(void *user, int layer, int level, char *text, size_t size);
     void (*explain_point)(void *user, int point, char *text, size_t size);
+    int (*proxies)(void *user, struct pare_proxy *proxies); /* pare_front_proxies; NULL = none */
 };
 
 struct pare_ui_options {

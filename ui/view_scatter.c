@@ -16,7 +16,10 @@ static const struct {
                               {"latency", "ms", 1, true},
                               {"bytes", "kB", 1e-3, true},
                               {"bitops", "G", 1e-9, true},
-                              {"energy", "uJ", 1, true}};
+                              {"energy", "uJ", 1, true},
+                              {"loss", "", 1, true},
+                              {"drop_predicted", "%", 100, true},
+                              {"latency_predicted", "ms", 1, true}};
 
 const char *pare_quantity_name(enum pare_quantity q)
 {
@@ -51,7 +54,11 @@ int pare_quantity_parse(const char *name)
 double pare_scatter_value(const struct pare_ui *ui, int point, int axis)
 {
     const enum pare_quantity q = ui->scatter.quantity[axis];
-    return pare_quantity_shown(q, pare_ui_figure(&ui->st->points[point], q)->value);
+    const struct pare_figure *f = pare_ui_figure(&ui->st->points[point], q);
+    if (pare_scatter_is_trust(ui) && !pare_quantity_is_prediction(q) && f->kind != PARE_FIGURE_MEASURED) {
+        return NAN; /* held against what was measured, not against another prediction */
+    }
+    return pare_quantity_shown(q, f->value);
 }
 
 bool pare_scatter_marked(const struct pare_ui *ui, int point, int mark)
@@ -74,6 +81,9 @@ void pare_scatter_update(struct pare_ui *ui)
         return; /* nothing stands out until there is memory */
     }
     sc->marks = marks;
+    if (pare_scatter_is_trust(ui)) {
+        return; /* a prediction is no aim: nothing stands out */
+    }
     if (pare_state_marks(ui->st, (enum pare_point_figure)sc->quantity[0],
                          (enum pare_point_figure)sc->quantity[1], marks)) {
         sc->n_marks = n;
@@ -182,6 +192,31 @@ void pare_scatter_zoom(struct pare_ui *ui, double factor)
     sc->zoomed = true;
 }
 
+static void write_title(const struct pare_scatter_state *sc, char *title, size_t size)
+{
+    size_t used = 0;
+    for (int axis = 1; axis >= 0; axis--) {
+        const char *unit = pare_quantity_unit(sc->quantity[axis]);
+        char name[32];
+        snprintf(name, sizeof name, "%s", pare_quantity_name(sc->quantity[axis]));
+        for (char *c = name; *c != '\0'; c++) {
+            *c = *c == '_' ? ' ' : *c;
+        }
+        used += (size_t)snprintf(title + used, size - used, "%s%s%s%s", name, unit[0] != '\0' ? ", " : "", unit,
+                                 axis == 1 ? " / " : "");
+        used = used < size ? used : size - 1;
+    }
+}
+
+static int count_placed(const struct pare_ui *ui)
+{
+    int n = 0;
+    for (int i = 0; i < ui->st->n_points; i++) {
+        n += isfinite(pare_scatter_value(ui, i, 0)) && isfinite(pare_scatter_value(ui, i, 1));
+    }
+    return n;
+}
+
 static void draw(struct pare_ui *ui, struct pare_rect r, bool focused, int panel)
 {
     (void)panel;
@@ -198,10 +233,12 @@ static void draw(struct pare_ui *ui, struct pare_rect r, bool focused, int panel
         n_tied += pare_scatter_marked(ui, i, PARE_MARK_TIED);
         n_below += f < 0 || f > 1;
     }
-    snprintf(title, sizeof title, "%s, %s / %s, %s", pare_quantity_name(sc->quantity[1]),
-             pare_quantity_unit(sc->quantity[1]), pare_quantity_name(sc->quantity[0]),
-             pare_quantity_unit(sc->quantity[0]));
+    write_title(sc, title, sizeof title);
     int used = snprintf(right, sizeof right, "%d points, front %d", ui->st->n_points, n_front);
+    if (pare_scatter_is_trust(ui)) {
+        used = snprintf(right, sizeof right, "%d measured", count_placed(ui));
+        n_tied = n_below = 0;
+    }
     if (n_tied > 0 && r.w >= 56) {
         used += snprintf(right + used, sizeof right - (size_t)used, ", %d tied", n_tied);
     }

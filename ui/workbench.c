@@ -46,6 +46,11 @@ static void explain_point(void *user, int point, char *text, size_t size)
     pare_front_explain_point(user, point, text, size);
 }
 
+static int proxies(void *user, struct pare_proxy *out)
+{
+    return pare_front_proxies(user, out);
+}
+
 static void on_asked(uv_signal_t *handle, int number)
 {
     (void)number;
@@ -103,7 +108,8 @@ int workbench_run(const struct cli_options *o)
                                 .price = price,
                                 .complete = complete,
                                 .explain_cell = explain_cell,
-                                .explain_point = explain_point};
+                                .explain_point = explain_point,
+                                .proxies = proxies};
     struct pare_ui_options options = {.key_script = o->keys, .bindings = &bindings};
     switch (pare_ui_run(&s.loop, &host, &options, &err)) {
     case PARE_UI_QUIT:

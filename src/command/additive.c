@@ -208,38 +208,90 @@ static double sum_over(const struct pare_front *f, const unsigned char *levels, 
     return sum;
 }
 
-json_t *flow_proxies_json(struct pare_front *f)
+enum { P_LOSS, P_NOISE, P_DROP, P_BITOPS, P_BYTES, P_CORRECTED, N_PROXIES };
+
+/* Each configuration's value by each proxy, and (last) its measured drop: x[proxy * n + configuration]. */
+static void proxy_values(struct pare_front *f, const struct additive *v, double *x, size_t n)
 {
-    static const struct {
-        const char *name, *what;
-    } proxies[] = {{"loss", "smooth losses of the layers, added"},
-                   {"corrected", "the same, each layer corrected by what was measured (knows these points)"},
-                   {"drop", "drops of the layers, added"},
-                   {"noise", "noise to signal of the layers' outputs, added"},
-                   {"bitops", "BitOps"},
-                   {"bytes", "bytes"}};
-    enum { N = sizeof proxies / sizeof *proxies };
-    struct additive v;
-    json_t *list = json_array();
-    const bool ok = additive_new(f, &v) && additive_learn(f, &v);
-    const size_t n = (size_t)(ok ? v.n : 0) + 1;
-    double *x = calloc((N + 1) * n, sizeof *x);
-    for (int i = 0; x != NULL && ok && i < v.n; i++) {
-        const struct front_point *p = &f->points[v.point[i]];
-        const double values[N + 1] = {front_loss_sum(f, p->levels), additive_sum(f, &v, p->levels), sum_over(f, p->levels, 1),
-                                      sum_over(f, p->levels, 0), -front_bitops(f, p->levels), -front_bytes(f, p->levels),
-                                      p->search.figures.drop};
-        for (int k = 0; k <= N; k++) {
+    for (int i = 0; i < v->n; i++) {
+        const struct front_point *p = &f->points[v->point[i]];
+        const double values[N_PROXIES + 1] = {
+            [P_LOSS] = front_loss_sum(f, p->levels),      [P_NOISE] = sum_over(f, p->levels, 0),
+            [P_DROP] = sum_over(f, p->levels, 1),         [P_BITOPS] = -front_bitops(f, p->levels),
+            [P_BYTES] = -front_bytes(f, p->levels),       [P_CORRECTED] = additive_sum(f, v, p->levels),
+            [N_PROXIES] = p->search.figures.drop};
+        for (int k = 0; k <= N_PROXIES; k++) {
             x[(size_t)k * n + (size_t)i] = values[k];
         }
     }
-    for (int k = 0; x != NULL && ok && k < N; k++) {
-        int used;
-        const double rho = pare_spearman(v.n, x + (size_t)k * n, x + N * n, &used, NULL);
-        json_array_append_new(list, json_pack("{s:s, s:s, s:o, s:i}", "proxy", proxies[k].name, "what", proxies[k].what, "spearman",
-                                              pare_json_real(rho), "points", used));
+}
+
+/* Predicted against measured latency, of the points that have both. */
+static double latency_rank(const struct pare_front *f, int *used)
+{
+    double *x = calloc(2 * (size_t)f->n_points + 1, sizeof *x), rho = NAN;
+    *used = 0;
+    if (x != NULL) {
+        for (int i = 0; i < f->n_points; i++) {
+            x[i] = f->points[i].latency_predicted;
+            x[f->n_points + i] = f->points[i].latency[1];
+        }
+        rho = pare_spearman(f->n_points, x, x + f->n_points, used, NULL);
+    }
+    free(x);
+    return rho;
+}
+
+static int best_first(const void *a, const void *b)
+{
+    const struct pare_proxy *p = a, *q = b;
+    const int late_p = 2 * p->latency + p->knows, late_q = 2 * q->latency + q->knows;
+    if (late_p != late_q) {
+        return late_p - late_q;
+    }
+    const double x = isfinite(p->spearman) ? p->spearman : -2, y = isfinite(q->spearman) ? q->spearman : -2;
+    return x > y ? -1 : x < y ? 1 : strcmp(p->name, q->name);
+}
+
+int pare_front_proxies(struct pare_front *f, struct pare_proxy *proxies)
+{
+    static const struct pare_proxy all[N_PROXIES + 1] = {
+        [P_LOSS] = {.name = "loss", .what = "smooth losses of the layers, added"},
+        [P_NOISE] = {.name = "noise", .what = "noise to signal of the layers' outputs, added"},
+        [P_DROP] = {.name = "drop", .what = "drops of the layers, added"},
+        [P_BITOPS] = {.name = "bitops", .what = "BitOps"},
+        [P_BYTES] = {.name = "bytes", .what = "bytes"},
+        [P_CORRECTED] = {.name = "corrected", .what = "loss, each layer corrected by what was measured", .knows = true},
+        [N_PROXIES] = {.name = "latency", .what = "predicted against measured latency", .latency = true}};
+    struct additive v;
+    const bool ok = additive_new(f, &v) && additive_learn(f, &v);
+    const size_t n = (size_t)(ok ? v.n : 0) + 1;
+    double *x = calloc((N_PROXIES + 1) * n, sizeof *x);
+    int count = 0;
+    if (x != NULL && ok) {
+        proxy_values(f, &v, x, n);
+        for (int k = 0; k <= N_PROXIES; k++) {
+            struct pare_proxy *one = &proxies[count++];
+            *one = all[k];
+            one->spearman = k == N_PROXIES ? latency_rank(f, &one->n)
+                                           : pare_spearman(v.n, x + (size_t)k * n, x + N_PROXIES * n, &one->n, NULL);
+        }
+        qsort(proxies, (size_t)count, sizeof *proxies, best_first);
     }
     free(x);
     additive_clear(&v);
+    return count;
+}
+
+json_t *flow_proxies_json(struct pare_front *f)
+{
+    struct pare_proxy proxies[PARE_PROXIES];
+    const int n = pare_front_proxies(f, proxies);
+    json_t *list = json_array();
+    for (int k = 0; k < n; k++) {
+        json_array_append_new(list, json_pack("{s:s, s:s, s:o, s:i, s:b, s:b}", "proxy", proxies[k].name, "what", proxies[k].what,
+                                              "spearman", pare_json_real(proxies[k].spearman), "points", proxies[k].n, "fitted",
+                                              (int)proxies[k].knows, "latency", (int)proxies[k].latency));
+    }
     return list;
 }

@@ -69,7 +69,7 @@ bool flow_steps_ask(const struct pare_front *f, const struct front_flow *flow, i
 void flow_advance_steps(struct pare_front *f, struct front_flow *flow);
 
 /* flow_verify.c: --verify K, and how well each proxy ranks the drops that were measured:
- * [{"proxy", "what", "spearman", "points"}] */
+ * [{"proxy", "what", "spearman", "points", "fitted", "latency"}], best first */
 void flow_advance_verify(struct pare_front *f, struct front_flow *flow);
 json_t *flow_proxies_json(struct pare_front *f);
 

@@ -17,6 +17,9 @@ const struct pare_figure *pare_point_figure(const struct pare_point *p, enum par
     case PARE_POINT_BYTES: return &p->bytes;
     case PARE_POINT_BITOPS: return &p->bitops;
     case PARE_POINT_ENERGY: return &p->energy;
+    case PARE_POINT_LOSS: return &p->loss;
+    case PARE_POINT_DROP_PREDICTED: return &p->drop_predicted;
+    case PARE_POINT_LATENCY_PREDICTED: return &p->latency_predicted;
     default: return &p->accuracy;
     }
 }

@@ -111,6 +111,11 @@ static struct pare_figure measured(double value, double low, double high)
     return (struct pare_figure){PARE_FIGURE_MEASURED, value, low, high};
 }
 
+static struct pare_figure predicted(double value)
+{
+    return isfinite(value) ? (struct pare_figure){PARE_FIGURE_PREDICTED, value, NAN, NAN} : no_figure();
+}
+
 static void build_point(struct pare_front *f, const struct front_point *p, struct pare_point *out)
 {
     const struct pare_figures *on_search = &p->search.figures, *on_test = &p->test.figures;
@@ -122,8 +127,9 @@ static void build_point(struct pare_front *f, const struct front_point *p, struc
                                .latency = no_figure(),
                                .test_accuracy = no_figure(),
                                .test_drop = no_figure(),
-                               .drop_predicted = p->drop_predicted,
-                               .latency_predicted = p->latency_predicted,
+                               .drop_predicted = predicted(p->drop_predicted),
+                               .latency_predicted = predicted(p->latency_predicted),
+                               .loss = predicted(p->loss_sum),
                                .p99_ms = p->latency[4],
                                .right = p->right,
                                .n_right = p->n_right,
@@ -133,15 +139,13 @@ static void build_point(struct pare_front *f, const struct front_point *p, struc
         out->drop = measured(on_search->drop, on_search->drop_low, on_search->drop_high);
     } else if (isfinite(p->drop_predicted)) {
         double reference = f->state.fp32_accuracy.value;
-        out->drop = (struct pare_figure){PARE_FIGURE_PREDICTED, p->drop_predicted, NAN, NAN};
-        if (isfinite(reference)) {
-            out->accuracy = (struct pare_figure){PARE_FIGURE_PREDICTED, reference - p->drop_predicted, NAN, NAN};
-        }
+        out->drop = predicted(p->drop_predicted);
+        out->accuracy = predicted(reference - p->drop_predicted);
     }
     if (isfinite(p->latency[1])) {
         out->latency = measured(p->latency[1], p->latency[2], p->latency[3]);
-    } else if (isfinite(p->latency_predicted)) {
-        out->latency = (struct pare_figure){PARE_FIGURE_PREDICTED, p->latency_predicted, NAN, NAN};
+    } else {
+        out->latency = predicted(p->latency_predicted);
     }
     if (isfinite(on_test->value)) {
         out->test_accuracy = measured(on_test->value, on_test->low, on_test->high);

@@ -154,8 +154,9 @@ static void weigh(struct fake *f, struct pare_point *p, bool measured)
     }
     drop = 0.62 * (1 - exp(-drop * 1.6));
     const enum pare_figure_kind kind = measured ? PARE_FIGURE_MEASURED : PARE_FIGURE_PREDICTED;
-    p->drop_predicted = drop;
-    p->latency_predicted = ms;
+    p->drop_predicted = (struct pare_figure){PARE_FIGURE_PREDICTED, drop, NAN, NAN};
+    p->latency_predicted = (struct pare_figure){PARE_FIGURE_PREDICTED, ms, NAN, NAN};
+    p->loss = (struct pare_figure){PARE_FIGURE_PREDICTED, 4 * drop * (1 + drop), NAN, NAN};
     const double moved = measured ? drop * 1.15 + 0.002 * uniform(f) : drop,
                  at = measured ? ms * (1 + 0.05 * uniform(f)) : ms;
     const double half = measured ? 0.009 + 0.012 * sqrt(moved) : NAN;
@@ -522,7 +523,19 @@ static void host_explain_point(void *user, int point, char *text, size_t size)
     const struct pare_point *p = &f->points[point];
     snprintf(text, size,
              "accuracy:\n  %.1f %% on %d samples of search\nlatency:\n  %.3f ms, predicted %.3f",
-             p->accuracy.value * 100, p->samples, p->latency.value, p->latency_predicted);
+             p->accuracy.value * 100, p->samples, p->latency.value, p->latency_predicted.value);
+}
+
+static int host_proxies(void *user, struct pare_proxy *proxies)
+{
+    static const struct pare_proxy fixed[] = {{"noise", "noise to signal, added", 0.861, 41, false, false},
+                                              {"loss", "smooth losses, added", 0.827, 41, false, false},
+                                              {"bytes", "bytes", 0.751, 41, false, false},
+                                              {"corrected", "loss, corrected", 0.829, 41, true, false},
+                                              {"latency", "predicted latency", 0.968, 12, false, true}};
+    (void)user;
+    memcpy(proxies, fixed, sizeof fixed);
+    return (int)(sizeof fixed / sizeof *fixed);
 }
 
 struct pare_ui_host fake_host(struct fake *f)
@@ -534,5 +547,6 @@ struct pare_ui_host fake_host(struct fake *f)
                                  .price = host_price,
                                  .complete = host_complete,
                                  .explain_cell = host_explain_cell,
-                                 .explain_point = host_explain_point};
+                                 .explain_point = host_explain_point,
+                                 .proxies = host_proxies};
 }
