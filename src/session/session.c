@@ -1,9 +1,6 @@
-#include "session/session.h"
-
+/* session.c: the file of a session: opened, held by one process, looked at by others. */
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
-#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,7 +12,7 @@
 
 #include "base/file.h"
 #include "base/hash.h"
-#include "base/json.h"
+#include "session/parts.h"
 
 #define APPLICATION_ID 0x50415245 /* "PARE" */
 #define SCHEMA_VERSION 1
@@ -33,14 +30,7 @@ static const char schema[] =
     "CREATE TABLE action(id INTEGER PRIMARY KEY, line TEXT NOT NULL, undone INTEGER NOT NULL DEFAULT 0);"
     "CREATE TABLE note(id INTEGER PRIMARY KEY, text TEXT NOT NULL, created INTEGER NOT NULL);";
 
-struct pare_session {
-    sqlite3 *db;
-    int lock_fd; /* held for the life of the session; closed after the database, see open_lock */
-    bool read_only;
-    char path[PATH_MAX];
-};
-
-static enum pare_status db_error(struct pare_session *s, struct pare_error *err)
+enum pare_status session_db_error(struct pare_session *s, struct pare_error *err)
 {
     int code = sqlite3_errcode(s->db) & 0xff;
     enum pare_status status = code == SQLITE_FULL || code == SQLITE_IOERR ? PARE_ERR_IO
@@ -107,12 +97,12 @@ static enum pare_status open_lock(struct pare_session *s, bool follow, bool *fol
     return PARE_OK;
 }
 
-static enum pare_status execute(struct pare_session *s, const char *sql, struct pare_error *err)
+enum pare_status session_execute(struct pare_session *s, const char *sql, struct pare_error *err)
 {
-    return sqlite3_exec(s->db, sql, NULL, NULL, NULL) == SQLITE_OK ? PARE_OK : db_error(s, err);
+    return sqlite3_exec(s->db, sql, NULL, NULL, NULL) == SQLITE_OK ? PARE_OK : session_db_error(s, err);
 }
 
-static int64_t pragma_int(struct pare_session *s, const char *sql)
+int64_t session_pragma_int(struct pare_session *s, const char *sql)
 {
     sqlite3_stmt *q = NULL;
     int64_t value = -1;
@@ -126,8 +116,8 @@ static int64_t pragma_int(struct pare_session *s, const char *sql)
 static enum pare_status check_schema(struct pare_session *s, struct pare_error *err)
 {
     char sql[sizeof schema + 256];
-    int64_t objects = pragma_int(s, "SELECT count(*) FROM sqlite_master");
-    int64_t application = pragma_int(s, "PRAGMA application_id"), version = pragma_int(s, "PRAGMA user_version");
+    int64_t objects = session_pragma_int(s, "SELECT count(*) FROM sqlite_master");
+    int64_t application = session_pragma_int(s, "PRAGMA application_id"), version = session_pragma_int(s, "PRAGMA user_version");
     if (objects < 0) {
         return pare_error(err, PARE_ERR_FORMAT, s->path, "expected a Pare session, found: %s",
                           sqlite3_errmsg(s->db));
@@ -135,7 +125,7 @@ static enum pare_status check_schema(struct pare_session *s, struct pare_error *
     if (objects == 0 && !s->read_only) {
         snprintf(sql, sizeof sql, "BEGIN;%s PRAGMA application_id=%d; PRAGMA user_version=%d; COMMIT;", schema,
                  APPLICATION_ID, SCHEMA_VERSION);
-        return execute(s, sql, err);
+        return session_execute(s, sql, err);
     }
     if (application != APPLICATION_ID) {
         return pare_error(err, PARE_ERR_FORMAT, s->path, "expected a Pare session, found another SQLite database");
@@ -144,7 +134,7 @@ static enum pare_status check_schema(struct pare_session *s, struct pare_error *
         return pare_error(err, PARE_ERR_FORMAT, s->path, "expected schema version %d, found %lld (newer Pare?)",
                           SCHEMA_VERSION, (long long)version);
     }
-    if (pragma_int(s, "SELECT count(*) FROM sqlite_master WHERE type IN ('trigger','view') OR sql LIKE "
+    if (session_pragma_int(s, "SELECT count(*) FROM sqlite_master WHERE type IN ('trigger','view') OR sql LIKE "
                       "'%VIRTUAL%'") != 0) {
         return pare_error(err, PARE_ERR_FORMAT, s->path, "the session has triggers or views that Pare never makes");
     }
@@ -180,13 +170,13 @@ static enum pare_status open_database(struct pare_session *s, struct pare_error 
 {
     int flags = s->read_only ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE;
     if (sqlite3_open_v2(s->path, &s->db, flags | SQLITE_OPEN_NOFOLLOW, NULL) != SQLITE_OK) {
-        return s->db != NULL ? db_error(s, err) : pare_error_nomem(err);
+        return s->db != NULL ? session_db_error(s, err) : pare_error_nomem(err);
     }
     sqlite3_busy_timeout(s->db, s->read_only ? 500 : 5000); /* a follower's reading must not cost us a row */
     sqlite3_db_config(s->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
     sqlite3_db_config(s->db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
     enum pare_status status =
-        s->read_only ? PARE_OK : execute(s, "PRAGMA journal_mode=TRUNCATE; PRAGMA synchronous=FULL;", err);
+        s->read_only ? PARE_OK : session_execute(s, "PRAGMA journal_mode=TRUNCATE; PRAGMA synchronous=FULL;", err);
     return status == PARE_OK ? check_schema(s, err) : status;
 }
 
@@ -305,8 +295,12 @@ const char *pare_session_file(const struct pare_session *s)
     return s->path;
 }
 
-/* Prepares sql and binds n texts (NULL = SQL NULL) from position 1. */
-static sqlite3_stmt *query(struct pare_session *s, const char *sql, int n, const char *const *texts)
+int64_t pare_session_data_version(struct pare_session *s)
+{
+    return session_pragma_int(s, "PRAGMA data_version");
+}
+
+sqlite3_stmt *session_query(struct pare_session *s, const char *sql, int n, const char *const *texts)
 {
     sqlite3_stmt *q = NULL;
     if (sqlite3_prepare_v2(s->db, sql, -1, &q, NULL) != SQLITE_OK) {
@@ -318,324 +312,17 @@ static sqlite3_stmt *query(struct pare_session *s, const char *sql, int n, const
     return q;
 }
 
-static enum pare_status run_query(struct pare_session *s, sqlite3_stmt *q, struct pare_error *err)
+enum pare_status session_run(struct pare_session *s, sqlite3_stmt *q, struct pare_error *err)
 {
     int rc = q != NULL ? sqlite3_step(q) : SQLITE_ERROR;
-    enum pare_status status = rc == SQLITE_DONE || rc == SQLITE_ROW ? PARE_OK : db_error(s, err);
+    enum pare_status status = rc == SQLITE_DONE || rc == SQLITE_ROW ? PARE_OK : session_db_error(s, err);
     sqlite3_finalize(q);
     return status;
 }
 
-static json_t *column_json(sqlite3_stmt *q, int column)
+json_t *session_column_json(sqlite3_stmt *q, int column)
 {
     const char *text = (const char *)sqlite3_column_text(q, column);
     int n = sqlite3_column_bytes(q, column);
     return text != NULL && n > 0 ? json_loadb(text, (size_t)n, 0, NULL) : NULL;
-}
-
-json_t *pare_session_get_row(struct pare_session *s, const char *key)
-{
-    json_t *result = NULL;
-    sqlite3_stmt *q = query(s, "SELECT result FROM row WHERE key=?1", 1, &key);
-    if (q != NULL && sqlite3_step(q) == SQLITE_ROW) {
-        result = column_json(q, 0);
-    }
-    sqlite3_finalize(q);
-    return result;
-}
-
-enum pare_status pare_session_put_row(struct pare_session *s, const char *key, const char *kind,
-                                      const json_t *params, const json_t *result, double seconds,
-                                      struct pare_error *err)
-{
-    char *texts[2] = {pare_json_text(params), pare_json_text(result)};
-    enum pare_status status = PARE_OK;
-    if (texts[0] == NULL || texts[1] == NULL) {
-        status = pare_error_nomem(err);
-    } else {
-        const char *values[4] = {key, kind, texts[0], texts[1]};
-        sqlite3_stmt *q = query(s, "INSERT OR REPLACE INTO row(key,kind,params,result,seconds,created)"
-                                   " VALUES(?1,?2,?3,?4,?5,?6)", 4, values);
-        if (q != NULL) {
-            sqlite3_bind_double(q, 5, seconds);
-            sqlite3_bind_int64(q, 6, (sqlite3_int64)time(NULL));
-        }
-        status = run_query(s, q, err);
-    }
-    free(texts[0]);
-    free(texts[1]);
-    return status;
-}
-
-int pare_session_count_rows(struct pare_session *s)
-{
-    return (int)pragma_int(s, "SELECT count(*) FROM row");
-}
-
-void pare_session_spent(struct pare_session *s, const char *kind, const char *number, int most, int *rows,
-                        double *seconds, double *sum)
-{
-    char path[64];
-    snprintf(path, sizeof path, "$.%s", number);
-    const char *values[2] = {kind, path};
-    sqlite3_stmt *q = query(s, "SELECT count(*),sum(seconds),sum(json_extract(params,?2)) FROM (SELECT seconds,params FROM row"
-                               " WHERE kind=?1 ORDER BY rowid DESC LIMIT ?3)", 2, values);
-    *rows = 0;
-    *seconds = *sum = 0;
-    if (q != NULL) {
-        sqlite3_bind_int(q, 3, most);
-    }
-    if (q != NULL && sqlite3_step(q) == SQLITE_ROW) {
-        *rows = sqlite3_column_int(q, 0);
-        *seconds = sqlite3_column_double(q, 1);
-        *sum = sqlite3_column_double(q, 2);
-    }
-    sqlite3_finalize(q);
-}
-
-void pare_session_new_rows(struct pare_session *s, int64_t *last, void *self,
-                           void (*each)(void *self, const char *key, const char *kind))
-{
-    sqlite3_stmt *q = query(s, "SELECT rowid,key,kind FROM row WHERE rowid>?1 ORDER BY rowid", 0, NULL);
-    if (q != NULL) {
-        sqlite3_bind_int64(q, 1, *last);
-    }
-    while (q != NULL && sqlite3_step(q) == SQLITE_ROW) {
-        const char *key = (const char *)sqlite3_column_text(q, 1), *kind = (const char *)sqlite3_column_text(q, 2);
-        *last = sqlite3_column_int64(q, 0);
-        if (key != NULL && kind != NULL) {
-            each(self, key, kind);
-        }
-    }
-    sqlite3_finalize(q);
-}
-
-int pare_session_each_row(struct pare_session *s, const char *kind, void *self,
-                          void (*each)(void *self, const char *key, const char *kind, const json_t *params,
-                                       const json_t *result, double seconds))
-{
-    int skipped = 0;
-    sqlite3_stmt *q = query(s, "SELECT key,kind,params,result,seconds FROM row WHERE ?1 IS NULL OR kind=?1"
-                               " ORDER BY rowid", 1, &kind);
-    while (q != NULL && sqlite3_step(q) == SQLITE_ROW) {
-        json_t *params = column_json(q, 2), *result = column_json(q, 3);
-        const char *key = (const char *)sqlite3_column_text(q, 0);
-        const char *row_kind = (const char *)sqlite3_column_text(q, 1);
-        if (params != NULL && json_is_object(result) && key != NULL && row_kind != NULL) {
-            each(self, key, row_kind, params, result, sqlite3_column_double(q, 4));
-        } else {
-            skipped++;
-        }
-        json_decref(params);
-        json_decref(result);
-    }
-    sqlite3_finalize(q);
-    return skipped;
-}
-
-enum pare_status pare_session_add_run(struct pare_session *s, const char *name, const char *method,
-                                      const json_t *settings, int64_t *id, struct pare_error *err)
-{
-    char *text = pare_json_text(settings);
-    const char *values[4] = {name, method, text, "{}"};
-    sqlite3_stmt *q = query(s, "INSERT INTO run(name,method,settings,status,created) VALUES(?1,?2,?3,?4,?5)",
-                            4, values);
-    if (q != NULL) {
-        sqlite3_bind_int64(q, 5, (sqlite3_int64)time(NULL));
-    }
-    enum pare_status status = run_query(s, q, err);
-    *id = sqlite3_last_insert_rowid(s->db);
-    free(text);
-    return status;
-}
-
-enum pare_status pare_session_set_run(struct pare_session *s, int64_t id, const char *name_or_null,
-                                      const json_t *status_or_null, struct pare_error *err)
-{
-    char *text = status_or_null != NULL ? pare_json_text(status_or_null) : NULL;
-    const char *values[2] = {name_or_null, text};
-    sqlite3_stmt *q = query(s, "UPDATE run SET name=coalesce(?1,name), status=coalesce(?2,status) WHERE id=?3",
-                            2, values);
-    if (q != NULL) {
-        sqlite3_bind_int64(q, 3, id);
-    }
-    free(text);
-    return run_query(s, q, err);
-}
-
-enum pare_status pare_session_add_point(struct pare_session *s, int64_t run, int number, const json_t *config,
-                                        const json_t *facts, int64_t *id, struct pare_error *err)
-{
-    char *texts[2] = {pare_json_text(config), pare_json_text(facts)};
-    const char *values[2] = {texts[0], texts[1]};
-    sqlite3_stmt *q = query(s, "INSERT INTO point(config,facts,run,number) VALUES(?1,?2,?3,?4)", 2, values);
-    if (q != NULL) {
-        sqlite3_bind_int64(q, 3, run);
-        sqlite3_bind_int(q, 4, number);
-    }
-    enum pare_status status = run_query(s, q, err);
-    *id = sqlite3_last_insert_rowid(s->db);
-    free(texts[0]);
-    free(texts[1]);
-    return status;
-}
-
-enum pare_status pare_session_set_point(struct pare_session *s, int64_t id, const json_t *facts,
-                                        struct pare_error *err)
-{
-    char *text = pare_json_text(facts);
-    const char *values[1] = {text};
-    sqlite3_stmt *q = query(s, "UPDATE point SET facts=?1 WHERE id=?2", 1, values);
-    if (q != NULL) {
-        sqlite3_bind_int64(q, 2, id);
-    }
-    free(text);
-    return run_query(s, q, err);
-}
-
-void pare_session_each_run(struct pare_session *s, void *self,
-                           void (*each)(void *self, int64_t id, const char *name, const char *method,
-                                        const json_t *settings, const json_t *status))
-{
-    sqlite3_stmt *q = query(s, "SELECT id,name,method,settings,status FROM run ORDER BY id", 0, NULL);
-    while (q != NULL && sqlite3_step(q) == SQLITE_ROW) {
-        json_t *settings = column_json(q, 3), *status = column_json(q, 4);
-        const char *name = (const char *)sqlite3_column_text(q, 1);
-        const char *method = (const char *)sqlite3_column_text(q, 2);
-        if (json_is_object(settings) && json_is_object(status) && name != NULL && method != NULL) {
-            each(self, sqlite3_column_int64(q, 0), name, method, settings, status);
-        }
-        json_decref(settings);
-        json_decref(status);
-    }
-    sqlite3_finalize(q);
-}
-
-void pare_session_each_point(struct pare_session *s, void *self,
-                             void (*each)(void *self, int64_t id, int64_t run, int number,
-                                          const json_t *config, const json_t *facts))
-{
-    sqlite3_stmt *q = query(s, "SELECT id,run,number,config,facts FROM point ORDER BY run,number,id", 0, NULL);
-    while (q != NULL && sqlite3_step(q) == SQLITE_ROW) {
-        json_t *config = column_json(q, 3), *facts = column_json(q, 4);
-        if (json_is_object(config) && json_is_object(facts)) {
-            each(self, sqlite3_column_int64(q, 0), sqlite3_column_int64(q, 1), sqlite3_column_int(q, 2), config,
-                 facts);
-        }
-        json_decref(config);
-        json_decref(facts);
-    }
-    sqlite3_finalize(q);
-}
-
-enum pare_status pare_session_add_action(struct pare_session *s, const char *line, struct pare_error *err)
-{
-    enum pare_status status = execute(s, "DELETE FROM action WHERE undone=1", err);
-    return status == PARE_OK ? run_query(s, query(s, "INSERT INTO action(line) VALUES(?1)", 1, &line), err)
-                             : status;
-}
-
-enum pare_status pare_session_undo(struct pare_session *s, bool undo, char **line, struct pare_error *err)
-{
-    const char *find = undo ? "SELECT id,line FROM action WHERE undone=0 ORDER BY id DESC LIMIT 1"
-                            : "SELECT id,line FROM action WHERE undone=1 ORDER BY id LIMIT 1";
-    sqlite3_stmt *q = query(s, find, 0, NULL);
-    sqlite3_int64 id = 0;
-    *line = NULL;
-    if (q != NULL && sqlite3_step(q) == SQLITE_ROW && sqlite3_column_text(q, 1) != NULL) {
-        id = sqlite3_column_int64(q, 0);
-        *line = strdup((const char *)sqlite3_column_text(q, 1));
-    }
-    sqlite3_finalize(q);
-    if (*line == NULL) {
-        return PARE_OK;
-    }
-    q = query(s, "UPDATE action SET undone=?1 WHERE id=?2", 0, NULL);
-    if (q != NULL) {
-        sqlite3_bind_int(q, 1, undo);
-        sqlite3_bind_int64(q, 2, id);
-    }
-    return run_query(s, q, err);
-}
-
-void pare_session_each_action(struct pare_session *s, void *self,
-                              void (*each)(void *self, const char *line, bool undone))
-{
-    sqlite3_stmt *q = query(s, "SELECT line,undone FROM action ORDER BY id", 0, NULL);
-    while (q != NULL && sqlite3_step(q) == SQLITE_ROW) {
-        const char *line = (const char *)sqlite3_column_text(q, 0);
-        if (line != NULL) {
-            each(self, line, sqlite3_column_int(q, 1) != 0);
-        }
-    }
-    sqlite3_finalize(q);
-}
-
-enum pare_status pare_session_add_note(struct pare_session *s, const char *text, struct pare_error *err)
-{
-    sqlite3_stmt *q = query(s, "INSERT INTO note(text,created) VALUES(?1,?2)", 1, &text);
-    if (q != NULL) {
-        sqlite3_bind_int64(q, 2, (sqlite3_int64)time(NULL));
-    }
-    return run_query(s, q, err);
-}
-
-enum pare_status pare_session_set_meta(struct pare_session *s, const char *key, const char *value,
-                                       struct pare_error *err)
-{
-    const char *values[2] = {key, value};
-    return run_query(s, query(s, "INSERT OR REPLACE INTO meta(key,value) VALUES(?1,?2)", 2, values), err);
-}
-
-char *pare_session_get_meta(struct pare_session *s, const char *key)
-{
-    char *value = NULL;
-    sqlite3_stmt *q = query(s, "SELECT value FROM meta WHERE key=?1", 1, &key);
-    if (q != NULL && sqlite3_step(q) == SQLITE_ROW && sqlite3_column_text(q, 0) != NULL) {
-        value = strdup((const char *)sqlite3_column_text(q, 0));
-    }
-    sqlite3_finalize(q);
-    return value;
-}
-
-int64_t pare_session_data_version(struct pare_session *s)
-{
-    return pragma_int(s, "PRAGMA data_version");
-}
-
-json_t *pare_session_facts(struct pare_session *s)
-{
-    json_t *kinds = json_object(), *notes = json_array();
-    sqlite3_stmt *q = query(s, "SELECT kind,count(*),sum(seconds) FROM row GROUP BY kind ORDER BY min(rowid)", 0, NULL);
-    while (q != NULL && sqlite3_step(q) == SQLITE_ROW) {
-        const char *kind = (const char *)sqlite3_column_text(q, 0);
-        json_object_set_new(kinds, kind != NULL ? kind : "?", json_pack("{s:i, s:f}", "rows", sqlite3_column_int(q, 1), "seconds",
-                                                                       sqlite3_column_double(q, 2)));
-    }
-    sqlite3_finalize(q);
-    q = query(s, "SELECT text FROM note ORDER BY id", 0, NULL);
-    while (q != NULL && sqlite3_step(q) == SQLITE_ROW) {
-        const char *text = (const char *)sqlite3_column_text(q, 0);
-        json_array_append_new(notes, json_string(text != NULL ? text : ""));
-    }
-    sqlite3_finalize(q);
-    return json_pack("{s:i, s:o, s:i, s:i, s:i, s:o}", "rows", pare_session_count_rows(s), "kinds", kinds, "runs",
-                     (int)pragma_int(s, "SELECT count(*) FROM run"), "points", (int)pragma_int(s, "SELECT count(*) FROM point"),
-                     "actions", (int)pragma_int(s, "SELECT count(*) FROM action WHERE undone=0"), "notes", notes);
-}
-
-enum pare_status pare_session_discard(struct pare_session *s, const char *member, const char *value, bool really, int *rows,
-                                      struct pare_error *err)
-{
-    char path[64];
-    snprintf(path, sizeof path, "$.%s", member);
-    const char *values[2] = {path, value};
-    sqlite3_stmt *q = query(s, "SELECT count(*) FROM row WHERE json_extract(params,?1)<>?2", 2, values);
-    *rows = q != NULL && sqlite3_step(q) == SQLITE_ROW ? sqlite3_column_int(q, 0) : 0;
-    sqlite3_finalize(q);
-    if (!really || *rows == 0) {
-        return PARE_OK;
-    }
-    enum pare_status status = run_query(s, query(s, "DELETE FROM row WHERE json_extract(params,?1)<>?2", 2, values), err);
-    return status == PARE_OK ? execute(s, "VACUUM", err) : status;
 }
