@@ -61,7 +61,10 @@ enum pk_step_op {
     PK_STEP_ADD_VEC,    /* t = t + vec[c] */
     PK_STEP_MUL_VEC,    /* t = t * vec[c] */
     PK_STEP_HARD_SWISH, /* t = t * (min(max(t + 3, 0), 6) * (1/6 as float)) */
-    PK_STEP_HARD_SIGMOID/* t = min(max(fmaf(t, a, b), 0), 1) */
+    PK_STEP_HARD_SIGMOID,/* t = min(max(fmaf(t, a, b), 0), 1) */
+    /* t = fmaf(t, vec[c], r), one rounding: the next group of input channels of a layer whose weights have a scale for
+     * each group (m = 1, b = 0 give t = (float)acc) */
+    PK_STEP_FMA_TENSOR
 };
 
 struct pk_step {

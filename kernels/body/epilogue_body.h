@@ -96,6 +96,11 @@ PK_INLINE void apply(const struct pk_step *s, const struct column *c, size_t pix
         PK_EACH_ROW (r, rows)
             t[r] = v_mul(t[r], operand(s, c, pixel + (size_t)r));
         break;
+    case PK_STEP_FMA_TENSOR:
+        v = v_load(s->vec + c->channel, c->lanes);
+        PK_EACH_ROW (r, rows)
+            t[r] = v_fma(t[r], v, operand(s, c, pixel + (size_t)r));
+        break;
     case PK_STEP_CLAMP:
     case PK_STEP_LEAKY:
     case PK_STEP_HARD_SWISH:

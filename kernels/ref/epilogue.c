@@ -62,6 +62,8 @@ static float apply(const struct pk_step *step, size_t pixel, int channel, float 
         return t * (pk_ref_clamp(t + 3.0f, 0.0f, 6.0f) * (1.0f / 6.0f));
     case PK_STEP_HARD_SIGMOID:
         return pk_ref_clamp(fmaf(t, step->a, step->b), 0.0f, 1.0f);
+    case PK_STEP_FMA_TENSOR:
+        return fmaf(t, step->vec[channel], operand(step, pixel, channel));
     }
     return t;
 }

@@ -76,6 +76,12 @@ PK_INLINE void quad_apply(const struct quad *q, const struct pk_step *s, size_t 
         for (int j = 0; j < 4; j++)
             t[j] = v_mul(t[j], v[j % wide]);
         break;
+    case PK_STEP_FMA_TENSOR:
+        quad_vec(q, s->vec, v, wide, whole);
+        PK_UNROLL
+        for (int j = 0; j < 4; j++)
+            t[j] = v_fma(t[j], v[j % wide], quad_operand(q, s, pixel, j, wide, whole));
+        break;
     case PK_STEP_CLAMP:
     case PK_STEP_LEAKY:
     case PK_STEP_HARD_SWISH:

@@ -413,7 +413,7 @@ bool pare_plan_step_work(const struct pare_plan *p, int step, int call, struct p
     }
     const struct plan_call_weights *w = s->layer->calls[call].weights;
     *work = (struct pare_step_work){.n_calls = s->layer->n_calls, .batch = s->layer->batch, .conv = &w->conv,
-                                    .family = s->layer->weights->family, .kernel = w->kernel,
+                                    .family = w->family, .kernel = w->kernel,
                                     .weight_bytes = w->packed_bytes};
     for (int i = 0; i < s->n_out; i++) {
         work->out_bytes += pare_dtype_bits(p->slots[s->out[i]].dtype) / 8;

@@ -10,6 +10,10 @@
  * bias where input and weights both are on the file's grids (then bias is 0 above). Float levels: t
  * = sum + bias, the successors, and for codes (t - offset_y) * (1 / s_y) of the float32 value, so
  * that codes are the same whether t was stored in between or not.
+ *
+ * Integer levels with scales for groups of input channels: acc and s per group g, each with its own zero points in the
+ * accumulator; t = fmaf(acc_0, s_0, r), t = fmaf(acc_g, s_g, t) for g = 1, 2, ..., then as with successors. r adds the
+ * groups' offset_x terms to the bias in the same order. t waits in a float32 plane between the groups.
  */
 #include "exec/plan_parts.h"
 
@@ -96,7 +100,7 @@ static enum pare_status integer_bias(struct pare_plan *p, int node, const struct
         bias_is_imported(p, node, x) ? p->graph->tensors[p->graph->nodes[node].in[2]].data : NULL;
     bool any = false;
     for (int64_t c = 0; c < w->channels; c++) {
-        const int64_t zero_w = w->zero_point != NULL ? w->zero_point[c] : 0;
+        const int64_t zero_w = cw->zero_point != NULL ? cw->zero_point[c] : 0;
         const int64_t value =
             -(int64_t)x->zero * (cw->sum[c] - cw->k * zero_w) + (file != NULL ? file[c] : 0);
         if (value > INT32_MAX || value < INT32_MIN) {
@@ -107,14 +111,14 @@ static enum pare_status integer_bias(struct pare_plan *p, int node, const struct
         any = any || value != 0;
     }
     e->bias_i32 = any ? bias : NULL;
-    e->weight_zero = w->zero_point;
+    e->weight_zero = cw->zero_point;
     return PARE_OK;
 }
 
-/* s and r of every channel (see the top). */
+/* s and r of every channel (see the top); r is of the first group's call. */
 static enum pare_status real_scales(struct pare_plan *p, int node, const struct pare_grid *x,
                                     const struct plan_weights *w,
-                                    const struct plan_call_weights *cw, float **s, float **r,
+                                    const struct plan_call_weights *cw, int of_part, float **s, float **r,
                                     struct pare_error *err)
 {
     *s = pare_arena_array(&p->arena, (size_t)w->channels, sizeof **s);
@@ -132,10 +136,11 @@ static enum pare_status real_scales(struct pare_plan *p, int node, const struct 
         (*r)[c] += w->correction[c];
     }
     for (int64_t c = 0; x->form == PARE_FORM_CODES && c < w->channels; c++) {
-        (*s)[c] = x->scale * w->scale[c];
-        if (x->offset != 0.0f) {
-            const int64_t zero_w = w->zero_point != NULL ? w->zero_point[c] : 0;
-            (*r)[c] = (*r)[c] + x->offset * (w->scale[c] * (float)(cw->sum[c] - cw->k * zero_w));
+        (*s)[c] = x->scale * cw->scale[c];
+        for (int part = 0; x->offset != 0.0f && of_part == 0 && part < w->n_parts; part++) {
+            const struct plan_call_weights *g = cw + part * (w->n_calls / w->n_parts);
+            const int64_t zero_w = g->zero_point != NULL ? g->zero_point[c] : 0;
+            (*r)[c] = (*r)[c] + x->offset * (g->scale[c] * (float)(g->sum[c] - g->k * zero_w));
         }
     }
     return PARE_OK;
@@ -187,8 +192,89 @@ static void stepped_out(const struct pare_grid *y, struct pk_out *out)
     out->hi = codes ? (float)((1 << y->bits) - 1 - y->zero) : INFINITY;
 }
 
+/* The steps of an epilogue: with `add` the group's product with what the groups before have summed, then `after`. */
+static enum pare_status make_steps(struct pare_plan *p, const struct plan_successors *after, const float *add,
+                                   int64_t channels, struct plan_call *call, struct pare_error *err)
+{
+    struct pk_epilogue *e = &call->epilogue;
+    const int before = add != NULL ? 1 : 0, rest = after != NULL ? after->n_steps : 0;
+    e->n_steps = before + rest > 0 ? before + rest : 1;
+    call->steps = pare_arena_array(&p->arena, (size_t)e->n_steps, sizeof *call->steps);
+    if (call->steps == NULL) {
+        return pare_error_nomem(err);
+    }
+    call->steps[0] = add != NULL ? (struct pk_step){.op = PK_STEP_FMA_TENSOR, .vec = add, .pitch = channels, .type = PK_F32}
+                                 : (struct pk_step){.op = PK_STEP_CLAMP, .a = -INFINITY, .b = INFINITY};
+    if (rest > 0) {
+        memcpy(call->steps + before, after->steps, (size_t)rest * sizeof *call->steps);
+    }
+    e->steps = call->steps;
+    return PARE_OK;
+}
+
+/* A group's call but the last: t to the plane of sums. */
+static enum pare_status make_partial(struct pare_plan *p, int64_t channels, const float *s, const float *r,
+                                     struct plan_call *call, struct pare_error *err)
+{
+    struct pk_out *out = pare_arena_array(&p->arena, 1, sizeof *out);
+    if (out == NULL) {
+        return pare_error_nomem(err);
+    }
+    *out = (struct pk_out){.type = PK_F32, .pitch = channels, .m = s, .b = r, .inv_scale = 1.0f, .lo = -INFINITY, .hi = INFINITY};
+    call->partial = true;
+    call->outs = out;
+    call->epilogue.n_outs = 1;
+    call->epilogue.outs = out;
+    return call->adds ? make_steps(p, NULL, s, channels, call, err) : PARE_OK;
+}
+
+/* m = 1 and b = 0. */
+static enum pare_status make_bare(struct pare_plan *p, int64_t channels, struct pk_epilogue *e, struct pare_error *err)
+{
+    float *one = pare_arena_array(&p->arena, (size_t)channels, sizeof *one);
+    e->b = pare_arena_array(&p->arena, (size_t)channels, sizeof *e->b);
+    e->m = one;
+    if (one == NULL || e->b == NULL) {
+        return pare_error_nomem(err);
+    }
+    for (int64_t c = 0; c < channels; c++) {
+        one[c] = 1.0f;
+    }
+    return PARE_OK;
+}
+
+/* The outputs of a layer's (last) call. s is NULL for float layers. */
+static enum pare_status make_outs(struct pare_plan *p, struct plan_step *step, struct plan_call *call, const float *s,
+                                  const float *r, const struct plan_successors *after, struct pare_error *err)
+{
+    const int64_t channels = step->layer->weights->channels;
+    enum pare_status status = PARE_OK;
+    call->outs = pare_arena_array(&p->arena, (size_t)step->n_out, sizeof *call->outs);
+    if (call->outs == NULL) {
+        return pare_error_nomem(err);
+    }
+    bool codes_out = false;
+    for (int i = 0; i < step->n_out; i++) {
+        codes_out = codes_out || p->slots[step->out[i]].grid.form == PARE_FORM_CODES;
+    }
+    const bool plain = after->only_clamps && (s != NULL || !codes_out) && !call->adds;
+    for (int i = 0; status == PARE_OK && i < step->n_out; i++) {
+        const struct plan_slot *to = &p->slots[step->out[i]];
+        struct pk_out *out = &call->outs[i];
+        out->type = to->dtype == PARE_U8 ? PK_U8 : to->dtype == PARE_F16 ? PK_F16 : PK_F32;
+        if (plain) {
+            status = plain_out(p, &to->grid, s, r, channels, after, out, err);
+        } else {
+            stepped_out(&to->grid, out);
+        }
+    }
+    call->epilogue.n_outs = step->n_out;
+    call->epilogue.outs = call->outs;
+    return status != PARE_OK || plain ? status : make_steps(p, after, call->adds ? s : NULL, channels, call, err);
+}
+
 static enum pare_status make_call(struct pare_plan *p, struct plan_step *step,
-                                  struct plan_call *call, const struct plan_successors *after,
+                                  struct plan_call *call, int part, const struct plan_successors *after,
                                   struct pare_error *err)
 {
     const struct plan_weights *w = step->layer->weights;
@@ -196,44 +282,24 @@ static enum pare_status make_call(struct pare_plan *p, struct plan_step *step,
     const bool integer = x->form == PARE_FORM_CODES;
     struct pk_epilogue *e = &call->epilogue;
     float *s, *r;
-    enum pare_status status = real_scales(p, step->node, x, w, call->weights, &s, &r, err);
+    enum pare_status status = real_scales(p, step->node, x, w, call->weights, part, &s, &r, err);
     if (status == PARE_OK && integer) {
         status = integer_bias(p, step->node, x, w, call->weights, e, err);
     }
-    call->outs = pare_arena_array(&p->arena, (size_t)step->n_out, sizeof *call->outs);
-    if (status != PARE_OK || call->outs == NULL) {
-        return status != PARE_OK ? status : pare_error_nomem(err);
+    if (status != PARE_OK) {
+        return status;
     }
-    bool codes_out = false;
-    for (int i = 0; i < step->n_out; i++) {
-        codes_out = codes_out || p->slots[step->out[i]].grid.form == PARE_FORM_CODES;
-    }
-    const bool plain = after->only_clamps && (integer || !codes_out);
-    for (int i = 0; status == PARE_OK && i < step->n_out; i++) {
-        const struct plan_slot *to = &p->slots[step->out[i]];
-        struct pk_out *out = &call->outs[i];
-        out->type = to->dtype == PARE_U8 ? PK_U8 : to->dtype == PARE_F16 ? PK_F16 : PK_F32;
-        if (plain) {
-            status = plain_out(p, &to->grid, integer ? s : NULL, r, w->channels, after, out, err);
-        } else {
-            stepped_out(&to->grid, out);
-        }
-    }
+    call->adds = part > 0;
     e->m = integer ? s : NULL;
     e->b = r;
-    e->n_outs = step->n_out;
-    e->outs = call->outs;
-    if (!plain) {
-        e->n_steps = after->n_steps > 0 ? after->n_steps : 1;
-        call->steps = pare_arena_array(&p->arena, (size_t)e->n_steps, sizeof *call->steps);
-        if (call->steps == NULL) {
-            return pare_error_nomem(err);
-        }
-        call->steps[0] = (struct pk_step){.op = PK_STEP_CLAMP, .a = -INFINITY, .b = INFINITY};
-        memcpy(call->steps, after->steps, (size_t)after->n_steps * sizeof *call->steps);
-        e->steps = call->steps;
+    if (call->adds) {
+        status = make_bare(p, w->channels, e, err);
     }
-    return status;
+    if (status != PARE_OK) {
+        return status;
+    }
+    return part < w->n_parts - 1 ? make_partial(p, w->channels, s, r, call, err)
+                                 : make_outs(p, step, call, integer ? s : NULL, r, after, err);
 }
 
 /* ---- the layer ---- */
@@ -259,17 +325,23 @@ static enum pare_status layer_scratch(struct pare_plan *p, struct plan_step *ste
                                       struct pare_error *err)
 {
     struct plan_layer *layer = step->layer;
-    size_t planes = 0;
+    size_t planes = 0, sums = 0, input = 0;
     for (int i = 0; i < layer->n_calls; i++) {
         const struct pk_conv *c = &layer->calls[i].weights->conv;
         const size_t own = layer->calls[i].weights->kernel->scratch_size(c);
         layer->kernel_scratch = own > layer->kernel_scratch ? own : layer->kernel_scratch;
         const size_t plane = (size_t)c->out_h * (size_t)c->out_w * (size_t)c->out_c * sizeof(float);
         planes = layer->transposed && plane > planes ? plane : planes;
+        if (layer->weights->n_parts > 1) {
+            const size_t codes = (size_t)c->in_h * (size_t)c->in_w * (size_t)c->in_c;
+            sums = plane > sums ? plane : sums;
+            input = codes > input ? codes : input;
+        }
     }
     layer->kernel_scratch = (layer->kernel_scratch + 63) & ~(size_t)63;
     layer->plane_bytes = (planes + 63) & ~(size_t)63;
-    const size_t all = layer->kernel_scratch + layer->plane_bytes * (size_t)step->n_out;
+    layer->sums_bytes = (sums + 63) & ~(size_t)63;
+    const size_t all = layer->kernel_scratch + layer->plane_bytes * (size_t)step->n_out + layer->sums_bytes + input;
     if (all > 0) {
         step->scratch = plan_scratch_add(p, all);
         return step->scratch >= 0 ? PARE_OK : pare_error_nomem(err);
@@ -313,31 +385,48 @@ enum pare_status plan_layer_make(struct pare_plan *p, struct plan_step *step,
     for (int i = 0; status == PARE_OK && i < layer->n_calls; i++) {
         layer->calls[i].weights = &layer->weights->calls[i];
         p->weight_bytes += layer->weights->calls[i].packed_bytes;
-        status = make_call(p, step, &layer->calls[i], &after, err);
+        status = make_call(p, step, &layer->calls[i], i / (layer->n_calls / layer->weights->n_parts), &after, err);
     }
     return status == PARE_OK ? layer_scratch(p, step, err) : status;
 }
 
-void plan_layer_bind(struct pare_plan *p, struct plan_step *step)
+unsigned char *plan_layer_sums(const struct pare_plan *p, const struct plan_step *step)
+{
+    return p->slots[step->scratch].data + step->layer->kernel_scratch + step->layer->plane_bytes * (size_t)step->n_out;
+}
+
+static void bind_call(struct pare_plan *p, struct plan_step *step, struct plan_call *call)
 {
     struct plan_layer *layer = step->layer;
-    for (int i = 0; i < layer->n_calls; i++) {
-        struct plan_call *call = &layer->calls[i];
-        for (int k = 0; k < layer->n_steps && call->steps != NULL; k++) {
-            if (layer->operand[k] >= 0) {
-                call->steps[k].operand = p->slots[layer->operand[k]].data;
-                call->steps[k].pitch = p->slots[layer->operand[k]].pitch;
-            }
+    const int before = call->adds ? 1 : 0;
+    if (call->adds) {
+        call->steps[0].operand = plan_layer_sums(p, step);
+    }
+    if (call->partial) {
+        call->outs[0].data = plan_layer_sums(p, step);
+        return;
+    }
+    for (int k = 0; k < layer->n_steps && call->steps != NULL; k++) {
+        if (layer->operand[k] >= 0) {
+            call->steps[before + k].operand = p->slots[layer->operand[k]].data;
+            call->steps[before + k].pitch = p->slots[layer->operand[k]].pitch;
         }
-        for (int k = 0; k < step->n_out; k++) {
-            const struct plan_slot *to = &p->slots[step->out[k]];
-            call->outs[k].data = to->data;
-            call->outs[k].pitch = to->pitch;
-            if (layer->transposed) {
-                call->outs[k].data = p->slots[step->scratch].data + layer->kernel_scratch +
-                                     layer->plane_bytes * (size_t)k;
-                call->outs[k].pitch = layer->out_c;
-            }
+    }
+    for (int k = 0; k < step->n_out; k++) {
+        const struct plan_slot *to = &p->slots[step->out[k]];
+        call->outs[k].data = to->data;
+        call->outs[k].pitch = to->pitch;
+        if (layer->transposed) {
+            call->outs[k].data = p->slots[step->scratch].data + layer->kernel_scratch +
+                                 layer->plane_bytes * (size_t)k;
+            call->outs[k].pitch = layer->out_c;
         }
+    }
+}
+
+void plan_layer_bind(struct pare_plan *p, struct plan_step *step)
+{
+    for (int i = 0; i < step->layer->n_calls; i++) {
+        bind_call(p, step, &step->layer->calls[i]);
     }
 }

@@ -27,7 +27,7 @@
 #define PLAN_MAX_STEPS                                                                             \
     (2 * PLAN_MAX_CHAIN + 1) /* each may be followed by the clamp of a file's grid */
 
-_Static_assert(PLAN_MAX_STEPS <= PK_MAX_STEPS, "epilogues are longer than the kernels take");
+_Static_assert(PLAN_MAX_STEPS + 1 <= PK_MAX_STEPS, "epilogues are longer than the kernels take");
 
 /* A layer and the elementwise successors that run in its epilogue. */
 struct plan_group {
@@ -55,12 +55,15 @@ struct plan_slot {
     unsigned char *data;
 };
 
-/* Packed weights of one kernel call of a layer (a transposed convolution has one per output phase).
- */
+/* Packed weights of one kernel call of a layer (a transposed convolution has one per output phase, a layer with scales
+ * for groups of input channels one per group). */
 struct plan_call_weights {
-    struct pk_conv conv;
+    struct pk_conv conv; /* in_c: of the group */
     const struct pk_layer_kernel *kernel;
+    enum pk_family family;
     int phase_y, phase_x;
+    const float *scale;        /* [channels] integer levels */
+    const int32_t *zero_point; /* [channels] or NULL */
     void *packed; /* 64-byte aligned */
     size_t packed_bytes;
     int32_t *sum; /* [channels] sum of the codes (integer levels) */
@@ -78,12 +81,13 @@ struct plan_weights {
     enum pk_isa isa;
     struct pare_arena arena;
     int64_t channels;
-    float *scale;        /* [channels] integer levels */
-    int32_t *zero_point; /* [channels] or NULL */
+    int n_parts, part;   /* groups of `part` input channels, 1: none */
+    float *scale;        /* [n_parts][channels] integer levels */
+    int32_t *zero_point; /* [n_parts][channels] or NULL */
     float *correction;   /* [channels] added to the bias, or NULL */
     int max_code;        /* largest |code - zero point| */
-    int n_calls;
-    struct plan_call_weights *calls;
+    int n_calls;         /* n_parts times as many as there are phases */
+    struct plan_call_weights *calls; /* group by group, each with all phases */
 };
 
 struct pare_pack_cache {
@@ -96,6 +100,7 @@ struct plan_call {
     struct pk_epilogue epilogue;
     struct pk_step *steps; /* [epilogue.n_steps]; operand is set for image 0 */
     struct pk_out *outs;   /* [epilogue.n_outs]; data is set for image 0 */
+    bool adds, partial;    /* groups: the first step adds to the plane of sums; the output is that plane */
 };
 
 struct plan_layer {
@@ -110,8 +115,8 @@ struct plan_layer {
     struct plan_call *calls;
     bool transposed;
     int out_h, out_w, out_c, stride_h, stride_w; /* of the transposed convolution */
-    size_t kernel_scratch,
-        plane_bytes; /* the step's scratch: the kernel's, then a phase's plane per output */
+    size_t kernel_scratch, plane_bytes, sums_bytes; /* the step's scratch: the kernel's, a phase's plane per output; with
+                                                     * groups the plane of sums, then one group's input channels */
 };
 
 /* Where a view of an operator comes from. */
@@ -279,6 +284,8 @@ void plan_layer_geometry(const struct pare_graph *g, int node, struct pk_conv *c
 enum pare_status plan_layer_make(struct pare_plan *p, struct plan_step *step,
                                  struct pare_error *err);
 void plan_layer_bind(struct pare_plan *p, struct plan_step *step);
+/* Where a layer with groups keeps its float32 sums, sums_bytes, and behind them a group's input channels. */
+unsigned char *plan_layer_sums(const struct pare_plan *p, const struct plan_step *step);
 
 /* ---- plan_bands.c ---- */
 enum pare_status plan_make_bands(struct pare_plan *p, struct pare_error *err);

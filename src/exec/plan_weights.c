@@ -5,6 +5,9 @@
  * row o = q * s + phase is reached by the taps k with (phase + pad - k * dilation) divisible by s,
  * from input row (o + pad - k * dilation) / s: for one phase a convolution over q with stride 1,
  * its taps in reverse order. So there are no stuffed zeros, and an absent tap adds nothing.
+ *
+ * A layer whose weights have scales for groups of input channels runs as one convolution per group, on a copy of that
+ * group's input channels; the epilogue of each adds to a plane of float32 sums (plan_layer.c).
  */
 #include "exec/plan_parts.h"
 
@@ -219,6 +222,7 @@ static enum pare_status pack_call(struct plan_weights *w, struct plan_call_weigh
     const struct pk_conv *c = &call->conv;
     const bool depthwise = w->graph->nodes[w->node].op == PARE_OP_DEPTHWISE;
     call->kernel = choose_kernel(w, c);
+    call->family = w->family;
     call->packed_bytes = call->kernel->packed_size(c);
     if (call->packed_bytes == 0 || call->packed_bytes > SIZE_MAX / 2) {
         return pare_error(err, PARE_ERR_INTERNAL, w->graph->nodes[w->node].name,
@@ -238,6 +242,14 @@ static enum pare_status pack_call(struct plan_weights *w, struct plan_call_weigh
         sum_codes(c, (const int8_t *)data, depthwise, call->k, call->sum);
     }
     return PARE_OK;
+}
+
+/* Scales and zero points of a call of one part. */
+static void call_scales(const struct plan_weights *w, struct plan_call_weights *call, int part)
+{
+    const size_t first = (size_t)part * (size_t)w->channels;
+    call->scale = w->scale != NULL ? w->scale + first : NULL;
+    call->zero_point = w->zero_point != NULL ? w->zero_point + first : NULL;
 }
 
 static enum pare_status pack_phase(struct plan_weights *w, struct plan_call_weights *call,
@@ -265,26 +277,23 @@ static enum pare_status pack_phase(struct plan_weights *w, struct plan_call_weig
     if (data == NULL) {
         return pare_error_nomem(err);
     }
-    const int32_t *zero = source->codes != NULL ? source->codes->zero_point : NULL;
+    const int32_t *zero = source->codes != NULL ? call->zero_point : NULL;
     gather_phase(full, &y, &x, c, source->data, source->size, zero, data);
     enum pare_status status = pack_call(w, call, source, data, err);
     free(data);
     return status;
 }
 
-static enum pare_status pack_transposed(struct plan_weights *w, const struct pk_conv *full,
+static enum pare_status pack_transposed(struct plan_weights *w, const struct pk_conv *full, int part,
                                         const struct source *source, struct pare_error *err)
 {
     const int phases = full->stride_h * full->stride_w;
-    w->calls = pare_arena_array(&w->arena, (size_t)phases, sizeof *w->calls);
-    if (w->calls == NULL) {
-        return pare_error_nomem(err);
-    }
     enum pare_status status = PARE_OK;
     for (int i = 0; status == PARE_OK && i < phases; i++) {
         struct plan_call_weights *call = &w->calls[w->n_calls];
         call->phase_y = i / full->stride_w;
         call->phase_x = i % full->stride_w;
+        call_scales(w, call, part);
         if (call->phase_y < full->out_h && call->phase_x < full->out_w) {
             w->n_calls++;
             status = pack_phase(w, call, full, source, err);
@@ -293,26 +302,87 @@ static enum pare_status pack_transposed(struct plan_weights *w, const struct pk_
     return status;
 }
 
-static enum pare_status pack_all(struct plan_weights *w, const struct pk_conv *conv,
-                                 const struct source *source, struct pare_error *err)
+/* One group of input channels, or all of them. */
+static enum pare_status pack_part(struct plan_weights *w, const struct pk_conv *conv, int part,
+                                  const struct source *source, struct pare_error *err)
 {
     if (w->graph->nodes[w->node].op == PARE_OP_CONV_TRANSPOSE) {
-        return pack_transposed(w, conv, source, err);
+        return pack_transposed(w, conv, part, source, err);
     }
-    w->calls = pare_arena_array(&w->arena, 1, sizeof *w->calls);
+    struct plan_call_weights *call = &w->calls[w->n_calls++];
+    call->conv = *conv;
+    call_scales(w, call, part);
+    return pack_call(w, call, source, source->data, err);
+}
+
+/* The codes of the group of m input channels from `first` on: [O][taps][m]. */
+static void gather_group(const struct pare_weight_codes *codes, int64_t depth, int64_t first, int64_t m, int8_t *to)
+{
+    const int64_t rows = codes->n_channels * (codes->per_channel / depth);
+    for (int64_t i = 0; i < rows; i++, to += m) {
+        memcpy(to, codes->codes + i * depth + first, (size_t)m);
+    }
+}
+
+static enum pare_status pack_groups(struct plan_weights *w, const struct pk_conv *conv, const struct source *source,
+                                    struct pare_arena *arena, struct pare_error *err)
+{
+    const int depth = conv->in_c / conv->groups;
+    enum pare_status status = PARE_OK;
+    int8_t *data = pare_arena_alloc(arena, (size_t)(source->codes->n_channels * source->codes->per_channel));
+    if (data == NULL) {
+        return pare_error_nomem(err);
+    }
+    for (int part = 0; status == PARE_OK && part < w->n_parts; part++) {
+        const int first = part * w->part, m = depth - first < w->part ? depth - first : w->part;
+        struct pare_weight_codes codes = *source->codes;
+        struct pk_conv c = *conv;
+        c.in_c = conv->groups * m;
+        gather_group(source->codes, depth, first, m, data);
+        codes.codes = data;
+        codes.per_channel = codes.per_channel / depth * m;
+        codes.n_groups = 1;
+        w->family = packed_family(w->asked, w->w_bits, &codes);
+        status = pack_part(w, &c, part, &(struct source){w->family, 1, (char *)data, &codes}, err);
+    }
+    return status;
+}
+
+static enum pare_status pack_all(struct plan_weights *w, const struct pk_conv *conv,
+                                 const struct source *source, struct pare_arena *arena, struct pare_error *err)
+{
+    const bool transposed = w->graph->nodes[w->node].op == PARE_OP_CONV_TRANSPOSE;
+    const size_t phases = transposed ? (size_t)conv->stride_h * (size_t)conv->stride_w : 1;
+    w->calls = pare_arena_array(&w->arena, phases * (size_t)w->n_parts, sizeof *w->calls);
     if (w->calls == NULL) {
         return pare_error_nomem(err);
     }
-    w->n_calls = 1;
-    w->calls[0].conv = *conv;
-    return pack_call(w, &w->calls[0], source, source->data, err);
+    return w->n_parts > 1 ? pack_groups(w, conv, source, arena, err) : pack_part(w, conv, 0, source, err);
+}
+
+/* Channel and group of code i, as an index of scales and zero points. */
+static int64_t scale_of(const struct pare_weight_codes *codes, bool depthwise, int64_t depth, int64_t i)
+{
+    const int64_t c = depthwise ? i % codes->n_channels : i / codes->per_channel;
+    return codes->n_groups > 1 ? i % depth / codes->group * codes->n_channels + c : c;
+}
+
+/* Input channels of a dense layer's tap. */
+static int64_t depth_of(const struct plan_weights *w)
+{
+    struct pk_conv c;
+    int64_t batch;
+    plan_layer_geometry(w->graph, w->node, &c, &batch);
+    return c.in_c / c.groups;
 }
 
 /* Keeps what the epilogue needs of the codes. */
 static enum pare_status keep_codes(struct plan_weights *w, const struct pare_weight_codes *codes,
                                    struct pare_error *err)
 {
-    const size_t n = (size_t)codes->n_channels;
+    const size_t n = (size_t)codes->n_channels * (size_t)codes->n_groups;
+    w->n_parts = codes->n_groups;
+    w->part = codes->group;
     w->scale = pare_arena_array(&w->arena, n, sizeof *w->scale);
     if (w->scale == NULL) {
         return pare_error_nomem(err);
@@ -326,21 +396,20 @@ static enum pare_status keep_codes(struct plan_weights *w, const struct pare_wei
         memcpy(w->zero_point, codes->zero_point, n * sizeof *w->zero_point);
     }
     const bool depthwise = w->graph->nodes[w->node].op == PARE_OP_DEPTHWISE;
+    const int64_t depth = depth_of(w);
     for (int64_t i = 0; i < codes->n_channels * codes->per_channel; i++) {
-        const int64_t c = depthwise ? i % codes->n_channels : i / codes->per_channel;
-        const int code =
-            abs(codes->codes[i] - (codes->zero_point != NULL ? codes->zero_point[c] : 0));
+        const int zero = codes->zero_point != NULL ? codes->zero_point[scale_of(codes, depthwise, depth, i)] : 0;
+        const int code = abs(codes->codes[i] - zero);
         w->max_code = code > w->max_code ? code : w->max_code;
     }
     return PARE_OK;
 }
 
 /* Real value of code i. */
-static float real_weight(const struct pare_weight_codes *codes, bool depthwise, int64_t i)
+static float real_weight(const struct pare_weight_codes *codes, bool depthwise, int64_t depth, int64_t i)
 {
-    const int64_t c = depthwise ? i % codes->n_channels : i / codes->per_channel;
-    const int zero = codes->zero_point != NULL ? codes->zero_point[c] : 0;
-    return codes->scale[c] * (float)(codes->codes[i] - zero);
+    const int64_t at = scale_of(codes, depthwise, depth, i);
+    return codes->scale[at] * (float)(codes->codes[i] - (codes->zero_point != NULL ? codes->zero_point[at] : 0));
 }
 
 static enum pare_status keep_correction(struct plan_weights *w, const struct pare_weight_codes *codes,
@@ -397,8 +466,9 @@ static enum pare_status load_source(struct plan_weights *w, const struct plan_wi
     if (status == PARE_OK && level.kind != PARE_LEVEL_WEIGHT_ONLY) {
         status = pare_weights_f32(w->graph, w->node, real, err);
     }
+    const int64_t depth = depth_of(w);
     for (int64_t i = 0; status == PARE_OK && level.kind == PARE_LEVEL_WEIGHT_ONLY && i < n; i++) {
-        real[i] = codes->real != NULL ? codes->real[i] : real_weight(codes, depthwise, i);
+        real[i] = real_weight(codes, depthwise, depth, i);
     }
     source->size = half != NULL ? sizeof *half : sizeof *real;
     source->data = half != NULL ? (char *)half : (char *)real;
@@ -419,7 +489,7 @@ static enum pare_status make_weights(struct plan_weights *w, const struct plan_w
         w->family = packed_family(w->asked, w->w_bits, &codes);
     }
     if (status == PARE_OK) {
-        status = pack_all(w, conv, &source, err);
+        status = pack_all(w, conv, &source, &temporary, err);
     }
     pare_arena_clear(&temporary);
     return status;
@@ -455,6 +525,7 @@ enum pare_status plan_weights_get(struct pare_plan *p, int node, const struct pa
     w->w_bits = level.w_bits;
     w->a_bits = a_bits;
     w->isa = p->isa;
+    w->n_parts = 1;
     w->channels = pare_node_out_channels(p->graph, node);
     *weights = w;
     enum pare_status status = make_weights(w, &(struct plan_wish){level, p->maker, x}, &conv, err);

@@ -141,6 +141,23 @@ static void scatter_phase(const struct pare_plan *p, const struct plan_step *ste
     }
 }
 
+/* The input channels of one group, side by side: the rows of x that `c` reads. */
+static const unsigned char *copy_group(const struct pare_plan *p, const struct plan_step *step, const struct plan_call *call,
+                                       const struct pk_conv *c, const unsigned char *x)
+{
+    const struct plan_layer *layer = step->layer;
+    const struct pk_conv *whole = &call->weights->conv;
+    const int part = (int)(call - layer->calls) / (layer->n_calls / layer->weights->n_parts);
+    const size_t row = (size_t)c->in_w * (size_t)c->groups, depth = (size_t)layer->in_image / ((size_t)whole->in_h * row);
+    const size_t n = (size_t)(c->in_c / c->groups), pieces = (size_t)c->in_h * row;
+    unsigned char *copy = plan_layer_sums(p, step) + layer->sums_bytes, *to = copy;
+    x += (size_t)part * (size_t)layer->weights->part;
+    for (size_t i = 0; i < pieces; i++, x += depth, to += n) {
+        memcpy(to, x, n);
+    }
+    return copy;
+}
+
 /* A call of part of what the plan prepared: shape `c`, input from element `in` on, results and operands from output pixel
  * `pixels` on. */
 static void run_part(const struct pare_plan *p, const struct plan_step *step, const struct plan_call *call,
@@ -149,19 +166,20 @@ static void run_part(const struct pare_plan *p, const struct plan_step *step, co
     const struct plan_layer *layer = step->layer;
     const struct plan_slot *x = &p->slots[step->in[0]];
     struct pk_epilogue e = call->epilogue;
-    struct pk_step steps[PLAN_MAX_STEPS];
+    struct pk_step steps[PLAN_MAX_STEPS + 1];
     struct pk_out outs[PK_MAX_OUTS];
+    const unsigned char *data = x->data + (size_t)in * element_bytes(x);
     if (pixels > 0) {
         for (int i = 0; i < e.n_steps; i++) {
             steps[i] = call->steps[i];
-            if (steps[i].operand != NULL) {
+            if (steps[i].operand != NULL && !(i == 0 && call->adds)) {
                 steps[i].operand = (const unsigned char *)steps[i].operand +
                                    (size_t)(pixels * steps[i].pitch) * pk_bytes(steps[i].type);
             }
         }
         for (int i = 0; i < e.n_outs; i++) {
             outs[i] = call->outs[i];
-            if (!layer->transposed) {
+            if (!layer->transposed && !call->partial) {
                 outs[i].data = (unsigned char *)outs[i].data +
                                (size_t)(pixels * outs[i].pitch) * pk_bytes(outs[i].type);
             }
@@ -169,7 +187,10 @@ static void run_part(const struct pare_plan *p, const struct plan_step *step, co
         e.steps = steps;
         e.outs = outs;
     }
-    call->weights->kernel->run(c, x->data + (size_t)in * element_bytes(x), layer->pad_code, call->weights->packed, &e,
+    if (layer->weights->n_parts > 1) {
+        data = copy_group(p, step, call, c, data);
+    }
+    call->weights->kernel->run(c, data, layer->pad_code, call->weights->packed, &e,
                                step->scratch >= 0 ? p->slots[step->scratch].data : NULL);
 }
 
@@ -182,10 +203,11 @@ static void run_call(const struct pare_plan *p, const struct plan_step *step,
 static void run_layer(const struct pare_plan *p, const struct plan_step *step)
 {
     for (int64_t image = 0; image < step->layer->batch; image++) {
-        for (int i = 0; i < step->layer->n_calls; i++) {
-            const struct plan_call *call = &step->layer->calls[i];
+        for (int i = 0; i < step->layer->n_calls; i++) { /* phase by phase, each with all its groups */
+            const int parts = step->layer->weights->n_parts, phases = step->layer->n_calls / parts;
+            const struct plan_call *call = &step->layer->calls[i % parts * phases + i / parts];
             run_call(p, step, call, image);
-            if (step->layer->transposed) {
+            if (step->layer->transposed && !call->partial) {
                 scatter_phase(p, step, call, image);
             }
         }

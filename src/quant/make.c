@@ -151,12 +151,40 @@ static void grid_of(const struct make_layer *l, const float *w, int n, float lay
     }
 }
 
-static void choose_grids(struct make_layer *l)
+/* The weights of one part of a channel, tap by tap; returns how many. */
+static int gather_part(const struct make_layer *l, const float *w, int part, float *to)
+{
+    int n = 0;
+    for (int i = 0; i < l->k; i++) {
+        if (make_part(l, i) == part) {
+            to[n++] = w[i];
+        }
+    }
+    return n;
+}
+
+static bool choose_part_grids(struct make_layer *l, float max)
+{
+    float *w = malloc((size_t)l->k * sizeof *w);
+    for (int c = 0; w != NULL && c < l->channels; c++) {
+        for (int part = 0; part < l->n_parts; part++) {
+            const int n = gather_part(l, l->w + (size_t)c * (size_t)l->k, part, w);
+            grid_of(l, w, n, max, &make_grids(l, c)[part]);
+        }
+    }
+    free(w);
+    return w != NULL;
+}
+
+static bool choose_grids(struct make_layer *l)
 {
     float lo, hi;
     double sum;
     extremes(l->w, l->channels * l->k, &lo, &hi, &sum);
     const float max = hi > -lo ? hi : -lo;
+    if (l->n_parts > 1) {
+        return choose_part_grids(l, max);
+    }
     for (int c = 0; c < l->channels; c++) {
         if (l->method->per == PARE_PER_TENSOR && c > 0) {
             l->grid[c] = l->grid[0];
@@ -166,6 +194,7 @@ static void choose_grids(struct make_layer *l)
             grid_of(l, l->w + (size_t)c * (size_t)l->k, l->k, max, &l->grid[c]);
         }
     }
+    return true;
 }
 
 /* ---- rounding without samples ---- */
@@ -178,10 +207,38 @@ static bool uniform(const struct make_grid *g)
 static void nearest(struct make_layer *l)
 {
     for (int c = 0; c < l->channels; c++) {
-        const struct make_grid *g = &l->grid[c];
         for (int i = 0; i < l->k; i++) {
             const size_t at = (size_t)c * (size_t)l->k + (size_t)i;
+            const struct make_grid *g = &make_grids(l, c)[make_part(l, i)];
             l->codes[at] = g->hi > g->lo ? make_code(g, l->w[at]) : 0;
+        }
+    }
+}
+
+/* One part of one channel: kernels, then the sum of all of them. x: [2 * k], whole: [2 * k]. */
+static void squant_part(struct make_layer *l, int c, int part, float *x, int *whole)
+{
+    const size_t n = (size_t)l->k;
+    const struct make_grid *g = &make_grids(l, c)[part];
+    const int first = part * l->part;
+    const int depth = l->n_parts == 1 ? l->depth : l->depth - first < l->part ? l->depth - first : l->part;
+    struct pare_squant s = {depth, l->taps, g->lo, g->hi, x, whole, x + n, whole + n};
+    if (!uniform(g)) {
+        return; /* keeps the nearest */
+    }
+    for (int i = 0; i < l->k; i++) { /* [tap][depth] to [depth][tap] */
+        if (make_part(l, i) == part) {
+            x[(i % l->depth - first) * l->taps + i / l->depth] = l->w[(size_t)c * n + (size_t)i] / g->scale + (float)g->zero;
+        }
+    }
+    pare_squant_elements(&s);
+    if (l->taps > 1) {
+        pare_squant_kernels(&s);
+    }
+    pare_squant_channel(&s);
+    for (int i = 0; i < l->k; i++) {
+        if (make_part(l, i) == part) {
+            l->codes[(size_t)c * n + (size_t)i] = whole[(i % l->depth - first) * l->taps + i / l->depth];
         }
     }
 }
@@ -192,21 +249,8 @@ static bool squant(struct make_layer *l)
     float *x = malloc(2 * n * sizeof *x);
     int *whole = malloc(2 * n * sizeof *whole);
     for (int c = 0; x != NULL && whole != NULL && c < l->channels; c++) {
-        const struct make_grid *g = &l->grid[c];
-        if (!uniform(g)) {
-            continue; /* keeps the nearest */
-        }
-        struct pare_squant s = {l->depth, l->taps, g->lo, g->hi, x, whole, x + n, whole + n};
-        for (int i = 0; i < l->k; i++) { /* [tap][depth] to [depth][tap] */
-            x[i % l->depth * l->taps + i / l->depth] = l->w[(size_t)c * n + (size_t)i] / g->scale + (float)g->zero;
-        }
-        pare_squant_elements(&s);
-        if (l->taps > 1) {
-            pare_squant_kernels(&s);
-        }
-        pare_squant_channel(&s);
-        for (int i = 0; i < l->k; i++) {
-            l->codes[(size_t)c * n + (size_t)i] = whole[i % l->depth * l->taps + i / l->depth];
+        for (int part = 0; part < l->n_parts; part++) {
+            squant_part(l, c, part, x, whole);
         }
     }
     const bool ok = x != NULL && whole != NULL;
@@ -283,7 +327,8 @@ static bool analytic_correction(struct make_layer *l)
                 const size_t at = (size_t)c * (size_t)l->k + (size_t)i;
                 const int group = c / (l->channels / l->groups);
                 const int in = l->depthwise ? c * inputs / l->channels : group * l->depth + i % l->depth;
-                sum += ((double)l->grid[c].scale * (double)(l->codes[at] - l->grid[c].zero) - (double)l->w[at]) * mean[in];
+                const struct make_grid *grid = &make_grids(l, c)[make_part(l, i)];
+                sum += ((double)grid->scale * (double)(l->codes[at] - grid->zero) - (double)l->w[at]) * mean[in];
             }
             l->correction[c] = (float)-sum;
         }
@@ -297,12 +342,15 @@ static bool analytic_correction(struct make_layer *l)
 static bool fill(struct make_layer *l, struct pare_arena *arena, struct pare_weight_codes *out)
 {
     const size_t n = (size_t)l->channels * (size_t)l->k, channels = (size_t)l->channels;
+    const size_t grids = channels * (size_t)l->n_parts;
     out->n_channels = l->channels;
     out->per_channel = l->k;
+    out->n_groups = l->n_parts;
+    out->group = l->part;
     out->codes = pare_arena_array(arena, n, 1);
-    out->scale = pare_arena_array(arena, channels, sizeof *out->scale);
-    out->sum = pare_arena_array(arena, channels, sizeof *out->sum);
-    out->zero_point = pare_arena_array(arena, channels, sizeof *out->zero_point);
+    out->scale = pare_arena_array(arena, grids, sizeof *out->scale);
+    out->sum = pare_arena_array(arena, grids, sizeof *out->sum);
+    out->zero_point = pare_arena_array(arena, grids, sizeof *out->zero_point);
     out->correction = pare_arena_array(arena, channels, sizeof *out->correction);
     if (out->codes == NULL || out->scale == NULL || out->sum == NULL || out->zero_point == NULL ||
         out->correction == NULL) {
@@ -310,44 +358,22 @@ static bool fill(struct make_layer *l, struct pare_arena *arena, struct pare_wei
     }
     bool zeros = false, corrected = false;
     for (int c = 0; c < l->channels; c++) {
-        out->scale[c] = l->grid[c].scale;
-        out->zero_point[c] = l->grid[c].zero;
+        for (int part = 0; part < l->n_parts; part++) {
+            const struct make_grid *g = &make_grids(l, c)[part];
+            out->scale[(size_t)part * channels + (size_t)c] = g->scale;
+            out->zero_point[(size_t)part * channels + (size_t)c] = g->zero;
+            zeros = zeros || g->zero != 0;
+        }
         out->correction[c] = l->correction[c];
-        zeros = zeros || l->grid[c].zero != 0;
         corrected = corrected || l->correction[c] != 0.0f;
         for (int i = 0; i < l->k; i++) {
             const int code = l->codes[(size_t)c * (size_t)l->k + (size_t)i];
             out->codes[l->depthwise ? (size_t)i * channels + (size_t)c : (size_t)c * (size_t)l->k + (size_t)i] = (int8_t)code;
-            out->sum[c] += code;
+            out->sum[(size_t)make_part(l, i) * channels + (size_t)c] += code;
         }
     }
     out->zero_point = zeros ? out->zero_point : NULL;
     out->correction = corrected ? out->correction : NULL;
-    return true;
-}
-
-/* Symmetric grids of groups of input channels within a tap. */
-static bool grouped(struct make_layer *l, struct pare_arena *arena, struct pare_weight_codes *out)
-{
-    const size_t n = (size_t)l->channels * (size_t)l->k;
-    out->real = pare_arena_array(arena, n, sizeof *out->real);
-    if (out->real == NULL) {
-        return false;
-    }
-    for (int c = 0; c < l->channels; c++) {
-        for (int i = 0; i < l->k;) {
-            const int in_tap = l->depth - i % l->depth;
-            const int m = in_tap < l->method->group ? in_tap : l->method->group;
-            const float *w = l->w + (size_t)c * (size_t)l->k + i;
-            struct make_grid g;
-            grid_of(l, w, m, 1.0f, &g);
-            for (int k = 0; k < m; k++, i++) {
-                const float v = g.hi > g.lo ? g.scale * (float)(make_code(&g, w[k]) - g.zero) : 0.0f;
-                out->real[l->depthwise ? (size_t)i * (size_t)l->channels + (size_t)c
-                                       : (size_t)c * (size_t)l->k + (size_t)i] = v;
-            }
-        }
-    }
     return true;
 }
 
@@ -357,7 +383,7 @@ static enum pare_status load(struct make_layer *l, struct pare_error *err)
     float *raw = malloc(n * sizeof *raw);
     l->w = malloc(n * sizeof *l->w);
     l->codes = calloc(n, sizeof *l->codes);
-    l->grid = calloc((size_t)l->channels, sizeof *l->grid);
+    l->grid = calloc((size_t)l->channels * (size_t)l->n_parts, sizeof *l->grid);
     l->correction = calloc((size_t)l->channels, sizeof *l->correction);
     enum pare_status status = raw != NULL && l->w != NULL && l->codes != NULL && l->grid != NULL && l->correction != NULL
                                   ? pare_weights_f32(l->g, l->node, raw, err)
@@ -381,10 +407,10 @@ static enum pare_status make(struct make_layer *l, struct pare_arena *arena, str
     if (status != PARE_OK) {
         return status;
     }
-    choose_grids(l);
+    bool ok = choose_grids(l);
     nearest(l);
     const bool samples = l->rows != NULL && l->rows->n > 0;
-    bool ok = l->method->rounding != PARE_ROUND_SQUANT || squant(l);
+    ok = ok && (l->method->rounding != PARE_ROUND_SQUANT || squant(l));
     if (ok && samples && (l->method->rounding >= PARE_ROUND_ADAROUND || l->method->bias == PARE_BIAS_EMPIRICAL)) {
         ok = make_by_samples(l);
     }
@@ -392,9 +418,6 @@ static enum pare_status make(struct make_layer *l, struct pare_arena *arena, str
         ok = analytic_correction(l);
     }
     ok = ok && fill(l, arena, out);
-    if (ok && l->method->per == PARE_PER_GROUP && l->level.kind == PARE_LEVEL_WEIGHT_ONLY) {
-        ok = grouped(l, arena, out);
-    }
     return ok ? PARE_OK : pare_error_nomem(err);
 }
 
@@ -409,7 +432,7 @@ enum pare_status pare_maker_weights(const struct pare_maker *m, int node, struct
         return pare_weights_quantize(m->graph, node, level.w_bits, arena, out, err);
     }
     struct make_layer l = {.g = m->graph, .name = n->name, .node = node, .channels = (int)channels,
-                           .k = (int)(weights / channels), .taps = 1, .groups = 1,
+                           .k = (int)(weights / channels), .taps = 1, .groups = 1, .n_parts = 1,
                            .depthwise = n->op == PARE_OP_DEPTHWISE, .method = &m->methods[node], .level = level, .x = x,
                            .rows = m->rows != NULL ? &m->rows[node] : NULL};
     if (n->op != PARE_OP_FULLY_CONNECTED) {
@@ -422,8 +445,10 @@ enum pare_status pare_maker_weights(const struct pare_maker *m, int node, struct
         return pare_weights_quantize(m->graph, node, level.w_bits, arena, out, err);
     }
     l.depth = l.k / l.taps;
-    if (l.method->per == PARE_PER_GROUP && level.kind == PARE_LEVEL_INT) {
-        return pare_error(err, PARE_ERR_USAGE, n->name, "groups of input channels are for weight-only levels (w4a32)");
+    l.part = l.depth;
+    if (l.method->per == PARE_PER_GROUP && l.depth > l.method->group) {
+        l.part = l.method->group;
+        l.n_parts = (l.depth + l.part - 1) / l.part;
     }
     memset(out, 0, sizeof *out);
     enum pare_status status = make(&l, arena, out, err);

@@ -10,8 +10,9 @@
  *   po2             +-2^k of the channel's largest power of two downwards, 2^(W-1) of them, at most 7 (codes +-1..+-64);
  *                   there is no zero: simulated, no kernel of po2 hardware
  *   binary, ternary +-1 times mean |w|; -1, 0, 1 with five rounds of least squares (W does not matter)
- * per=tensor takes one scale (and zero point) for all channels; per=group is for weight-only levels: the symmetric grid
- * of every `group` weights in a row along the input channels of a tap.
+ * per=tensor takes one scale (and zero point) for all channels; per=group:N one for every N input channels in a row of
+ * each output channel, over all taps (weights.h); layers of at most N input channels keep one per channel. SQuant then
+ * bounds the error of every kernel and every group; rounding by samples looks at the whole channel.
  * Imported codes (pare_weights_imported) stay as they are.
  */
 #ifndef PARE_MAKE_H

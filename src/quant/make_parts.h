@@ -18,7 +18,8 @@ struct make_layer {
     const struct pare_graph *g;
     const char *name;
     int node, channels, k, taps, depth; /* k = taps * depth */
-    int groups;                         /* of input channels; depthwise: one channel each */
+    int groups;                         /* of the convolution; depthwise: one channel each */
+    int n_parts, part;                  /* groups of `part` input channels with a grid each; 1: one grid a channel */
     bool depthwise;
     const struct pare_method *method;
     struct pare_level level;
@@ -26,10 +27,20 @@ struct make_layer {
     const struct pare_rows *rows; /* NULL = none */
     float *w;                     /* [channels][k] */
     int *codes;                   /* [channels][k] */
-    struct make_grid *grid;       /* [channels] */
+    struct make_grid *grid;       /* [channels][n_parts] */
     float *correction;            /* [channels] */
 };
 
+/* The grids of a channel: [n_parts]. */
+static inline struct make_grid *make_grids(const struct make_layer *l, int channel)
+{
+    return l->grid + (size_t)channel * (size_t)l->n_parts;
+}
+/* Part of weight i of a channel. */
+static inline int make_part(const struct make_layer *l, int i)
+{
+    return l->n_parts > 1 ? i % l->depth / l->part : 0;
+}
 int make_code(const struct make_grid *g, float v);
 /* Squared error of nearest rounding. */
 double make_error(const struct make_grid *g, const float *w, int k);

@@ -100,13 +100,23 @@ static void times(const float *m, const float *v, int k, float *to)
     }
 }
 
-/* Output error of nearest codes at a scale, on at most 128 rows. */
-static double output_error(const struct make_grid *g, const float *w, const struct block *b, float *wq)
+/* Grid g with its scale times twentieths / 20. */
+static struct make_grid shrunken(const struct make_grid *g, int twentieths)
+{
+    struct make_grid to = *g;
+    to.scale = twentieths == 20 ? g->scale : g->scale * (float)twentieths / 20.0f;
+    return to;
+}
+
+/* Output error of nearest codes at shrunken scales, on at most 128 rows. */
+static double output_error(const struct make_layer *l, const struct make_grid *grids, int twentieths, const float *w,
+                           const struct block *b, float *wq)
 {
     double error = 0.0;
     const int rows = b->n < 128 ? b->n : 128;
     for (int i = 0; i < b->k; i++) {
-        wq[i] = g->scale * (float)(make_code(g, w[i]) - g->zero);
+        const struct make_grid g = shrunken(&grids[make_part(l, i)], twentieths);
+        wq[i] = g.scale * (float)(make_code(&g, w[i]) - g.zero);
     }
     for (int row = 0; row < rows; row++) {
         const float *x = b->x + (size_t)row * (size_t)b->k, *xq = b->xq + (size_t)row * (size_t)b->k;
@@ -119,29 +129,33 @@ static double output_error(const struct make_grid *g, const float *w, const stru
     return error;
 }
 
-static void best_scale(struct make_grid *g, const float *w, const struct block *b, float *wq)
+/* All grids of a channel shrink alike. */
+static void best_scale(const struct make_layer *l, struct make_grid *grids, const float *w, const struct block *b, float *wq)
 {
-    struct make_grid best = *g, tried = *g;
-    double least = output_error(g, w, b, wq);
+    int best = 20;
+    double least = output_error(l, grids, 20, w, b, wq);
     for (int i = 1; i < 16; i++) {
-        tried.scale = g->scale * (float)(20 - i) / 20.0f;
-        const double error = output_error(&tried, w, b, wq);
+        const double error = output_error(l, grids, 20 - i, w, b, wq);
         if (error < least) {
             least = error;
-            best = tried;
+            best = 20 - i;
         }
     }
-    *g = best;
+    for (int part = 0; part < l->n_parts; part++) {
+        grids[part] = shrunken(&grids[part], best);
+    }
 }
 
 /* Coordinate descent over the codes of one channel; b->a holds G q s - C w. */
-static void descend(const struct make_grid *g, const float *w, const struct block *b, bool neighbours, int *codes)
+static void descend(const struct make_layer *l, const struct make_grid *grids, const float *w, const struct block *b,
+                    bool neighbours, int *codes)
 {
-    const float s = g->scale;
     for (int round = 0; round < 20; round++) {
         int moved = 0;
         for (int i = 0; i < b->k; i++) {
             const float *line = b->g + (size_t)i * (size_t)b->k;
+            const struct make_grid *g = &grids[make_part(l, i)];
+            const float s = g->scale;
             const float ideal = -b->a[i] / (s * line[i]); /* steps to the minimum along i */
             int step = (int)rintf(fmaxf(fminf(ideal, 300.0f), -300.0f));
             if (step == 0) {
@@ -173,9 +187,11 @@ static void descend(const struct make_grid *g, const float *w, const struct bloc
     }
 }
 
-static void residual(const struct make_grid *g, const struct block *b, const int *codes, float *wq)
+static void residual(const struct make_layer *l, const struct make_grid *grids, const struct block *b, const int *codes,
+                     float *wq)
 {
     for (int i = 0; i < b->k; i++) {
+        const struct make_grid *g = &grids[make_part(l, i)];
         wq[i] = g->scale * (float)(codes[i] - g->zero);
     }
     times(b->g, wq, b->k, b->a);
@@ -184,8 +200,8 @@ static void residual(const struct make_grid *g, const struct block *b, const int
     }
 }
 
-/* The scale with the least error for these codes, kept within a factor of 1.5. */
-static void refit(struct make_grid *g, const struct block *b, const float *wq)
+/* The scale (of a channel's groups: one factor for all) with the least error for these codes, kept within 1.5. */
+static void refit(const struct make_layer *l, struct make_grid *grids, const struct block *b, const float *wq)
 {
     double qc = 0.0, qgq = 0.0; /* of wq = s q; b->a + b->b = G wq */
     for (int i = 0; i < b->k; i++) {
@@ -193,7 +209,9 @@ static void refit(struct make_grid *g, const struct block *b, const float *wq)
         qgq += (double)wq[i] * ((double)b->a[i] + (double)b->b[i]);
     }
     if (qgq > 0.0 && qc > qgq / 1.5 && qc < qgq * 1.5) {
-        g->scale = (float)((double)g->scale * qc / qgq);
+        for (int part = 0; part < l->n_parts; part++) {
+            grids[part].scale = (float)((double)grids[part].scale * qc / qgq);
+        }
     }
 }
 
@@ -201,30 +219,36 @@ static void round_channel(struct make_layer *l, int channel, struct block *b, fl
 {
     const float *w = l->w + (size_t)channel * (size_t)l->k;
     int *codes = l->codes + (size_t)channel * (size_t)l->k;
-    struct make_grid *g = &l->grid[channel];
+    struct make_grid *g = make_grids(l, channel);
     const enum pare_rounding by = l->method->rounding;
     const bool own_scale = l->method->per != PARE_PER_TENSOR && l->method->weights != PARE_WEIGHTS_BITS;
-    const bool is_uniform = g->hi > g->lo && !g->signs && !g->powers && !g->ternary;
+    bool is_uniform = false; /* a group of zeros stays at 0 */
+    for (int part = 0; part < l->n_parts; part++) {
+        if (g[part].signs || g[part].powers || g[part].ternary) {
+            return;
+        }
+        is_uniform = is_uniform || g[part].hi > g[part].lo;
+    }
     if (!is_uniform) {
         return;
     }
     if (own_scale && (by == PARE_ROUND_SEQMSE || (by != PARE_ROUND_NEAREST && l->method->mse_scales))) {
-        best_scale(g, w, b, wq);
+        best_scale(l, g, w, b, wq);
     }
     for (int i = 0; by >= PARE_ROUND_ADAROUND && i < b->k; i++) {
-        codes[i] = make_code(g, w[i]);
+        codes[i] = make_code(&g[make_part(l, i)], w[i]);
     }
     if ((by != PARE_ROUND_ADAROUND && by != PARE_ROUND_DESCENT) || b->g == NULL) {
         return;
     }
     times(b->c, w, b->k, b->b);
-    residual(g, b, codes, wq);
-    descend(g, w, b, by == PARE_ROUND_ADAROUND, codes);
+    residual(l, g, b, codes, wq);
+    descend(l, g, w, b, by == PARE_ROUND_ADAROUND, codes);
     for (int round = 0; by == PARE_ROUND_DESCENT && own_scale && round < 2; round++) {
-        residual(g, b, codes, wq);
-        refit(g, b, wq);
-        residual(g, b, codes, wq);
-        descend(g, w, b, false, codes);
+        residual(l, g, b, codes, wq);
+        refit(l, g, b, wq);
+        residual(l, g, b, codes, wq);
+        descend(l, g, w, b, false, codes);
     }
 }
 
@@ -233,7 +257,7 @@ static void correct(struct make_layer *l, int channel, const struct block *b)
     double sum = 0.0;
     for (int i = 0; i < b->k; i++) {
         const size_t at = (size_t)channel * (size_t)l->k + (size_t)i;
-        const struct make_grid *g = &l->grid[channel];
+        const struct make_grid *g = &make_grids(l, channel)[make_part(l, i)];
         sum += (double)l->w[at] * (double)b->mean_x[i] -
                (double)g->scale * (double)(l->codes[at] - g->zero) * (double)b->mean_xq[i];
     }

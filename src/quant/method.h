@@ -7,7 +7,7 @@
  *   ranges=minmax|average|percentile[:P]|mse|kl|bn[:K]|LO..HI   P in 0.5..1 (0.9999), K sigmas (6), or given by hand
  *   rounding=nearest|squant|adaround|descent|seqmse
  *   weights=symmetric|asymmetric|quantized_bits[:I]|po2|binary|ternary    (I integer bits; po2 is simulated)
- *   scales=minmax|mse        per=channel|tensor|group:N (N 32..128; weight-only levels)
+ *   scales=minmax|mse        per=channel|tensor|group:N (N 32..128 input channels, 64)
  *   equalize=off|on          absorb=off|on     bias=off|analytic|empirical   inputs=calibration|synthetic
  * and presets: minmax (all defaults), datafree (equalize, absorb, analytic bias, squant, bn ranges, synthetic inputs),
  * best (mse ranges, descent, empirical bias).

@@ -324,6 +324,7 @@ enum pare_status pare_weights_quantize(const struct pare_graph *g, int node, int
     }
     out->n_channels = channels;
     out->per_channel = n / channels;
+    out->n_groups = 1;
     out->codes = pare_arena_array(arena, (size_t)n, 1);
     out->scale = pare_arena_array(arena, (size_t)channels, sizeof *out->scale);
     out->sum = pare_arena_array(arena, (size_t)channels, sizeof *out->sum);

@@ -16,12 +16,13 @@
 struct pare_weight_codes {
     int64_t n_channels, per_channel; /* K */
     int8_t *codes;                   /* in the layer's canonical layout (graph.h) */
-    float *scale;                    /* [n_channels] */
-    int32_t *zero_point; /* [n_channels] or NULL: only for imported codes with weight zero points */
-    int32_t *sum;        /* [n_channels] sum of codes */
-    /* Made by a method (make.h), else NULL: real values in the same layout, for weight-only levels whose scales differ
-     * within a channel (groups); and what is added to the bias [n_channels]. */
-    float *real, *correction;
+    /* Groups of `group` input channels in a row (the last may be smaller), over all taps, each with its own scale: as
+     * many as depth / group, rounded up. 1: none (then group is not used). */
+    int n_groups, group;
+    float *scale;        /* [n_groups][n_channels] */
+    int32_t *zero_point; /* [n_groups][n_channels] or NULL: all 0 */
+    int32_t *sum;        /* [n_groups][n_channels] sum of codes */
+    float *correction;   /* [n_channels] added to the bias by a method (make.h), or NULL */
 };
 
 /* Real values of any constant tensor (floats, or integers with or without `quant`). out:

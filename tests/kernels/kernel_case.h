@@ -29,6 +29,7 @@ struct kernel_case {
     size_t out_bytes[PK_MAX_OUTS];
     int in_place; /* the output whose memory is the operand of step in_place_step; -1 none */
     int in_place_step;
+    const void *pristine; /* operand of that step before any run */
     struct {
         void *map;
         size_t bytes;

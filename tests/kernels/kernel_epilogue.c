@@ -68,14 +68,14 @@ static void *random_tensor(struct kernel_case *k, enum pk_type type, ptrdiff_t p
 
 static void random_step(struct kernel_case *k, struct pk_step *s)
 {
-    s->op = (enum pk_step_op)kernel_case_int(k, PK_STEP_CLAMP, PK_STEP_HARD_SIGMOID);
+    s->op = (enum pk_step_op)kernel_case_int(k, PK_STEP_CLAMP, PK_STEP_FMA_TENSOR);
     s->a =
         s->op == PK_STEP_CLAMP ? (kernel_case_int(k, 0, 1) ? 0 : -1.5f) : real_in(k, -0.5f, 0.5f);
     s->b = s->op == PK_STEP_CLAMP ? (kernel_case_int(k, 0, 1) ? INFINITY : 6) : real_in(k, 0, 1);
-    if (s->op == PK_STEP_PRELU || s->op == PK_STEP_ADD_VEC || s->op == PK_STEP_MUL_VEC) {
+    if (s->op == PK_STEP_PRELU || s->op == PK_STEP_ADD_VEC || s->op == PK_STEP_MUL_VEC || s->op == PK_STEP_FMA_TENSOR) {
         s->vec = random_vector(k, -1.5f, 1.5f);
     }
-    if (s->op >= PK_STEP_ADD_TENSOR && s->op <= PK_STEP_MUL_TENSOR) {
+    if ((s->op >= PK_STEP_ADD_TENSOR && s->op <= PK_STEP_MUL_TENSOR) || s->op == PK_STEP_FMA_TENSOR) {
         s->type = random_type(k);
         s->pitch = random_pitch(k);
         s->operand = random_tensor(k, s->type, s->pitch);
@@ -215,10 +215,10 @@ void kernel_case_new_outputs(struct kernel_case *k)
         memset(o->data, 0xa5, k->out_bytes[i]);
         if (k->in_place == i) {
             struct pk_step *s = &k->steps[k->in_place_step];
-            if (s->vec == NULL) { /* keep the pristine operand: vec is unused by tensor steps */
-                s->vec = s->operand;
+            if (k->pristine == NULL) {
+                k->pristine = s->operand;
             }
-            memcpy(o->data, s->vec, k->out_bytes[i]);
+            memcpy(o->data, k->pristine, k->out_bytes[i]);
             s->operand = o->data;
         }
     }
