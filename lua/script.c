@@ -177,6 +177,7 @@ static int p_bench(lua_State *L) { return pipeline_verb(L, "bench"); }
 static int p_eval(lua_State *L) { return pipeline_verb(L, "eval"); }
 static int p_solve(lua_State *L) { return pipeline_verb(L, "solve"); }
 static int p_front(lua_State *L) { return pipeline_verb(L, "front"); }
+static int p_compare(lua_State *L) { return pipeline_verb(L, "compare"); }
 static int p_problem(lua_State *L) { return pipeline_verb(L, "problem"); }
 static int p_propose(lua_State *L) { return pipeline_verb(L, "propose"); }
 

@@ -73,6 +73,7 @@ static const char script_classes[] =
     "latency_measured boolean\n---@field bytes? number\n---@field energy_predicted_uj? number\n"
     "\n---@class pare.export\n---@field format \"json\"|\"csv\"|\"md\"|\"png\"|\"svg\"\n---@field path string\n---@field run? "
     "string\n"
+    "\n---@class pare.compare\n---@field points string[] \"RUN\" or \"RUN:POINT\", two or more\n"
     "\n---@class pare.axis\n---@field label? string\n---@field log? boolean\n---@field low? number\n---@field high? number\n"
     "\n---@class pare.chart_point\n---@field x number bars: the category, from 0\n---@field y number\n---@field low? number 95 % interval of y\n"
     "---@field high? number\n---@field radius? number\n---@field label? string\n---@field open? boolean predicted: an outline\n"

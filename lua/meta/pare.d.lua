@@ -310,6 +310,9 @@ arg = {}
 ---@field path string
 ---@field run? string
 
+---@class pare.compare
+---@field points string[] "RUN" or "RUN:POINT", two or more
+
 ---@class pare.axis
 ---@field label? string
 ---@field log? boolean
@@ -400,6 +403,11 @@ function pipeline:solve(budget) end
 ---@param budget? pare.budget
 ---@return table|nil, string?, integer?
 function pipeline:front(budget) end
+
+---Answers side by side, as `pare compare --json`.
+---@param what pare.compare
+---@return table|nil, string?, integer?
+function pipeline:compare(what) end
 
 ---Holds layers: "GLOB=LEVEL" or "GLOB=LEVEL..LEVEL".
 ---@param pin string

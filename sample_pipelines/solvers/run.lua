@@ -19,8 +19,8 @@ local solvers = {
 
 local p, about = assert(pare.open(path))
 local lines = {
-  "| solver | predicted drop | drop on search | drop on test | predicted ms | measured ms | kB | measured configurations | seconds |",
-  "|---|--:|---|---|--:|--:|--:|--:|--:|",
+  "| solver | predicted drop | drop on search | drop on test | predicted ms | measured ms | kB | measured configurations | seconds | hypervolume |",
+  "|---|--:|---|---|--:|--:|--:|--:|--:|--:|",
 }
 
 local function points(x) return x and ("%.2f"):format(100 * x) or "-" end
@@ -31,6 +31,13 @@ local function ms(x) return x and ("%.3f"):format(x) or "-" end
 
 local function wanted(name)
   return not only or ("," .. only .. ","):find("," .. name .. ",", 1, true) ~= nil
+end
+
+-- The share of the corner of fp32's latency and the budget that all measured points of a run dominate.
+local volumes = {}
+local function compare(names)
+  local c = #names > 1 and p:compare { points = names }
+  for _, run in ipairs(c and c.runs or {}) do volumes[run.run] = run.hypervolume end
 end
 
 local answers = {}
@@ -45,20 +52,24 @@ for _, solver in ipairs(solvers) do
       answers[#answers + 1] = { solver[1], answer, os.time() - started }
     else
       print(("%s: no answer: %s"):format(solver[1], why or answer and answer.status or "?"))
-      lines[#lines + 1] = ("| %s | no answer: %s | | | | | | | |"):format(solver[1], why or "?")
+      lines[#lines + 1] = ("| %s | no answer: %s | | | | | | | | |"):format(solver[1], why or "?")
     end
   end
 end
 
+local names = {}
+for _, item in ipairs(answers) do names[#names + 1] = item[2].run end
+compare(names)
 for _, item in ipairs(answers) do
   local name, answer, seconds = item[1], item[2], item[3]
   local test = p:eval { config = answer.config, split = "test" }
   local measured = answer.measured or {}
   if not measured.drop then measured = p:eval { config = answer.config, split = "search" } or measured end
   local time = p:bench { config = answer.config }
-  lines[#lines + 1] = ("| %s | %s | %s | %s | %s | %s | %.1f | %d | %d |"):format(
+  lines[#lines + 1] = ("| %s | %s | %s | %s | %s | %s | %.1f | %d | %d | %s |"):format(
     name, points(answer.predicted.drop), with_interval(measured), with_interval(test), ms(answer.predicted.latency_ms),
-    ms(time and time.latency_ms and time.latency_ms.median), (answer.predicted.bytes or 0) / 1000, answer.evaluations or 0, seconds)
+    ms(time and time.latency_ms and time.latency_ms.median), (answer.predicted.bytes or 0) / 1000, answer.evaluations or 0, seconds,
+    volumes[answer.run] and ("%.4f"):format(volumes[answer.run]) or "-")
 end
 
 local text = ("%s: budget %.2f points, %d layers, levels %s\n\n%s\n"):format(about.name, 100 * budget, #about.layers,
