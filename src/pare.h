@@ -24,6 +24,10 @@ enum pare_cell_state { PARE_CELL_NONE, PARE_CELL_QUEUED, PARE_CELL_RUNNING, PARE
 struct pare_cell {
     enum pare_cell_state state;      /* of the sensitivity figures */
     double rmse, rmse_over_scale, rmse_over_sigma, sqnr_db, clipped; /* own error of the layer's output; clipped 0..1 */
+    double cosine, max_error;        /* own error: of the two outputs; the largest of all samples */
+    double weight_rmse, activation_rmse; /* weights lowered alone, activations alone; NaN where that level has none */
+    double step_rmse;                /* with a float input, quantized here: own error and the input's together */
+    double accumulated_rmse;         /* with every layer of its stage at the level */
     double loss;                     /* mean smooth loss per sample at the final decision */
     double drop, drop_low, drop_high;/* of the pipeline's metric, with 95 % interval */
     int samples;
@@ -184,6 +188,7 @@ struct pare_front_options {
     int keep_first_n;        /* the first N layers of the pipeline stay fp32 */
     double keep_suspected;   /* layers whose RMSE/scale is above this at the level of an evaluation stay fp32; 0 = none */
     const char *quantize;    /* how layers are quantized (quant/method.h); NULL = the pipeline's own */
+    const char *baseline;    /* "int8": sensitivity beside all layers at int8; NULL = fp32 */
     int samples;             /* of the search split that sensitivity looks at; 0 = 200 */
     int eval_samples;        /* of a split that a point's accuracy is measured on; 0 = all, at most 2000 */
     void *self;

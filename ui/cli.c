@@ -118,6 +118,7 @@ int cli_open(struct cli_session *s, const struct cli_options *o, const char *pat
                                          .keep_first_n = o->keep_first_n,
                                          .keep_suspected = o->keep_suspected > 0 ? o->keep_suspected : 0,
                                          .quantize = o->quantize,
+                                         .baseline = o->baseline != NULL && strcmp(o->baseline, "fp32") != 0 ? "w8a8" : NULL,
                                          .samples = o->samples,
                                          .self = s,
                                          .changed = on_changed};

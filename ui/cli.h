@@ -17,7 +17,7 @@ struct cli_options {
     char **args;               /* what is left after options: pipeline, runs, ... */
     bool json, quiet, fresh, no_pins, detach, dry_run, yes, trust, front, help, kernels, table, peers, verbose, list, sure, predicted;
     const char *models, *session, *levels, *config, *run, *level, *split, *out, *format, *method, *per, *minimize, *name, *quantize;
-    const char *free_glob, *keys, *explain, *baseline, *target;
+    const char *free_glob, *keys, *explain, *baseline, *target, *columns, *csv_debugger;
     const char *pins[64], *ties[32], *keep[8], *sets[32];
     int n_pins, n_ties, n_keep, keep_first_n, n_sets, samples, jobs, threads, seed, verify;
     double max_drop, max_latency, max_bytes, max_bitops, max_energy, time_limit, keep_suspected; /* NaN = not given */
@@ -51,6 +51,8 @@ int cli_info(const struct cli_options *o);
 int cli_eval(const struct cli_options *o);
 int cli_sense(const struct cli_options *o);
 int cli_bench(const struct cli_options *o);
+/* Are these words of --columns? */
+bool cli_sense_columns(const char *text);
 int cli_solve(const struct cli_options *o);
 int cli_pin(const struct cli_options *o);
 int cli_runs(const struct cli_options *o);
@@ -78,7 +80,6 @@ void detach_ready(void);
 void cli_print_json(json_t *json);
 void cli_print_info(const json_t *json);
 void cli_print_eval(const json_t *json);
-void cli_print_sense(const json_t *json);
 void cli_print_bench(const json_t *json);
 void cli_print_solve(const json_t *json);
 void cli_print_compare(const json_t *json);

@@ -12,7 +12,7 @@ enum {
     OPT_JSON = 256, OPT_QUIET, OPT_FRESH, OPT_NO_PINS, OPT_DETACH, OPT_FRONT, OPT_KERNELS, OPT_TABLE, OPT_PEERS,
     OPT_MODELS, OPT_SESSION, OPT_LEVELS, OPT_CONFIG, OPT_RUN, OPT_LEVEL, OPT_SPLIT, OPT_OUT, OPT_FORMAT, OPT_METHOD,
     OPT_PER, OPT_MINIMIZE, OPT_NAME, OPT_FREE, OPT_KEYS, OPT_EXPLAIN, OPT_BASELINE, OPT_TARGET, OPT_PIN, OPT_KEEP, OPT_KEEP_FIRST, OPT_KEEP_SUSPECTED, OPT_QUANTIZE,
-    OPT_DRY_RUN, OPT_VERIFY, OPT_PREDICTED, OPT_SET, OPT_YES, OPT_TRUST, OPT_SAMPLES, OPT_JOBS, OPT_THREADS, OPT_SEED, OPT_MAX_DROP, OPT_MAX_LATENCY, OPT_MAX_BYTES, OPT_MAX_BITOPS, OPT_SURE, OPT_TIME_LIMIT, OPT_LIST, OPT_TIE, OPT_MAX_ENERGY
+    OPT_DRY_RUN, OPT_VERIFY, OPT_PREDICTED, OPT_SET, OPT_YES, OPT_TRUST, OPT_SAMPLES, OPT_JOBS, OPT_THREADS, OPT_SEED, OPT_MAX_DROP, OPT_MAX_LATENCY, OPT_MAX_BYTES, OPT_MAX_BITOPS, OPT_SURE, OPT_TIME_LIMIT, OPT_LIST, OPT_TIE, OPT_MAX_ENERGY, OPT_COLUMNS, OPT_CSV_DEBUGGER
 };
 
 static const struct option long_options[] = {
@@ -31,6 +31,7 @@ static const struct option long_options[] = {
     {"method", required_argument, NULL, OPT_METHOD}, {"per", required_argument, NULL, OPT_PER},
     {"minimize", required_argument, NULL, OPT_MINIMIZE}, {"name", required_argument, NULL, OPT_NAME},
     {"free", required_argument, NULL, OPT_FREE},    {"keys", required_argument, NULL, OPT_KEYS},
+    {"columns", required_argument, NULL, OPT_COLUMNS}, {"csv-debugger", required_argument, NULL, OPT_CSV_DEBUGGER},
     {"explain", required_argument, NULL, OPT_EXPLAIN}, {"baseline", required_argument, NULL, OPT_BASELINE},
     {"target", required_argument, NULL, OPT_TARGET}, {"pin", required_argument, NULL, OPT_PIN},
     {"keep-first", required_argument, NULL, OPT_KEEP_FIRST}, {"keep-suspected", required_argument, NULL, OPT_KEEP_SUSPECTED},
@@ -129,6 +130,8 @@ static int take_option(struct cli_options *o, int c, const char *value)
     case OPT_KEYS: o->keys = value; break;
     case OPT_EXPLAIN: o->explain = value; break;
     case OPT_BASELINE: o->baseline = value; break;
+    case OPT_COLUMNS: o->columns = value; break;
+    case OPT_CSV_DEBUGGER: o->csv_debugger = value; break;
     case OPT_TARGET: o->target = value; break;
     case OPT_SAMPLES: return parse_int("--samples", value, 1, &o->samples);
     case OPT_VERIFY: return parse_int("--verify", value, 1, &o->verify);
@@ -201,8 +204,8 @@ static int check_places(const struct cli_options *o, const bool *given)
                   {OPT_RUN, "--run", "eval|bench|export"},
                   {OPT_LEVEL, "--level", "eval|bench"},
                   {OPT_SPLIT, "--split", "eval"},
-                  {OPT_OUT, "--out", "solve|export|bench|compare"},
-                  {OPT_FORMAT, "--format", "export|compare"},
+                  {OPT_OUT, "--out", "solve|sense|export|bench|compare"},
+                  {OPT_FORMAT, "--format", "export|sense|compare"},
                   {OPT_METHOD, "--method", "solve"},
                   {OPT_PER, "--per", "solve"},
                   {OPT_MINIMIZE, "--minimize", "solve"},
@@ -222,6 +225,8 @@ static int check_places(const struct cli_options *o, const bool *given)
                   {OPT_FRONT, "--front", "solve|export"},
                   {OPT_EXPLAIN, "--explain", "sense"},
                   {OPT_BASELINE, "--baseline", "sense"},
+                  {OPT_COLUMNS, "--columns", "sense"},
+                  {OPT_CSV_DEBUGGER, "--csv-debugger", "sense"},
                   {OPT_FREE, "--free", "pin"},
                   {OPT_LIST, "--list", "pin"},
                   {OPT_TARGET, "--target", "info|solve|compare|runs|export|the workbench"},
@@ -261,8 +266,12 @@ static int check_choices(const struct cli_options *o)
     if (o->split != NULL && !is_one_of(o->split, "calibration|search|test|all")) {
         return bad("--split", o->split, "calibration, search, test or all");
     }
-    if (o->baseline != NULL && strcmp(o->baseline, "fp32") != 0) {
-        return bad("--baseline", o->baseline, "fp32");
+    if (o->baseline != NULL && !is_one_of(o->baseline, "fp32|int8")) {
+        return bad("--baseline", o->baseline, "fp32 or int8");
+    }
+    if (o->columns != NULL && !cli_sense_columns(o->columns)) {
+        return bad("--columns", o->columns,
+                   "all, or of rmse mse scale sigma sqnr cosine max clip weights activations step accumulated loss drop");
     }
     if (o->format != NULL && !is_one_of(o->format, formats)) {
         return bad("--format", o->format, formats);
@@ -312,7 +321,8 @@ void cli_usage(const char *verb)
         {"new", "pare new DIR MODEL ...", "write a pipeline.lua for these models, to be filled in"},
         {"info", "pare info P", "stages, layers, shapes, parameters, MACs"},
         {"eval", "pare eval P [--config F | --run R[:POINT] | --level L] [--split S] [--samples N]", "accuracy with interval, drop, bytes, BitOps"},
-        {"sense", "pare sense P [--levels L,L] [--samples N] [--explain LAYER]", "what every layer loses at every level"},
+        {"sense", "pare sense P [--levels L,L] [--samples N] [--baseline fp32|int8] [--explain LAYER]", "what every layer loses at every level"},
+        {"sense", "           [--columns all|WORD,...] [--out F.csv|.md|.json] [--csv-debugger F (TFLite's table, one level)]", ""},
         {"bench", "pare bench P [--config F | --run R | --level L] [--threads N]", "latency, per layer with its floor and end to end; hot, cold"},
         {"bench", "pare bench --kernels [WORD ...]", "every kernel of this machine: MAC per cycle, limit, share"},
         {"bench", "pare bench --peers [MODEL ...]", "the same work by onnxruntime, oneDNN, OpenBLAS, ai-edge-litert, interleaved"},

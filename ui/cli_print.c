@@ -184,46 +184,6 @@ void cli_print_eval(const json_t *json)
     printf("energy     ~%s uJ, by Horowitz' table\n", number(b, pare_json_get_real(json, "energy_predicted_uj"), 2));
 }
 
-void cli_print_sense(const json_t *json)
-{
-    const json_t *layers = json_object_get(json, "layers");
-    int width = widest_name(layers);
-    const char *last = "";
-    size_t i;
-    json_t *item;
-    printf("own errors, loss and drop of each layer alone at a level, the others at fp32; %lld samples of search\n",
-           (long long)pare_json_get_int(json, "samples", 0));
-    printf("%-*s  %-6s %10s %8s %8s %8s %8s %10s %7s  %s\n", width, "layer", "level", "RMSE", "RMSE/s", "RMSE/sig", "SQNR dB",
-           "clip %", "loss", "drop %", "95 %");
-    json_array_foreach((json_t *)(uintptr_t)layers, i, item) {
-        char a[32], b[32], c[32], d[32], e[32], g[32], h[32], interval[64] = "";
-        const char *name = pare_json_get_string(item, "name", "");
-        double low = 100 * pare_json_get_real(item, "drop_low"), scaled = pare_json_get_real(item, "rmse_over_scale");
-        if (isfinite(low)) {
-            snprintf(interval, sizeof interval, "[%.1f, %.1f]", low, 100 * pare_json_get_real(item, "drop_high"));
-        }
-        number(b, scaled, 2);
-        if (pare_json_get_bool(item, "suspected", false)) {
-            strcat(b, "!");
-        }
-        printf("%-*s  %-6s %10s %8s %8s %8s %8s %10s %7s  %s\n", width, strcmp(name, last) == 0 ? "" : name,
-               pare_json_get_string(item, "level", ""), number(a, pare_json_get_real(item, "rmse"), 5), b,
-               number(c, pare_json_get_real(item, "rmse_over_sigma"), 3), number(d, pare_json_get_real(item, "sqnr_db"), 1),
-               number(e, 100 * pare_json_get_real(item, "clipped"), 2), number(g, pare_json_get_real(item, "loss"), 6),
-               number(h, 100 * pare_json_get_real(item, "drop"), 1), interval);
-        last = name;
-    }
-    last = "";
-    json_array_foreach((json_t *)(uintptr_t)layers, i, item) {
-        const char *name = pare_json_get_string(item, "name", ""), *problem = pare_json_get_string(item, "problem", NULL);
-        if (problem != NULL && strcmp(name, last) != 0) {
-            printf("! %s: %s\n", name, problem);
-            last = name;
-        }
-    }
-    printf("! suspected: RMSE/s above 0.7 (0.29 is an unclipped, dense tensor of many levels)\n");
-}
-
 /* One stage alone: hot, cold, what the clock between steps costs, several threads. */
 static void print_stage_bench(const json_t *stage)
 {

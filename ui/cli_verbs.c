@@ -101,48 +101,6 @@ int cli_eval(const struct cli_options *o)
     return simple_verb(&own, "eval", false, args, cli_print_eval);
 }
 
-/* --explain LAYER: the rows of the layers that match only. */
-static int keep_layers(const struct cli_options *o, json_t *json)
-{
-    json_t *layers = json_object_get(json, "layers");
-    for (size_t i = json_array_size(layers); i-- > 0;) {
-        const char *name = pare_json_get_string(json_array_get(layers, i), "name", "");
-        if (!pare_glob_match(o->explain, name)) {
-            json_array_remove(layers, i);
-        }
-    }
-    if (json_array_size(layers) > 0) {
-        return 0;
-    }
-    struct pare_error err = {0};
-    pare_error(&err, PARE_ERR_USAGE, o->explain, "the pattern matches no layer");
-    return cli_fail(o, &err);
-}
-
-int cli_sense(const struct cli_options *o)
-{
-    struct cli_session s;
-    json_t *json = NULL, *own = NULL;
-    int rc = cli_open(&s, o, pipeline_of(o), false, false);
-    if (rc != 0) {
-        return rc;
-    }
-    rc = cli_run(&s, "sense", json_object(), &json);
-    if (rc == 0) {
-        own = json_deep_copy(json);
-        rc = o->explain != NULL ? keep_layers(o, own) : 0;
-    }
-    if (rc == 0 && o->json) {
-        cli_print_json(own);
-    } else if (rc == 0) {
-        cli_print_sense(own);
-    }
-    json_decref(own);
-    json_decref(json);
-    cli_close(&s);
-    return rc;
-}
-
 int cli_bench(const struct cli_options *o)
 {
     json_t *args = json_object();

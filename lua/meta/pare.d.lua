@@ -380,7 +380,8 @@ function pare.write(path, text) end
 ---@return table|nil, string?, integer?
 function pare.chart(chart) end
 
----The sensitivity of every layer at every level, as `pare sense --json`.
+---The sensitivity of every layer at every level, as `pare sense --json`: own errors (rmse, mse, sqnr_db, cosine, max_error,
+---clipped, ...), weight_rmse, activation_rmse, step_rmse, accumulated_rmse, loss, drop.
 ---@return table|nil, string?, integer?
 function pipeline:sense() end
 

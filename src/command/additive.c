@@ -199,7 +199,7 @@ static double sum_over(const struct pare_front *f, const unsigned char *levels, 
     double sum = 0;
     for (int l = 0; l < f->n_layers; l++) {
         const struct front_cell *c = &f->cells[l * f->n_levels + levels[l]];
-        const double own = c->own_n > 0 && c->power > 0 ? c->mse / c->power : NAN;
+        const double power = front_own(c, PARE_OWN_POWER), own = power > 0 ? front_own(c, PARE_OWN_MSE) / power : (double)NAN;
         if (levels[l] == 0) {
             continue;
         }

@@ -63,8 +63,7 @@ static bool keep_suspected(const struct pare_front *f, int level, unsigned char 
                        "suspected layers are known after `pare sense` with this level");
             return false;
         }
-        if (cell->own_n > 0 && cell->scale > 0 &&
-            sqrt(cell->mse / cell->own_n) / cell->scale > f->options.keep_suspected) {
+        if (cell->scale > 0 && front_own_rmse(cell, PARE_OWN_MSE) / cell->scale > f->options.keep_suspected) {
             levels[i] = 0;
         }
     }

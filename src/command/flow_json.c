@@ -4,6 +4,25 @@
 #include "command/flow.h"
 #include "measure/stats.h"
 
+/* Own error's other figures; `step` and `accumulated` are kinds of their own. */
+static void add_own(const struct front_cell *c, json_t *item)
+{
+    json_object_set_new(item, "clipped", pare_json_real(front_own(c, PARE_OWN_CLIPPED)));
+    json_object_set_new(item, "cosine", pare_json_real(front_own(c, PARE_OWN_COSINE)));
+    json_object_set_new(item, "max_error", pare_json_real(c->own_n > 0 ? c->most : NAN));
+    json_object_set_new(item, "max_error_mean", pare_json_real(front_own(c, PARE_OWN_MAX)));
+    json_object_set_new(item, "mean_error", pare_json_real(front_own(c, PARE_OWN_MEAN)));
+    json_object_set_new(item, "stddev", pare_json_real(front_own(c, PARE_OWN_SD)));
+    json_object_set_new(item, "elements", pare_json_real(front_own(c, PARE_OWN_ELEMENTS)));
+    json_object_set_new(item, "scale", pare_json_real(c->scale > 0 ? c->scale : NAN));
+    json_object_set_new(item, "zero_point", json_integer(c->zero));
+    json_object_set_new(item, "own_samples", json_integer(c->own_n));
+    json_object_set_new(item, "weight_rmse", pare_json_real(front_own_rmse(c, PARE_OWN_WEIGHTS)));
+    json_object_set_new(item, "activation_rmse", pare_json_real(front_own_rmse(c, PARE_OWN_ACTIVATIONS)));
+    json_object_set_new(item, "step_rmse", pare_json_real(front_own_rmse(c, PARE_OWN_STEP)));
+    json_object_set_new(item, "accumulated_rmse", pare_json_real(front_own_rmse(c, PARE_OWN_ACCUMULATED)));
+}
+
 json_t *flow_sense_json(struct pare_front *f)
 {
     json_t *layers = json_array();
@@ -11,17 +30,21 @@ json_t *flow_sense_json(struct pare_front *f)
         for (int l = 1; l < f->n_levels; l++) {
             struct front_cell *c = &f->cells[i * f->n_levels + l];
             const struct pare_figures *figures = front_cell_figures(f, c);
-            double n = c->own_n, mse = n > 0 ? c->mse / n : NAN, power = n > 0 ? c->power / n : NAN;
+            const double mse = front_own(c, PARE_OWN_MSE), power = front_own(c, PARE_OWN_POWER);
             bool labels = f->split_samples[1] > 0 && !pare_json_get_bool(f->description, "bare", false);
             double rmse = sqrt(mse), over_scale = c->scale > 0 ? rmse / c->scale : NAN;
             json_t *item = json_object();
             json_object_set_new(item, "name", json_string(f->layers[i].name));
             json_object_set_new(item, "level", json_string(f->level_names[l]));
+            json_object_set_new(item, "kind", json_string(f->layers[i].kind));
+            json_object_set_new(item, "tensor", json_string(f->layers[i].tensor));
+            json_object_set_new(item, "tensor_index", json_integer(f->layers[i].tensor_index));
+            json_object_set_new(item, "mse", pare_json_real(mse));
             json_object_set_new(item, "rmse", pare_json_real(rmse));
             json_object_set_new(item, "rmse_over_scale", pare_json_real(over_scale));
             json_object_set_new(item, "rmse_over_sigma", pare_json_real(c->sigma > 0 ? rmse / c->sigma : NAN));
             json_object_set_new(item, "sqnr_db", pare_json_real(mse > 0 ? 10 * log10(power / mse) : NAN));
-            json_object_set_new(item, "clipped", pare_json_real(n > 0 ? c->clipped / n : NAN));
+            add_own(c, item);
             json_object_set_new(item, "loss", pare_json_real(c->samples > 0 ? c->loss / c->samples : NAN));
             json_object_set_new(item, "drop", pare_json_real(labels ? figures->drop : NAN));
             json_object_set_new(item, "drop_low", pare_json_real(labels ? figures->drop_low : NAN));
@@ -34,7 +57,8 @@ json_t *flow_sense_json(struct pare_front *f)
             json_array_append_new(layers, item);
         }
     }
-    return json_pack("{s:i, s:s, s:i, s:o}", "schema", 1, "kind", "own", "samples", f->sense_samples, "layers", layers);
+    return json_pack("{s:i, s:s, s:s, s:i, s:o}", "schema", 1, "kind", "own", "baseline",
+                     f->options.baseline != NULL ? "int8" : "fp32", "samples", f->sense_samples, "layers", layers);
 }
 
 /* The layers' times and the other operators' of a stage at a uniform level, over the time of the whole stage. */

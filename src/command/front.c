@@ -77,6 +77,8 @@ static void take_layer(struct pare_front *f, struct front_layer *l, const json_t
     const char *name = pare_json_get_string(json, "name", "?"), *slash = strchr(name, '/');
     const json_t *bytes = json_object_get(json, "bytes"), *from = json_object_get(json, "from");
     l->name = copy_text(f, name);
+    l->tensor = copy_text(f, pare_json_get_string(json, "tensor", ""));
+    l->tensor_index = (int)pare_json_get_int(json, "tensor_index", -1);
     l->short_name = copy_text(f, slash != NULL ? slash + 1 : name);
     l->kind = copy_text(f, pare_json_get_string(json, "kind", "conv"));
     l->shape = copy_text(f, pare_json_get_string(json, "shape", ""));
@@ -501,6 +503,9 @@ enum pare_status pare_front_open(struct uv_loop_s *loop, const struct pare_front
         return pare_error_nomem(err);
     }
     f->options = *options;
+    if (options->baseline != NULL) {
+        f->options.baseline = pare_arena_strdup(&f->arena, options->baseline);
+    }
     if (options->quantize != NULL) { /* needed longer than the caller keeps it */
         f->options.quantize = pare_arena_strdup(&f->arena, options->quantize);
     }

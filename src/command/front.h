@@ -25,6 +25,7 @@
 #include "measure/target.h"
 #include "job/sched.h"
 #include "measure/figures.h"
+#include "measure/own_error.h"
 #include "pare.h"
 #include "search/problem.h"
 #include "session/session.h"
@@ -36,7 +37,8 @@
 #define FRONT_MAX_ROUNDS 6    /* solve, measure, tighten */
 
 struct front_layer {
-    const char *name, *short_name, *kind, *shape;
+    const char *name, *short_name, *kind, *shape, *tensor; /* tensor: behind it and the activations fused to it */
+    int tensor_index;
     int stage;
     int64_t macs, weights;
     double bytes[33];         /* by weight bits; NaN where there is no such level */
@@ -64,7 +66,9 @@ struct front_cell {
     int samples, lost, won;
     double loss;              /* sum */
     int own_n;
-    double mse, power, clipped, scale, sigma; /* sums weighted by own_n */
+    double own[PARE_OWN_FIELDS]; /* sums over own_n */
+    double most, scale, sigma;
+    int zero;
     double ms, ms_p10, ms_p90;
     const char *kernel;
     const char *problem;      /* of the layer, in words; NULL */
@@ -247,6 +251,9 @@ bool front_ensure_eval(struct pare_front *f, json_t *config, const char *split, 
 const json_t *front_ensure_stopwatch(struct pare_front *f, json_t *config, int threads, bool *failed, struct pare_error *err);
 bool front_ensure_latency(struct pare_front *f, json_t *config, int priority, double latency[6], double *fp32_ms,
                           bool *failed, struct pare_error *err);
+/* The mean of one of a cell's own errors, NaN while there is none; RMSE of those that are mean squares. */
+double front_own(const struct front_cell *c, enum pare_own_field field);
+double front_own_rmse(const struct front_cell *c, enum pare_own_field field);
 /* Takes what earlier sessions know, without queueing anything. */
 void front_load_rows(struct pare_front *f);
 void front_load_point(struct pare_front *f, struct front_point *p);

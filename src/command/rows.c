@@ -164,13 +164,26 @@ static void add_cell(struct front_cell *cell, const json_t *item, const char *re
     }
     if (own > 0) {
         cell->own_n += own;
-        cell->mse += own * pare_json_get_real(item, "mse");
-        cell->power += own * pare_json_get_real(item, "power");
-        cell->clipped += own * pare_json_get_real(item, "clipped");
+        for (int k = 0; k < PARE_OWN_FIELDS; k++) {
+            cell->own[k] += own * pare_json_get_real(item, pare_own_field_name((enum pare_own_field)k));
+        }
+        const double most = pare_json_get_real(item, "most");
+        cell->most = most > cell->most ? most : cell->most;
         cell->scale = pare_json_get_real(item, "scale");
+        cell->zero = (int)pare_json_get_int(item, "zero", 0);
     }
     cell->sigma = pare_json_get_real(item, "sigma");
     cell->problem = json_string_value(json_object_get(item, "problem")); /* the row stays in memory */
+}
+
+double front_own(const struct front_cell *c, enum pare_own_field field)
+{
+    return c->own_n > 0 ? c->own[field] / c->own_n : (double)NAN;
+}
+
+double front_own_rmse(const struct front_cell *c, enum pare_own_field field)
+{
+    return sqrt(front_own(c, field));
 }
 
 static void take_sense(struct pare_front *f, int level, int chunk, const json_t *row)
@@ -193,8 +206,12 @@ static void take_sense(struct pare_front *f, int level, int chunk, const json_t 
 static json_t *sense_params(const struct pare_front *f, int level, int chunk)
 {
     int first = chunk * FRONT_CHUNK, n = f->sense_samples - first < FRONT_CHUNK ? f->sense_samples - first : FRONT_CHUNK;
-    return json_pack("{s:s, s:i, s:i, s:s, s:i}", "level", f->level_names[level], "first", first, "n", n, "split",
-                     "search", "own_every", 4);
+    json_t *params = json_pack("{s:s, s:i, s:i, s:s, s:i}", "level", f->level_names[level], "first", first, "n", n, "split",
+                               "search", "own_every", 4);
+    if (f->options.baseline != NULL) {
+        json_object_set_new(params, "baseline", json_string(f->options.baseline));
+    }
+    return params;
 }
 
 bool front_ensure_sense(struct pare_front *f, int samples, bool *failed, struct pare_error *err)

@@ -29,15 +29,21 @@ static void build_cells(struct pare_front *f, int layer, struct pare_cell *cells
     for (int l = 0; l < f->n_levels; l++) {
         struct front_cell *c = &f->cells[layer * f->n_levels + l];
         struct pare_cell *out = &cells[l];
-        double n = c->own_n, mse = n > 0 ? c->mse / n : NAN;
+        const double mse = front_own(c, PARE_OWN_MSE);
         out->state = l == 0 || c->samples >= f->sense_samples ? PARE_CELL_DONE
                      : c->samples > 0                         ? PARE_CELL_RUNNING
                                                               : PARE_CELL_NONE;
         out->rmse = l == 0 ? 0 : sqrt(mse);
         out->rmse_over_scale = c->scale > 0 ? out->rmse / c->scale : NAN;
         out->rmse_over_sigma = l == 0 ? 0 : c->sigma > 0 ? out->rmse / c->sigma : NAN;
-        out->sqnr_db = mse > 0 ? 10 * log10(c->power / n / mse) : NAN;
-        out->clipped = n > 0 ? c->clipped / n : NAN;
+        out->sqnr_db = mse > 0 ? 10 * log10(front_own(c, PARE_OWN_POWER) / mse) : NAN;
+        out->clipped = front_own(c, PARE_OWN_CLIPPED);
+        out->cosine = front_own(c, PARE_OWN_COSINE);
+        out->max_error = c->own_n > 0 ? c->most : NAN;
+        out->step_rmse = front_own_rmse(c, PARE_OWN_STEP);
+        out->weight_rmse = front_own_rmse(c, PARE_OWN_WEIGHTS);
+        out->activation_rmse = front_own_rmse(c, PARE_OWN_ACTIVATIONS);
+        out->accumulated_rmse = front_own_rmse(c, PARE_OWN_ACCUMULATED);
         out->loss = l == 0 ? 0 : c->samples > 0 ? c->loss / c->samples : NAN;
         out->drop = out->drop_low = out->drop_high = l == 0 ? 0 : NAN;
         if (l > 0 && c->samples > 0 && !bare) {

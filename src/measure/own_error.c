@@ -12,11 +12,14 @@ struct pare_own {
     struct pare_method *methods;
     struct pare_rows *rows;
     struct pare_calibration calibration;
-    struct pare_plan *reference, *lowered;
+    struct pare_plan *reference, *lowered, *weights; /* weights: NULL where there is no such level */
     struct pare_grid input, output; /* form CODES only at integer levels */
     size_t n_in, n_out;
-    float *x, *y_reference, *y;
+    float *x;       /* on the grid */
+    float *y[3];    /* f(Q(x)), G(q(Q(x))), f(x) */
+    float *y_part;  /* by weights alone, by activations alone */
     double sigma;
+    bool weight_only;
 };
 
 static bool is_fused_activation(enum pare_op op)
@@ -110,13 +113,14 @@ static enum pare_status make_plans(struct pare_own *own, struct pare_level level
         return pare_error_nomem(err);
     }
     enum pare_status status = pare_plan_new(own->graph, &options, &own->reference, err);
-    for (int i = 0; i < own->graph->n_nodes; i++) {
-        levels[i] = pare_node_is_layer(own->graph, i) ? level : (struct pare_level){PARE_LEVEL_FP32, 32, 32};
-    }
+    const struct pare_level weights = {PARE_LEVEL_WEIGHT_ONLY, level.w_bits, 32};
     options.levels = levels;
     options.maker = own->methods != NULL ? &own->maker : NULL;
-    if (status == PARE_OK) {
-        status = pare_plan_new(own->graph, &options, &own->lowered, err);
+    for (int k = 0; k < 2 && status == PARE_OK && (k == 0 || level.kind == PARE_LEVEL_INT); k++) {
+        for (int i = 0; i < own->graph->n_nodes; i++) {
+            levels[i] = !pare_node_is_layer(own->graph, i) ? (struct pare_level){PARE_LEVEL_FP32, 32, 32} : k == 0 ? level : weights;
+        }
+        status = pare_plan_new(own->graph, &options, k == 0 ? &own->lowered : &own->weights, err);
     }
     free(levels);
     return status;
@@ -164,11 +168,16 @@ enum pare_status pare_own_new(const struct pare_graph *g, int node, const struct
         own->n_in = (size_t)pare_tensor_elements(&g->tensors[in_tensor]);
         own->n_out = (size_t)pare_tensor_elements(&g->tensors[out_tensor]);
         own->x = calloc(own->n_in + 1, sizeof *own->x);
-        own->y = calloc(own->n_out + 1, sizeof *own->y);
-        own->y_reference = calloc(own->n_out + 1, sizeof *own->y_reference);
-        if (own->x == NULL || own->y == NULL || own->y_reference == NULL) {
+        own->y_part = calloc(own->n_out + 1, sizeof *own->y_part);
+        bool all = own->x != NULL && own->y_part != NULL;
+        for (int i = 0; i < 3; i++) {
+            own->y[i] = calloc(own->n_out + 1, sizeof *own->y[i]);
+            all = all && own->y[i] != NULL;
+        }
+        if (!all) {
             status = pare_error_nomem(err);
         }
+        own->weight_only = level.kind == PARE_LEVEL_WEIGHT_ONLY;
         if (level.kind == PARE_LEVEL_INT) {
             own->input = pare_grid_from_range(&c->ranges[in_tensor], level.a_bits);
             own->output = pare_grid_from_range(&c->ranges[out_tensor], level.a_bits);
@@ -192,13 +201,16 @@ void pare_own_free(struct pare_own *own)
     }
     pare_plan_free(own->reference);
     pare_plan_free(own->lowered);
+    pare_plan_free(own->weights);
     pare_calibration_clear(&own->calibration);
     free(own->methods);
     free(own->rows);
     pare_graph_free(own->graph);
     free(own->x);
-    free(own->y);
-    free(own->y_reference);
+    for (int i = 0; i < 3; i++) {
+        free(own->y[i]);
+    }
+    free(own->y_part);
     free(own);
 }
 
@@ -220,11 +232,76 @@ static size_t to_grid(const struct pare_grid *g, float *y, size_t n)
     return clipped;
 }
 
-enum pare_status pare_own_run(struct pare_own *own, const float *x, size_t n, double *mse, double *power,
-                              double *clipped, double *scale, struct pare_error *err)
+const char *pare_own_field_name(enum pare_own_field field)
 {
-    bool codes = own->input.form == PARE_FORM_CODES;
-    size_t beyond = 0;
+    static const char *const names[PARE_OWN_FIELDS] = {
+        [PARE_OWN_MSE] = "mse",           [PARE_OWN_POWER] = "power",   [PARE_OWN_CLIPPED] = "clipped",
+        [PARE_OWN_MEAN] = "mean",         [PARE_OWN_SD] = "sd",         [PARE_OWN_MAX] = "max",
+        [PARE_OWN_COSINE] = "cosine",     [PARE_OWN_ELEMENTS] = "elements", [PARE_OWN_STEP] = "step",
+        [PARE_OWN_WEIGHTS] = "weights",   [PARE_OWN_ACTIVATIONS] = "activations",
+        [PARE_OWN_ACCUMULATED] = "accumulated"};
+    return names[field];
+}
+
+int pare_layer_output(const struct pare_graph *g, int node)
+{
+    int last = node;
+    for (int next; (next = next_activation(g, g->nodes[last].out[0])) >= 0; last = next) {
+    }
+    return g->nodes[last].out[0];
+}
+
+void pare_own_grid(const struct pare_own *own, double *scale, int *zero)
+{
+    const bool codes = own->output.form == PARE_FORM_CODES;
+    *scale = codes ? (double)own->output.scale : 0;
+    *zero = codes ? own->output.zero - (1 << (own->output.bits - 1)) : 0;
+}
+
+static enum pare_status run_one(struct pare_own *own, struct pare_plan *plan, const float *x, float *y, struct pare_error *err)
+{
+    enum pare_status status = pare_plan_set_input(plan, 0, x, own->n_in, err);
+    status = status == PARE_OK ? pare_plan_run(plan, err) : status;
+    return status == PARE_OK ? pare_plan_get_output(plan, 0, y, own->n_out, err) : status;
+}
+
+static double mean_square(const float *a, const float *b, size_t n)
+{
+    double squares = 0;
+    for (size_t i = 0; i < n; i++) {
+        const double d = (double)a[i] - (double)b[i];
+        squares += d * d;
+    }
+    return squares / (n > 0 ? (double)n : 1);
+}
+
+/* All figures of y beside the reference. */
+static void compare(const float *y, const float *reference, size_t n, double *fields)
+{
+    double sum = 0, squares = 0, signal = 0, power = 0, dot = 0, most = 0;
+    const double count = n > 0 ? (double)n : 1;
+    for (size_t i = 0; i < n; i++) {
+        const double a = (double)y[i], b = (double)reference[i], d = a - b;
+        sum += d;
+        squares += d * d;
+        signal += b * b;
+        power += a * a;
+        dot += a * b;
+        most = fabs(d) > most ? fabs(d) : most;
+    }
+    const double mean = sum / count, variance = squares / count - mean * mean;
+    fields[PARE_OWN_MSE] = squares / count;
+    fields[PARE_OWN_POWER] = signal / count;
+    fields[PARE_OWN_MEAN] = mean;
+    fields[PARE_OWN_SD] = sqrt(variance > 0 ? variance : 0);
+    fields[PARE_OWN_MAX] = most;
+    fields[PARE_OWN_COSINE] = signal > 0 && power > 0 ? dot / sqrt(signal * power) : (double)NAN;
+    fields[PARE_OWN_ELEMENTS] = (double)n;
+}
+
+enum pare_status pare_own_run(struct pare_own *own, const float *x, size_t n, double *fields, struct pare_error *err)
+{
+    const bool codes = own->output.form == PARE_FORM_CODES;
     if (n != own->n_in) {
         return pare_error(err, PARE_ERR_INTERNAL, "sense", "expected %zu inputs, found %zu", own->n_in, n);
     }
@@ -232,33 +309,28 @@ enum pare_status pare_own_run(struct pare_own *own, const float *x, size_t n, do
     if (codes) {
         (void)to_grid(&own->input, own->x, n);
     }
-    struct pare_plan *plans[2] = {own->reference, own->lowered};
-    float *outputs[2] = {own->y_reference, own->y};
-    for (int i = 0; i < 2; i++) {
-        enum pare_status status = pare_plan_set_input(plans[i], 0, own->x, n, err);
-        if (status == PARE_OK) {
-            status = pare_plan_run(plans[i], err);
-        }
-        if (status == PARE_OK) {
-            status = pare_plan_get_output(plans[i], 0, outputs[i], own->n_out, err);
-        }
-        if (status != PARE_OK) {
-            return status;
-        }
+    for (int i = 0; i < PARE_OWN_FIELDS; i++) {
+        fields[i] = (double)NAN;
     }
-    if (codes) {
-        beyond = to_grid(&own->output, own->y, own->n_out);
+    enum pare_status status = run_one(own, own->reference, own->x, own->y[0], err);
+    status = status == PARE_OK ? run_one(own, own->lowered, own->x, own->y[1], err) : status;
+    status = status == PARE_OK && codes ? run_one(own, own->reference, x, own->y[2], err) : status;
+    if (status != PARE_OK) {
+        return status;
     }
-    double squares = 0, signal = 0;
-    for (size_t i = 0; i < own->n_out; i++) {
-        double d = (double)own->y[i] - (double)own->y_reference[i];
-        squares += d * d;
-        signal += (double)own->y_reference[i] * (double)own->y_reference[i];
+    const float *exact = codes ? own->y[2] : own->y[0];
+    const size_t beyond = codes ? to_grid(&own->output, own->y[1], own->n_out) : 0;
+    compare(own->y[1], own->y[0], own->n_out, fields);
+    fields[PARE_OWN_CLIPPED] = (double)beyond / (own->n_out > 0 ? (double)own->n_out : 1);
+    fields[PARE_OWN_STEP] = mean_square(own->y[1], exact, own->n_out);
+    if (!codes) {
+        fields[PARE_OWN_WEIGHTS] = own->weight_only ? fields[PARE_OWN_MSE] : (double)NAN;
+        return PARE_OK;
     }
-    double count = own->n_out > 0 ? (double)own->n_out : 1;
-    *mse = squares / count;
-    *power = signal / count;
-    *clipped = (double)beyond / count;
-    *scale = codes ? (double)own->output.scale : 0;
-    return PARE_OK;
+    memcpy(own->y_part, own->y[0], own->n_out * sizeof *own->y_part);
+    (void)to_grid(&own->output, own->y_part, own->n_out);
+    fields[PARE_OWN_ACTIVATIONS] = mean_square(own->y_part, exact, own->n_out);
+    status = run_one(own, own->weights, x, own->y_part, err);
+    fields[PARE_OWN_WEIGHTS] = mean_square(own->y_part, exact, own->n_out);
+    return status;
 }

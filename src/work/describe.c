@@ -9,12 +9,13 @@
 
 #include "base/hash.h"
 #include "base/strbuf.h"
+#include "measure/own_error.h"
 #include "model/sets.h"
 #include "quant/weights.h"
 #include "work/work.h"
 
 /* Raised by hand when the meaning of results changes: rows of other versions are not found any more. */
-#define RESULTS_VERSION 12
+#define RESULTS_VERSION 13
 
 static json_t *safe_string(const char *text)
 {
@@ -101,7 +102,9 @@ static json_t *layer_json(const struct pare_engine *e, int layer, const struct p
     pare_layer_geometry(g, ref->node, &c, &batch);
     json_t *geometry = json_pack("[i,i,i,i,i,i,i,i,i,i,i,i,i,I]", c.in_h, c.in_w, c.in_c, c.out_h, c.out_w, c.out_c, c.kernel_h,
                                  c.kernel_w, c.stride_h, c.stride_w, c.dilation_h, c.dilation_w, c.groups, (json_int_t)batch);
-    return json_pack("{s:o, s:i, s:s, s:s, s:I, s:I, s:I, s:I, s:b, s:b, s:o, s:o, s:I, s:o}", "name", safe_string(ref->name),
+    const int behind = pare_layer_output(g, ref->node);
+    return json_pack("{s:o, s:o, s:i, s:i, s:s, s:s, s:I, s:I, s:I, s:I, s:b, s:b, s:o, s:o, s:I, s:o}", "name", safe_string(ref->name),
+                     "tensor", safe_string(g->tensors[behind].name), "tensor_index", behind,
                      "stage", ref->stage, "kind", kind_of(g->nodes[ref->node].op), "shape", shape, "macs",
                      (json_int_t)pare_node_macs(g, ref->node), "weights", (json_int_t)pare_node_weights(g, ref->node),
                      "biases", (json_int_t)pare_node_biases(g, ref->node), "channels",

@@ -82,6 +82,17 @@ done
 [ "$rows" -ge 2 ] || fail "no sense row before the kill"
 code 0 "$pare" sense $p --samples 50 --json
 [ "$(field "all(x['samples'] == 50 for x in d['layers'])")" = True ] || fail "sense after the kill"
+code 0 "$pare" sense $p --samples 50 --out "$work/sense.csv" --csv-debugger "$work/debugger.csv" --levels int8
+head -1 "$work/debugger.csv" | grep -qx 'op_name,tensor_idx,num_elements,stddev,mean_error,max_abs_error,mean_squared_error,scale,zero_point,tensor_name' || fail "debugger's columns"
+[ "$(wc -l <"$work/debugger.csv")" = 28 ] && [ "$(wc -l <"$work/sense.csv")" = 28 ] || fail "rows of the tables"
+grep -q '^DEPTHWISE_CONV_2D,[0-9]*,9216.0,.*,-128,relu_dw2_out$' "$work/debugger.csv" || fail "debugger's row: $(sed -n 3p "$work/debugger.csv")"
+code 2 "$pare" sense $p --samples 50 --csv-debugger "$work/x.csv" --levels int8,int4
+code 2 "$pare" sense $p --samples 50 --columns nonsense
+code 0 "$pare" sense $p --samples 50 --levels int8,int4 --baseline int8 --json
+[ "$(field "d['baseline'] == 'int8' and all(x['loss'] == 0 and x['drop'] == 0 for x in d['layers'] if x['level'] == 'w8a8')")" = True ] || fail "int8 beside int8"
+[ "$(field "sum(x['loss'] for x in d['layers'] if x['level'] == 'w4a4') > 0")" = True ] || fail "int4 beside int8"
+[ "$(field "all(x['step_rmse'] > 0 and x['weight_rmse'] > 0 and (x['accumulated_rmse'] > 0) == (x['level'] == 'w4a4') for x in d['layers'])")" = True ] || fail "kinds of error"
+code 0 "$pare" sense $p --samples 50 --json
 [ "$(field "d['layers'][0].keys() >= {'name','level','rmse','rmse_over_scale','rmse_over_sigma','sqnr_db','clipped','loss','drop','suspected'}")" = True ] || fail "sense fields"
 start=$(date +%s%N)
 code 0 "$pare" sense $p --samples 50 --json

@@ -1,0 +1,174 @@
+/* sense_own.c: own and accumulated errors of the layers on one sample. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "measure/sense_parts.h"
+
+void sense_give_up(struct pare_sense_cell *cell, const struct pare_error *err)
+{
+    cell->failed = true;
+    if (cell->problem == NULL) {
+        cell->problem = strdup(err->message);
+    }
+}
+
+enum pare_status sense_own_new(struct sense_context *c, struct pare_sense *s, struct pare_error *err)
+{
+    c->own = calloc((size_t)s->n_layers + 1, sizeof *c->own);
+    if (c->own == NULL) {
+        return pare_error_nomem(err);
+    }
+    for (int l = 0; l < s->n_layers; l++) {
+        const struct pare_layer_ref *ref = pare_engine_layer(c->e, l);
+        const struct pare_calibration *calibration = pare_engine_calibration(c->e, ref->stage);
+        struct pare_sense_cell *cell = &s->cells[l];
+        if (!cell->wanted || cell->failed) {
+            continue;
+        }
+        if (calibration == NULL) {
+            return pare_error(err, PARE_ERR_INTERNAL, ref->name, "not calibrated");
+        }
+        enum pare_status status =
+            pare_own_new(pare_engine_graph(c->e, ref->stage), ref->node, calibration, c->level, pare_engine_isa(c->e),
+                         pare_engine_maker(c->e, ref->stage), &c->own[l], err);
+        if (status == PARE_ERR_FORMAT || status == PARE_ERR_USAGE) {
+            sense_give_up(cell, err);
+            continue;
+        }
+        if (status != PARE_OK) {
+            return status;
+        }
+        cell->sigma = pare_own_sigma(c->own[l]);
+        cell->tensor = pare_layer_output(pare_engine_graph(c->e, ref->stage), ref->node);
+        pare_own_grid(c->own[l], &cell->scale, &cell->zero);
+    }
+    return PARE_OK;
+}
+
+void sense_own_free(struct sense_context *c, int n_layers)
+{
+    for (int l = 0; c->own != NULL && l < n_layers; l++) {
+        pare_own_free(c->own[l]);
+    }
+    free(c->own);
+    c->own = NULL;
+}
+
+/* What reads a tensor and nothing else does: where its value goes inside an epilogue. -1 = the end. */
+static int only_reader(const struct pare_graph *g, int tensor)
+{
+    if (g->tensors[tensor].is_output || pare_graph_consumers(g, tensor) != 1) {
+        return -1;
+    }
+    for (int i = 0; i < g->n_nodes; i++) {
+        for (int k = 0; k < g->nodes[i].n_in; k++) {
+            if (g->nodes[i].in[k] == tensor) {
+                return g->nodes[i].n_out == 1 && !pare_node_is_layer(g, i) ? g->nodes[i].out[0] : -1;
+            }
+        }
+    }
+    return -1;
+}
+
+/* Mean squared difference of the layer's output between both plans; where an epilogue does not store it, of the tensor that
+ * the epilogue writes. NaN when that is not known. */
+static double accumulated(const struct pare_graph *g, int tensor, struct pare_plan *kept, struct pare_plan *uniform,
+                          struct pare_arena *arena)
+{
+    for (int steps = 0; tensor >= 0 && steps < 8; steps++, tensor = only_reader(g, tensor)) {
+        const size_t n = (size_t)pare_tensor_elements(&g->tensors[tensor]);
+        float *a = pare_arena_array(arena, 2 * n + 1, sizeof *a), *b = a + n;
+        double squares = 0;
+        if (a == NULL) {
+            return NAN;
+        }
+        if (pare_plan_read_tensor(kept, tensor, a, n, NULL) != PARE_OK ||
+            pare_plan_read_tensor(uniform, tensor, b, n, NULL) != PARE_OK) {
+            continue;
+        }
+        for (size_t i = 0; i < n; i++) {
+            const double d = (double)a[i] - (double)b[i];
+            squares += d * d;
+        }
+        return n > 0 ? squares / (double)n : (double)NAN;
+    }
+    return NAN;
+}
+
+/* The stage with every layer at the level on the input that its kept plan has run on; NULL with PARE_OK where it cannot. */
+static enum pare_status run_uniform(struct sense_context *c, int stage, struct pare_plan *kept, struct pare_arena *arena,
+                                    struct pare_plan **uniform, struct pare_error *err)
+{
+    const struct pare_graph *g = pare_engine_graph(c->e, stage);
+    enum pare_status status = pare_engine_plan(c->e, stage, c->uniform, true, uniform, err);
+    if (status == PARE_ERR_FORMAT || status == PARE_ERR_USAGE) {
+        *uniform = NULL;
+        return PARE_OK;
+    }
+    for (int i = 0; i < g->n_inputs && status == PARE_OK; i++) {
+        const size_t n = (size_t)pare_tensor_elements(&g->tensors[g->inputs[i]]);
+        float *x = pare_arena_array(arena, n + 1, sizeof *x);
+        status = x != NULL ? pare_plan_read_tensor(kept, g->inputs[i], x, n, err) : pare_error_nomem(err);
+        status = status == PARE_OK ? pare_plan_set_input(*uniform, i, x, n, err) : status;
+    }
+    return status == PARE_OK ? pare_plan_run(*uniform, err) : status;
+}
+
+static enum pare_status add_layer(struct sense_context *c, struct pare_sense_cell *cell, int layer, struct pare_plan *kept,
+                                  struct pare_plan *uniform, struct pare_arena *arena, struct pare_error *err)
+{
+    const struct pare_layer_ref *ref = pare_engine_layer(c->e, layer);
+    const struct pare_graph *g = pare_engine_graph(c->e, ref->stage);
+    const int tensor = g->nodes[ref->node].in[0];
+    const size_t n = (size_t)pare_tensor_elements(&g->tensors[tensor]);
+    double fields[PARE_OWN_FIELDS];
+    float *x = pare_arena_array(arena, n + 1, sizeof *x);
+    if (x == NULL) {
+        return pare_error_nomem(err);
+    }
+    enum pare_status status = pare_plan_read_tensor(kept, tensor, x, n, err);
+    status = status == PARE_OK ? pare_own_run(c->own[layer], x, n, fields, err) : status;
+    if (status != PARE_OK || !isfinite(fields[PARE_OWN_MSE])) {
+        return status; /* a sample that gives no number counts nowhere, as in TFLite's table */
+    }
+    if (uniform != NULL) {
+        fields[PARE_OWN_ACCUMULATED] = accumulated(g, cell->tensor, kept, uniform, arena);
+    }
+    for (int k = 0; k < PARE_OWN_FIELDS; k++) {
+        cell->own[k] += fields[k];
+    }
+    cell->most = fields[PARE_OWN_MAX] > cell->most ? fields[PARE_OWN_MAX] : cell->most;
+    cell->n++;
+    return PARE_OK;
+}
+
+enum pare_status sense_own_add(struct sense_context *c, struct pare_sense *s, struct pare_arena *arena, struct pare_error *err)
+{
+    enum pare_status status = PARE_OK;
+    for (int stage = 0; stage < pare_engine_pipeline(c->e)->n_stages && status == PARE_OK; stage++) {
+        int first, count;
+        struct pare_plan *kept, *uniform = NULL;
+        if (!c->has_kept[stage]) {
+            continue; /* the stage was not called for this sample */
+        }
+        pare_engine_stage_layers(c->e, stage, &first, &count);
+        status = pare_engine_plan(c->e, stage, c->base, true, &kept, err);
+        status = status == PARE_OK ? run_uniform(c, stage, kept, arena, &uniform, err) : status;
+        for (int l = first; l < first + count && status == PARE_OK; l++) {
+            if (c->own[l] != NULL && !s->cells[l].failed) {
+                status = add_layer(c, &s->cells[l], l, kept, uniform, arena, err);
+            }
+        }
+    }
+    return status;
+}
+
+void sense_own_finish(struct pare_sense *s)
+{
+    for (int l = 0; l < s->n_layers; l++) {
+        for (int k = 0; k < PARE_OWN_FIELDS && s->cells[l].n > 0; k++) {
+            s->cells[l].own[k] /= s->cells[l].n;
+        }
+    }
+}
