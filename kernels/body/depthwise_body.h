@@ -11,7 +11,8 @@
  *       whole vectors are written, x is not read beyond n
  *   interleave_run(to, from, pitch, groups, n, stride)
  *       the same for groups of neighbouring pixels, pitch elements apart
- *   PK_EPILOGUE, PK_PAD(code), DEPTHWISE_NAME
+ *   PK_EPILOGUE, PK_PAD(code)
+ *   DEPTHWISE_NAME  of the table; without it the including file makes one of packed_size, pack, scratch_size and run
  * Floats may bring DIRECT_LANES (= VL) and the rest of depthwise_direct.h, which then serves the
  * windows that it can.
  *
@@ -486,7 +487,9 @@ static void run(const struct pk_conv *c, const void *x, int pad_code, const void
     }
 }
 
+#ifdef DEPTHWISE_NAME
 #define PK_TABLE_2(name)                                                                           \
     const struct pk_layer_kernel pk_##name = {#name, packed_size, pack, scratch_size, run}
 #define PK_TABLE(name) PK_TABLE_2(name)
 PK_TABLE(DEPTHWISE_NAME);
+#endif

@@ -1,8 +1,10 @@
-/* depthwise_u8s8_avx512vnni.c: depthwise convolution on byte codes, four pixels of a row in each
- * vpdpbusd. */
+/* depthwise_u8s8_avx512vnni.c: depthwise convolution on byte codes: most layers by depthwise_flat.h, the others
+ * with four pixels of a row in each vpdpbusd. */
 #include "vec_avx512.h"
 
 #include "../pk_tables.h"
+#include "depthwise_avx512vnni.h"
+#include "depthwise_flat_rows.h"
 
 #define GROUP 4
 #define T_X uint8_t
@@ -19,7 +21,6 @@
 #define V_PUT(p, acc) _mm512_storeu_si512(p, acc)
 #define PK_EPILOGUE pk_epilogue_i32_avx512
 #define PK_PAD(code) ((uint8_t)(code))
-#define DEPTHWISE_NAME depthwise_u8s8_avx512vnni
 
 /* 64 channels at a time. The unpacks work within 128-bit lanes; ordering the 4-byte words first as
  * a transposed 4x4 matrix makes their four results the four vectors of channels. `stride`:
@@ -69,3 +70,55 @@ PK_INLINE int8_t weight_of(int8_t w)
 }
 
 #include "depthwise_body.h"
+
+bool pk_depthwise_is_flat(const struct pk_conv *c)
+{
+    return flat_does(c);
+}
+
+size_t pk_depthwise_flat_phase_bytes(const struct pk_conv *c)
+{
+    return flat_packed_size(c) / (size_t)flat_all_phases(c);
+}
+
+void pk_depthwise_flat_pack_phase(const struct pk_conv *c, const int8_t *weights, int phase, int8_t *to)
+{
+    flat_pack_phase(c, weights, phase, to);
+}
+
+static size_t any_packed_size(const struct pk_conv *c)
+{
+    return flat_does(c) ? flat_packed_size(c) : packed_size(c);
+}
+
+static void any_pack(const struct pk_conv *c, const void *weights, void *packed)
+{
+    if (flat_does(c)) {
+        const size_t n = pk_depthwise_flat_phase_bytes(c);
+        for (int phase = 0; phase < flat_all_phases(c); phase++) {
+            flat_pack_phase(c, weights, phase, (int8_t *)packed + (size_t)phase * n);
+        }
+    } else {
+        pack(c, weights, packed);
+    }
+}
+
+static size_t any_scratch_size(const struct pk_conv *c)
+{
+    return flat_does(c) ? flat_work_of(c, NULL).bytes : scratch_size(c);
+}
+
+static void any_run(const struct pk_conv *c, const void *x, int pad_code, const void *packed, const struct pk_epilogue *e,
+                    void *scratch)
+{
+    if (flat_does(c)) {
+        flat_run(c, x, pad_code, packed, e, scratch);
+    } else {
+        run(c, x, pad_code, packed, e, scratch);
+    }
+}
+
+const struct pk_layer_kernel pk_depthwise_u8s8_avx512vnni = {"depthwise_u8s8_avx512vnni", any_packed_size, any_pack,
+                                                             any_scratch_size, any_run};
+const struct pk_layer_kernel pk_depthwise_ring_u8s8_avx512vnni = {"depthwise_ring_u8s8_avx512vnni", packed_size, pack,
+                                                                  scratch_size, run};

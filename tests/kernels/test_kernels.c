@@ -195,6 +195,54 @@ static void large_shapes_equal_the_reference(void **state)
     }
 }
 
+/* The windows of mobile networks, which have ways of their own: any number of channels in blocks, chunks and stripes. */
+static void network_window(struct kernel_case *k)
+{
+    static const int channels[] = {8, 16, 24, 32, 40, 48, 64, 72, 96, 128, 144, 192, 288, 320, 392};
+    struct pk_conv *c = &k->conv;
+    const int size = kernel_case_int(k, 0, 1) ? 5 : 3, stride = kernel_case_int(k, 1, 2);
+    *c = (struct pk_conv){.kernel_h = size, .kernel_w = size, .stride_h = stride, .stride_w = stride, .dilation_h = 1,
+                          .dilation_w = 1};
+    c->in_c = c->out_c = c->groups = channels[kernel_case_int(k, 0, (int)(sizeof channels / sizeof channels[0]) - 1)];
+    c->in_h = kernel_case_int(k, 1, 11);
+    c->in_w = kernel_case_int(k, 1, c->in_c > 100 ? 40 : 90);
+    c->pad_top = kernel_case_int(k, 0, size - 1);
+    c->pad_left = kernel_case_int(k, 0, size - 1);
+    c->out_h = (c->in_h - 1) / stride + 1;
+    c->out_w = (c->in_w - 1) / stride + 1;
+}
+
+/* One output of codes, any zero point and clamp. */
+static void codes_epilogue(struct kernel_case *k)
+{
+    kernel_case_plain_epilogue(k, PK_U8);
+    struct pk_out *o = &k->outs[0];
+    o->zero = kernel_case_int(k, 0, 2) * 100;
+    o->lo = (float)(kernel_case_int(k, 0, 1) * 7 - o->zero);
+    o->hi = (float)(255 - o->zero - kernel_case_int(k, 0, 1) * 9);
+}
+
+static void depthwise_windows_of_networks_equal_the_reference(void **state)
+{
+    (void)state;
+    for (int i = 0; i < N_ENTRIES; i++) {
+        const bool wanted = kernel_case_is_depthwise(entries[i].family) && kernel_case_is_integer(entries[i].family);
+        for (uint32_t seed = 0; wanted && usable(&entries[i]) && seed < 80; seed++) {
+            struct kernel_case k;
+            kernel_case_init(&k, entries[i].family, seed);
+            network_window(&k);
+            kernel_case_random_values(&k, seed % 4 == 0 ? KERNEL_EXTREME : KERNEL_EXACT);
+            if (seed % 3 == 0) {
+                kernel_case_random_epilogue(&k);
+            } else {
+                codes_epilogue(&k);
+            }
+            assert_true(check_exact(&k, &entries[i], seed));
+            kernel_case_clear(&k);
+        }
+    }
+}
+
 static void absolute(struct kernel_case *k)
 {
     const struct pk_conv *c = &k->conv;
@@ -294,6 +342,7 @@ int main(void)
         cmocka_unit_test(packed_codes_mean_what_bytes_mean),
         cmocka_unit_test(packed_codes_take_their_share_of_memory),
         cmocka_unit_test(large_shapes_equal_the_reference),
+        cmocka_unit_test(depthwise_windows_of_networks_equal_the_reference),
         cmocka_unit_test(float_sums_are_within_the_stated_tolerance),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,194 @@
+/*
+ * depthwise_flat.h: depthwise 3x3 and 5x5 on byte codes, stride 1 and 2, channels a multiple of 8, with vpdpbusd over
+ * four rows at once.
+ *
+ * A padded row is one array of codes [pixel][channel]: output element i of a row needs elements i + kx * channels, so that no
+ * lane is lost where channels are no multiple of 16 and 64 codes are always finished together. Four rows are interleaved
+ * byte by byte: a block of 64 elements becomes four vectors of 16 lanes of four rows. Unpacks do that within 128 bits:
+ * vector j holds elements 16 * l + 4 * j + 0..3 (l = 0..3), for which saturating packs of the sums are the inverse. Vectors j
+ * of all blocks follow each other in plane j, where elements that are 16 apart are 16 bytes apart; 8 apart is two planes on.
+ * With stride 2 even and odd pixels have planes of their own.
+ *
+ * A group of four rows serves 2 output rows of a 3x3 window with stride 1 (rows 0-2 and 1-3 of it: groups begin every 2
+ * rows); the other windows read two neighbouring groups, which begin every 4 rows, for 4 (5x5) or 2 (stride 2) output rows.
+ *
+ * Packed weights: [phase][group][kernel column][vector j][output row][16 lanes][4 rows], where an output row reads the
+ * group; channels repeat after `phases` blocks. Channels that are multiples of 64 are taken in chunks, wide pictures in
+ * stripes, so that groups fit the L1 cache.
+ */
+#ifndef PARE_PK_DEPTHWISE_FLAT_H
+#define PARE_PK_DEPTHWISE_FLAT_H
+
+#include "depthwise_flat_blocks.h"
+
+#include <string.h>
+
+enum {
+    FLAT_CACHE = 28 << 10 /* bytes of groups of a chunk's stripe: with weights, the L1 cache */
+};
+
+struct flat_plan {
+    int kernel, stride;
+    int rows, groups;    /* output rows at once; groups that they read, a ring */
+    int apart;           /* input rows from group to group */
+    int n, phases;       /* channels of a chunk and blocks after which they repeat */
+    int vectors;         /* of weights of a block */
+    int width;           /* output pixels of a row at once: a stripe */
+    size_t columns;      /* pixels of a padded row of a stripe, of each parity */
+    size_t plane, group; /* bytes */
+};
+
+/* Blocks after which the channels of a pixel repeat; of all chunks together. */
+static int flat_all_phases(const struct pk_conv *c)
+{
+    const int part = c->out_c & -c->out_c; /* the largest power of two that divides */
+    return c->out_c / (part < FLAT ? part : FLAT);
+}
+
+/* Where channels are no multiple of 64, weights of many phases leave the L1 cache and pixels of stride 2 must be gathered:
+ * 5x5 of 240 channels took 1.4 times as long as the ring of depthwise_body.h, 3x3/2 of 144 too (2026-11-21). */
+static bool flat_does(const struct pk_conv *c)
+{
+    const int most = c->stride_h == 2 ? 1 : c->kernel_h == 3 ? 9 : 3;
+    return c->out_c == c->in_c && c->out_c % 8 == 0 && (c->out_c % FLAT == 0 || flat_all_phases(c) <= most) &&
+           c->kernel_h == c->kernel_w && (c->kernel_h == 3 || c->kernel_h == 5) && c->stride_h == c->stride_w &&
+           c->stride_h <= 2 && c->dilation_h == 1 && c->dilation_w == 1;
+}
+
+static struct flat_plan flat_plan_of(const struct pk_conv *c)
+{
+    struct flat_plan p = {.kernel = c->kernel_h, .stride = c->stride_h};
+    const int kernel = p.kernel, stride = p.stride;
+    p.rows = FLAT_ROWS;
+    p.groups = FLAT_GROUPS;
+    p.apart = kernel == 3 && stride == 1 ? 2 : 4;
+    p.vectors = (int)FLAT_VECTORS;
+    const size_t more = (size_t)(stride == 1 ? kernel - 1 : kernel / 2), all = (size_t)c->out_w;
+    const size_t bytes = 4 * (size_t)(p.groups * stride); /* of groups, for a channel of a column */
+    p.n = c->out_c;
+    if (c->out_c % FLAT == 0) {
+        p.n = FLAT;
+        while (c->out_c % (2 * p.n) == 0 && 2 * (size_t)p.n * bytes * (all + more) <= FLAT_CACHE) {
+            p.n *= 2;
+        }
+    }
+    p.phases = c->out_c % FLAT == 0 ? p.n / FLAT : flat_all_phases(c);
+    /* stripes of like width; whole blocks of all phases, where that is not the whole picture */
+    const size_t step = (size_t)(p.phases * FLAT / p.n > 0 ? p.phases * FLAT / p.n : 1);
+    const size_t stripes = ((all + more) * (size_t)p.n * bytes + FLAT_CACHE - 1) / FLAT_CACHE;
+    const size_t width = pk_round_up((all + stripes - 1) / stripes, step);
+    p.width = (int)(width < all ? width : all);
+    p.columns = (size_t)p.width + more;
+    /* the last block may read a block beyond; an odd number of lines spreads planes over the cache */
+    p.plane = (pk_round_up(p.columns * (size_t)p.n, FLAT) / 64 + 2) * 64 | 64;
+    p.group = (size_t)stride * 4 * p.plane;
+    return p;
+}
+
+/* ---- weights ---- */
+
+static size_t flat_packed_size(const struct pk_conv *c)
+{
+    const struct flat_plan p = flat_plan_of(c);
+    return (size_t)flat_all_phases(c) * (size_t)p.vectors * 64;
+}
+
+/* One vector: kernel column kx of output row r in group g, from element `first` on. weights NULL: ones. */
+static void flat_pack_vector(const struct pk_conv *c, const int8_t *weights, int g, int r, int kx, int first, int8_t *to)
+{
+    for (int i = 0; i < 64; i++) {
+        const int channel = (first + i / 16 * 16 + i / 4 % 4) % c->out_c;
+        const int ky = 4 * g + i % 4 - c->stride_h * r;
+        const bool inside = ky >= 0 && ky < c->kernel_h;
+        to[i] = !inside           ? 0
+                : weights == NULL ? 1
+                                  : weights[(ky * c->kernel_w + kx) * c->out_c + channel];
+    }
+}
+
+static void flat_pack_phase(const struct pk_conv *c, const int8_t *weights, int phase, int8_t *to)
+{
+    const int kernel = c->kernel_h, stride = c->stride_h;
+    for (int i = 0; i < FLAT_GROUPS * kernel * 4 * FLAT_ROWS; i++) {
+        const int r = i % FLAT_ROWS, j = i / FLAT_ROWS % 4, kx = i / (4 * FLAT_ROWS) % kernel;
+        const int g = i / (4 * FLAT_ROWS * kernel);
+        if (FLAT_READS(g, r)) {
+            flat_pack_vector(c, weights, g, r, kx, phase * FLAT + 4 * j, to);
+            to += 64;
+        }
+    }
+}
+
+/* ---- scratch ---- */
+
+struct flat_work {
+    const struct pk_conv *c;
+    const struct pk_epilogue *e;
+    struct flat_plan p;
+    const uint8_t *x;
+    const int8_t *packed;
+    uint8_t *ring;           /* [groups][parity][4][plane] */
+    uint8_t *outside;        /* a row outside the picture: pad codes */
+    int64_t *pieces;         /* where the pixels of each parity lie in a row, where they must be gathered */
+    int32_t *vectors;        /* [phases of all channels][FLAT_VECTOR_KINDS][4][VL] */
+    int32_t *sums;           /* [rows][sums_row] */
+    int column;              /* the first output column of the stripe at work */
+    int8_t *ones;
+    size_t pad_bytes, bytes; /* of outside; all of the scratch */
+};
+
+PK_INLINE void *flat_take(uint8_t **at, size_t bytes)
+{
+    uint8_t *p = *at;
+    *at += pk_round_up(bytes, 64);
+    return p;
+}
+
+static bool flat_gathers(const struct flat_plan *p)
+{
+    return p->stride == 2 && p->n % FLAT != 0;
+}
+
+static size_t flat_sums_row(const struct flat_work *w)
+{
+    return pk_round_up((size_t)w->p.width * (size_t)w->p.n, FLAT);
+}
+
+/* Lays out the scratch; base NULL: only for its size. */
+static struct flat_work flat_work_of(const struct pk_conv *c, uint8_t *base)
+{
+    static uint8_t nowhere[1];
+    struct flat_work w = {.c = c, .p = flat_plan_of(c)};
+    uint8_t *const begin = base != NULL ? base : nowhere, *at = begin;
+    w.ring = flat_take(&at, (size_t)w.p.groups * w.p.group);
+    /* the picture's row, where rows are read in place; else the stripe's */
+    w.pad_bytes = pk_round_up((w.p.n % FLAT == 0 ? 1 : (size_t)c->in_w + w.p.columns) * (size_t)w.p.n, FLAT);
+    w.outside = flat_take(&at, w.pad_bytes);
+    w.pieces = flat_take(&at, flat_gathers(&w.p) ? 2 * pk_round_up(w.p.columns * (size_t)w.p.n, FLAT) : 0);
+    w.vectors = flat_take(&at, (size_t)flat_all_phases(c) * FLAT * FLAT_VECTOR_KINDS * sizeof(int32_t));
+    w.ones = flat_take(&at, (size_t)w.p.vectors * 64);
+    w.sums = flat_take(&at, ((size_t)w.p.rows * flat_sums_row(&w) + FLAT) * sizeof(int32_t));
+    w.bytes = (size_t)(at - begin);
+    return w;
+}
+
+/* A per-channel array (NULL: zeros) in the order of sums: elements 16 * l + 4 * j of a block go to vector j, lane 4 * l. */
+static void flat_vectors(const struct flat_work *w, int kind, const void *from)
+{
+    const uint8_t *at = from, *end = from == NULL ? NULL : at + (size_t)w->c->out_c * sizeof(int32_t);
+    int32_t *block = w->vectors + kind * FLAT;
+    for (int i = flat_all_phases(w->c); i > 0; i--, block += FLAT_VECTOR_KINDS * FLAT) {
+        if (from == NULL) {
+            memset(block, 0, FLAT * sizeof *block);
+            continue;
+        }
+        PK_UNROLL
+        for (int k = 0; k < FLAT / 4; k++) {
+            const __m128i four = _mm_loadu_si128((const __m128i *)(const void *)at);
+            _mm_store_si128((__m128i *)(void *)(block + k % 4 * VL + k / 4 * 4), four);
+            at = at + 16 == end ? from : at + 16;
+        }
+    }
+}
+
+#endif
