@@ -199,6 +199,18 @@ static bool tiles_pay(const struct pk_conv *c)
            pixels * columns * 16 * ceil(k / 4) * 4 / 115 + epilogue;
 }
 
+/*
+ * Do words of bits pay against weights of 2 bits? A pixel's bits take whole words and have to be made from
+ * codes. 1x1 on 24 channels made 10 products per cycle on AVX2, 27 on AVX-512, 2-bit weights 17 and 42; on 64
+ * channels 32 and 111, 2 bits 28 and 91. 256-bit vpdpbusd is level with AVX2's bits at 128 products a sum. Tiles in
+ * their fast state made 106 and 110 for 3x3 on 16 and 32 channels, bits 55 and 95 (Sapphire Rapids, 2026-11-21).
+ */
+static bool bits_pay(enum pk_isa isa, const struct pk_conv *c)
+{
+    const int k = c->kernel_h * c->kernel_w * (c->in_c / c->groups);
+    return isa == PK_AMX ? c->in_c >= 64 : k >= (isa == PK_AVXVNNI ? 128 : 32);
+}
+
 /* The times that are chosen by; set before anything is planned. */
 static const struct pk_choice *choices;
 static int n_choices;
@@ -208,6 +220,8 @@ void pk_set_choices(const struct pk_choice *measured, int n)
     choices = measured;
     n_choices = measured != NULL ? n : 0;
 }
+
+enum { FAR = 6 }; /* shapes further from each other say nothing about each other */
 
 static double extent_of(const struct pk_conv *c, int which)
 {
@@ -229,7 +243,6 @@ static double distance(const struct pk_conv *a, const struct pk_conv *b)
  * -1 when nothing near was measured. */
 static int chosen_isa(enum pk_family family, enum pk_isa isa, const struct pk_conv *c)
 {
-    enum { FAR = 6 }; /* beyond, the rule knows better */
     double nearest = FAR;
     int best = -1;
     for (int i = 0; i < n_choices; i++) {
@@ -289,6 +302,46 @@ const struct pk_layer_kernel *pk_kernel_for(enum pk_family family, enum pk_isa i
     const int rule = isa_by_rule(family, isa, c);
     const int chosen = was_measured(family, rule) ? chosen_isa(family, isa, c) : -1;
     return table[family][chosen > PK_REF ? chosen : rule];
+}
+
+/* The measured time of a kernel on the shape nearest to c, and how far that is; FAR: none. */
+static double us_near(enum pk_family family, const struct pk_layer_kernel *kernel, const struct pk_conv *c,
+                      double *nearest)
+{
+    double us = INFINITY;
+    *nearest = FAR;
+    for (int i = 0; i < n_choices; i++) {
+        const struct pk_choice *a = &choices[i];
+        const double d = a->family == family && table[family][a->isa] == kernel ? distance(&a->conv, c) : FAR;
+        if (d < *nearest) {
+            *nearest = d;
+            us = (double)a->us;
+        }
+    }
+    return us;
+}
+
+const struct pk_layer_kernel *pk_kernel_among(const enum pk_family *families, int n, enum pk_isa isa,
+                                              const struct pk_conv *c)
+{
+    const struct pk_layer_kernel *fastest = NULL, *rule = NULL;
+    double least = INFINITY, shape = -1;
+    bool all = true;
+    for (int i = 0; i < n; i++) {
+        const struct pk_layer_kernel *kernel = pk_kernel_for(families[i], isa, c);
+        if (kernel == table[families[i]][PK_REF] && isa != PK_REF) {
+            continue;
+        }
+        double d;
+        const double us = us_near(families[i], kernel, c, &d);
+        all = all && d < FAR && (shape < 0 || d == shape);
+        shape = d;
+        fastest = us < least ? kernel : fastest;
+        least = us < least ? us : least;
+        const bool bits = families[i] == PK_CONV_U1S1 || families[i] == PK_FC_U1S1;
+        rule = rule == NULL && (!bits || isa == PK_REF || bits_pay(isa, c) || i == n - 1) ? kernel : rule;
+    }
+    return all && fastest != NULL ? fastest : rule != NULL ? rule : pk_kernel_for(families[0], isa, c);
 }
 
 struct conversions {

@@ -175,6 +175,11 @@ const struct pk_layer_kernel *pk_kernel(enum pk_family family, enum pk_isa isa);
 const struct pk_layer_kernel *pk_kernel_for(enum pk_family family, enum pk_isa isa,
                                             const struct pk_conv *c);
 
+/* The same among families that give the same sums on a layer's codes (on one bit: u1s1, u8s2), the preferred
+ * first: by measured times (below) where each was measured on the shape nearest to the layer's, else by rule. */
+const struct pk_layer_kernel *pk_kernel_among(const enum pk_family *families, int n, enum pk_isa isa,
+                                              const struct pk_conv *c);
+
 /* One measured time: a kernel on a shape (AMX: in its slow state). */
 struct pk_choice {
     enum pk_family family;

@@ -105,25 +105,17 @@ static enum pk_family packed_family(enum pk_family asked, int w_bits,
     return w_bits <= 4 && codes_fit(codes, 8) ? (enum pk_family)(PK_CONV_U8S4 + kind) : bytes;
 }
 
-/* Where an instruction set has no packed kernel for a shape, wider codes are the faster way. */
+/* Where an instruction set has no packed kernel for a shape, wider codes are the faster way; one-bit codes may be
+ * faster on two bits. */
 static const struct pk_layer_kernel *choose_kernel(const struct plan_weights *w,
                                                    const struct pk_conv *c)
 {
     const enum pk_family bytes = bytes_family(w->asked);
-    const enum pk_family ways[] = {w->family,
-                                   w->family == w->asked && w->asked != bytes
-                                       ? (enum pk_family)(PK_CONV_U8S2 + (int)bytes - PK_CONV_U8S8)
-                                       : bytes};
-    /* Thin inputs leave words of bits half empty: tiles on two bits made 106 and 110 products per
-     * cycle for 3x3 on 16 and 32 channels, bits 60 and 93 (Sapphire Rapids, 2026-11-21). */
-    const bool thin = w->family == w->asked && w->asked != bytes && w->isa == PK_AMX && c->in_c < 64;
-    for (int i = thin ? 1 : 0; i < 2; i++) {
-        const struct pk_layer_kernel *kernel = pk_kernel_for(ways[i], w->isa, c);
-        if (w->isa == PK_REF || kernel != pk_kernel(ways[i], PK_REF)) {
-            return kernel;
-        }
-    }
-    return pk_kernel_for(bytes, w->isa, c);
+    const enum pk_family ways[] = {w->family, (enum pk_family)(PK_CONV_U8S2 + (int)bytes - PK_CONV_U8S8)};
+    const bool one_bit = w->family == w->asked && w->asked != bytes;
+    const struct pk_layer_kernel *kernel = pk_kernel_among(ways, one_bit ? 2 : 1, w->isa, c);
+    const bool is_reference = kernel == pk_kernel(ways[0], PK_REF) || kernel == pk_kernel(ways[1], PK_REF);
+    return is_reference && w->isa != PK_REF ? pk_kernel_for(bytes, w->isa, c) : kernel;
 }
 
 /* One axis of one phase of a transposed convolution. */

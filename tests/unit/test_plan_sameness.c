@@ -1,14 +1,19 @@
 /*
  * Every integer instruction set gives the same bytes in every layer: 100 samples of each sample
- * pipeline run through each of its networks at int8 under every instruction set of this machine.
- * The first layer whose bytes differ is named. The portable reference, which is slow, sees the
+ * pipeline run through each of its networks at int8, and some at levels of fewer bits, under every instruction
+ * set of this machine. The first layer whose bytes differ is named. The portable reference, which is slow, sees the
  * first samples.
  */
 #include "tests/unit/plan_build.h"
 
 #include "data/dataset.h"
 
-enum { SAMPLES = 100, REFERENCE_SAMPLES = 2, CALIBRATION = 8, MOST_RANK = 8 };
+enum { CALIBRATION = 8, MOST_RANK = 8 };
+
+static const struct {
+    const char *level;
+    int samples, reference_samples;
+} runs[] = {{"int8", 100, 2}, {"w4a8", 8, 1}, {"w2a2", 8, 1}, {"w1a1", 8, 1}};
 
 struct network {
     const char *model, *data; /* relative to the source tree, or to the folder of models */
@@ -117,16 +122,47 @@ static int compare(const struct pare_graph *g, struct pare_plan *a, struct pare_
 }
 
 static struct pare_plan *plan_for(const struct pare_graph *g, const struct pare_calibration *c,
-                                  enum pk_isa isa)
+                                  const char *level, enum pk_isa isa)
 {
     struct pare_error err = {0};
     struct pare_plan *plan;
-    struct pare_level *levels = levels_all(g, "int8");
+    struct pare_level *levels = levels_all(g, level);
     const struct pare_plan_options options = {
         .levels = levels, .calibration = c, .isa = isa, .keep_all = true};
     MUST(pare_plan_new(g, &options, &plan, &err));
     free(levels);
     return plan;
+}
+
+static void same_at(const struct pare_graph *g, const struct pare_dataset *d, const struct pare_calibration *c,
+                    const char *name, int run)
+{
+    struct pare_plan *plans[PK_ISA_COUNT] = {0};
+    int compared = 0, first = -1;
+    for (int isa = PK_REF; isa < PK_ISA_COUNT; isa++) {
+        if (pk_isa_supported((enum pk_isa)isa)) {
+            plans[isa] = plan_for(g, c, runs[run].level, (enum pk_isa)isa);
+            first = first < 0 && isa > PK_REF ? isa : first;
+        }
+    }
+    for (int i = 0; i < runs[run].samples && first > 0; i++) {
+        feed_sample(g, d, i, plans[first]);
+        for (int isa = PK_REF; isa < PK_ISA_COUNT; isa++) {
+            if (plans[isa] == NULL || isa == first || (isa == PK_REF && i >= runs[run].reference_samples)) {
+                continue;
+            }
+            char where[256];
+            snprintf(where, sizeof where, "%s at %s, sample %d, %s against %s", name, runs[run].level, i,
+                     pk_isa_name((enum pk_isa)isa), pk_isa_name((enum pk_isa)first));
+            feed_sample(g, d, i, plans[isa]);
+            compared = compare(g, plans[isa], plans[first], where);
+            assert_true(compared > 0);
+        }
+    }
+    print_message("%-50s %s: %d tensors, %d samples\n", name, runs[run].level, compared, runs[run].samples);
+    for (int isa = PK_REF; isa < PK_ISA_COUNT; isa++) {
+        pare_plan_free(plans[isa]);
+    }
 }
 
 static void same(const struct network *network, const char *model, const char *data)
@@ -135,35 +171,12 @@ static void same(const struct network *network, const char *model, const char *d
     struct pare_graph *g;
     struct pare_dataset *d;
     struct pare_calibration c;
-    struct pare_plan *plans[PK_ISA_COUNT] = {0};
-    int compared = 0, first = -1;
     const struct pare_data_spec spec = {.path = data, .seed = 1};
     MUST(pare_model_open(model, &g, &err));
     MUST(pare_dataset_open(&spec, &d, &err));
     calibrate_on(g, d, &c);
-    for (int isa = PK_REF; isa < PK_ISA_COUNT; isa++) {
-        if (pk_isa_supported((enum pk_isa)isa)) {
-            plans[isa] = plan_for(g, &c, (enum pk_isa)isa);
-            first = first < 0 && isa > PK_REF ? isa : first;
-        }
-    }
-    for (int i = 0; i < SAMPLES && first > 0; i++) {
-        feed_sample(g, d, i, plans[first]);
-        for (int isa = PK_REF; isa < PK_ISA_COUNT; isa++) {
-            if (plans[isa] == NULL || isa == first || (isa == PK_REF && i >= REFERENCE_SAMPLES)) {
-                continue;
-            }
-            char where[256];
-            snprintf(where, sizeof where, "%s, sample %d, %s against %s", network->model, i,
-                     pk_isa_name((enum pk_isa)isa), pk_isa_name((enum pk_isa)first));
-            feed_sample(g, d, i, plans[isa]);
-            compared = compare(g, plans[isa], plans[first], where);
-            assert_true(compared > 0);
-        }
-    }
-    print_message("%-50s %d tensors, %d samples\n", network->model, compared, SAMPLES);
-    for (int isa = PK_REF; isa < PK_ISA_COUNT; isa++) {
-        pare_plan_free(plans[isa]);
+    for (int run = 0; run < (int)(sizeof runs / sizeof runs[0]); run++) {
+        same_at(g, d, &c, network->model, run);
     }
     pare_calibration_clear(&c);
     pare_dataset_free(d);

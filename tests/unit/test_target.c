@@ -195,6 +195,39 @@ static void measured_times_choose_kernels(void **state)
     assert_ptr_equal(pk_kernel_for(PK_CONV_U8S8, best, &c), rule);
 }
 
+static enum pk_isa isa_of(enum pk_family family, const struct pk_layer_kernel *kernel)
+{
+    int isa = PK_REF; /* the lowest: those above fall to it */
+    while (isa < PK_ISA_COUNT - 1 && pk_kernel(family, (enum pk_isa)isa) != kernel) {
+        isa++;
+    }
+    return (enum pk_isa)isa;
+}
+
+/* One bit runs as bits or as codes of two bits, by times where both were measured, else by rule. */
+static void measured_times_choose_bits_or_codes(void **state)
+{
+    (void)state;
+    const enum pk_family ways[] = {PK_CONV_U1S1, PK_CONV_U8S2};
+    const struct pk_conv c = {8, 8, 128, 8, 8, 64, 3, 3, 1, 1, 1, 1, 1, 1, 1};
+    const struct pk_conv thin = {8, 8, 24, 8, 8, 24, 1, 1, 1, 1, 1, 1, 0, 0, 1};
+    const enum pk_isa best = pk_isa_best();
+    const struct pk_layer_kernel *bits = pk_kernel_for(ways[0], best, &c), *codes = pk_kernel_for(ways[1], best, &c);
+    assert_ptr_equal(pk_kernel_among(ways, 2, best, &c), bits);
+    if (best == PK_REF) {
+        test_skip("no two kernels to choose from");
+    }
+    assert_ptr_equal(pk_kernel_among(ways, 2, best, &thin), pk_kernel_for(ways[1], best, &thin));
+    struct pk_choice choices[] = {{ways[0], isa_of(ways[0], bits), c, 2}, {ways[1], isa_of(ways[1], codes), c, 1}};
+    pk_set_choices(choices, 1);
+    assert_ptr_equal(pk_kernel_among(ways, 2, best, &c), bits);
+    pk_set_choices(choices, 2);
+    assert_ptr_equal(pk_kernel_among(ways, 2, best, &c), codes);
+    choices[0].us = 0.5f;
+    assert_ptr_equal(pk_kernel_among(ways, 2, best, &c), bits);
+    pk_set_choices(NULL, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -204,6 +237,7 @@ int main(void)
         cmocka_unit_test(bad_tables_are_refused_by_line),
         cmocka_unit_test(rpi3_is_derived_and_pays_for_bits),
         cmocka_unit_test(measured_times_choose_kernels),
+        cmocka_unit_test(measured_times_choose_bits_or_codes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
