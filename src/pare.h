@@ -167,6 +167,12 @@ const struct pare_figure *pare_point_figure(const struct pare_point *p, enum par
  */
 enum { PARE_MARK_FRONT = 1, PARE_MARK_GHOST = 2, PARE_MARK_TIED = 4 };
 bool pare_state_marks(const struct pare_state *s, enum pare_point_figure x, enum pare_point_figure y, unsigned char *marks);
+/* The corner that hypervolumes of drop and latency count up to: fp32's latency, and the budget of drop (none: all is lost). */
+void pare_state_reference(const struct pare_state *s, double *ms, double *drop);
+/* What a run's points dominate of that corner, as a share of it (Zitzler and Thiele, 1998). NaN when it is not known. */
+double pare_state_hypervolume(const struct pare_state *s, int run);
+/* Is the paired difference of two points' right answers within chance? 1 yes, 0 no, -1 not known for both. */
+int pare_state_tied(const struct pare_state *s, int a, int b);
 
 struct pare_front; /* opaque */
 struct uv_loop_s;

@@ -5,10 +5,26 @@
 
 #include "ui/app.h"
 
-enum { ROW_ACCURACY, ROW_DROP, ROW_LATENCY, ROW_BYTES, ROW_BITOPS, ROW_TEST, N_FIGURE_ROWS };
+enum {
+    ROW_ACCURACY,
+    ROW_DROP,
+    ROW_LATENCY,
+    ROW_BYTES,
+    ROW_BITOPS,
+    ROW_TEST,
+    ROW_METHOD,  /* of the run */
+    ROW_BUDGET,
+    ROW_SPENT,
+    ROW_VOLUME,
+    ROW_MS,      /* what turning the first into this one would change, predicted */
+    ROW_LOSS,
+    ROW_TIED,
+    N_FIGURE_ROWS
+};
 #define HEADING_FIGURES (-1)
 #define HEADING_LAYERS (-2)
-#define HEADING_SAME (-3)
+#define HEADING_RUNS (-3)
+#define HEADING_SAME (-4)
 
 /* Points that are compared: the marked ones, and the one under the cursor when it is not marked. */
 static int compared(const struct pare_ui *ui, int points[PARE_MARKS + 1])
@@ -58,21 +74,30 @@ static int count_differing(const struct pare_ui *ui)
     return n;
 }
 
-/* Rows: heading, figures, heading, layers that differ, heading, the others. Ids of layers follow
- * those of the figures. */
+/* Rows: heading, figures, heading, layers that differ, heading, how they were found, heading, the other layers. Ids of
+ * layers follow those of the figures. */
 static int id_of_row(const struct pare_ui *ui, int row)
 {
-    if (row <= N_FIGURE_ROWS) {
+    const int n = count_differing(ui), runs = N_FIGURE_ROWS - ROW_METHOD;
+    if (row <= ROW_METHOD) {
         return row == 0 ? HEADING_FIGURES : row - 1;
     }
-    row -= N_FIGURE_ROWS + 1;
-    const int n = count_differing(ui);
-    if (row == 0 || row == n + 1) {
-        return row == 0 ? HEADING_LAYERS : HEADING_SAME;
+    row -= ROW_METHOD + 1;
+    if (row == 0) {
+        return HEADING_LAYERS;
     }
     const bool wanted = row <= n;
-    int left = wanted ? row : row - n - 1;
-    for (int i = 0; i < ui->st->n_layers; i++) {
+    if (!wanted) {
+        row -= n + 1;
+        if (row <= runs) {
+            return row == 0 ? HEADING_RUNS : ROW_METHOD + row - 1;
+        }
+        row -= runs + 1;
+        if (row == 0) {
+            return HEADING_SAME;
+        }
+    }
+    for (int i = 0, left = row; i < ui->st->n_layers; i++) {
         left -= differs(ui, i) == wanted;
         if (left == 0) {
             return N_FIGURE_ROWS + i;
@@ -81,11 +106,68 @@ static int id_of_row(const struct pare_ui *ui, int row)
     return HEADING_SAME;
 }
 
+/* What layers at the levels of `to` take or lose beyond those of `from`; NaN when it is not known for all. */
+static double change_of(const struct pare_ui *ui, int from, int to, bool loss)
+{
+    double sum = 0;
+    for (int i = 0; i < ui->st->n_layers; i++) {
+        const struct pare_layer *l = &ui->st->layers[i];
+        const int a = pare_ui_level_of(ui, from, i), b = pare_ui_level_of(ui, to, i);
+        if (a != b) {
+            const double calls = ui->st->stages[l->stage].calls_per_sample;
+            sum += a < 0 || b < 0 ? NAN : loss ? l->cells[b].loss - l->cells[a].loss : calls * (l->cells[b].ms - l->cells[a].ms);
+        }
+    }
+    return sum;
+}
+
+/* How the run of a point was asked for and what it took; beside the first point: what the change means. */
+static void run_cell(const struct pare_ui *ui, int id, int first, int point, char *text, size_t size)
+{
+    const int index = ui->st->points[point].run;
+    const struct pare_run *run = index >= 0 && index < ui->st->n_runs ? &ui->st->runs[index] : NULL;
+    const int tied = id == ROW_TIED && first != point ? pare_state_tied(ui->st, first, point) : -1;
+    const double change = first != point ? change_of(ui, first, point, id == ROW_LOSS) : NAN;
+    const double volume = id == ROW_VOLUME ? pare_state_hypervolume(ui->st, index) : NAN;
+    char seconds[32];
+    snprintf(text, size, "%s", ui->g->ascii ? "-" : "\u2013");
+    switch (id) {
+    case ROW_METHOD:
+        snprintf(text, size, "%s", run != NULL ? run->method : "");
+        break;
+    case ROW_BUDGET:
+        snprintf(text, size, "%s", run != NULL && run->budget[0] != '\0' ? run->budget : "none");
+        break;
+    case ROW_SPENT:
+        if (run != NULL) {
+            pare_format_ms(seconds, sizeof seconds, 1000 * run->seconds, ui->g);
+            snprintf(text, size, "%s, %d", seconds, run->evaluations);
+        }
+        break;
+    case ROW_VOLUME:
+        if (isfinite(volume)) {
+            snprintf(text, size, "%.4f", volume);
+        }
+        break;
+    case ROW_TIED:
+        if (tied >= 0) {
+            snprintf(text, size, "%s", tied ? "yes" : "no");
+        }
+        break;
+    default:
+        if (isfinite(change)) {
+            snprintf(text, size, id == ROW_LOSS ? "%+.4f" : "%+.3f", change);
+        }
+        break;
+    }
+}
+
 static void figure_cell(const struct pare_ui *ui, int id, int column, char *text, size_t size,
                         uint32_t *style)
 {
-    static const char *const names[N_FIGURE_ROWS] = {"accuracy, %", "drop, %", "latency, ms",
-                                                     "bytes",       "BitOps",  "test accuracy, %"};
+    static const char *const names[N_FIGURE_ROWS] = {
+        "accuracy, %", "drop, %",   "latency, ms",      "bytes",       "BitOps",        "test accuracy, %", "method",
+        "budget",      "solver ms, measured", "hypervolume", "beside first, ms", "beside first, loss", "tied with first"};
     int points[PARE_MARKS + 1];
     const int n = compared(ui, points);
     if (column == 0 || column - 2 >= n) {
@@ -96,9 +178,14 @@ static void figure_cell(const struct pare_ui *ui, int id, int column, char *text
         *style = PARE_INK_DIM;
         return;
     }
+    if (id >= ROW_METHOD) {
+        run_cell(ui, id, points[0], points[column - 2], text, size);
+        *style = id >= ROW_MS ? PARE_INK_PREDICTED : PARE_INK_TEXT;
+        return;
+    }
     const struct pare_point *p = &ui->st->points[points[column - 2]];
-    const struct pare_figure *all[N_FIGURE_ROWS] = {&p->accuracy, &p->drop,   &p->latency,
-                                                    &p->bytes,    &p->bitops, &p->test_accuracy};
+    const struct pare_figure *all[ROW_METHOD] = {&p->accuracy, &p->drop,   &p->latency,
+                                                 &p->bytes,    &p->bitops, &p->test_accuracy};
     const struct pare_figure *f = all[id];
     const double v = f->kind == PARE_FIGURE_NONE ? NAN : f->value;
     if (id == ROW_ACCURACY || id == ROW_DROP || id == ROW_TEST) {
@@ -128,7 +215,7 @@ static void cell_text(const struct pare_ui *ui, int id, int column, char *text, 
         if (column == 1 && id == HEADING_LAYERS) {
             snprintf(text, size, "%d of %d differ", count_differing(ui), ui->st->n_layers);
         } else if (column == 1) {
-            snprintf(text, size, "%s", id == HEADING_FIGURES ? "figures" : "the same");
+            snprintf(text, size, "%s", id == HEADING_FIGURES ? "figures" : id == HEADING_RUNS ? "how they were found" : "the same");
         }
         return;
     }
@@ -179,7 +266,7 @@ static const struct pare_table_model *model(struct pare_ui *ui)
         columns[2 + i] = (struct pare_column){titles[i], 9, 14, 0, true, false};
     }
     m.n_columns = 2 + n;
-    m.n_rows = n >= 2 ? 3 + N_FIGURE_ROWS + ui->st->n_layers : 0;
+    m.n_rows = n >= 2 ? 4 + N_FIGURE_ROWS + ui->st->n_layers : 0;
     m.empty = ui->st->n_points == 0
                   ? "nothing to compare yet: points come from solving and measuring"
                   : "Space marks a point or run; two or more stand here side by side, "

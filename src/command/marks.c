@@ -140,3 +140,41 @@ bool pare_state_marks(const struct pare_state *s, enum pare_point_figure x, enum
     free(kept);
     return ok;
 }
+
+void pare_state_reference(const struct pare_state *s, double *ms, double *drop)
+{
+    *ms = s->fp32_latency.value;
+    *drop = isfinite(s->max_drop) && s->max_drop > 0 ? s->max_drop : 1;
+}
+
+double pare_state_hypervolume(const struct pare_state *s, int run)
+{
+    double *x = malloc(((size_t)s->n_points + 1) * 2 * sizeof *x), result = NAN, ms, drop;
+    int n = 0;
+    pare_state_reference(s, &ms, &drop);
+    if (x != NULL && isfinite(ms)) {
+        double *y = x + s->n_points + 1;
+        for (int i = 0; i < s->n_points; i++) {
+            if (s->points[i].run == run) {
+                x[n] = s->points[i].latency.value;
+                y[n++] = fmax(s->points[i].drop.value, 0);
+            }
+        }
+        result = pare_hypervolume(n, x, y, ms, drop) / (ms * drop);
+    }
+    free(x);
+    return result;
+}
+
+int pare_state_tied(const struct pare_state *s, int a, int b)
+{
+    const struct pare_point *p = &s->points[a], *q = &s->points[b];
+    int lost, won;
+    double drop, low, high;
+    if (p->n_right == 0 || p->n_right != q->n_right || p->right == NULL || q->right == NULL) {
+        return -1;
+    }
+    count_paired(p, q, &lost, &won);
+    pare_interval_paired(lost, won, p->n_right, &drop, &low, &high);
+    return low <= 0 && high >= 0;
+}
