@@ -488,6 +488,9 @@ static enum pare_status start_describing(struct pare_front *f, struct pare_error
 {
     json_t *params = json_pack("{s:s, s:o}", "pipeline", f->real_path, "models",
                                f->models != NULL ? json_string(f->models) : json_null());
+    if (f->options.quantize != NULL) { /* sizes depend on it */
+        json_object_set_new(params, "quantize", json_string(f->options.quantize));
+    }
     struct pare_task_spec spec = {
         .kind = "describe", .title = "open the pipeline", .key = "", .params_take = params, .priority = 100};
     return pare_sched_add(f->sched, &spec) != 0 ? PARE_OK : pare_error_nomem(err);

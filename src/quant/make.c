@@ -421,35 +421,64 @@ static enum pare_status make(struct make_layer *l, struct pare_arena *arena, str
     return ok ? PARE_OK : pare_error_nomem(err);
 }
 
+/* Taps, groups of the convolution, input channels of a tap and their parts; false: only the default codes. */
+static bool shape_of(const struct pare_graph *g, struct make_layer *l)
+{
+    const struct pare_node *n = &g->nodes[l->node];
+    l->taps = l->groups = l->n_parts = 1;
+    l->depthwise = n->op == PARE_OP_DEPTHWISE;
+    if (n->op != PARE_OP_FULLY_CONNECTED) {
+        for (int i = 0; i < n->attr.window.n_spatial; i++) {
+            l->taps *= n->attr.window.kernel[i];
+        }
+        l->groups = l->depthwise ? 1 : n->attr.groups;
+    }
+    if (l->taps < 1 || l->k % l->taps != 0) {
+        return false;
+    }
+    l->depth = l->part = l->k / l->taps;
+    if (l->method->per == PARE_PER_GROUP && l->depth > l->method->group) {
+        l->part = l->method->group;
+        l->n_parts = (l->depth + l->part - 1) / l->part;
+    }
+    return true;
+}
+
+/* Does the method make this layer's weights? Fills l for shape_of. */
+static bool takes(const struct pare_maker *m, int node, struct pare_level level, struct make_layer *l)
+{
+    const int64_t weights = pare_node_weights(m->graph, node), channels = pare_node_out_channels(m->graph, node);
+    if (pare_weights_imported(m->graph, node, level.w_bits) || weights < 1 || channels < 1 || weights % channels != 0 ||
+        weights > INT32_MAX / 8) {
+        return false;
+    }
+    *l = (struct make_layer){.g = m->graph, .name = m->graph->nodes[node].name, .node = node, .channels = (int)channels,
+                             .k = (int)(weights / channels), .method = &m->methods[node], .level = level,
+                             .rows = m->rows != NULL ? &m->rows[node] : NULL};
+    return shape_of(m->graph, l);
+}
+
+int64_t pare_maker_bytes(const struct pare_maker *m, int node, struct pare_level level)
+{
+    struct make_layer l;
+    const int64_t bytes = pare_layer_bytes(m->graph, node, level);
+    if (level.w_bits > 8 || !takes(m, node, level, &l)) {
+        return bytes;
+    }
+    const int64_t grids = l.method->per == PARE_PER_TENSOR ? 1 : (int64_t)l.channels * l.n_parts;
+    const bool zeros = l.method->weights == PARE_WEIGHTS_ASYMMETRIC && level.w_bits > 1;
+    return bytes + 4 * (grids - l.channels) + (zeros ? grids : 0);
+}
+
 enum pare_status pare_maker_weights(const struct pare_maker *m, int node, struct pare_level level,
                                     const struct pare_grid *x, struct pare_arena *arena,
                                     struct pare_weight_codes *out, struct pare_error *err)
 {
-    const struct pare_node *n = &m->graph->nodes[node];
-    const int64_t weights = pare_node_weights(m->graph, node), channels = pare_node_out_channels(m->graph, node);
-    if (pare_weights_imported(m->graph, node, level.w_bits) || weights < 1 || channels < 1 || weights % channels != 0 ||
-        weights > INT32_MAX / 8) {
+    struct make_layer l;
+    if (!takes(m, node, level, &l)) {
         return pare_weights_quantize(m->graph, node, level.w_bits, arena, out, err);
     }
-    struct make_layer l = {.g = m->graph, .name = n->name, .node = node, .channels = (int)channels,
-                           .k = (int)(weights / channels), .taps = 1, .groups = 1, .n_parts = 1,
-                           .depthwise = n->op == PARE_OP_DEPTHWISE, .method = &m->methods[node], .level = level, .x = x,
-                           .rows = m->rows != NULL ? &m->rows[node] : NULL};
-    if (n->op != PARE_OP_FULLY_CONNECTED) {
-        for (int i = 0; i < n->attr.window.n_spatial; i++) {
-            l.taps *= n->attr.window.kernel[i];
-        }
-        l.groups = l.depthwise ? 1 : n->attr.groups;
-    }
-    if (l.k % l.taps != 0) {
-        return pare_weights_quantize(m->graph, node, level.w_bits, arena, out, err);
-    }
-    l.depth = l.k / l.taps;
-    l.part = l.depth;
-    if (l.method->per == PARE_PER_GROUP && l.depth > l.method->group) {
-        l.part = l.method->group;
-        l.n_parts = (l.depth + l.part - 1) / l.part;
-    }
+    l.x = x;
     memset(out, 0, sizeof *out);
     enum pare_status status = make(&l, arena, out, err);
     free(l.w);

@@ -11,7 +11,7 @@
 #include "base/strbuf.h"
 #include "measure/own_error.h"
 #include "model/sets.h"
-#include "quant/weights.h"
+#include "quant/make.h"
 #include "work/work.h"
 
 /* Raised by hand when the meaning of results changes: rows of other versions are not found any more. */
@@ -69,6 +69,7 @@ static json_t *layer_json(const struct pare_engine *e, int layer, const struct p
                           const bool *last, int first_layer_of_stage)
 {
     const struct pare_layer_ref *ref = pare_engine_layer(e, layer);
+    const struct pare_maker *maker = pare_engine_maker(e, ref->stage);
     char shape[96];
     int sources[16];
     shape_text(g, ref->node, shape, sizeof shape);
@@ -80,7 +81,8 @@ static json_t *layer_json(const struct pare_engine *e, int layer, const struct p
                                                    : (struct pare_level){PARE_LEVEL_INT, (unsigned char)bits, 8};
             char key[8];
             snprintf(key, sizeof key, "%d", bits);
-            json_object_set_new(bytes, key, json_integer(pare_layer_bytes(g, ref->node, level)));
+            json_object_set_new(bytes, key, json_integer(maker != NULL ? pare_maker_bytes(maker, ref->node, level)
+                                                                    : pare_layer_bytes(g, ref->node, level)));
         }
     }
     int n = pare_layer_sources(g, ref->node, sources, 16);

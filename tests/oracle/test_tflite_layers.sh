@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Layers of int8 and uint8 TFLite files on LiteRT's own inputs. PARE_PYTHON: a Python with tests/oracle/requirements.txt.
+# Layers of int8, uint8 and float16 TFLite files on LiteRT's own inputs, and whole files. PARE_PYTHON: a Python with tests/oracle/requirements.txt.
 set -u
 python=${PARE_PYTHON:-python3}
 models=${PARE_MODELS:-${PARE_SOURCE:?}/../shared/models}

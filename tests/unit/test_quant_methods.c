@@ -512,6 +512,28 @@ static void integer_layers_agree_with_a_float64_model(void **state)
     pare_graph_free(g);
 }
 
+/* A scale for every 32 of 70 input channels, and a byte for each zero point; one scale for the tensor. */
+static void scales_are_counted(void **state)
+{
+    (void)state;
+    struct pare_graph *g = pare_graph_new();
+    struct pare_method methods[16];
+    const struct pare_maker m = {g, methods, NULL};
+    add_output(g, add_conv(g, "c", add_input(g, 1, 3, 3, 70), (struct conv_spec){.out_c = 5, .kernel = 3, .pad = 1}));
+    finish_graph(g);
+    const int64_t codes = 5 * 9 * 70 / 2, biases = 4 * 5;
+    methods_of(methods, "minmax");
+    assert_int_equal(pare_maker_bytes(&m, 0, level_of("w4a8")), codes + biases + 4 * 5);
+    methods_of(methods, "per=group:32");
+    assert_int_equal(pare_maker_bytes(&m, 0, level_of("w4a8")), codes + biases + 4 * 15);
+    methods_of(methods, "per=group:32,weights=asymmetric");
+    assert_int_equal(pare_maker_bytes(&m, 0, level_of("w4a8")), codes + biases + 5 * 15);
+    assert_int_equal(pare_maker_bytes(&m, 0, level_of("fp32")), 8 * codes + biases);
+    methods_of(methods, "per=tensor");
+    assert_int_equal(pare_maker_bytes(&m, 0, level_of("w4a8")), codes + biases + 4);
+    pare_graph_free(g);
+}
+
 /* Must-show 4: what is wrong with a layer is said by name. */
 static void sick_layers_are_flagged(void **state)
 {
@@ -555,6 +577,7 @@ int main(void)
         cmocka_unit_test(rounding_by_samples_lowers_the_output_error),
         cmocka_unit_test(every_kind_of_weights_stays_on_its_grid),
         cmocka_unit_test(integer_layers_agree_with_a_float64_model),
+        cmocka_unit_test(scales_are_counted),
         cmocka_unit_test(sick_layers_are_flagged),
         cmocka_unit_test(all_instruction_sets_give_the_same_bytes_for_every_method),
     };
