@@ -261,7 +261,9 @@ static void products_slices(struct work *w, const struct job *j, struct operands
 {
     const int steps = (int)((tiles + 1) / 2 * j->chunks);
     struct between t = {.w = w, .slice = (w->left / 4 + steps - 1) / steps * 4};
-    t.slice = t.slice < 8 ? 8 : t.slice;
+    /* a call fetches the constants of its channels first: not for fewer than 1024 sums */
+    const int least = tiles > 2 ? 16 : ROWS;
+    t.slice = t.slice < least ? least : t.slice;
     for (size_t i = 0; i < tiles; i += 2, o->b += 2 * o->beside, o->acc += 32) {
         const bool tall = j->r.n > 16, wide = i + 1 < tiles;
         if (tall && wide) {
