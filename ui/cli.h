@@ -81,6 +81,7 @@ void cli_print_json(json_t *json);
 void cli_print_info(const json_t *json);
 void cli_print_eval(const json_t *json);
 void cli_print_bench(const json_t *json);
+void cli_print_explain(const json_t *json);
 void cli_print_solve(const json_t *json);
 void cli_print_compare(const json_t *json);
 /* Writes it to --out as JSON, CSV or Markdown (--format, else by the name). 0 or an exit code. */

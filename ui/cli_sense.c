@@ -292,11 +292,37 @@ static int print(const struct cli_options *o, json_t *json)
     return rc;
 }
 
+/* Why: when the pattern matches one layer; with one level of --levels at that one, else at the widest that hurts. */
+static int explain(struct cli_session *s, const struct cli_options *o, json_t *json, json_t **why)
+{
+    const json_t *layers = json_object_get(json, "layers");
+    const char *name = pare_json_get_string(json_array_get(layers, 0), "name", "");
+    size_t i;
+    json_t *item;
+    json_array_foreach((json_t *)(uintptr_t)layers, i, item) {
+        if (strcmp(pare_json_get_string(item, "name", ""), name) != 0) {
+            return 0; /* several layers: rows only */
+        }
+    }
+    if (o->explain == NULL || name[0] == '\0') {
+        return 0;
+    }
+    json_t *args = json_pack("{s:s}", "layer", name);
+    if (json_array_size(layers) == 1) {
+        json_object_set(args, "level", json_object_get(json_array_get(layers, 0), "level"));
+    }
+    const int rc = cli_run(s, "explain", args, why);
+    if (rc == 0) {
+        json_object_set(json, "explanation", *why);
+    }
+    return rc;
+}
+
 int cli_sense(const struct cli_options *given)
 {
     struct cli_session s;
     struct cli_options o = *given;
-    json_t *json = NULL, *own = NULL;
+    json_t *json = NULL, *own = NULL, *why = NULL;
     if (o.csv_debugger != NULL && o.levels == NULL) {
         o.levels = "int8"; /* the debugger's table has one level, and no column for it */
     } else if (o.csv_debugger != NULL && strpbrk(o.levels, ",") != NULL) {
@@ -313,7 +339,12 @@ int cli_sense(const struct cli_options *given)
         own = json_deep_copy(json);
         rc = o.explain != NULL ? keep_layers(&o, own) : 0;
     }
+    rc = rc == 0 ? explain(&s, &o, own, &why) : rc;
     rc = rc == 0 ? print(&o, own) : rc;
+    if (rc == 0 && why != NULL && !o.json) {
+        cli_print_explain(why);
+    }
+    json_decref(why);
     json_decref(own);
     json_decref(json);
     cli_close(&s);

@@ -268,7 +268,7 @@ static const struct {
     [FLOW_BENCH] = {"bench", advance_bench},          [FLOW_EVAL] = {"eval", advance_eval},
     [FLOW_SOLVE] = {"solve", flow_advance_solve},     [FLOW_FRONT] = {"front", flow_advance_front},
     [FLOW_PROBLEM] = {"problem", flow_advance_problem}, [FLOW_PROPOSE] = {"propose", flow_advance_propose},
-    [FLOW_COMPARE] = {"compare", flow_advance_compare},
+    [FLOW_COMPARE] = {"compare", flow_advance_compare}, [FLOW_EXPLAIN] = {"explain", flow_advance_explain},
     [FLOW_MEASURE] = {"measure", advance_point},      [FLOW_TEST] = {"test", advance_point},
 };
 

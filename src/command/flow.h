@@ -6,7 +6,7 @@
 
 #include "command/front.h"
 
-enum flow_verb { FLOW_DESCRIBE, FLOW_SENSE, FLOW_BENCH, FLOW_EVAL, FLOW_SOLVE, FLOW_FRONT, FLOW_MEASURE, FLOW_TEST, FLOW_PROBLEM, FLOW_PROPOSE, FLOW_COMPARE, FLOW_VERB_COUNT };
+enum flow_verb { FLOW_DESCRIBE, FLOW_SENSE, FLOW_BENCH, FLOW_EVAL, FLOW_SOLVE, FLOW_FRONT, FLOW_MEASURE, FLOW_TEST, FLOW_PROBLEM, FLOW_PROPOSE, FLOW_COMPARE, FLOW_EXPLAIN, FLOW_VERB_COUNT };
 
 struct front_flow {
     uint64_t id;
@@ -104,5 +104,8 @@ json_t *flow_bench_json(const struct pare_front *f, const unsigned char *levels,
 json_t *flow_eval_json(const struct pare_front *f, const unsigned char *levels, const char *split,
                        const struct front_eval *eval);
 json_t *flow_solve_json(const struct pare_front *f, const struct front_flow *flow);
+
+/* flow_explain.c: {"layer": glob or name, "level"}: why a layer loses what it loses. */
+void flow_advance_explain(struct pare_front *f, struct front_flow *flow);
 
 #endif

@@ -615,6 +615,7 @@ void pare_front_free(struct pare_front *f)
     json_decref(f->remote);
     json_decref(f->description);
     json_decref(f->calibration);
+    json_decref(f->explained);
     pare_arena_clear(&f->arena);
     pare_arena_clear(&f->state_arena);
     pare_arena_clear(&f->spare_arena);

@@ -148,6 +148,8 @@ struct pare_front {
     int n_chunks;
     char calibration_key[40];
     json_t *calibration;      /* the row */
+    json_t *explained;        /* the newest answer of `explain`, of this layer and level; NULL */
+    int explained_layer, explained_level;
     bool profiled;
     struct pare_target *target; /* NULL = host */
     double glue_ms;

@@ -20,7 +20,7 @@ static enum pare_status run_script(struct pare_worker *w, const json_t *params, 
 }
 
 const struct pare_worker_kind pare_work_kinds[] = {
-    {"describe", pare_work_describe}, {"calibrate", pare_work_calibrate}, {"sense", pare_work_sense},
+    {"describe", pare_work_describe}, {"calibrate", pare_work_calibrate}, {"sense", pare_work_sense}, {"explain", pare_work_explain},
     {"accuracy", pare_work_accuracy}, {"profile", pare_work_profile},     {"latency", pare_work_latency},
     {"stopwatch", pare_work_stopwatch}, {"solve", pare_work_solve}, {"step", pare_work_step}, {"metric", pare_work_metric},
     {"script", run_script},

@@ -11,7 +11,7 @@
 #include "job/worker.h"
 #include "measure/engine.h"
 
-/* The table of kinds: describe, calibrate, sense, accuracy, metric, profile, latency, solve, script (if a runner is set). */
+/* The table of kinds: describe, calibrate, sense, explain, accuracy, metric, profile, latency, solve, script (if a runner is set). */
 extern const struct pare_worker_kind pare_work_kinds[];
 extern const int pare_work_kind_count;
 
@@ -45,6 +45,7 @@ void pare_work_progress(void *worker, int done, int total);
 enum pare_status pare_work_describe(struct pare_worker *w, const json_t *params, json_t **result, struct pare_error *err);
 enum pare_status pare_work_calibrate(struct pare_worker *w, const json_t *params, json_t **result, struct pare_error *err);
 enum pare_status pare_work_sense(struct pare_worker *w, const json_t *params, json_t **result, struct pare_error *err);
+enum pare_status pare_work_explain(struct pare_worker *w, const json_t *params, json_t **result, struct pare_error *err);
 enum pare_status pare_work_accuracy(struct pare_worker *w, const json_t *params, json_t **result, struct pare_error *err);
 enum pare_status pare_work_metric(struct pare_worker *w, const json_t *params, json_t **result, struct pare_error *err);
 enum pare_status pare_work_profile(struct pare_worker *w, const json_t *params, json_t **result, struct pare_error *err);
