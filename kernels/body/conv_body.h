@@ -17,6 +17,11 @@
  *   HEAD                        elements per channel before each panel of packed weights, filled by
  *                               panel_head(to, w, n, width, k): w [n][k] as given
  *
+ * Where tiles can finish their sums in registers:
+ *   struct finish               what follows the sums of one tile (a NULL pointer: they go to acc)
+ *   V_FINISH(f, s, mr, nv)      does that; f is set by finish_of(&finish, e) (can it at all?), then for every panel by
+ *                               finish_panel(&finish, channel, n), for every tile by finish_rows(&finish, pixel)
+ *
  * Packed weights: per group, panels of NV * VL channels, the last one narrower (a multiple of VL);
  * a panel is [K / K_GROUP][width][K_GROUP], zero beyond the last channel and beyond K.
  * Activations: 1x1 layers of stride 1 are read where they are; else rows of K are copied to
@@ -42,7 +47,23 @@ enum {
     DIRECT = sizeof(T_X) == sizeof(T_A) && A_OFFSET == 0
 };
 
-typedef void tile_fn(size_t groups, const char *a, size_t lda, const T_P *w, T_ACC *acc);
+#ifdef V_FINISH
+#define FINISH_PARAMETER , const struct finish *f
+#define FINISH_NULL , NULL
+#define FINISH_UNUSED (void)f;
+#define TILE_END(mr, nv)                                                                           \
+    if (f != NULL) {                                                                               \
+        V_FINISH(f, s, mr, nv);                                                                    \
+        return;                                                                                    \
+    }
+#else
+#define FINISH_PARAMETER
+#define FINISH_NULL
+#define FINISH_UNUSED
+#define TILE_END(mr, nv)
+#endif
+
+typedef void tile_fn(size_t groups, const char *a, size_t lda, const T_P *w, T_ACC *acc FINISH_PARAMETER);
 
 struct tiles {
     int rows, few;              /* rows of the two tiles */
@@ -57,7 +78,8 @@ CONV_TILES()
 /* mr rows of lda bytes each times nv vectors: acc[mr][WIDE] = a * w over `groups` steps of
  * K_GROUP. */
 #define TILE(name, mr, nv)                                                                         \
-    static void name(size_t groups, const char *a, size_t lda, const T_P *w, T_ACC *acc)           \
+    static void name(size_t groups, const char *a, size_t lda, const T_P *w,                       \
+                     T_ACC *acc FINISH_PARAMETER)                                                  \
     {                                                                                              \
         vacc s[mr][nv], b[nv];                                                                     \
         PK_UNROLL                                                                                  \
@@ -81,6 +103,7 @@ CONV_TILES()
                 q += (r & 3) == 3 ? 4 * lda : 0;                                                   \
             }                                                                                      \
         }                                                                                          \
+        TILE_END(mr, nv)                                                                           \
         PK_UNROLL                                                                                  \
         for (int r = 0; r < (mr); r++) {                                                           \
             PK_UNROLL                                                                              \
@@ -91,9 +114,11 @@ CONV_TILES()
 
 /* One row: four sets of sums, each over every fourth step, hide the latency. */
 #define TILE_ROW(name, nv)                                                                         \
-    static void name(size_t groups, const char *a, size_t lda, const T_P *w, T_ACC *acc)           \
+    static void name(size_t groups, const char *a, size_t lda, const T_P *w,                       \
+                     T_ACC *acc FINISH_PARAMETER)                                                  \
     {                                                                                              \
         (void)lda;                                                                                 \
+        FINISH_UNUSED                                                                              \
         vacc s[4][nv];                                                                             \
         PK_UNROLL                                                                                  \
         for (int r = 0; r < 4; r++) {                                                              \
@@ -338,7 +363,7 @@ static void strip(const struct work *w, size_t first, size_t rows, size_t nv, co
     const struct tiles *t = &all_tiles[nv];
     const size_t groups = pk_round_up(w->p->k, K_GROUP) / K_GROUP;
     if (w->p->pixels == 1) {
-        t->one(groups, w->a, w->lda, weights, w->acc);
+        t->one(groups, w->a, w->lda, weights, w->acc FINISH_NULL);
         return;
     }
     size_t r = 0;
@@ -350,19 +375,51 @@ static void strip(const struct work *w, size_t first, size_t rows, size_t nv, co
             from -= (ptrdiff_t)(w->pixel + first + r + step - w->p->pixels);
         }
         (many ? t->many : t->some)(groups, w->a + ((ptrdiff_t)first + from) * (ptrdiff_t)w->lda,
-                                   w->lda, weights, w->acc + from * WIDE);
+                                   w->lda, weights, w->acc + from * WIDE FINISH_NULL);
         r += step;
     }
 }
+
+#ifdef V_FINISH
+/* The rows of a block that whole tiles finish in registers; returns how many. Others go through acc: so no output is
+ * written twice, which an operand in its memory would not stand. */
+static size_t finish_tiles(const struct work *w, struct finish *f, size_t nv, const T_P *weights)
+{
+    const struct tiles *t = &all_tiles[nv];
+    const size_t groups = pk_round_up(w->p->k, K_GROUP) / K_GROUP;
+    size_t row = 0;
+    for (; row + (size_t)t->rows <= w->rows; row += (size_t)t->rows) {
+        finish_rows(f, w->pixel + row);
+        t->many(groups, w->a + row * w->lda, w->lda, weights, w->acc, f);
+    }
+    for (bool few = w->rows - row <= (size_t)(t->rows - t->few); few && row + (size_t)t->few <= w->rows;
+         row += (size_t)t->few) {
+        finish_rows(f, w->pixel + row);
+        t->some(groups, w->a + row * w->lda, w->lda, weights, w->acc, f);
+    }
+    return row;
+}
+#endif
 
 /* All panels of a group over one block. */
 static void block(const struct work *w, size_t group, const T_P *weights)
 {
     const struct plan *p = w->p;
+#ifdef V_FINISH
+    struct finish finish;
+    const bool finishes = p->pixels > 1 && finish_of(&finish, w->e);
+#endif
     for (size_t first = 0; first < p->width; first += WIDE) {
         const size_t width = p->width - first < WIDE ? p->width - first : WIDE;
         const size_t n = p->n - first < WIDE ? p->n - first : WIDE;
-        for (size_t row = 0; row < w->rows; row += STRIP) {
+        size_t row = 0;
+#ifdef V_FINISH
+        if (finishes) {
+            finish_panel(&finish, (int)(group * p->n + first), (int)n);
+            row = finish_tiles(w, &finish, width / VL, weights);
+        }
+#endif
+        for (; row < w->rows; row += STRIP) {
             const size_t rows = w->rows - row < STRIP ? w->rows - row : STRIP;
             strip(w, row, rows, width / VL, weights);
             const struct pk_tile tile = {

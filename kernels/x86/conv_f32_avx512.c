@@ -1,6 +1,7 @@
 /* conv_f32_avx512.c: fp32 convolution, tiles of 6 rows times 64 channels and their like. */
 #include "vec_avx512.h"
 
+#include "finish_f32_avx512.h"
 #include "rows.h"
 
 #include "../pk_tables.h"

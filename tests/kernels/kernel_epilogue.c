@@ -189,6 +189,34 @@ void kernel_case_random_epilogue(struct kernel_case *k)
     finish(k);
 }
 
+void kernel_case_usual_epilogue(struct kernel_case *k)
+{
+    struct pk_epilogue *e = &k->epilogue;
+    struct pk_out *o = &k->outs[0];
+    if (kernel_case_int(k, 0, 1)) {
+        struct pk_step *s = &k->steps[e->n_steps++];
+        s->op = PK_STEP_ADD_TENSOR;
+        s->type = kernel_case_int(k, 0, 5) > 0 ? PK_F32 : PK_F16;
+        s->pitch = random_pitch(k);
+        s->operand = random_tensor(k, s->type, s->pitch);
+    }
+    const int last = kernel_case_int(k, 0, 3);
+    if (last < 2) {
+        struct pk_step *s = &k->steps[e->n_steps++];
+        s->op = last == 0 ? PK_STEP_PRELU : PK_STEP_CLAMP;
+        s->vec = last == 0 ? random_vector(k, -1.5f, 1.5f) : NULL;
+        s->a = 0;
+        s->b = kernel_case_int(k, 0, 1) ? INFINITY : 0.5f;
+    }
+    e->b = random_vector(k, -1, 1);
+    e->n_outs = 1;
+    *o = (struct pk_out){.type = PK_F32, .pitch = random_pitch(k), .b = e->b, .inv_scale = 1};
+    o->lo = kernel_case_int(k, 0, 1) ? -0.5f : -INFINITY;
+    o->hi = kernel_case_int(k, 0, 1) ? 0.5f : INFINITY;
+    maybe_in_place(k);
+    finish(k);
+}
+
 void kernel_case_plain_epilogue(struct kernel_case *k, enum pk_type type)
 {
     struct pk_epilogue *e = &k->epilogue;

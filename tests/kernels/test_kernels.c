@@ -243,6 +243,25 @@ static void depthwise_windows_of_networks_equal_the_reference(void **state)
     }
 }
 
+static void usual_float_epilogues_equal_the_reference(void **state)
+{
+    (void)state;
+    for (int i = 0; i < N_ENTRIES; i++) {
+        for (uint32_t seed = 0; usable(&entries[i]) && seed < CASES / 2; seed++) {
+            struct kernel_case k;
+            if (kernel_case_is_integer(entries[i].family)) {
+                break;
+            }
+            kernel_case_init(&k, entries[i].family, seed + 70000);
+            kernel_case_random_shape(&k);
+            kernel_case_random_values(&k, KERNEL_EXACT);
+            kernel_case_usual_epilogue(&k);
+            (void)check_exact(&k, &entries[i], seed);
+            kernel_case_clear(&k);
+        }
+    }
+}
+
 static void absolute(struct kernel_case *k)
 {
     const struct pk_conv *c = &k->conv;
@@ -343,6 +362,7 @@ int main(void)
         cmocka_unit_test(packed_codes_take_their_share_of_memory),
         cmocka_unit_test(large_shapes_equal_the_reference),
         cmocka_unit_test(depthwise_windows_of_networks_equal_the_reference),
+        cmocka_unit_test(usual_float_epilogues_equal_the_reference),
         cmocka_unit_test(float_sums_are_within_the_stated_tolerance),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
