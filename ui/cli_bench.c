@@ -49,6 +49,7 @@ static json_t *row_json(const struct pare_kernel_row *r)
                                   "epilogue_cycles", r->floor.epilogue_cycles, "share",
                                   pare_json_real(r->floor.cycles / r->timing.cycles), "binds", r->floor.binds));
     json_object_set_new(row, "packed_bytes", json_integer((json_int_t)r->packed_bytes));
+    json_object_set_new(row, "resident_bytes", json_integer((json_int_t)r->resident_bytes));
     if (r->slow.n > 0) {
         json_object_set_new(row, "slow_tiles", timing_json(&r->slow));
         json_object_set_new(row, "slow_mac_per_cycle", pare_json_real(r->floor.macs / r->slow.cycles));
@@ -59,7 +60,7 @@ static json_t *row_json(const struct pare_kernel_row *r)
 static void take_row(void *self, const struct pare_kernel_row *r)
 {
     struct kernel_print *p = self;
-    char us[16], mac[16], best[16], limit[16], share[16], near_floor[16], slow[16];
+    char us[16], mac[16], best[16], limit[16], share[16], near_floor[16], slow[16], weights[16];
     p->n++;
     p->noisy += r->timing.noisy;
     if (p->o->json) {
@@ -69,8 +70,8 @@ static void take_row(void *self, const struct pare_kernel_row *r)
     if (p->shape != r->shape) {
         p->shape = r->shape;
         printf("%s%s: %.2f M MAC\n", p->n > 1 ? "\n" : "", r->shape->name, 1e-6 * r->floor.macs);
-        printf("  %-26s %-6s %-3s %10s %9s %7s %7s %6s %6s  %-8s\n", "kernel", "level", "out", "us", "MAC/cycle", "best", "limit", "share",
-               "floor", "binds");
+        printf("  %-26s %-6s %-3s %10s %9s %7s %7s %6s %6s %9s  %-8s\n", "kernel", "level", "out", "us", "MAC/cycle", "best", "limit", "share",
+               "floor", "weights", "binds");
     }
     number(us, 1e-3 * r->timing.median, 2);
     number(mac, r->mac_per_cycle, 1);
@@ -79,8 +80,9 @@ static void take_row(void *self, const struct pare_kernel_row *r)
     number(share, 100 * r->share, 0);
     number(near_floor, r->timing.noisy ? NAN : 100 * r->floor.cycles / r->timing.cycles, 0);
     number(slow, r->slow.n >= PARE_WATCH_CLEAN ? r->floor.macs / r->slow.cycles : NAN, 1);
-    printf("  %-26s %-6s %-3s %10s %9s %7s %7s %5s%% %5s%%  %-8s%s%s%s%s\n", r->kernel->name, r->traits.level, r->output, us, mac, best, limit,
-           share, near_floor, r->floor.binds, r->timing.noisy ? "  noisy: no figure" : "",
+    number(weights, (double)r->packed_bytes / 1024, 1);
+    printf("  %-26s %-6s %-3s %10s %9s %7s %7s %5s%% %5s%% %8sK  %-8s%s%s%s%s\n", r->kernel->name, r->traits.level, r->output, us, mac, best, limit,
+           share, near_floor, weights, r->floor.binds, r->timing.noisy ? "  noisy: no figure" : "",
            r->tiles == PARE_TILES_SLOW ? "  tiles slow" : "", r->slow.n >= PARE_WATCH_CLEAN && r->tiles == PARE_TILES_FAST ? "  slow tiles " : "",
            r->slow.n >= PARE_WATCH_CLEAN && r->tiles == PARE_TILES_FAST ? slow : "");
     fflush(stdout);

@@ -229,18 +229,23 @@ void cli_print_bench(const json_t *json)
     json_array_foreach(json_object_get(json, "stages"), i, item) {
         print_stage_bench(item);
     }
-    printf("%-*s  %-6s %9s %9s %9s %9s %6s  %8s %8s %8s  %-8s  %s\n", width, "layer (in place)", "level", "ms", "p10", "p90", "cold",
-           "share", "multiply", "bytes", "epilogue", "binds", "kernel");
+    double weights = 0;
+    printf("%-*s  %-6s %9s %9s %9s %9s %6s  %8s %8s %8s  %8s  %-8s  %s\n", width, "layer (in place)", "level", "ms", "p10", "p90", "cold",
+           "share", "multiply", "bytes", "epilogue", "weights", "binds", "kernel");
     json_array_foreach((json_t *)(uintptr_t)layers, i, item) {
-        printf("%-*s  %-6s %9s %9s %9s %9s %5s%%  %8s %8s %8s  %-8s  %s\n", width, pare_json_get_string(item, "name", ""),
+        const double own = pare_json_get_real(item, "weight_bytes") / 1024;
+        weights += isfinite(own) ? own : 0;
+        printf("%-*s  %-6s %9s %9s %9s %9s %5s%%  %8s %8s %8s  %7sK  %-8s  %s\n", width, pare_json_get_string(item, "name", ""),
                pare_json_get_string(item, "level", ""), number(a, pare_json_get_real(item, "ms"), 4),
                number(b, pare_json_get_real(item, "p10"), 4), number(c, pare_json_get_real(item, "p90"), 4),
                number(d, pare_json_get_real(item, "cold_ms"), 4), number(e, 100 * pare_json_get_real(item, "share_of_limit"), 0),
                number(f, pare_json_get_real(item, "mac_ms"), 4), number(g, pare_json_get_real(item, "byte_ms"), 4),
-               number((char[32]){0}, pare_json_get_real(item, "epilogue_ms"), 4), pare_json_get_string(item, "binds", ""),
+               number((char[32]){0}, pare_json_get_real(item, "epilogue_ms"), 4), number((char[32]){0}, own, 1),
+               pare_json_get_string(item, "binds", ""),
                pare_json_get_string(item, "kernel", ""));
     }
     printf("%-*s  %-6s %9s\n", width, "glue", "", number(a, pare_json_get_real(json, "glue_ms"), 4));
+    printf("weights in memory, as packed for these kernels: %.1fK\n", weights);
     printf("share: floor over time. The floor: the longer of multiplies and bytes, and the epilogue (ms at %s GHz)\n",
            number(a, pare_json_get_real(json, "ghz"), 2));
 }

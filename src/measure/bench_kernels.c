@@ -6,6 +6,11 @@
 
 #include "pk_tables.h"
 
+#ifdef __linux__
+#include <sys/mman.h>
+#include <unistd.h>
+#endif
+
 enum { MAX_CONTENDERS = 64 };
 
 #define PK_CONVERT(isa, suffix)
@@ -83,6 +88,27 @@ static void set_epilogue(struct pare_bench_case *c, const struct pare_kernel_tra
     c->epilogue = (struct pk_epilogue){.m = c->m, .b = c->b, .n_outs = 1, .outs = &c->out};
 }
 
+/* Bytes of the pages of n bytes that are in memory; 0: not known. */
+static size_t resident(const void *memory, size_t n)
+{
+#ifdef __linux__
+    const size_t page = (size_t)sysconf(_SC_PAGESIZE), first = (uintptr_t)memory / page;
+    const size_t pages = ((uintptr_t)memory + n - 1) / page - first + 1;
+    unsigned char *there = malloc(pages);
+    size_t sum = 0;
+    if (there != NULL && mincore((void *)(first * page), pages * page, there) == 0) {
+        for (size_t i = 0; i < pages; i++) {
+            sum += (there[i] & 1) * page;
+        }
+    }
+    free(there);
+    return sum;
+#else
+    (void)memory, (void)n;
+    return 0;
+#endif
+}
+
 bool pare_bench_case_init(struct pare_bench_case *c, enum pk_family family, enum pk_isa isa,
                           const struct pk_layer_kernel *kernel, const struct pk_conv *conv, enum pk_type out, int bits)
 {
@@ -116,6 +142,7 @@ bool pare_bench_case_init(struct pare_bench_case *c, enum pk_family family, enum
     fill(weights, c->weight_count, t.w_bits, true, 2);
     kernel->pack(conv, weights, c->packed);
     free(weights);
+    c->resident_bytes = resident(c->packed, c->packed_bytes);
     set_epilogue(c, &t, out, bits);
     return true;
 }
@@ -178,7 +205,8 @@ static bool wanted(const struct pare_kernel_bench *bench, const struct pare_benc
     if (e->isa == PK_REF || !pk_isa_supported(e->isa) || (s->groups & bench->groups) == 0 || (int)t.kind != kind) {
         return false;
     }
-    if (pare_conv_depth(&s->conv, depthwise) * s->conv.out_c * (double)size_of(t.w_bits) > MOST_WEIGHTS) {
+    if (pare_conv_depth(&s->conv, depthwise) * s->conv.out_c * (double)size_of(t.w_bits) > MOST_WEIGHTS ||
+        (bench->most_macs > 0 && pare_conv_macs(&s->conv, depthwise) > bench->most_macs)) {
         return false;
     }
     if (bench->best_only && pk_kernel_for(e->family, pk_isa_best(), &s->conv) != e->kernel) {
@@ -240,7 +268,7 @@ static int bench_shape(const struct pare_kernel_bench *bench, const struct pare_
     }
     for (int i = 0; i < n; i++) {
         struct pare_kernel_row row = {.kernel = cases[i].kernel, .shape = shape, .isa = cases[i].isa,
-                                      .packed_bytes = cases[i].packed_bytes,
+                                      .packed_bytes = cases[i].packed_bytes, .resident_bytes = cases[i].resident_bytes,
                                       .output = output_name(cases[i].out.type, bits[i])};
         pare_kernel_traits(cases[i].family, &row.traits);
         row.limit = pare_mac_limit(&row.traits, row.isa);

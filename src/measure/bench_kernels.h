@@ -30,6 +30,7 @@ struct pare_bench_case {
     void *x, *packed, *scratch, *y;
     float *m, *b;
     size_t packed_bytes, weight_count;
+    size_t resident_bytes; /* of the packed weights, in pages that memory really holds */
     void *memory[8];
     int n_memory;
 };
@@ -60,7 +61,7 @@ struct pare_kernel_row {
     double mac_per_cycle, limit, share;  /* at the median of the clean blocks; NaN when noisy */
     double best_mac_per_cycle;           /* of the best clean block */
     struct pare_floor floor;
-    size_t packed_bytes;
+    size_t packed_bytes, resident_bytes; /* weights as packed; the pages they lie in, as the system counts them */
 };
 
 struct pare_kernel_bench {
@@ -72,6 +73,7 @@ struct pare_kernel_bench {
     bool candidates;                     /* only what dispatch may choose from: floats as best_only; integers the two best
                                             instruction sets that have a kernel, which give the same bytes */
     double seconds;                      /* per shape */
+    double most_macs;                    /* leaves out shapes of more multiply-adds; 0: none */
     void (*row)(void *self, const struct pare_kernel_row *row);
     void *self;
     bool (*stop)(void *self);            /* NULL */

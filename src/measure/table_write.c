@@ -43,6 +43,7 @@ int pare_table_write(const struct pare_table_write *o, int *noisy)
     const struct pare_kernel_bench bench = {.groups = PARE_SHAPE_TABLE,
                                             .candidates = true,
                                             .seconds = o->seconds > 0 ? o->seconds : 0.25,
+                                            .most_macs = o->most_macs,
                                             .row = write_row,
                                             .self = &w};
     const double ghz = pare_watch_ghz();

@@ -24,6 +24,7 @@ struct pare_table_write {
     FILE *out;
     const char *machine;   /* a line about it; NULL = the instruction set */
     double seconds;        /* per shape; 0 = 0.25 */
+    double most_macs;      /* leaves out shapes of more multiply-adds; 0: none */
     void *self;
     void (*done)(void *self, int rows); /* NULL */
 };

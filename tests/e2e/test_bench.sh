@@ -31,6 +31,11 @@ code 2 "$pare" bench --kernels "no such kernel"
 PARE_ISA=avx2 code 0 "$pare" bench --kernels "gemm 64x64x256" w8a8 --json
 [ "$(field "len(d['kernels']) == 1 or d['isa'] != 'avx2'")" = True ] || fail "PARE_ISA"
 
+# weights of few bits stay packed in memory: as many pages as their bits need, and at most 8 bytes a channel more
+code 0 "$pare" bench --kernels "fc 1024" --json -- -fp32 -fp16
+[ "$(field "all(1024000 * int(k['level'][1]) / 8 <= k['packed_bytes'] <= 1024000 * int(k['level'][1]) / 8 * (2 if k['level'] == 'w8a8' else 1) + 16384 for k in d['kernels'])")" = True ] || fail "packed weights"
+[ "$(field "all(k['packed_bytes'] <= k['resident_bytes'] <= k['packed_bytes'] + 8192 for k in d['kernels'])")" = True ] || fail "resident weights"
+
 # a pipeline: the parts add up to the whole, every layer has a floor; several threads
 code 0 "$pare" bench sample_pipelines/hand_gesture --level int8 --threads 2 --json
 for f in target latency_ms layers stages ghz; do field "d['$f']" >/dev/null || fail "bench lacks $f"; done
