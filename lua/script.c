@@ -14,7 +14,7 @@
 
 /* ---- JSON <-> Lua ---- */
 
-static void push_json(lua_State *L, const json_t *json)
+void pare_lua_push_json(lua_State *L, const json_t *json)
 {
     size_t i;
     const char *key;
@@ -25,7 +25,7 @@ static void push_json(lua_State *L, const json_t *json)
         lua_createtable(L, 0, (int)json_object_size(json));
         json_object_foreach((json_t *)(uintptr_t)json, key, item) {
             if (!json_is_null(item)) {
-                push_json(L, item);
+                pare_lua_push_json(L, item);
                 lua_setfield(L, -2, key);
             }
         }
@@ -36,7 +36,7 @@ static void push_json(lua_State *L, const json_t *json)
             if (json_is_null(item)) {
                 lua_pushboolean(L, 0); /* keeps the list without holes */
             } else {
-                push_json(L, item);
+                pare_lua_push_json(L, item);
             }
             lua_rawseti(L, -2, (lua_Integer)i + 1);
         }
@@ -111,6 +111,11 @@ static json_t *to_json(lua_State *L, int index, int depth, const char **why)
     return json;
 }
 
+json_t *pare_lua_to_json(lua_State *L, int index, const char **why)
+{
+    return to_json(L, index, 0, why);
+}
+
 /* ---- calls ---- */
 
 static struct pare_worker *worker_of(lua_State *L)
@@ -136,7 +141,7 @@ static int call_front(lua_State *L, const char *verb, json_t *args_take)
         lua_pushboolean(L, 1);
         return 1;
     }
-    push_json(L, value);
+    pare_lua_push_json(L, value);
     json_decref(value);
     return 1;
 }
@@ -327,7 +332,7 @@ static int register_module(lua_State *L)
     lua_insert(L, -2);
     lua_rawset(L, -3);
     lua_pushliteral(L, "arg");
-    push_json(L, args);
+    pare_lua_push_json(L, args);
     lua_rawset(L, -3);
     lua_pop(L, 1);
     return 0;

@@ -76,8 +76,8 @@ struct pare_point {
     struct pare_figure test_accuracy, test_drop;
     bool front, ghost, tied;         /* marks in drop and latency, see pare_state_marks */
     bool old;                        /* was there before the last solve */
-    const uint64_t *right;           /* bit i: right on sample i of the search split; for paired comparison */
-    int n_right;                     /* samples, 0 = not known for all, or the metric is another than top1 */
+    const uint64_t *right;           /* bit i: right on the i-th labelled sample of the search split; for paired comparison */
+    int n_right;                     /* how many of them are known, from the first on; 0 also when the metric is not top1 */
     bool over_budget;
     const char *label;               /* "int8", "solve drop<=1.0" */
     int samples;

@@ -260,8 +260,8 @@ static int check_choices(const struct cli_options *o)
     if (o->minimize != NULL && !is_one_of(o->minimize, "latency|bytes|bitops|energy|drop")) {
         return bad("--minimize", o->minimize, "latency, bytes, bitops, energy or drop");
     }
-    if (o->method != NULL && !is_one_of(o->method, "exact|ilp|greedy|bisect|nsga2|random|paper|hawq|exhaustive")) {
-        return bad("--method", o->method, "exact, ilp, greedy, bisect, nsga2, random, paper, hawq or exhaustive");
+    if (o->method != NULL && (strncmp(o->method, "lua:", 4) != 0 || o->method[4] == '\0') && !is_one_of(o->method, "exact|ilp|greedy|bisect|nsga2|random|paper|hawq|exhaustive")) {
+        return bad("--method", o->method, "exact, ilp, greedy, bisect, nsga2, random, paper, hawq, exhaustive or lua:NAME");
     }
     if (o->split != NULL && !is_one_of(o->split, "calibration|search|test|all")) {
         return bad("--split", o->split, "calibration, search, test or all");
@@ -330,7 +330,7 @@ void cli_usage(const char *verb)
         {"target", "pare target list | import FILE [--name NAME]", "machines whose latencies count"},
         {"solve", "pare solve P [--minimize latency|bytes|bitops|energy|drop] [--max-drop X] [--max-latency MS] [--max-bytes N]", "the best configuration within budgets"},
         {"solve", "           [--max-bitops N] [--max-energy J (a table's prediction)] [--sure (the drop's 95 % upper bound holds)]", ""},
-        {"solve", "           [--method exact|ilp|greedy|bisect|nsga2|random|paper|hawq|exhaustive] [--predicted] [--verify K] [--seed N] [--set NAME=VALUE]", ""},
+        {"solve", "           [--method exact|ilp|greedy|bisect|nsga2|random|paper|hawq|exhaustive|lua:NAME] [--predicted] [--verify K] [--seed N] [--set NAME=VALUE]", ""},
         {"solve", "           [--per layer|model] [--pin 'GLOB=LEVEL[..LEVEL]'|@FILE] [--tie auto|shared-inputs|residual|'GLOB+GLOB'|@FILE]", ""},
         {"solve", "           [--no-pins] [--front] [--name RUN] [--out F]", ""},
         {"pin", "pare pin P ['GLOB=LEVEL[..LEVEL]' | @FILE | --tie T | --free GLOB | --list]", "hold layers at a level, tie layers to one level; @FILE: a pin or tie a line"},

@@ -116,6 +116,7 @@ int main(int argc, char **argv)
     setlocale(LC_CTYPE, ""); /* numbers stay in the C locale: files, Lua and GLPK read them */
     pare_pipeline_set_loader(pare_lua_pipeline_loader());
     pare_work_set_script(pare_lua_run_script);
+    pare_work_set_lua_step(pare_lua_step);
     int rc = cli_parse(argc, argv, &options);
     if (rc == 0) {
         rc = run(&options);

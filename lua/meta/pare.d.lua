@@ -285,7 +285,7 @@ arg = {}
 ---@field name? string of the run
 ---@field measure? boolean false: predicted only
 ---@field time_limit? number seconds
----@field method? "exact"|"ilp"|"greedy"|"bisect"|"nsga2"|"random"|"paper"|"hawq"|"exhaustive"
+---@field method? "exact"|"ilp"|"greedy"|"bisect"|"nsga2"|"random"|"paper"|"hawq"|"exhaustive"|string "lua:NAME"
 ---@field predicted? boolean
 ---@field verify? integer answers to measure and learn from in each round
 ---@field seed? integer
@@ -353,6 +353,16 @@ arg = {}
 ---@field energy (number|false)[] uJ
 ---@field limits (number|false)[] of drop, latency, bytes, bitops, energy
 
+---Levels by group, counted from 1, or { [group] = level }; groups left out take their widest level.
+---@alias pare.configuration integer[]|table<string, string>
+
+---What a step of a solver (--method lua:NAME) gives; its file returns fun(problem: pare.problem, settings: table, state: any, told: (number|false)[]?): pare.step
+---@class pare.step
+---@field done? boolean
+---@field ask? (pare.configuration|{levels: pare.configuration, samples: integer})[] to measure: told has the drop of each, false when it failed
+---@field answers? pare.configuration[] best first, when done
+---@field state? any for the next step
+
 ---@class pare.proposal : pare.budget
 ---@field config table<string, string>
 ---@field method string
@@ -380,8 +390,7 @@ function pare.write(path, text) end
 ---@return table|nil, string?, integer?
 function pare.chart(chart) end
 
----The sensitivity of every layer at every level, as `pare sense --json`: own errors (rmse, mse, sqnr_db, cosine, max_error,
----clipped, ...), weight_rmse, activation_rmse, step_rmse, accumulated_rmse, loss, drop.
+---The sensitivity of every layer at every level, as `pare sense --json`.
 ---@return table|nil, string?, integer?
 function pipeline:sense() end
 

@@ -413,6 +413,7 @@ void front_flows_free(struct pare_front *f)
         json_decref(flow->answer);
         json_decref(flow->tried);
         json_decref(flow->step);
+        json_decref(flow->script);
         json_decref(flow->rounds);
         free(flow->levels);
         free(flow);

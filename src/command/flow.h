@@ -23,6 +23,7 @@ struct front_flow {
     uint64_t task;            /* the solve job under way */
     json_t *answer;           /* its answer */
     json_t *step;             /* the newest step of a solver that asks */
+    json_t *script;           /* of a solver in Lua: {"path", "hash"} */
     json_t *rounds;           /* --verify: what came of them */
     bool verified;            /* they are over */
     size_t answer_at;         /* which of its answers is measured now */

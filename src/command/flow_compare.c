@@ -125,7 +125,8 @@ static json_t *run_json(struct pare_front *f, const struct front_flow *flow, int
                      pare_json_real(away < 0 && away > -1e-3 * ms ? 0 : away));
 }
 
-/* Is the paired difference of two points' right answers within chance? null when not known for both. */
+/* Is the paired difference of two points' right answers within chance, on the samples that both know? Other metrics than
+ * top1: do the intervals of their drops hold each other's values? null when one of them was not measured. */
 static json_t *tie_json(const struct pare_state *s, int a, int b)
 {
     const struct pare_point *p = &s->points[a], *q = &s->points[b];
@@ -133,7 +134,10 @@ static json_t *tie_json(const struct pare_state *s, int a, int b)
     int lost = 0, won = 0;
     double drop, low, high;
     if (n == 0 || p->right == NULL || q->right == NULL) {
-        return json_null();
+        const struct pare_figure *x = &p->drop, *y = &q->drop;
+        return isfinite(x->low) && isfinite(y->low)
+                   ? json_boolean(x->value >= y->low && x->value <= y->high && y->value >= x->low && y->value <= x->high)
+                   : json_null();
     }
     for (int i = 0; i < n; i++) {
         const int x = (int)(p->right[i / 64] >> (i % 64) & 1), y = (int)(q->right[i / 64] >> (i % 64) & 1);

@@ -169,7 +169,9 @@ void flow_make_run(struct pare_front *f, struct front_flow *flow, const struct f
     if (isfinite(b->max_energy)) {
         snprintf(budget + used, sizeof budget - used, " energy<=%.4guJ", b->max_energy);
     }
-    snprintf(name, sizeof name, "%s%d", method, f->n_runs + 1);
+    const char *slash = strrchr(method, '/'), *colon = strrchr(method, ':'); /* "lua:dir/mine.lua" */
+    const char *word = slash != NULL ? slash + 1 : colon != NULL ? colon + 1 : method, *dot = strrchr(word, '.');
+    snprintf(name, sizeof name, "%.*s%d", dot != NULL && dot > word ? (int)(dot - word) : 100, word, f->n_runs + 1);
     json_t *settings = json_pack("{s:s, s:s, s:b}", "minimize", pare_cost_name(b->minimize), "budget",
                                  budget[0] == ' ' ? budget + 1 : budget, "per_model", (int)b->per_model);
     json_object_update(settings, more);

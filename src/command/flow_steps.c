@@ -4,43 +4,69 @@
  * again: the same individuals, the same answer. Its problem is frozen in the run's settings when the run begins, since
  * the costs (the anchored latency, the fit) move with what is measured meanwhile.
  */
+#include <limits.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
+#include "base/file.h"
+#include "base/hash.h"
 #include "command/flow.h"
+#include "command/trust.h"
 #include "search/solver.h"
 
 #define STEPS_VERSION 2 /* raised when a solver goes another way from the same state */
 
+static bool is_lua(const struct front_flow *flow)
+{
+    return strncmp(pare_json_get_string(flow->args, "method", ""), "lua:", 4) == 0;
+}
+
 bool flow_is_stepped(const struct front_flow *flow)
 {
-    return pare_solver_find(pare_json_get_string(flow->args, "method", "")) != NULL;
+    return is_lua(flow) || pare_solver_find(pare_json_get_string(flow->args, "method", "")) != NULL;
+}
+
+/* "lua:NAME": NAME.lua beside the pipeline; "lua:PATH.lua": a file. Into flow->script; false when the flow has ended. */
+static bool find_script(struct pare_front *f, struct front_flow *flow)
+{
+    const char *name = pare_json_get_string(flow->args, "method", "") + 4, *slash = strrchr(f->real_path, '/');
+    const size_t n = strlen(name);
+    const bool is_path = strchr(name, '/') != NULL || (n > 4 && strcmp(name + n - 4, ".lua") == 0);
+    char path[PATH_MAX + 300], real[PATH_MAX], hash[33];
+    struct stat st;
+    struct pare_trust trust;
+    struct pare_file file;
+    if (is_path) {
+        snprintf(path, sizeof path, "%s", name);
+    } else if (stat(f->real_path, &st) == 0 && S_ISDIR(st.st_mode)) {
+        snprintf(path, sizeof path, "%s/%s.lua", f->real_path, name);
+    } else {
+        snprintf(path, sizeof path, "%.*s/%s.lua", slash != NULL ? (int)(slash - f->real_path) : 1, slash != NULL ? f->real_path : ".", name);
+    }
+    enum pare_status status = realpath(path, real) != NULL ? pare_trust_check(real, f->exe, &trust, &flow->err)
+                                                           : pare_error(&flow->err, PARE_ERR_NOINPUT, path, "no such solver");
+    if (status == PARE_OK) {
+        status = pare_file_open(real, 1 << 20, &file, &flow->err);
+    }
+    if (status == PARE_OK) {
+        pare_hash_bytes(file.data, file.size, hash);
+        pare_file_close(&file);
+        flow->script = json_pack("{s:s, s:s}", "path", real, "hash", hash);
+        status = flow->script != NULL ? PARE_OK : pare_error_nomem(&flow->err);
+    }
+    if (status != PARE_OK) {
+        flow_end(f, flow, status, NULL);
+    }
+    return status == PARE_OK;
 }
 
 static bool predicts(const struct front_flow *flow)
 {
     const struct pare_solver *s = pare_solver_find(pare_json_get_string(flow->args, "method", ""));
-    return pare_json_get_bool(flow->args, "predicted", false) || !s->asks;
-}
-
-/* What the solver has to know before it asks: greedy sorts by the table of losses, the others that measure need
- * the latency alone; who predicts needs all. */
-static bool knows_enough(struct pare_front *f, struct front_flow *flow, const struct front_budget *b)
-{
-    bool failed = false, ready;
-    const bool listed = strcmp(pare_json_get_string(flow->args, "method", ""), "greedy") == 0;
-    if (predicts(flow)) {
-        return flow_costs_ready(f, flow, b);
-    }
-    ready = front_ensure_calibration(f, &failed, &flow->err);
-    ready = (!listed || front_ensure_sense(f, f->sense_samples, &failed, &flow->err)) && ready;
-    ready = front_ensure_profile(f, &failed, &flow->err) && ready;
-    if (failed) {
-        flow_end(f, flow, flow->err.code != PARE_OK ? flow->err.code : PARE_ERR_FAIL, NULL);
-    }
-    return ready && !failed;
+    return pare_json_get_bool(flow->args, "predicted", false) || (s != NULL && !s->asks);
 }
 
 /* Samples behind the quality of one configuration while the solver searches. */
@@ -109,22 +135,80 @@ static int first_of_bits(const struct pare_front *f, int bits)
     return f->n_levels - 1;
 }
 
-/* "traces": {layer: {"trace": t, "delta": {level: d}}} becomes the arrays of search/step_paper.c. */
+/* ||Q(w) - w||^2 of a layer: the file's own figure, else what the tool measured. */
+static double delta_of(const struct pare_front *f, const json_t *item, int layer, int level)
+{
+    const json_t *its = json_object_get(item, "delta");
+    const json_t *mine = json_object_get(json_object_get(f->perturbation, "layers"), f->layers[layer].name);
+    const double d = pare_json_get_real(its, f->level_names[level]), e = pare_json_get_real(its, f->level_alias[level]);
+    return its != NULL ? (isfinite(d) ? d : e) : pare_json_get_real(mine, f->level_names[level]);
+}
+
+/* "traces": {layer: t} or {layer: {"trace": t, "delta": {level: d}}} becomes the arrays of search/step_paper.c, one entry
+ * for each group of the problem: tied layers have the sum of their trace times delta, and 1 for a trace. */
 static void index_traces(const struct pare_front *f, json_t *settings)
 {
     const json_t *traces = json_object_get(settings, "traces");
     json_t *trace = json_array(), *delta = json_array();
-    for (int i = 0; i < f->n_layers; i++) {
-        const json_t *item = json_object_get(traces, f->layers[i].name), *its = json_object_get(item, "delta");
-        json_array_append_new(trace, pare_json_real(pare_json_get_real(item, "trace")));
-        for (int l = 0; l < f->n_levels; l++) {
-            const double d = pare_json_get_real(its, f->level_names[l]), e = pare_json_get_real(its, f->level_alias[l]);
-            json_array_append_new(delta, pare_json_real(isfinite(d) ? d : e));
+    for (int g = 0; g < f->n_layers; g++) {
+        double sum[PARE_MAX_LEVELS] = {0}, t = NAN;
+        bool missing = false;
+        for (int i = g; i < f->n_layers && f->layers[g].tie == g; i++) {
+            const json_t *item = json_object_get(traces, f->layers[i].name);
+            if (f->layers[i].tie != g) {
+                continue;
+            }
+            t = json_is_number(item) ? json_number_value(item) : pare_json_get_real(item, "trace");
+            missing = missing || !isfinite(t);
+            for (int l = 0; l < f->n_levels; l++) {
+                sum[l] += (f->layers[g].tied ? t : 1) * delta_of(f, item, i, l);
+            }
+        }
+        if (f->layers[g].tie == g) {
+            json_array_append_new(trace, pare_json_real(missing ? NAN : f->layers[g].tied ? 1 : t));
+            for (int l = 0; l < f->n_levels; l++) {
+                json_array_append_new(delta, pare_json_real(sum[l]));
+            }
         }
     }
     json_object_set_new(settings, "trace", trace);
     json_object_set_new(settings, "delta", delta);
     json_object_del(settings, "traces");
+}
+
+/* Do the traces leave perturbations to the tool? */
+static bool wants_perturbation(const struct pare_front *f, const struct front_flow *flow)
+{
+    const json_t *traces = json_object_get(json_object_get(flow->args, "settings"), "traces");
+    bool wants = false;
+    for (int i = 0; json_is_object(traces) && i < f->n_layers; i++) {
+        wants = wants || json_object_get(json_object_get(traces, f->layers[i].name), "delta") == NULL;
+    }
+    return wants && strcmp(pare_json_get_string(flow->args, "method", ""), "hawq") == 0;
+}
+
+/* What the solver has to know before it asks: greedy sorts by the table of losses, the others that measure need
+ * the latency alone; who predicts needs all. */
+static bool knows_enough(struct pare_front *f, struct front_flow *flow, const struct front_budget *b)
+{
+    bool failed = false, ready;
+    const bool listed = strcmp(pare_json_get_string(flow->args, "method", ""), "greedy") == 0;
+    if (wants_perturbation(f, flow) && !front_ensure_perturbation(f, &failed, &flow->err)) {
+        if (failed) {
+            flow_end(f, flow, flow->err.code != PARE_OK ? flow->err.code : PARE_ERR_FAIL, NULL);
+        }
+        return false;
+    }
+    if (predicts(flow)) {
+        return flow_costs_ready(f, flow, b);
+    }
+    ready = front_ensure_calibration(f, &failed, &flow->err);
+    ready = (!listed || front_ensure_sense(f, f->sense_samples, &failed, &flow->err)) && ready;
+    ready = front_ensure_profile(f, &failed, &flow->err) && ready;
+    if (failed) {
+        flow_end(f, flow, flow->err.code != PARE_OK ? flow->err.code : PARE_ERR_FAIL, NULL);
+    }
+    return ready && !failed;
 }
 
 static json_t *settings_of(const struct pare_front *f, const struct front_flow *flow, const struct front_budget *b)
@@ -141,6 +225,7 @@ static json_t *settings_of(const struct pare_front *f, const struct front_flow *
     index_level(f, settings, "narrow");
     if (json_is_object(json_object_get(settings, "traces"))) {
         index_traces(f, settings);
+        json_object_set_new(settings, "rules", json_integer(2)); /* of search/step_paper.c: answers of other rules are not reused */
     }
     json_object_set_new(settings, "seed", json_integer(pare_json_get_int(flow->args, "seed", 1)));
     json_object_set_new(settings, "all", json_integer(samples_of(f, flow)));
@@ -165,6 +250,10 @@ static bool begin(struct pare_front *f, struct front_flow *flow, struct front_bu
 {
     const char *method = pare_json_get_string(flow->args, "method", "");
     struct pare_problem *p = NULL;
+    if (b->per_model && strcmp(method, "hawq") == 0) {
+        flow_end(f, flow, pare_error(&flow->err, PARE_ERR_USAGE, method, "expected --per layer: a trace belongs to a layer"), NULL);
+        return false;
+    }
     json_t *question = json_pack("{s:o, s:O, s:s}", "settings", settings_of(f, flow, b), "args", flow->args, "content", f->content);
     json_t *pins = json_array();
     for (int i = 0; b->use_pins && i < f->n_layers; i++) {
@@ -174,6 +263,9 @@ static bool begin(struct pare_front *f, struct front_flow *flow, struct front_bu
     }
     json_object_set_new(question, "pins", pins);
     json_object_set(question, "ties", f->ties);
+    if (flow->script != NULL) {
+        json_object_set(question, "script", flow->script);
+    }
     flow->run = unfinished_run(f, method, question);
     if (flow->run < 0) {
         const bool measured = !predicts(flow);
@@ -207,6 +299,10 @@ static bool next_step(struct pare_front *f, struct front_flow *flow, const struc
     json_t *params = json_pack("{s:i, s:s, s:O, s:o, s:b}", "version", STEPS_VERSION, "method", method, "problem",
                                json_object_get(f->runs[flow->run].settings, "problem"), "settings", settings_of(f, flow, b),
                                "predict", (int)predicts(flow));
+    if (flow->script != NULL) {
+        json_object_set(params, "script", json_object_get(flow->script, "path"));
+        json_object_set(params, "script_hash", json_object_get(flow->script, "hash"));
+    }
     if (flow->step != NULL) {
         json_object_set(params, "state", json_object_get(flow->step, "state"));
         json_object_set_new(params, "told", told_take);
@@ -341,6 +437,9 @@ void flow_advance_steps(struct pare_front *f, struct front_flow *flow)
     if (!predicts(flow) && pare_json_get_bool(f->description, "bare", false)) {
         flow_end(f, flow, pare_error(&flow->err, PARE_ERR_USAGE, pare_json_get_string(flow->args, "method", ""),
                                      "a bare model has no accuracy to measure: add --predicted"), NULL);
+        return;
+    }
+    if (is_lua(flow) && flow->script == NULL && !find_script(f, flow)) {
         return;
     }
     if (!knows_enough(f, flow, &b) || (flow->run < 0 && !begin(f, flow, &b))) {

@@ -594,6 +594,7 @@ void pare_front_free(struct pare_front *f)
         pare_metric_set_free(f->cells[i].set);
     }
     json_decref(f->known_figures);
+    json_decref(f->perturbation);
     json_decref(f->pins);
     json_decref(f->ties);
     for (int i = 0; i < f->n_runs; i++) {

@@ -99,7 +99,7 @@ struct front_point {
     double latency[6];        /* min median p10 p90 p99 n; NaN = not measured */
     double fp32_ms;           /* measured beside it, interleaved */
     double loss_sum, drop_predicted, latency_predicted;
-    uint64_t *right;          /* bits of the search split, one for each sample; n_right of them, 0 = not all known */
+    uint64_t *right;          /* bits of the search split, one for each labelled sample; the first n_right are known */
     int n_right;
     char (*keys)[40];         /* of its rows: search chunks, test chunks, latency; made when first needed */
 };
@@ -150,6 +150,7 @@ struct pare_front {
     json_t *calibration;      /* the row */
     json_t *explained;        /* the newest answer of `explain`, of this layer and level; NULL */
     int explained_layer, explained_level;
+    json_t *perturbation;     /* the row, once it was asked for */
     bool profiled;
     struct pare_target *target; /* NULL = host */
     double glue_ms;
@@ -246,6 +247,8 @@ const json_t *front_find_row(struct pare_front *f, const char *key);
 bool front_ensure_calibration(struct pare_front *f, bool *failed, struct pare_error *err);
 bool front_ensure_sense(struct pare_front *f, int samples, bool *failed, struct pare_error *err);
 bool front_ensure_profile(struct pare_front *f, bool *failed, struct pare_error *err);
+/* ||Q(w) - w||^2 of every layer at every candidate level, into f->perturbation. */
+bool front_ensure_perturbation(struct pare_front *f, bool *failed, struct pare_error *err);
 /* Accuracy of a config; samples 0 = f->eval_samples. true when complete; eval holds what is there so far. */
 bool front_ensure_eval(struct pare_front *f, json_t *config, const char *split, int samples, int priority,
                        const char *title, struct front_eval *eval, bool *failed, struct pare_error *err);

@@ -344,6 +344,29 @@ bool front_ensure_profile(struct pare_front *f, bool *failed, struct pare_error 
     return row != NULL;
 }
 
+bool front_ensure_perturbation(struct pare_front *f, bool *failed, struct pare_error *err)
+{
+    if (f->perturbation != NULL) {
+        return true;
+    }
+    if (!front_ensure_calibration(f, failed, err) && f->pricing == NULL) { /* some methods round by what layers read */
+        return false;
+    }
+    json_t *levels = json_array();
+    for (int l = 0; l < f->n_levels; l++) {
+        json_array_append_new(levels, json_string(f->level_names[l]));
+    }
+    struct front_job job = {.kind = "perturb",
+                            .title = "how far every level moves the weights",
+                            .params = json_pack("{s:o}", "levels", levels),
+                            .needs_calibration = true,
+                            .priority = 60,
+                            .total = f->n_layers};
+    const json_t *row = front_row(f, &job, failed, err);
+    f->perturbation = row != NULL ? json_incref((json_t *)(uintptr_t)row) : NULL;
+    return row != NULL;
+}
+
 static json_t *fp32_config(const struct pare_front *f)
 {
     unsigned char *levels = calloc((size_t)f->n_layers + 1, 1);
@@ -523,19 +546,23 @@ static bool make_point_keys(struct pare_front *f, struct front_point *p)
     return true;
 }
 
-/* Which samples of search are right, when all of them are known. */
+/* Which samples of search are right, from the first on as far as they are known without a gap. */
 static void take_right(struct pare_front *f, struct front_point *p)
 {
     const int n = p->search.labelled, chunks = chunks_of(f, 1);
     int at = 0;
     p->n_right = 0;
-    if (f->metric != PARE_METRIC_TOP1 || n == 0 || p->search.chunks < chunks) {
+    if (f->metric != PARE_METRIC_TOP1 || n == 0) {
         return;
     }
     free(p->right);
     p->right = calloc((size_t)n / 64 + 1, sizeof *p->right);
     for (int c = 0; p->right != NULL && c < chunks; c++) {
-        const char *letters = pare_json_get_string(front_find_row(f, p->keys[c]), "right", "");
+        const json_t *row = front_find_row(f, p->keys[c]);
+        const char *letters = pare_json_get_string(row, "right", "");
+        if (row == NULL) {
+            break;
+        }
         for (; *letters != '\0'; letters++) {
             if (*letters != '-' && at < n) {
                 p->right[at / 64] |= (uint64_t)(*letters == '1') << (at % 64);
@@ -543,7 +570,7 @@ static void take_right(struct pare_front *f, struct front_point *p)
             }
         }
     }
-    p->n_right = p->right != NULL && at == n ? n : 0;
+    p->n_right = p->right != NULL ? at : 0;
 }
 
 void front_load_point(struct pare_front *f, struct front_point *p)

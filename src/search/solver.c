@@ -7,13 +7,13 @@
 #include <string.h>
 
 static const struct pare_solver solvers[] = {
-    {"greedy", "AIMET's list: the gentlest change first, as far as the budget goes", true, pare_step_greedy},
-    {"bisect", "one side of the network wide, the other narrow: how deep?", true, pare_step_bisect},
-    {"nsga2", "a population that is measured, sorted by dominance and crowding", true, pare_step_nsga2},
-    {"random", "random configurations, halved again and again", true, pare_step_random},
-    {"paper", "one level for each model, by the gesture paper's two thresholds", false, pare_step_paper},
-    {"hawq", "traces times perturbations, between the int4 and the int8 model", false, pare_step_hawq},
-    {"exhaustive", "tries everything (small problems)", false, pare_step_exhaustive},
+    {"greedy", "AIMET's list: the gentlest change first, as far as the budget goes", true, pare_step_greedy, NULL},
+    {"bisect", "one side of the network wide, the other narrow: how deep?", true, pare_step_bisect, NULL},
+    {"nsga2", "a population that is measured, sorted by dominance and crowding", true, pare_step_nsga2, NULL},
+    {"random", "random configurations, halved again and again", true, pare_step_random, NULL},
+    {"paper", "one level for each model, by the gesture paper's two thresholds", false, pare_step_paper, NULL},
+    {"hawq", "traces times perturbations, between the int4 and the int8 model", false, pare_step_hawq, NULL},
+    {"exhaustive", "tries everything (small problems)", false, pare_step_exhaustive, NULL},
 };
 #define N_SOLVERS ((int)(sizeof solvers / sizeof *solvers))
 
@@ -68,7 +68,7 @@ enum pare_status pare_solver_predict(const struct pare_solver *solver, const str
     *asked = 0;
     json_object_set_new(settings, "quality_limit", pare_json_real(p->limit[PARE_COST_LOSS]));
     while (status == PARE_OK) {
-        struct pare_step s = {.p = p, .settings = settings, .state = state, .told = told};
+        struct pare_step s = {.p = p, .settings = settings, .state = state, .told = told, .user = solver->user};
         status = solver->step(&s, err);
         json_decref(told);
         json_decref(state);

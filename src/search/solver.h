@@ -21,12 +21,14 @@ struct pare_step {
     const json_t *settings, *state, *told; /* state and told NULL at first */
     json_t *new_state, *ask, *answers, *curve; /* made by the step; NULL = none */
     bool done;
+    void *user; /* the solver's */
 };
 
 struct pare_solver {
     const char *name, *doc;
     bool asks; /* false: one step, from the problem alone */
     enum pare_status (*step)(struct pare_step *s, struct pare_error *err);
+    void *user; /* given to its steps */
 };
 /* exhaustive, paper, hawq, greedy, bisect, nsga2, random (exact and ilp: problem.h). NULL: no such solver. */
 const struct pare_solver *pare_solver_find(const char *name);

@@ -87,6 +87,20 @@ enum pare_status pare_step_paper(struct pare_step *s, struct pare_error *err)
 
 /* ---- hawq ---- */
 
+/* A group's cost at a level, or at the nearest that it may have, wider ones first (first and last layers stay at int8). */
+static double cost_near(const struct pare_problem *p, int g, int level, int c)
+{
+    for (int away = 0; away < p->n_levels; away++) {
+        for (int side = -1; side <= 1; side += 2) {
+            const int l = level + side * away;
+            if (l >= 0 && l < p->n_levels && p->allowed[g * p->n_levels + l]) {
+                return p->cost[c][g * p->n_levels + l];
+            }
+        }
+    }
+    return NAN;
+}
+
 static enum pare_status hawq_costs(const struct pare_step *s, struct pare_problem *q, int c, struct pare_error *err)
 {
     const struct pare_problem *p = s->p;
@@ -97,20 +111,24 @@ static enum pare_status hawq_costs(const struct pare_step *s, struct pare_proble
         return pare_error(err, PARE_ERR_USAGE, "hawq", "wide and narrow are levels of the problem");
     }
     for (int g = 0; g < p->n_groups; g++) {
+        bool between = false; /* a level between the two models: then no other is a candidate */
+        for (int l = wide; l <= narrow; l++) {
+            between = between || p->allowed[g * p->n_levels + l];
+        }
         const double t = pare_json_at_real(trace, (size_t)g);
         q->group_names[g] = strdup(p->group_names[g]);
         for (int l = 0; l < p->n_levels; l++) {
             const int i = g * p->n_levels + l;
             const double d = pare_json_at_real(delta, (size_t)i);
-            q->allowed[i] = p->allowed[i] && isfinite(t * d);
+            q->allowed[i] = p->allowed[i] && isfinite(t * d) && (!between || (l >= wide && l <= narrow));
             q->cost[PARE_COST_LOSS][i] = t * d;
             q->cost[c][i] = p->cost[c][i];
         }
         if (!isfinite(t)) {
             return pare_error(err, PARE_ERR_FORMAT, p->group_names[g], "there is no trace of this layer");
         }
-        sum[0] += p->cost[c][g * p->n_levels + wide];
-        sum[1] += p->cost[c][g * p->n_levels + narrow];
+        sum[0] += cost_near(p, g, wide, c);
+        sum[1] += cost_near(p, g, narrow, c);
     }
     lambda = isfinite(lambda) ? lambda : 0.5;
     q->objective = PARE_COST_LOSS;

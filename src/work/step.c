@@ -1,5 +1,6 @@
 /*
- * step.c: one step of a solver that asks. A pure function of {"method", "problem", "settings", "state", "told"} ->
+ * step.c: one step of a solver that asks. A pure function of {"method", "problem", "settings", "state", "told"} (and the text
+ * of "script", a Lua file, for methods "lua:...") ->
  * {"done", "ask", "answers", "curve", "state"}; with "predict": true it runs to the end on the summed loss, and says
  * how many configurations it "asked" for, and what share of the exact front's hypervolume its curve has.
  */
@@ -7,9 +8,18 @@
 #include <stdlib.h>
 
 #include "search/front.h"
+#include <stdint.h>
+
 #include "search/solver.h"
 
 #include "work/work.h"
+
+static enum pare_status (*lua_step)(struct pare_step *s, struct pare_error *err);
+
+void pare_work_set_lua_step(enum pare_status (*step)(struct pare_step *s, struct pare_error *err))
+{
+    lua_step = step;
+}
 
 static json_t *or_null(json_t *json)
 {
@@ -50,7 +60,9 @@ static double share_of_front(const struct pare_problem *p, const json_t *curve)
 enum pare_status pare_work_step(struct pare_worker *w, const json_t *params, json_t **result, struct pare_error *err)
 {
     const char *method = pare_json_get_string(params, "method", "");
-    const struct pare_solver *solver = pare_solver_find(method);
+    const char *script = pare_json_get_string(params, "script", NULL);
+    const struct pare_solver of_script = {"lua", "a solver's file", true, lua_step, (void *)(uintptr_t)script};
+    const struct pare_solver *solver = script != NULL && lua_step != NULL ? &of_script : pare_solver_find(method);
     struct pare_problem *p = NULL;
     struct pare_step s = {0};
     int asked = 0;
@@ -67,6 +79,7 @@ enum pare_status pare_work_step(struct pare_worker *w, const json_t *params, jso
     } else if (status == PARE_OK) {
         const json_t *state = json_object_get(params, "state");
         s.p = p;
+        s.user = solver->user;
         s.settings = json_object_get(params, "settings");
         s.state = json_is_object(state) ? state : NULL;
         s.told = json_object_get(params, "told");

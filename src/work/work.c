@@ -23,6 +23,7 @@ const struct pare_worker_kind pare_work_kinds[] = {
     {"describe", pare_work_describe}, {"calibrate", pare_work_calibrate}, {"sense", pare_work_sense}, {"explain", pare_work_explain},
     {"accuracy", pare_work_accuracy}, {"profile", pare_work_profile},     {"latency", pare_work_latency},
     {"stopwatch", pare_work_stopwatch}, {"solve", pare_work_solve}, {"step", pare_work_step}, {"metric", pare_work_metric},
+    {"perturb", pare_work_perturb},
     {"script", run_script},
 };
 const int pare_work_kind_count = (int)(sizeof pare_work_kinds / sizeof pare_work_kinds[0]);

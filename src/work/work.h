@@ -10,13 +10,18 @@
 
 #include "job/worker.h"
 #include "measure/engine.h"
+#include "search/solver.h"
 
-/* The table of kinds: describe, calibrate, sense, explain, accuracy, metric, profile, latency, solve, script (if a runner is set). */
+/* The table of kinds: describe, calibrate, sense, explain, accuracy, metric, profile, latency, perturb, solve, script (if a runner is
+ * set). */
 extern const struct pare_worker_kind pare_work_kinds[];
 extern const int pare_work_kind_count;
 
 /* Scripts are Lua and so are run by lua/; set once by main.c. */
 void pare_work_set_script(pare_worker_run run);
+
+/* Solvers written in Lua (method "lua:..."): one step, the file's path in step->user. Set once by main.c. */
+void pare_work_set_lua_step(enum pare_status (*step)(struct pare_step *s, struct pare_error *err));
 
 /* ---- for the files of this room ---- */
 
@@ -52,6 +57,7 @@ enum pare_status pare_work_profile(struct pare_worker *w, const json_t *params, 
 enum pare_status pare_work_stopwatch(struct pare_worker *w, const json_t *params, json_t **result, struct pare_error *err);
 enum pare_status pare_work_latency(struct pare_worker *w, const json_t *params, json_t **result, struct pare_error *err);
 enum pare_status pare_work_step(struct pare_worker *w, const json_t *params, json_t **result, struct pare_error *err);
+enum pare_status pare_work_perturb(struct pare_worker *w, const json_t *params, json_t **result, struct pare_error *err);
 enum pare_status pare_work_solve(struct pare_worker *w, const json_t *params, json_t **result, struct pare_error *err);
 
 #endif

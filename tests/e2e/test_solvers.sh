@@ -102,6 +102,51 @@ XDG_DATA_HOME=$work/whole "$pare" compare $p --levels fp32,int8,int4,int2 --samp
 [ $? -eq 66 ] || fail "compare with a run that is not there"
 solve whole --method hawq >"$work/out" 2>"$work/err"
 [ $? -eq 0 ] && fail "hawq without traces"
+# traces from a file; what the levels do to the weights is measured here: int4's steps are 127/7 of int8's
+XDG_DATA_HOME=$work/whole "$pare" info $p --json | python3 -c "
+import json, sys
+json.dump({x['name']: 1.0 / (i + 1) for i, x in enumerate(json.load(sys.stdin)['layers'])}, open('$work/traces.json', 'w'))"
+solve whole --method hawq --set traces="$work/traces.json" >"$work/out" 2>"$work/err" # its answer need not hold the budget
+rc=$?
+[ $rc -eq 0 ] || [ $rc -eq 4 ] || fail "hawq: $(cat "$work/err")"
+python3 - "$work"/whole/pare/*.pare <<'P' || fail "measured perturbations"
+import json, sqlite3, statistics, sys
+c = sqlite3.connect("file:" + sys.argv[1] + "?mode=ro", uri=True)
+rows = [json.loads(r[0]) for r in c.execute("select result from row where kind = 'perturb'")]
+assert len(rows) == 1, len(rows)
+layers = rows[0]['layers']
+assert all(r['fp32'] == 0 < r['w8a8'] < r['w4a4'] < r['w2a2'] for r in layers.values()), layers
+ratio = statistics.median(r['w4a4'] / r['w8a8'] for r in layers.values())
+assert 200 < ratio < 500, ratio
+config = json.loads(c.execute("select point.config from point join run on run.id = point.run where run.method = 'hawq'").fetchone()[0])
+assert set(config.values()) == {'w8a8', 'w4a4'}, config
+P
+solve whole --method hawq --per model --set traces="$work/traces.json" >"$work/out" 2>"$work/err"
+[ $? -eq 2 ] || fail "hawq per model"
+# a solver of one's own: the example, its mistakes
+solve whole --method lua:lua/examples/descent.lua --predicted >"$work/out" 2>"$work/err" || fail "lua: $(cat "$work/err")"
+python3 -c "import json; d=json.load(open('$work/out')); assert d['status'] == 'found' and d['measured']['drop'] <= 0.02 and len(set(d['config'].values())) > 1" ||
+    fail "the example's answer"
+solve whole --method lua:lua/examples/descent.lua --set rounds=1 --set eval_samples=25 >"$work/out" 2>"$work/err" || fail "lua, measured: $(cat "$work/err")"
+python3 -c "import json; assert json.load(open('$work/out'))['evaluations'] > 10" || fail "the example asks"
+wrong() { # text, exit code, what is said
+    echo "$1" >"$work/s.lua"
+    solve whole --predicted --method "lua:$work/s.lua" >"$work/out" 2>"$work/err"
+    local rc=$?
+    [ $rc -eq "$2" ] || fail "$1 gave $rc"
+    grep -qF -- "$3" "$work/err" || fail "$1 says: $(tail -1 "$work/err")"
+}
+wrong 'return 3' 1 "a solver's file returns a function, this one a number"
+wrong 'return function() return {done = false} end' 1 "neither asks"
+wrong 'return function() return {done = true} end' 3 "found no answer"
+wrong 'return function() return {done = true, answers = {{["detector/conv1"] = "w9a9"}}} end' 1 "answers[1]: detector/conv1: expected an allowed level, found w9a9"
+wrong 'return function() return {ask = {{1, 2}}} end' 1 "ask[1]: detector/pw2: expected an allowed level, found nothing"
+wrong 'return function() error("mine") end' 1 "s.lua:1: mine"
+solve whole --method lua:nothing >"$work/out" 2>"$work/err"
+[ $? -eq 66 ] || fail "a solver that is not there"
+# ties are told for any two that were measured, here int8 and int4 on the fit's 500 samples and an answer on all
+XDG_DATA_HOME=$work/whole "$pare" compare $p --levels fp32,int8,int4,int2 --samples 25 int8 int4 --json >"$work/out" 2>"$work/err"
+python3 -c "import json; d=json.load(open('$work/out')); assert [c['tied'] for c in d['changes']][:2] == [True, False], d['changes']" || fail "ties of points on fewer samples"
 solve whole --method nonsense >"$work/out" 2>"$work/err"
 [ $? -eq 2 ] || fail "a method that is none"
 [ $failures -eq 0 ] && echo "all passed"
