@@ -172,7 +172,7 @@ struct between {
     int row, rows, slice;
 };
 
-PK_INLINE void between_run(struct between *t, const int vectors)
+PK_INLINE void between_run(struct between *t, const int vectors, const bool whole)
 {
     if (vectors == 0) {
         if (t->w->left > 0) {
@@ -182,7 +182,7 @@ PK_INLINE void between_run(struct between *t, const int vectors)
     }
     const int step = vectors > 0 ? 4 / vectors : 1;
     for (int i = 0; i < t->slice && t->row < t->rows; i += step, t->row += step) {
-        plain_put(&t->plain, t->sums, COLUMNS, t->row, vectors, true);
+        plain_put(&t->plain, t->sums, COLUMNS, t->row, vectors, whole);
         t->sums += step * COLUMNS;
     }
 }
@@ -198,9 +198,9 @@ struct operands {
     int32_t *acc;
 };
 
-/* `tall`: 32 rows, else 16. `wide`: two tiles of channels, else one. Constants, as vectors. */
+/* `tall`: 32 rows, else 16. `wide`: two tiles of channels, else one. Constants, as vectors and whole. */
 PK_INLINE void tiles_run(struct between *t, const struct operands *o, const bool tall,
-                         const bool wide, const int vectors)
+                         const bool wide, const int vectors, const bool whole)
 {
     const size_t ld = COLUMNS * sizeof(int32_t), line = 64;
     const uint8_t *a = o->a, *below = o->a + 16 * o->lda;
@@ -220,20 +220,20 @@ PK_INLINE void tiles_run(struct between *t, const struct operands *o, const bool
         TILE_LOAD(6, b, line);
         TILE_LOAD(4, a, o->lda);
         TILE_MADD(0, 4, 6);
-        between_run(t, vectors);
+        between_run(t, vectors, whole);
         if (wide) {
             TILE_LOAD(7, b + o->beside, line);
             TILE_MADD(1, 4, 7);
-            between_run(t, vectors);
+            between_run(t, vectors, whole);
         }
         if (tall) {
             TILE_LOAD(5, below, o->lda);
             TILE_MADD(2, 5, 6);
-            between_run(t, vectors);
+            between_run(t, vectors, whole);
         }
         if (tall && wide) {
             TILE_MADD(3, 5, 7);
-            between_run(t, vectors);
+            between_run(t, vectors, whole);
         }
     }
     TILE_STORE(0, o->acc, ld);
@@ -267,54 +267,67 @@ static void products_slices(struct work *w, const struct job *j, struct operands
     for (size_t i = 0; i < tiles; i += 2, o->b += 2 * o->beside, o->acc += 32) {
         const bool tall = j->r.n > 16, wide = i + 1 < tiles;
         if (tall && wide) {
-            tiles_run(&t, o, true, true, 0);
+            tiles_run(&t, o, true, true, 0, false);
         } else if (tall) {
-            tiles_run(&t, o, true, false, 0);
+            tiles_run(&t, o, true, false, 0, false);
         } else if (wide) {
-            tiles_run(&t, o, false, true, 0);
+            tiles_run(&t, o, false, true, 0, false);
         } else {
-            tiles_run(&t, o, false, false, 0);
+            tiles_run(&t, o, false, false, 0, false);
         }
         o->start += o->start != NULL ? 32 : 0;
     }
     drain(w, ROWS);
 }
 
-/* Blocks of 16 * `vectors` channels now and before; `tall` as for tiles_run. */
-PK_INLINE void products_plain(struct work *w, const struct job *j, struct operands *o,
-                              const bool tall, const int vectors)
+/* Blocks of n channels, at most 16 * `vectors`, now and before; whole: exactly so many. `tall` as for tiles_run. */
+PK_INLINE void products_plain(struct work *w, const struct job *j, struct operands *o, size_t n,
+                              const bool tall, const int vectors, const bool whole)
 {
-    const int step = 4 / vectors, rows = w->left / step * step;
-    const struct quad q = {w->e, w->before.channel, ~(__mmask64)0};
-    const int steps = (vectors * (tall ? 2 : 1)) * (int)j->chunks;
+    const int step = 4 / vectors, rows = w->left / step * step, tiles = (int)(n + 15) / 16;
+    const struct quad q = {w->e, w->before.channel, whole || n == 64 ? ~(__mmask64)0 : ((__mmask64)1 << n) - 1};
+    const int steps = (tiles * (tall ? 2 : 1)) * (int)j->chunks;
     struct between t = {.w = w, .sums = w->before.acc, .rows = rows};
-    t.plain = plain_of(&q, w->e->outs, w->before.pixel, vectors, true);
+    t.plain = plain_of(&q, w->e->outs, w->before.pixel, vectors, whole);
     t.slice = (rows / step + steps - 1) / steps * step;
     for (int i = 0; i < vectors; i += 2, o->b += 2 * o->beside, o->acc += 32) {
-        tiles_run(&t, o, tall, vectors > 1, vectors);
+        if (vectors > 1 && (whole || i + 1 < tiles)) {
+            tiles_run(&t, o, tall, true, vectors, whole);
+        } else {
+            tiles_run(&t, o, tall, false, vectors, whole);
+        }
         o->start += o->start != NULL ? 32 : 0;
     }
     t.slice = ROWS;
-    between_run(&t, vectors);
+    between_run(&t, vectors, whole);
     w->before.acc = (int32_t *)w->before.acc + rows * COLUMNS;
     w->before.pixel += (size_t)rows;
     w->left -= rows;
     drain(w, ROWS);
 }
 
+#define PLAIN(vectors, whole)                                                                      \
+    (tall ? products_plain(w, j, o, n, true, vectors, whole)                                       \
+          : products_plain(w, j, o, n, false, vectors, whole))
+
 /* The products of one block beside the epilogue of the one before. */
 static void products(struct work *w, const struct job *j, struct operands *o, size_t n)
 {
     const bool tall = j->r.n > 16;
-    const size_t plain = w->plain && w->left > 0 && w->before.n == (int)n ? n : 0;
-    if (plain == 64) {
-        tall ? products_plain(w, j, o, true, 4) : products_plain(w, j, o, false, 4);
-    } else if (plain == 32) {
-        tall ? products_plain(w, j, o, true, 2) : products_plain(w, j, o, false, 2);
-    } else if (plain == 16) {
-        tall ? products_plain(w, j, o, true, 1) : products_plain(w, j, o, false, 1);
-    } else {
+    if (!w->plain || w->left == 0 || w->before.n != (int)n) {
         products_slices(w, j, o, (n + 15) / 16);
+    } else if (n == 64) {
+        PLAIN(4, true);
+    } else if (n > 32) {
+        PLAIN(4, false);
+    } else if (n == 32) {
+        PLAIN(2, true);
+    } else if (n > 16) {
+        PLAIN(2, false);
+    } else if (n == 16) {
+        PLAIN(1, true);
+    } else {
+        PLAIN(1, false);
     }
 }
 
