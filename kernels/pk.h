@@ -63,7 +63,7 @@ enum pk_step_op {
     PK_STEP_HARD_SWISH, /* t = t * (min(max(t + 3, 0), 6) * (1/6 as float)) */
     PK_STEP_HARD_SIGMOID,/* t = min(max(fmaf(t, a, b), 0), 1) */
     /* t = fmaf(t, vec[c], r), one rounding: the next group of input channels of a layer whose weights have a scale for
-     * each group (m = 1, b = 0 give t = (float)acc) */
+     * each group (m and b NULL) */
     PK_STEP_FMA_TENSOR
 };
 
@@ -116,7 +116,8 @@ struct pk_epilogue {
     const int32_t *bias_i32;
     /* [out_c] or NULL: acc -= weight_zero[c] * (sum of x_code over the taps of c's group) */
     const int32_t *weight_zero;
-    const float *m, *b;         /* [out_c]; used with steps (m may be NULL in float kernels) */
+    /* [out_c]; used with steps (m may be NULL in float kernels; both NULL: t = (float)acc) */
+    const float *m, *b;
     int n_steps;                /* 0..PK_MAX_STEPS */
     const struct pk_step *steps;
     int n_outs;                 /* 1..PK_MAX_OUTS */

@@ -6,6 +6,8 @@
 
 #include "plain.h"
 
+#include <math.h>
+
 /* One vector of channels of a tile. */
 struct column {
     const struct pk_epilogue *e;
@@ -132,10 +134,15 @@ PK_INLINE void put(const struct pk_out *o, const struct column *c, size_t pixel,
     }
 }
 
-/* fmaf(acc, m, b), or acc + b where m is NULL. */
+/* fmaf(acc, m, b), or acc + b where m is NULL, or acc where both are. */
 PK_INLINE void scale(const float *m, const float *b, const struct column *c, const vf *acc, vf *t,
                      const int rows)
 {
+    if (b == NULL) {
+        PK_EACH_ROW (r, rows)
+            t[r] = acc[r];
+        return;
+    }
     const vf offset = v_load(b + c->channel, c->lanes);
     if (m != NULL) {
         const vf factor = v_load(m + c->channel, c->lanes);
@@ -283,10 +290,40 @@ static void subtract_weight_zero(const struct pk_epilogue *e, const struct pk_ti
     }
 }
 
+/* Is it one group of input channels that only adds to the sums of others, in float32? */
+static bool only_adds(const struct pk_epilogue *e)
+{
+    const struct pk_out *o = e->outs;
+    return e->b == NULL && e->n_steps == 1 && e->steps->op == PK_STEP_FMA_TENSOR && e->steps->type == PK_F32 && e->n_outs == 1 &&
+           o->type == PK_F32 && o->offset == 0 && o->inv_scale == 1 && o->lo == -INFINITY && o->hi == INFINITY;
+}
+
+/* fmaf((float)acc, s, sums so far) */
+static void epilogue_adds(const struct pk_epilogue *e, const struct pk_tile *t)
+{
+    const struct pk_step *step = e->steps;
+    for (int at = 0; at < t->n; at += VL) {
+        const struct column c = column_at(e, t, at);
+        const vi bias = e->bias_i32 != NULL ? v_load_i(e->bias_i32 + c.channel, c.lanes) : v_set_i(0);
+        const vf s = v_load(step->vec + c.channel, c.lanes);
+        const int32_t *acc = (const int32_t *)t->acc + at;
+        const float *from = (const float *)step->operand + (ptrdiff_t)t->pixel * step->pitch + c.channel;
+        float *to = (float *)e->outs->data + (ptrdiff_t)t->pixel * e->outs->pitch + c.channel;
+        for (int row = 0; row < t->rows; row++, acc += t->ld, from += step->pitch, to += e->outs->pitch) {
+            const vf sum = v_to_float(v_add_i(v_load_all_i(acc), bias));
+            v_store(to, v_fma(sum, s, v_load(from, c.lanes)), c.lanes);
+        }
+    }
+}
+
 static void epilogue_i32(const struct pk_epilogue *e, const struct pk_tile *t)
 {
     if (e->weight_zero != NULL && t->sums != NULL) {
         subtract_weight_zero(e, t);
+    }
+    if (only_adds(e)) {
+        epilogue_adds(e, t);
+        return;
     }
     for (int at = 0; at < t->n; at += VL) {
         if (t->n - at >= VL) {

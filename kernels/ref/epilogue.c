@@ -87,7 +87,7 @@ static void store(const struct pk_out *out, size_t pixel, int channel, float u)
 
 static float scale(float acc, const float *m, const float *b, int channel)
 {
-    return m != NULL ? fmaf(acc, m[channel], b[channel]) : acc + b[channel];
+    return m != NULL ? fmaf(acc, m[channel], b[channel]) : b != NULL ? acc + b[channel] : acc;
 }
 
 void pk_ref_epilogue(const struct pk_epilogue *e, size_t pixel, int channel, float acc)

@@ -98,12 +98,15 @@ PK_INLINE void column_steps(const struct quad *q, const struct pk_tile *t, const
 {
     const struct pk_epilogue *e = q->e;
     vf m[4], b[4], v[4], u[4];
-    quad_vec(q, e->m, m, wide, whole);
-    quad_vec(q, e->b, b, wide, whole);
+    const bool scaled = e->b != NULL;
+    if (scaled) {
+        quad_vec(q, e->m, m, wide, whole);
+        quad_vec(q, e->b, b, wide, whole);
+    }
     for (int row = 0; row < rows; row += 4 / wide, p += (size_t)(4 / wide) * t->ld) {
         quad_sums(p, t->ld, bias, v, wide);
         PK_UNROLL
-        for (int j = 0; j < 4; j++)
+        for (int j = 0; scaled && j < 4; j++)
             v[j] = v_fma(v[j], m[j % wide], b[j % wide]);
         for (int i = 0; i < e->n_steps; i++) {
             quad_apply(q, &e->steps[i], t->pixel + (size_t)row, v, wide, whole);
@@ -124,7 +127,7 @@ enum shortcut { NO_SHORTCUT, ADD_ONLY, ADD_PRELU, ADD_CLAMP, PRELU_ONLY };
 
 static enum shortcut shortcut_of(const struct pk_epilogue *e)
 {
-    if (e->n_outs > 2 || e->outs[0].offset != 0.0f || e->outs[e->n_outs - 1].offset != 0.0f || e->n_steps > 2) {
+    if (e->b == NULL || e->n_outs > 2 || e->outs[0].offset != 0.0f || e->outs[e->n_outs - 1].offset != 0.0f || e->n_steps > 2) {
         return NO_SHORTCUT;
     }
     if (e->steps[0].op == PK_STEP_PRELU) {
@@ -281,7 +284,7 @@ static bool all_codes(const struct pk_epilogue *e)
             return false;
         }
     }
-    return e->n_steps == 0 || e->m != NULL;
+    return e->n_steps == 0 || e->m != NULL || e->b == NULL;
 }
 
 /* The pixels that a column of `wide` vectors leaves over. */

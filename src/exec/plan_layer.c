@@ -228,21 +228,6 @@ static enum pare_status make_partial(struct pare_plan *p, int64_t channels, cons
     return call->adds ? make_steps(p, NULL, s, channels, call, err) : PARE_OK;
 }
 
-/* m = 1 and b = 0. */
-static enum pare_status make_bare(struct pare_plan *p, int64_t channels, struct pk_epilogue *e, struct pare_error *err)
-{
-    float *one = pare_arena_array(&p->arena, (size_t)channels, sizeof *one);
-    e->b = pare_arena_array(&p->arena, (size_t)channels, sizeof *e->b);
-    e->m = one;
-    if (one == NULL || e->b == NULL) {
-        return pare_error_nomem(err);
-    }
-    for (int64_t c = 0; c < channels; c++) {
-        one[c] = 1.0f;
-    }
-    return PARE_OK;
-}
-
 /* The outputs of a layer's (last) call. s is NULL for float layers. */
 static enum pare_status make_outs(struct pare_plan *p, struct plan_step *step, struct plan_call *call, const float *s,
                                   const float *r, const struct plan_successors *after, struct pare_error *err)
@@ -289,15 +274,9 @@ static enum pare_status make_call(struct pare_plan *p, struct plan_step *step,
     if (status != PARE_OK) {
         return status;
     }
-    call->adds = part > 0;
-    e->m = integer ? s : NULL;
-    e->b = r;
-    if (call->adds) {
-        status = make_bare(p, w->channels, e, err);
-    }
-    if (status != PARE_OK) {
-        return status;
-    }
+    call->adds = part > 0; /* then t = (float)acc, and the first step is what adds */
+    e->m = integer && !call->adds ? s : NULL;
+    e->b = call->adds ? NULL : r;
     return part < w->n_parts - 1 ? make_partial(p, w->channels, s, r, call, err)
                                  : make_outs(p, step, call, integer ? s : NULL, r, after, err);
 }

@@ -133,6 +133,31 @@ static void random_out(struct kernel_case *k, struct pk_out *o, bool steps)
     }
 }
 
+/* By coin: a group of input channels that adds to the sums of others, with or without more behind it. */
+static void maybe_add_only(struct kernel_case *k)
+{
+    struct pk_epilogue *e = &k->epilogue;
+    if (!kernel_case_is_integer(k->family) || e->n_steps == 0 || kernel_case_int(k, 0, 3) > 0) {
+        return;
+    }
+    struct pk_step *s = &k->steps[0];
+    memset(s, 0, sizeof *s);
+    e->m = e->b = NULL;
+    s->op = PK_STEP_FMA_TENSOR;
+    s->vec = random_vector(k, typical_scale(k) * 0.5f, typical_scale(k) * 2);
+    s->type = PK_F32;
+    s->pitch = random_pitch(k);
+    s->operand = random_tensor(k, PK_F32, s->pitch);
+    if (kernel_case_int(k, 0, 1) == 0) {
+        e->n_steps = e->n_outs = 1;
+        k->outs[0].type = PK_F32;
+        k->outs[0].inv_scale = 1;
+        k->outs[0].offset = 0;
+        k->outs[0].lo = -INFINITY;
+        k->outs[0].hi = INFINITY;
+    }
+}
+
 /* By coin: the first output is written over the operand of the first tensor step. */
 static void maybe_in_place(struct kernel_case *k)
 {
@@ -185,6 +210,7 @@ void kernel_case_random_epilogue(struct kernel_case *k)
     for (int i = 0; i < e->n_outs; i++) {
         random_out(k, &k->outs[i], e->n_steps > 0);
     }
+    maybe_add_only(k);
     maybe_in_place(k);
     finish(k);
 }
