@@ -178,6 +178,7 @@ static int pipeline_verb(lua_State *L, const char *verb)
 }
 
 static int p_sense(lua_State *L) { return pipeline_verb(L, "sense"); }
+static int p_explain(lua_State *L) { return pipeline_verb(L, "explain"); }
 static int p_bench(lua_State *L) { return pipeline_verb(L, "bench"); }
 static int p_eval(lua_State *L) { return pipeline_verb(L, "eval"); }
 static int p_solve(lua_State *L) { return pipeline_verb(L, "solve"); }

@@ -128,7 +128,7 @@ const struct pare_figures *front_cell_figures(struct pare_front *f, struct front
     if (cell->figured_samples == cell->samples && cell->samples > 0) {
         return &cell->figures;
     }
-    const bool done = cell->samples >= f->sense_samples;
+    const bool done = front_cell_done(f, cell);
     const bool map = f->metric == PARE_METRIC_MAP || f->metric == PARE_METRIC_MAP50;
     no_figures(&cell->figures);
     cell->figured_samples = cell->samples;

@@ -50,6 +50,7 @@ json_t *flow_sense_json(struct pare_front *f)
             json_object_set_new(item, "drop_low", pare_json_real(labels ? figures->drop_low : NAN));
             json_object_set_new(item, "drop_high", pare_json_real(labels ? figures->drop_high : NAN));
             json_object_set_new(item, "samples", json_integer(c->samples));
+            json_object_set_new(item, "stopped", json_boolean(c->stopped && c->samples < f->sense_samples));
             json_object_set_new(item, "suspected", json_boolean(over_scale > 0.7));
             if (c->problem != NULL) {
                 json_object_set_new(item, "problem", json_string(c->problem));

@@ -64,7 +64,8 @@ struct front_stage {
 /* Sums over the samples seen, of one layer at one level. */
 struct front_cell {
     int samples, lost, won;
-    double loss;              /* sum */
+    bool stopped;             /* the first chunks have told enough */
+    double loss, loss_squares;/* sums */
     int own_n;
     double own[PARE_OWN_FIELDS]; /* sums over own_n */
     double most, scale, sigma;
@@ -145,6 +146,7 @@ struct pare_front {
     int split_samples[4];     /* calibration, search, test, all */
     int sense_samples, eval_samples;
     bool *sense_chunk;        /* [n_levels * chunks] integrated */
+    bool sense_decided[PARE_MAX_LEVELS]; /* the first chunks are there: which cells go on is known */
     int n_chunks;
     char calibration_key[40];
     json_t *calibration;      /* the row */
@@ -256,6 +258,8 @@ bool front_ensure_eval(struct pare_front *f, json_t *config, const char *split, 
 const json_t *front_ensure_stopwatch(struct pare_front *f, json_t *config, int threads, bool *failed, struct pare_error *err);
 bool front_ensure_latency(struct pare_front *f, json_t *config, int priority, double latency[6], double *fp32_ms,
                           bool *failed, struct pare_error *err);
+/* Is the cell all measured, or stopped early? */
+bool front_cell_done(const struct pare_front *f, const struct front_cell *c);
 /* The mean of one of a cell's own errors, NaN while there is none; RMSE of those that are mean squares. */
 double front_own(const struct front_cell *c, enum pare_own_field field);
 double front_own_rmse(const struct front_cell *c, enum pare_own_field field);

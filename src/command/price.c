@@ -32,7 +32,9 @@ static int kind_index(const char *kind)
 
 static double units_of(const struct pare_front *f, int kind, const json_t *params)
 {
-    return kind == 0 ? fmax(f->split_samples[0], 1) : kind < 3 ? fmax((double)pare_json_get_int(params, "n", 1), 1) : 1;
+    const json_t *layers = json_object_get(params, "layers"); /* of sense: those that were left */
+    const double part = json_is_array(layers) && f->n_layers > 0 ? ((double)json_array_size(layers) + 1) / (f->n_layers + 1) : 1;
+    return kind == 0 ? fmax(f->split_samples[0], 1) : kind < 3 ? fmax((double)pare_json_get_int(params, "n", 1), 1) * part : 1;
 }
 
 void front_rate_add(struct pare_front *f, const char *kind, const json_t *params, double seconds)

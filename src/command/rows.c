@@ -158,6 +158,7 @@ static void add_cell(struct front_cell *cell, const json_t *item, const char *re
     for (size_t i = 0; i < n && right[i] != '\0' && reference_right[i] != '\0'; i++) {
         double value = pare_json_at_real(loss, i);
         cell->loss += isfinite(value) ? value : 0;
+        cell->loss_squares += isfinite(value) ? value * value : 0;
         cell->lost += reference_right[i] == '1' && right[i] == '0';
         cell->won += reference_right[i] == '0' && right[i] == '1';
         cell->samples++;
@@ -186,6 +187,65 @@ double front_own_rmse(const struct front_cell *c, enum pare_own_field field)
     return sqrt(front_own(c, field));
 }
 
+/*
+ * Early stop. The first quarter of the samples (a chunk at least) is measured for every cell. Then a cell is left alone
+ *   - whose mean loss is below SENSE_NOTHING with 3 standard errors, and that changed no sample's outcome: a
+ *     hundred of them add up to nothing;
+ *   - whose mean loss is above SENSE_HOPELESS with 3 standard errors: nobody takes it.
+ * What is left are the cells that matter. Rows depend on the list of layers that were left (params.layers), so they are found
+ * again by the same decision.
+ */
+#define SENSE_NOTHING 5e-5
+#define SENSE_HOPELESS 1.0
+
+bool front_cell_done(const struct pare_front *f, const struct front_cell *c)
+{
+    return c->samples >= f->sense_samples || (c->stopped && c->samples > 0);
+}
+
+static int first_chunks(const struct pare_front *f)
+{
+    const int quarter = (f->sense_samples / 4 + FRONT_CHUNK - 1) / FRONT_CHUNK;
+    return quarter < 1 ? 1 : quarter < f->n_chunks ? quarter : f->n_chunks;
+}
+
+static bool tells_enough(const struct front_cell *c)
+{
+    const double n = c->samples, mean = n > 0 ? c->loss / n : 0, variance = n > 1 ? (c->loss_squares - n * mean * mean) / (n - 1) : 0;
+    const double error = n > 1 ? 3 * sqrt((variance > 0 ? variance : 0) / n) : INFINITY;
+    return (mean + error < SENSE_NOTHING && c->lost == 0 && c->won == 0) || mean - error > SENSE_HOPELESS;
+}
+
+static void mark_done(struct pare_front *f, int level)
+{
+    for (int c = first_chunks(f); c < f->n_chunks; c++) {
+        f->sense_chunk[level * f->n_chunks + c] = true;
+    }
+}
+
+/* After the first chunks of a level: which of its cells go on. */
+static void decide(struct pare_front *f, int level)
+{
+    int left = 0;
+    for (int c = 0; c < first_chunks(f); c++) {
+        if (!f->sense_chunk[level * f->n_chunks + c]) {
+            return;
+        }
+    }
+    if (f->sense_decided[level]) {
+        return;
+    }
+    f->sense_decided[level] = true;
+    for (int l = 0; l < f->n_layers; l++) {
+        struct front_cell *cell = &f->cells[l * f->n_levels + level];
+        cell->stopped = tells_enough(cell);
+        left += !cell->stopped;
+    }
+    if (left == 0) {
+        mark_done(f, level);
+    }
+}
+
 static void take_sense(struct pare_front *f, int level, int chunk, const json_t *row)
 {
     const char *reference = pare_json_get_string(row, "right", "");
@@ -200,7 +260,24 @@ static void take_sense(struct pare_front *f, int level, int chunk, const json_t 
             front_cell_take(f, &f->cells[l * f->n_levels + level], row, item);
         }
     }
+    decide(f, level);
     front_changed(f);
+}
+
+/* The layers that go on after the first chunks; NULL = all. */
+static json_t *layers_left(const struct pare_front *f, int level)
+{
+    json_t *left = json_array();
+    for (int l = 0; l < f->n_layers; l++) {
+        if (!f->cells[l * f->n_levels + level].stopped) {
+            json_array_append_new(left, json_integer(l));
+        }
+    }
+    if ((int)json_array_size(left) == f->n_layers) {
+        json_decref(left);
+        return NULL;
+    }
+    return left;
 }
 
 static json_t *sense_params(const struct pare_front *f, int level, int chunk)
@@ -208,10 +285,20 @@ static json_t *sense_params(const struct pare_front *f, int level, int chunk)
     int first = chunk * FRONT_CHUNK, n = f->sense_samples - first < FRONT_CHUNK ? f->sense_samples - first : FRONT_CHUNK;
     json_t *params = json_pack("{s:s, s:i, s:i, s:s, s:i}", "level", f->level_names[level], "first", first, "n", n, "split",
                                "search", "own_every", 4);
+    json_t *left = chunk >= first_chunks(f) ? layers_left(f, level) : NULL;
     if (f->options.baseline != NULL) {
         json_object_set_new(params, "baseline", json_string(f->options.baseline));
     }
+    if (left != NULL) {
+        json_object_set_new(params, "layers", left);
+    }
     return params;
+}
+
+/* Is it known what this chunk has to measure? */
+static bool sense_known(const struct pare_front *f, int level, int chunk)
+{
+    return chunk < first_chunks(f) || f->sense_decided[level];
 }
 
 bool front_ensure_sense(struct pare_front *f, int samples, bool *failed, struct pare_error *err)
@@ -227,13 +314,17 @@ bool front_ensure_sense(struct pare_front *f, int samples, bool *failed, struct 
             if (f->sense_chunk[l * f->n_chunks + c]) {
                 continue;
             }
+            if (!sense_known(f, l, c) && f->pricing == NULL) { /* priced as if every cell went on */
+                all = false;
+                continue;
+            }
             snprintf(title, sizeof title, "sense %s, samples %d to %d", f->level_alias[l], c * FRONT_CHUNK + 1,
                      (c + 1) * FRONT_CHUNK < f->sense_samples ? (c + 1) * FRONT_CHUNK : f->sense_samples);
             struct front_job job = {.kind = "sense",
                                     .title = title,
                                     .params = sense_params(f, l, c),
                                     .needs_calibration = true,
-                                    .priority = 50 - (c > 0),
+                                    .priority = 50 - (c >= first_chunks(f)),
                                     .total = FRONT_CHUNK};
             const json_t *row = front_row(f, &job, failed, err);
             if (row != NULL) {
@@ -615,7 +706,7 @@ void front_load_rows(struct pare_front *f)
     }
     for (int c = 0; c < f->n_chunks; c++) {
         for (int l = 1; l < f->n_levels; l++) {
-            row = f->sense_chunk[l * f->n_chunks + c] ? NULL : known_row(f, "sense", sense_params(f, l, c));
+            row = f->sense_chunk[l * f->n_chunks + c] || !sense_known(f, l, c) ? NULL : known_row(f, "sense", sense_params(f, l, c));
             if (row != NULL) {
                 take_sense(f, l, c, row);
             }

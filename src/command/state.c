@@ -30,7 +30,7 @@ static void build_cells(struct pare_front *f, int layer, struct pare_cell *cells
         struct front_cell *c = &f->cells[layer * f->n_levels + l];
         struct pare_cell *out = &cells[l];
         const double mse = front_own(c, PARE_OWN_MSE);
-        out->state = l == 0 || c->samples >= f->sense_samples ? PARE_CELL_DONE
+        out->state = l == 0 || front_cell_done(f, c) ? PARE_CELL_DONE
                      : c->samples > 0                         ? PARE_CELL_RUNNING
                                                               : PARE_CELL_NONE;
         out->rmse = l == 0 ? 0 : sqrt(mse);

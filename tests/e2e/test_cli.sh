@@ -81,13 +81,20 @@ for worker in $workers; do
 done
 [ "$rows" -ge 2 ] || fail "no sense row before the kill"
 code 0 "$pare" sense $p --samples 50 --json
-[ "$(field "all(x['samples'] == 50 for x in d['layers'])")" = True ] || fail "sense after the kill"
+[ "$(field "all(x['samples'] == (25 if x['stopped'] else 50) for x in d['layers']) and 0 < sum(x['stopped'] for x in d['layers']) < 100")" = True ] || fail "sense after the kill"
 code 0 "$pare" sense $p --samples 50 --out "$work/sense.csv" --csv-debugger "$work/debugger.csv" --levels int8
 head -1 "$work/debugger.csv" | grep -qx 'op_name,tensor_idx,num_elements,stddev,mean_error,max_abs_error,mean_squared_error,scale,zero_point,tensor_name' || fail "debugger's columns"
 [ "$(wc -l <"$work/debugger.csv")" = 28 ] && [ "$(wc -l <"$work/sense.csv")" = 28 ] || fail "rows of the tables"
 grep -q '^DEPTHWISE_CONV_2D,[0-9]*,9216.0,.*,-128,relu_dw2_out$' "$work/debugger.csv" || fail "debugger's row: $(sed -n 3p "$work/debugger.csv")"
 code 2 "$pare" sense $p --samples 50 --csv-debugger "$work/x.csv" --levels int8,int4
 code 2 "$pare" sense $p --samples 50 --columns nonsense
+code 0 "$pare" sense $p --samples 25 --levels int4 --explain detector/dw2 --json
+[ "$(field "d['explanation']['level'] == 'w4a4' and d['explanation']['channels']['n'] == 16 and abs(d['explanation']['input']['range_hi'] - 8.47) < 0.5")" = True ] || fail "explanation"
+[ "$(field "'wide activation' in d['explanation']['why'] and d['explanation']['cures'][0]['step_rmse'] < 0.8 * d['explanation']['rmse']['step']")" = True ] || fail "why: $(field "d['explanation']['why']")"
+[ "$(field "sum(d['explanation']['input']['bins']) == d['explanation']['calls'] * 48 * 48 * 16")" = True ] || fail "histogram"
+code 0 "$pare" sense $p --samples 25 --levels int4 --explain detector/dw2
+grep -q '^weights  *-11' "$work/out" && grep -q "quantize 'detector/dw2:ranges=mse" "$work/out" || fail "no explanation"
+code 2 "$pare" sense $p --samples 25 --levels int4 --explain nothing
 code 0 "$pare" sense $p --samples 50 --levels int8,int4 --baseline int8 --json
 [ "$(field "d['baseline'] == 'int8' and all(x['loss'] == 0 and x['drop'] == 0 for x in d['layers'] if x['level'] == 'w8a8')")" = True ] || fail "int8 beside int8"
 [ "$(field "sum(x['loss'] for x in d['layers'] if x['level'] == 'w4a4') > 0")" = True ] || fail "int4 beside int8"
