@@ -117,6 +117,48 @@ static void squant_keeps_its_bounds_on_random_layers(void **state)
     }
 }
 
+/* On whole layers: errors of every kernel, of every group of input channels, and of every code, in steps of the group. */
+static void squant_keeps_its_bounds_in_groups(void **state)
+{
+    (void)state;
+    enum { OUT = 6, IN = 70, TAPS = 9, GROUP = 32 };
+    struct pare_error err = {0};
+    for (int round = 0; round < 24; round++) {
+        struct pare_graph *g = pare_graph_new();
+        struct pare_method methods[2];
+        struct pare_arena arena = {0};
+        struct pare_weight_codes q;
+        char level[8];
+        add_output(g, add_conv(g, "c", add_input(g, 1, 3, 3, IN), (struct conv_spec){.out_c = OUT, .kernel = 3, .pad = 1}));
+        finish_graph(g);
+        MUST(pare_method_parse(round % 2 ? "rounding=squant,per=group:32" : "rounding=squant,per=group:32,weights=asymmetric", NULL,
+                               &methods[0], &err));
+        const struct pare_maker m = {g, methods, NULL};
+        snprintf(level, sizeof level, "w%da8", 3 + round % 6);
+        MUST(pare_maker_weights(&m, 0, level_of(level), NULL, &arena, &q, &err));
+        assert_int_equal(q.n_groups, 3);
+        const float *w = g->tensors[g->nodes[0].in[1]].data;
+        for (int c = 0; c < OUT; c++) {
+            double group[3] = {0};
+            for (int i = 0; i < IN; i++) {
+                const int at = i / GROUP * OUT + c, zero = q.zero_point != NULL ? q.zero_point[at] : 0;
+                double kernel = 0;
+                for (int t = 0; t < TAPS; t++) {
+                    const int k = (c * TAPS + t) * IN + i;
+                    const float x = w[k] / q.scale[at] + (float)zero;
+                    kernel += (double)q.codes[k] - (double)x;
+                    assert_true(fabsf((float)q.codes[k] - rintf(x)) <= 1.0f);
+                }
+                assert_true(fabs(kernel) <= 1.0 + 1e-3);
+                group[i / GROUP] += kernel;
+            }
+            assert_true(fabs(group[0]) <= 0.501 && fabs(group[1]) <= 0.501 && fabs(group[2]) <= 0.501);
+        }
+        pare_arena_clear(&arena);
+        pare_graph_free(g);
+    }
+}
+
 static void squant_breaks_ties_by_the_lowest_index(void **state)
 {
     (void)state;
@@ -569,6 +611,7 @@ int main(void)
         cmocka_unit_test(quantized_po2_gives_the_golden_vectors),
         cmocka_unit_test(the_other_qkeras_quantizers_keep_their_rules),
         cmocka_unit_test(squant_keeps_its_bounds_on_random_layers),
+        cmocka_unit_test(squant_keeps_its_bounds_in_groups),
         cmocka_unit_test(squant_breaks_ties_by_the_lowest_index),
         cmocka_unit_test(methods_are_read_and_refused),
         cmocka_unit_test(the_thesis_notation_is_a_level_with_ends),
