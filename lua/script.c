@@ -217,6 +217,11 @@ static int p_command(lua_State *L)
     return call_front(L, "command", json_pack("{s:I, s:s}", "id", (json_int_t)id, "line", luaL_checkstring(L, 2)));
 }
 
+static int p_close(lua_State *L)
+{
+    return call_front(L, "close", json_pack("{s:I}", "id", (json_int_t)check_pipeline(L)));
+}
+
 static int p_points(lua_State *L)
 {
     return call_front(L, "points", json_pack("{s:I}", "id", (json_int_t)check_pipeline(L)));

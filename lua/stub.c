@@ -55,7 +55,8 @@ static void add_function(struct pare_strbuf *text, const char *owner, const char
 static const char script_classes[] =
     "\n---Arguments of a batch script.\n---@type string[]\narg = {}\n"
     "\n---@class pare.open_options\n---@field models? string folder of named model files\n---@field levels? string candidate "
-    "levels, \"fp16,int8\"\n---@field quantize? string rules, as --quantize\n---@field keep_first? integer layers that stay fp32\n---@field target? string whose latencies count, as --target\n---@field samples? integer that sensitivity looks at\n"
+    "levels, \"fp16,int8\"\n---@field quantize? string rules, as --quantize\n---@field keep_first? integer layers that stay fp32\n---@field keep_suspected? number RMSE/scale above which a layer "
+    "stays fp32, after sense\n---@field keep? {inputs?: string, outputs?: string} least levels of first and last layers\n---@field target? string whose latencies count, as --target\n---@field samples? integer that sensitivity looks at\n"
     "\n---@class pare.description\n---@field id integer\n---@field name string\n---@field bare boolean no data: everything "
     "but accuracy\n---@field levels string[]\n---@field stages string[]\n---@field layers {name: string, kind: string, shape: "
     "string, macs: integer, weights: integer}[]\n"

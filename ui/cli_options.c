@@ -177,6 +177,9 @@ static int take_option(struct cli_options *o, int c, const char *value)
         if (o->n_keep == 8) {
             return bad("--keep", value, "at most 8 sets");
         }
+        if (strncmp(value, "inputs=", 7) != 0 && strncmp(value, "outputs=", 8) != 0) {
+            return bad("--keep", value, "inputs=LEVEL or outputs=LEVEL");
+        }
         o->keep[o->n_keep++] = value;
         break;
     case 'h': o->help = true; break;
@@ -356,7 +359,8 @@ void cli_usage(const char *verb)
            "            --target T (info, solve, runs, compare, export: another machine's latencies, see pare target list)\n"
            "            --detach (eval, sense, bench, solve, script: go on without a terminal)\n"
            "levels: fp32 fp16 w<W>a<A> (W, A 1..8) w<W>a32; int8 = w8a8, int4 = w4a4, int2 = w2a2, bin1 = w1a1;\n"
-           "        W8A8I32O32: first and last layers apart\n"
+           "        w8a16 w16a16: simulated (no kernel, no latency); W8A8I32O32: first and last layers apart\n"
+           "pins:   a GLOB may also be inputs, outputs, first:N or suspected:X (RMSE/scale above X at int8)\n"
            "quantize: minmax datafree best, or ranges=minmax|average|percentile:P|mse|kl|bn:K|LO..HI\n"
            "        rounding=nearest|squant|adaround|descent|seqmse scales=minmax|mse per=channel|tensor|group:N\n"
            "        weights=symmetric|asymmetric|quantized_bits:I|po2|binary|ternary\n"

@@ -173,8 +173,10 @@ void cli_print_eval(const json_t *json)
                100 * pare_json_get_real(item, "drop_low"), 100 * pare_json_get_real(item, "drop_high"));
     }
     if (json_object_get(json, "quantize") != NULL) {
-        printf("quantized  %s%s\n", pare_json_get_string(json, "quantize", ""),
-               pare_json_get_bool(json, "simulated", false) ? "  (powers of two are simulated)" : "");
+        printf("quantized  %s\n", pare_json_get_string(json, "quantize", ""));
+    }
+    if (pare_json_get_bool(json, "simulated", false)) {
+        printf("simulated  no kernel runs 16-bit levels or powers of two: accuracy and bytes hold, there is no latency of them\n");
     }
     for (size_t i = 0; i < json_array_size(json_object_get(json, "notes")); i++) {
         printf("           %s\n", json_string_value(json_array_get(json_object_get(json, "notes"), i)));

@@ -94,9 +94,14 @@ static int keep_layers(const struct cli_options *o, json_t *json)
     return cli_fail(o, &err);
 }
 
+static const char *simulated_mark(const json_t *item)
+{
+    return pare_json_get_bool(item, "simulated", false) ? "-sim" : "";
+}
+
 static void add_head(struct pare_strbuf *b, const bool *chosen, int width)
 {
-    pare_strbuf_printf(b, "%-*s  %-6s", width, "layer", "level");
+    pare_strbuf_printf(b, "%-*s  %-10s", width, "layer", "level");
     for (int i = 0; i < N_COLUMNS; i++) {
         if (chosen[i]) {
             pare_strbuf_printf(b, " %*s", columns[i].width, columns[i].head);
@@ -108,7 +113,8 @@ static void add_head(struct pare_strbuf *b, const bool *chosen, int width)
 static void add_row(struct pare_strbuf *b, const json_t *item, const bool *chosen, int width, const char *name)
 {
     char buf[48];
-    pare_strbuf_printf(b, "%-*s  %-6s", width, name, pare_json_get_string(item, "level", ""));
+    pare_strbuf_printf(b, "%-*s  %s%-*s", width, name, pare_json_get_string(item, "level", ""),
+                       10 - (int)strlen(pare_json_get_string(item, "level", "")), simulated_mark(item));
     for (int i = 0; i < N_COLUMNS; i++) {
         const struct column *c = &columns[i];
         if (chosen[i]) {
@@ -188,6 +194,7 @@ static void add_csv(struct pare_strbuf *b, const json_t *json, bool markdown)
     json_array_foreach(json_object_get(json, "layers"), k, item) {
         static const char *const more[] = {"drop_low", "drop_high", "samples"};
         pare_strbuf_printf(b, "%s%s%s%s", before, pare_json_get_string(item, "name", ""), between, pare_json_get_string(item, "level", ""));
+        pare_strbuf_append(b, simulated_mark(item));
         for (int i = 0; i < N_COLUMNS + 3; i++) {
             const double value = pare_json_get_real(item, i < N_COLUMNS ? columns[i].key : more[i - N_COLUMNS]);
             pare_strbuf_append(b, between);

@@ -331,6 +331,28 @@ int cli_solve(const struct cli_options *o)
     return rc;
 }
 
+/* --keep, --keep-first and --keep-suspected become pins of the session. */
+static int pin_kept(struct cli_session *s, const struct cli_options *o)
+{
+    char lines[10][128];
+    int n = 0, rc = 0;
+    for (int i = 0; i < o->n_keep && n < 8; i++) {
+        const char *equals = strchr(o->keep[i], '=');
+        snprintf(lines[n++], sizeof lines[0], "pin '%.*s=fp32..%.40s'", (int)(equals - o->keep[i]), o->keep[i], equals + 1);
+    }
+    if (o->keep_first_n > 0) {
+        snprintf(lines[n++], sizeof lines[0], "pin 'first:%d=fp32'", o->keep_first_n);
+    }
+    if (o->keep_suspected > 0) {
+        snprintf(lines[n++], sizeof lines[0], "pin 'suspected:%g=fp32'", o->keep_suspected);
+    }
+    for (int i = 0; rc == 0 && i < n; i++) {
+        struct pare_error err = {0};
+        rc = pare_front_command(s->front, lines[i], -1, &err) == PARE_OK ? 0 : cli_fail(o, &err);
+    }
+    return rc;
+}
+
 int cli_pin(const struct cli_options *o)
 {
     struct cli_session s;
@@ -342,6 +364,7 @@ int cli_pin(const struct cli_options *o)
     if (rc == 0) {
         rc = apply_pins(&s, o, (const char *const *)o->args + 1, o->n_args > 1 ? o->n_args - 1 : 0);
     }
+    rc = rc == 0 ? pin_kept(&s, o) : rc;
     if (rc == 0 && o->free_glob != NULL) {
         struct pare_error err = {0};
         char line[1024];

@@ -252,6 +252,8 @@ arg = {}
 ---@field levels? string candidate levels, "fp16,int8"
 ---@field quantize? string rules, as --quantize
 ---@field keep_first? integer layers that stay fp32
+---@field keep_suspected? number RMSE/scale above which a layer stays fp32, after sense
+---@field keep? {inputs?: string, outputs?: string} least levels of first and last layers
 ---@field target? string whose latencies count, as --target
 ---@field samples? integer that sensitivity looks at
 
@@ -389,6 +391,10 @@ function pare.write(path, text) end
 ---@param chart pare.chart
 ---@return table|nil, string?, integer?
 function pare.chart(chart) end
+
+---Ends this use of it: it may be opened again otherwise (quantize, keep).
+---@return table|nil, string?, integer?
+function pipeline:close() end
 
 ---The sensitivity of every layer at every level, as `pare sense --json`.
 ---@return table|nil, string?, integer?

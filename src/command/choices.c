@@ -17,12 +17,12 @@
 
 static const char *const meetings[] = {"shared-inputs", "residual"};
 
-/* A pattern matches layers by their names; one without '/' also all layers of a stage; "inputs" and "outputs" the sets. */
+/* A pattern matches layers by their names; one without '/' also all layers of a stage; the sets of keep.c by their names. */
 static bool matches(const struct pare_front *f, const char *glob, int layer)
 {
     const struct front_layer *l = &f->layers[layer];
     return pare_glob_match(glob, l->name) || (strchr(glob, '/') == NULL && pare_glob_match(glob, f->stages[l->stage].name)) ||
-           (strcmp(glob, "inputs") == 0 && l->first) || (strcmp(glob, "outputs") == 0 && l->last);
+           front_set_hit(f, glob, layer);
 }
 
 static int count_matches(const struct pare_front *f, const char *glob)
@@ -272,7 +272,9 @@ enum pare_status front_pin(struct pare_front *f, const char *glob, int lo, int h
     int tied = 0;
     *matched = count_matches(f, glob);
     if (*matched == 0) {
-        return pare_error(err, PARE_ERR_USAGE, glob, "the pattern matches no layer");
+        return pare_error(err, PARE_ERR_USAGE, glob,
+                          strncmp(glob, "suspected:", 10) == 0 ? "no layer is suspected at int8 (`pare sense` measures it)"
+                                                               : "the pattern matches no layer");
     }
     json_t *pins = pins_without(f, glob, lo < 0);
     const bool everything = lo < 0 && *matched == f->n_layers;

@@ -15,6 +15,31 @@ json_t *front_config_json(const struct pare_front *f, const unsigned char *level
     return config;
 }
 
+bool front_config_simulated(const json_t *config)
+{
+    const char *name;
+    json_t *value;
+    json_object_foreach((json_t *)(uintptr_t)config, name, value) {
+        struct pare_level level;
+        const char *text = json_string_value(value);
+        if (text != NULL && pare_level_parse(text, &level, NULL) == PARE_OK && pare_level_simulated(level)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool front_simulated(const struct pare_front *f, const unsigned char *levels)
+{
+    const bool po2 = f->options.quantize != NULL && strstr(f->options.quantize, "po2") != NULL;
+    for (int i = 0; i < f->n_layers; i++) {
+        if (pare_level_simulated(f->levels[levels[i]]) || (po2 && f->levels[levels[i]].w_bits <= 8)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static int level_index(const struct pare_front *f, const char *name)
 {
     struct pare_level level;
@@ -47,6 +72,7 @@ void front_uniform(const struct pare_front *f, int level, unsigned char *levels)
 {
     for (int i = 0; i < f->n_layers; i++) {
         levels[i] = (unsigned char)(level > f->layers[i].keep ? f->layers[i].keep : level);
+        levels[i] = front_suspected(f, i, levels[i]) ? 0 : levels[i];
     }
 }
 
@@ -118,7 +144,7 @@ double front_latency_sum(const struct pare_front *f, const unsigned char *levels
 
 static double layer_bytes(const struct pare_front *f, int layer, int level)
 {
-    int bits = f->levels[level].w_bits;
+    int bits = pare_level_simulated(f->levels[level]) && f->levels[level].w_bits == 16 ? 0 : f->levels[level].w_bits;
     return bits <= 32 ? f->layers[layer].bytes[bits] : NAN;
 }
 
@@ -176,7 +202,7 @@ static void fill_group(struct pare_problem *p, const struct pare_front *f, int g
         int cell = group * p->n_levels + l;
         double loss = b->no_loss ? 0 : front_cell_loss(f, layer, l), ms = f->profiled ? cell_ms(f, layer, l) : 0;
         double bytes = layer_bytes(f, layer, l);
-        bool allowed = l >= lo && l <= hi && isfinite(loss) && isfinite(ms) && isfinite(bytes);
+        bool allowed = l >= lo && l <= hi && !front_kept_out(f, layer, l, b->use_pins) && isfinite(loss) && isfinite(ms) && isfinite(bytes);
         p->allowed[cell] = p->allowed[cell] && allowed;
         p->cost[PARE_COST_LOSS][cell] += allowed ? loss : 0;
         p->cost[PARE_COST_LATENCY][cell] += allowed ? ms : 0;
@@ -193,7 +219,8 @@ static void fill_model(struct pare_problem *p, const struct pare_front *f, int s
         int layer = f->stages[stage].first_layer + k, lo, hi;
         front_range(f, layer, b->use_pins, &lo, &hi);
         for (int l = 0; l < f->n_levels; l++) {
-            const int own = l < lo ? lo : l > hi ? hi : l, cell = stage * p->n_levels + l;
+            const int held = l < lo ? lo : l > hi ? hi : l, cell = stage * p->n_levels + l;
+            const int own = front_kept_out(f, layer, held, b->use_pins) ? 0 : held;
             double loss = b->no_loss ? 0 : front_cell_loss(f, layer, own), ms = f->profiled ? cell_ms(f, layer, own) : 0;
             bool ok = isfinite(loss) && isfinite(ms);
             p->allowed[cell] = p->allowed[cell] && ok;
@@ -331,6 +358,7 @@ void front_answer_levels(const struct pare_front *f, const json_t *answer, bool 
         if (per_model) {
             front_range(f, i, true, &lo, &hi);
             level = level < lo ? lo : level > hi ? hi : level;
+            level = front_kept_out(f, i, level, true) ? 0 : level;
         }
         levels[i] = (unsigned char)level;
     }

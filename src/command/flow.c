@@ -63,9 +63,7 @@ static bool keep_suspected(const struct pare_front *f, int level, unsigned char 
                        "suspected layers are known after `pare sense` with this level");
             return false;
         }
-        if (cell->scale > 0 && front_own_rmse(cell, PARE_OWN_MSE) / cell->scale > f->options.keep_suspected) {
-            levels[i] = 0;
-        }
+        levels[i] = front_suspected(f, i, level) ? 0 : levels[i];
     }
     return true;
 }
@@ -178,8 +176,14 @@ static void advance_bench(struct pare_front *f, struct front_flow *flow)
     if (!flow_config(f, flow)) {
         return;
     }
-    bool profile = front_ensure_profile(f, &failed, &flow->err);
     json_t *config = front_config_json(f, flow->levels);
+    if (front_config_simulated(config)) {
+        json_decref(config);
+        flow_end(f, flow, pare_error(&flow->err, PARE_ERR_USAGE, "bench", "levels w8a16 and w16a16 are simulated: no kernel runs "
+                                     "them, there is no latency"), NULL);
+        return;
+    }
+    bool profile = front_ensure_profile(f, &failed, &flow->err);
     bool whole = profile && front_ensure_latency(f, config, 55, latency, &fp32_ms, &failed, &flow->err);
     const int threads = (int)pare_json_get_int(flow->args, "threads", 1);
     const json_t *watch = whole ? front_ensure_stopwatch(f, config, threads, &failed, &flow->err) : NULL;

@@ -51,6 +51,7 @@ json_t *flow_sense_json(struct pare_front *f)
             json_object_set_new(item, "drop_high", pare_json_real(labels ? figures->drop_high : NAN));
             json_object_set_new(item, "samples", json_integer(c->samples));
             json_object_set_new(item, "stopped", json_boolean(c->stopped && c->samples < f->sense_samples));
+            json_object_set_new(item, "simulated", json_boolean(pare_level_simulated(f->levels[l])));
             json_object_set_new(item, "suspected", json_boolean(over_scale > 0.7));
             if (c->problem != NULL) {
                 json_object_set_new(item, "problem", json_string(c->problem));
@@ -151,9 +152,7 @@ json_t *flow_eval_json(const struct pare_front *f, const unsigned char *levels, 
     if (f->options.quantize != NULL) {
         json_object_set_new(root, "quantize", json_string(f->options.quantize));
     }
-    if (f->options.quantize != NULL && strstr(f->options.quantize, "po2") != NULL) {
-        json_object_set_new(root, "simulated", json_true()); /* powers of two: no kernel of theirs */
-    }
+    json_object_set_new(root, "simulated", json_boolean(front_simulated(f, levels)));
     if (json_object_get(f->calibration, "notes") != NULL) {
         json_object_set(root, "notes", json_object_get(f->calibration, "notes"));
     }
@@ -199,6 +198,7 @@ json_t *flow_solve_json(const struct pare_front *f, const struct front_flow *flo
     }
     const struct front_point *p = &f->points[flow->best];
     json_object_set(root, "config", p->config);
+    json_object_set_new(root, "simulated", json_boolean(front_simulated(f, p->levels)));
     json_object_set_new(root, "point", json_integer(p->number));
     json_object_set_new(
         root, "predicted",

@@ -90,8 +90,10 @@ static void take_layer(struct pare_front *f, struct front_layer *l, const json_t
     l->elements = pare_json_get_real(json, "elements");
     take_geometry(l, json_object_get(json, "geometry"));
     for (int bits = 0; bits <= 32; bits++) {
-        char key[8];
-        snprintf(key, sizeof key, "%d", bits);
+        char key[8] = "w16a16";
+        if (bits > 0) {
+            snprintf(key, sizeof key, "%d", bits);
+        }
         l->bytes[bits] = pare_json_get_real(bytes, key);
     }
     l->n_from = (int)json_array_size(from);
@@ -105,23 +107,8 @@ static void take_layer(struct pare_front *f, struct front_layer *l, const json_t
     l->pin_lo = l->pin_hi = -1;
 }
 
-static int keep_level(const struct pare_front *f, const char *text)
-{
-    struct pare_level level;
-    if (text == NULL) {
-        return f->int8_level;
-    }
-    for (int l = 0; pare_level_parse(text, &level, NULL) == PARE_OK && l < f->n_levels; l++) {
-        if (pare_level_equal(level, f->levels[l])) {
-            return l;
-        }
-    }
-    return f->int8_level;
-}
-
 static bool take_layers(struct pare_front *f, const json_t *layers, const json_t *stages)
 {
-    int first = keep_level(f, f->options.keep_first), last = keep_level(f, f->options.keep_last);
     f->n_layers = (int)json_array_size(layers);
     f->layers = pare_arena_array(&f->arena, (size_t)f->n_layers + 1, sizeof *f->layers);
     f->n_stages = (int)json_array_size(stages);
@@ -146,11 +133,7 @@ static bool take_layers(struct pare_front *f, const json_t *layers, const json_t
         struct front_layer *l = &f->layers[i];
         const json_t *layer = json_array_get(layers, (size_t)i);
         take_layer(f, l, layer);
-        const char *kept = pare_json_get_string(layer, "keep", NULL); /* pipeline.lua's `keep` */
-        l->keep = kept != NULL ? keep_level(f, kept) : f->n_levels - 1;
-        l->keep = i < f->options.keep_first_n ? 0 : l->keep;
-        l->keep = l->first && first < l->keep ? first : l->keep;
-        l->keep = l->last && last < l->keep ? last : l->keep;
+        front_keep_layer(f, i, pare_json_get_string(layer, "keep", NULL));
         struct front_stage *stage = &f->stages[l->stage];
         stage->first_layer = i < stage->first_layer ? i : stage->first_layer;
         stage->n_layers++;
@@ -418,7 +401,10 @@ static enum pare_status parse_levels(struct pare_front *f, struct pare_error *er
     struct pare_level given[PARE_MAX_LEVELS];
     int n = 0;
     enum pare_status status = pare_levels_parse(f->options.levels != NULL ? f->options.levels : "default", given,
-                                                PARE_MAX_LEVELS - 2, &n, err);
+                                                PARE_MAX_LEVELS - 4, &n, err);
+    if (status == PARE_OK) {
+        status = front_keep_levels(f, given, PARE_MAX_LEVELS - 2, &n, err);
+    }
     if (status != PARE_OK) {
         return status;
     }
@@ -506,11 +492,9 @@ enum pare_status pare_front_open(struct uv_loop_s *loop, const struct pare_front
         return pare_error_nomem(err);
     }
     f->options = *options;
-    if (options->baseline != NULL) {
-        f->options.baseline = pare_arena_strdup(&f->arena, options->baseline);
-    }
-    if (options->quantize != NULL) { /* needed longer than the caller keeps it */
-        f->options.quantize = pare_arena_strdup(&f->arena, options->quantize);
+    const char **const kept[] = {&f->options.quantize, &f->options.baseline, &f->options.keep_first, &f->options.keep_last};
+    for (size_t i = 0; i < sizeof kept / sizeof kept[0]; i++) { /* needed longer than the caller keeps it */
+        *kept[i] = *kept[i] != NULL ? pare_arena_strdup(&f->arena, *kept[i]) : NULL;
     }
     f->loop = loop;
     f->recent = json_object();

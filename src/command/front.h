@@ -6,6 +6,7 @@
  *   flow.c      verbs: what they need next, until they are done
  *   figures.c   what rows of samples say of the metric: value, drop, intervals
  *   choices.c   pins and ties: what they mean, and whether they contradict each other
+ *   keep.c      what --keep, --keep-first and --keep-suspected hold, and the sets that pins name
  *   choose.c    the solver's problem from rows: costs, pins, budgets
  *   fit.c       the monotone fit from loss to drop
  *   price.c     what a verb would cost, how long the queue takes
@@ -41,14 +42,15 @@ struct front_layer {
     int tensor_index;
     int stage;
     int64_t macs, weights;
-    double bytes[33];         /* by weight bits; NaN where there is no such level */
+    double bytes[33];         /* by weight bits, 0 = w16a16; NaN where there is no such level */
     bool first, last;
     double elements;          /* of its input */
     struct pk_conv conv;      /* of its kernel call */
     double batch;
     int n_from;
     int *from;                /* layers that it reads */
-    int keep;                 /* narrowest level index allowed by the first/last rule */
+    int keep;                 /* narrowest level index allowed by the first/last rule and what is kept */
+    bool held;                /* somebody asked for it (options, pipeline.lua): shown as a pin */
     int pin_lo, pin_hi;       /* level indices, -1 = free */
     int tie;                  /* the first layer of those that take one level with it; itself */
     bool tied;                /* there are others */
@@ -310,8 +312,27 @@ enum pare_status front_choices_clear(struct pare_front *f, struct pare_error *er
 /* The levels that a layer may have: its pins, else the first/last rule, and those of its ties. */
 void front_range(const struct pare_front *f, int layer, bool use_pins, int *lo, int *hi);
 
+/* ---- keep.c ---- */
+/* Is the layer's RMSE/scale at this level above --keep-suspected? Then it may not have the level. */
+bool front_suspected(const struct pare_front *f, int layer, int level);
+/* The same for a solver: a layer's own pin says more than the suspicion. */
+bool front_kept_out(const struct pare_front *f, int layer, int level, bool use_pins);
+/* Sets that a pin may name instead of a pattern: inputs, outputs, first:N (layers of the pipeline), suspected:X (RMSE/scale
+ * above X at int8, by the sensitivity table as it is). */
+bool front_set_hit(const struct pare_front *f, const char *pattern, int layer);
+/* Index of a level by name; int8's where it is NULL or no candidate. */
+int front_keep_index(const struct pare_front *f, const char *text);
+/* Fills keep and held of a layer; of_pipeline: pipeline.lua's `keep`, or NULL. */
+void front_keep_layer(const struct pare_front *f, int layer, const char *of_pipeline);
+/* Adds the levels that are kept to the candidates; takes the ends of "W8A8I32O32" among --levels as --keep. */
+enum pare_status front_keep_levels(struct pare_front *f, struct pare_level *levels, int max, int *n, struct pare_error *err);
+
 /* ---- choose.c ---- */
 json_t *front_config_json(const struct pare_front *f, const unsigned char *levels);
+/* Has a layer of this config a simulated level (w8a16, w16a16)? Then there is no latency. */
+bool front_config_simulated(const json_t *config);
+/* Is anything at these levels simulated: such a level, or weights that are powers of two (--quantize)? */
+bool front_simulated(const struct pare_front *f, const unsigned char *levels);
 bool front_config_levels(const struct pare_front *f, const json_t *config, unsigned char *levels, struct pare_error *err);
 void front_uniform(const struct pare_front *f, int level, unsigned char *levels); /* keeps first/last rule, no pins */
 double front_loss_sum(const struct pare_front *f, const unsigned char *levels);    /* NaN where a cell is missing */

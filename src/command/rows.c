@@ -342,11 +342,15 @@ bool front_ensure_sense(struct pare_front *f, int samples, bool *failed, struct 
 static json_t *profile_params(const struct pare_front *f)
 {
     json_t *levels = json_array(), *keep = json_array();
+    int at[PARE_MAX_LEVELS]; /* simulated levels have no time: they stand for the next wider one */
     for (int l = 0; l < f->n_levels; l++) {
-        json_array_append_new(levels, json_string(f->level_names[l]));
+        if (!pare_level_simulated(f->levels[l])) {
+            json_array_append_new(levels, json_string(f->level_names[l]));
+        }
+        at[l] = (int)json_array_size(levels) - 1;
     }
     for (int i = 0; i < f->n_layers; i++) {
-        json_array_append_new(keep, json_integer(f->layers[i].keep));
+        json_array_append_new(keep, json_integer(at[f->layers[i].keep]));
     }
     return json_pack("{s:o, s:o, s:i, s:s}", "levels", levels, "keep", keep, "samples", 16, "split",
                      f->split_samples[1] > 0 ? "search" : "calibration");
@@ -486,7 +490,8 @@ const json_t *front_ensure_stopwatch(struct pare_front *f, json_t *config, int t
 bool front_ensure_latency(struct pare_front *f, json_t *config, int priority, double latency[6], double *fp32_ms,
                           bool *failed, struct pare_error *err)
 {
-    if (f->target != NULL) { /* nothing is measured end to end on another machine: predictions stand */
+    /* nothing is measured end to end on another machine (predictions stand), and a simulated level has no time at all */
+    if (f->target != NULL || front_config_simulated(config)) {
         for (int i = 0; i < 6; i++) {
             latency[i] = NAN;
         }

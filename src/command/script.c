@@ -1,6 +1,7 @@
 #include "command/script.h"
 
 #include <limits.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -23,13 +24,14 @@ struct pare_script {
     bool stopped, ended;
     enum pare_status status;
     struct pare_error err;
-    int n_fronts;
-    struct pare_front *fronts[MAX_OPEN];
+    int opened; /* so far: the ids that scripts hold */
+    struct pare_front *fronts[MAX_OPEN]; /* NULL: free */
+    int ids[MAX_OPEN];
     bool borrowed[MAX_OPEN];
     /* the call that waits */
     uint64_t task, flow;
     int waiting_front;
-    bool waits_for_open;
+    bool waits_for_open, waits_for_close;
 };
 
 static json_t *opened_json(const struct pare_front *f, int id)
@@ -74,8 +76,43 @@ static void answer(struct pare_script *s, json_t *value_take, const struct pare_
 {
     uint64_t task = s->task;
     s->task = s->flow = 0;
-    s->waits_for_open = false;
+    s->waits_for_open = s->waits_for_close = false;
     pare_sched_answer(s->sched, task, value_take, err);
+}
+
+static int slot_of(const struct pare_script *s, int id)
+{
+    for (int i = 0; i < MAX_OPEN; i++) {
+        if (id > 0 && s->fronts[i] != NULL && s->ids[i] == id) {
+            return i;
+        }
+    }
+    return -1;
+}
+
+/* Begins to close a front; on_check ends it when its workers are gone. */
+static void start_closing(struct pare_script *s, int slot, uint64_t task)
+{
+    if (!s->borrowed[slot]) {
+        pare_front_close(s->fronts[slot]);
+    }
+    s->task = task;
+    s->waiting_front = slot;
+    s->waits_for_close = true;
+}
+
+static void end_closing(struct pare_script *s)
+{
+    const int slot = s->waiting_front;
+    if (!s->borrowed[slot] && !pare_sched_closed(s->fronts[slot]->sched)) {
+        return;
+    }
+    if (!s->borrowed[slot]) {
+        pare_front_free(s->fronts[slot]);
+    }
+    s->fronts[slot] = NULL;
+    s->borrowed[slot] = false;
+    answer(s, json_object(), NULL);
 }
 
 /* After each turn of the loop: is what the script waits for there? */
@@ -85,6 +122,10 @@ static void on_check(uv_check_t *check)
     struct pare_error err = {0};
     enum pare_status status = PARE_OK;
     const void *json = NULL;
+    if (s->task != 0 && s->waits_for_close && !s->stopped) {
+        end_closing(s);
+        return;
+    }
     if (s->task == 0 || s->flow == 0 || s->stopped) { /* flow 0: a front that is being opened turns the loop */
         return;
     }
@@ -93,7 +134,7 @@ static void on_check(uv_check_t *check)
         if (status != PARE_OK) {
             answer(s, NULL, &err);
         } else if (s->waits_for_open) {
-            answer(s, opened_json(f, s->waiting_front + 1), NULL);
+            answer(s, opened_json(f, s->ids[s->waiting_front]), NULL);
         } else {
             answer(s, json_incref((json_t *)(uintptr_t)json), NULL);
         }
@@ -108,7 +149,10 @@ static enum pare_status open_front(struct pare_script *s, const json_t *args, st
     if (path == NULL || realpath(path, wanted) == NULL) {
         return pare_error(err, PARE_ERR_NOINPUT, path, "no such pipeline");
     }
-    if (s->n_fronts == MAX_OPEN) {
+    int slot = 0;
+    for (; slot < MAX_OPEN && s->fronts[slot] != NULL; slot++) {
+    }
+    if (slot == MAX_OPEN) {
         return pare_error(err, PARE_ERR_USAGE, path, "at most %d pipelines are open at once", MAX_OPEN);
     }
     options.path = path;
@@ -117,14 +161,20 @@ static enum pare_status open_front(struct pare_script *s, const json_t *args, st
     options.quantize = pare_json_get_string(args, "quantize", options.quantize);
     options.target = pare_json_get_string(args, "target", options.target);
     options.keep_first_n = (int)pare_json_get_int(args, "keep_first", options.keep_first_n);
+    const json_t *keep = json_object_get(args, "keep");
+    options.keep_first = pare_json_get_string(keep, "inputs", options.keep_first);
+    options.keep_last = pare_json_get_string(keep, "outputs", options.keep_last);
+    if (isfinite(pare_json_get_real(args, "keep_suspected"))) {
+        options.keep_suspected = pare_json_get_real(args, "keep_suspected");
+    }
     int64_t samples = pare_json_get_int(args, "samples", options.samples);
     options.samples = samples > 0 && samples < 1000000 ? (int)samples : options.samples;
     options.changed = NULL;
     struct pare_front *f = NULL;
-    for (int i = 0; i < s->n_fronts; i++) { /* opened before by this script: a session is held once */
-        if (realpath(pare_front_state(s->fronts[i])->path, own) != NULL && strcmp(own, wanted) == 0) {
+    for (int i = 0; i < MAX_OPEN; i++) { /* opened before by this script: a session is held once */
+        if (s->fronts[i] != NULL && realpath(pare_front_state(s->fronts[i])->path, own) != NULL && strcmp(own, wanted) == 0) {
             if (pare_json_get_string(args, "quantize", NULL) != NULL) {
-                return pare_error(err, PARE_ERR_USAGE, path, "already open: how its layers are quantized cannot change");
+                return pare_error(err, PARE_ERR_USAGE, path, "already open: how its layers are quantized cannot change (close it first)");
             }
             s->waiting_front = i;
             s->waits_for_open = true;
@@ -137,15 +187,16 @@ static enum pare_status open_front(struct pare_script *s, const json_t *args, st
             return pare_error(err, PARE_ERR_USAGE, path, "open in the workbench: how its layers are quantized cannot change");
         }
         f = s->options.reuse;
-        s->borrowed[s->n_fronts] = true;
+        s->borrowed[slot] = true;
     } else {
         enum pare_status status = pare_front_open(s->loop, &options, &f, err);
         if (status != PARE_OK) {
             return status;
         }
     }
-    s->waiting_front = s->n_fronts;
-    s->fronts[s->n_fronts++] = f;
+    s->waiting_front = slot;
+    s->fronts[slot] = f;
+    s->ids[slot] = ++s->opened;
     s->waits_for_open = true;
     s->flow = pare_front_start(f, "describe", NULL, err);
     return s->flow != 0 ? PARE_ERR_BUSY : err->code;
@@ -165,7 +216,7 @@ static enum pare_status on_call(void *self, uint64_t task, const char *verb, con
                                 struct pare_error *err)
 {
     struct pare_script *s = self;
-    int id = (int)pare_json_get_int(args, "id", 0) - 1;
+    const int id = slot_of(s, (int)pare_json_get_int(args, "id", 0));
     const char *path = pare_json_get_string(args, "path", NULL);
     s->task = task;
     if (strcmp(verb, "open") == 0) {
@@ -183,10 +234,14 @@ static enum pare_status on_call(void *self, uint64_t task, const char *verb, con
         *value = json_object();
         return pare_chart_write_json(args, err);
     }
-    if (id < 0 || id >= s->n_fronts) {
+    if (id < 0) {
         return pare_error(err, PARE_ERR_USAGE, verb, "the pipeline is not open");
     }
     struct pare_front *f = s->fronts[id];
+    if (strcmp(verb, "close") == 0) {
+        start_closing(s, id, task);
+        return PARE_ERR_BUSY;
+    }
     if (strcmp(verb, "command") == 0) {
         enum pare_status status = pare_front_command(f, pare_json_get_string(args, "line", ""), -1, err);
         *value = json_pack("{s:s}", "message", pare_front_state(f)->message);
@@ -309,8 +364,8 @@ void pare_script_stop(struct pare_script *s)
     s->stopped = true;
     uv_close((uv_handle_t *)&s->check, NULL);
     pare_sched_stop(s->sched);
-    for (int i = 0; i < s->n_fronts; i++) {
-        if (!s->borrowed[i]) {
+    for (int i = 0; i < MAX_OPEN; i++) {
+        if (s->fronts[i] != NULL && !s->borrowed[i] && !(s->waits_for_close && i == s->waiting_front)) {
             pare_front_close(s->fronts[i]);
         }
     }
@@ -319,16 +374,16 @@ void pare_script_stop(struct pare_script *s)
 bool pare_script_closed(const struct pare_script *s)
 {
     bool closed = s->stopped && pare_sched_closed(s->sched);
-    for (int i = 0; i < s->n_fronts; i++) {
-        closed = closed && (s->borrowed[i] || pare_sched_closed(s->fronts[i]->sched));
+    for (int i = 0; i < MAX_OPEN; i++) {
+        closed = closed && (s->fronts[i] == NULL || s->borrowed[i] || pare_sched_closed(s->fronts[i]->sched));
     }
     return closed;
 }
 
 void pare_script_free(struct pare_script *s)
 {
-    for (int i = 0; i < s->n_fronts; i++) {
-        if (!s->borrowed[i]) {
+    for (int i = 0; i < MAX_OPEN; i++) {
+        if (s->fronts[i] != NULL && !s->borrowed[i]) {
             pare_front_free(s->fronts[i]);
         }
     }

@@ -81,11 +81,11 @@ static void build_layers(struct pare_front *f, struct pare_state *s)
                                         .weights = l->weights,
                                         .first = l->first,
                                         .last = l->last,
-                                        .pin_lo = l->pin_lo,
-                                        .pin_hi = l->pin_hi,
+                                        .pin_lo = l->pin_lo < 0 && l->held ? 0 : l->pin_lo,
+                                        .pin_hi = l->pin_lo < 0 && l->held ? l->keep : l->pin_hi,
                                         .tie = l->tied ? l->tie : -1,
                                         .cells = cells + i * f->n_levels};
-        s->n_pins += l->pin_lo >= 0;
+        s->n_pins += layers[i].pin_lo >= 0;
     }
     s->n_layers = f->n_layers;
     s->layers = layers;
@@ -143,6 +143,9 @@ static void build_point(struct pare_front *f, const struct front_point *p, struc
     if (isfinite(on_search->value)) {
         out->accuracy = measured(on_search->value, on_search->low, on_search->high);
         out->drop = measured(on_search->drop, on_search->drop_low, on_search->drop_high);
+        if (front_simulated(f, p->levels)) {
+            out->accuracy.kind = out->drop.kind = PARE_FIGURE_SIMULATED;
+        }
     } else if (isfinite(p->drop_predicted)) {
         double reference = f->state.fp32_accuracy.value;
         out->drop = predicted(p->drop_predicted);

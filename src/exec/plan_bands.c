@@ -20,7 +20,8 @@ static const struct pk_conv *conv_of(const struct plan_step *s)
 
 static bool can_band(const struct plan_step *s)
 {
-    return s->kind == PLAN_STEP_LAYER && s->layer->batch == 1 && s->layer->n_calls == 1 && !s->layer->transposed;
+    return s->kind == PLAN_STEP_LAYER && s->layer->batch == 1 && s->layer->n_calls == 1 && !s->layer->transposed &&
+           s->layer->round.form != PARE_FORM_CODES; /* a simulated level rounds whole images */
 }
 
 static bool writes(const struct plan_step *s, int slot)

@@ -264,6 +264,17 @@ enum pare_status plan_layer_input_grid(const struct pare_plan *p, int node, stru
     }
 }
 
+enum pare_status plan_layer_round_grid(const struct pare_plan *p, int node, struct pare_grid *grid, struct pare_error *err)
+{
+    const struct pare_level level = p->levels[node];
+    *grid = grid_f32;
+    if (pare_level_simulated(level) && !code_grid(p, p->graph->nodes[node].in[0], level.a_bits, grid)) {
+        return pare_error(err, PARE_ERR_USAGE, p->graph->nodes[node].name,
+                          "a simulated level needs a calibrated range for the layer's input");
+    }
+    return PARE_OK;
+}
+
 /* Asks for `tensor` on `grid`; constants are left alone (they get their slot when a step reads
  * them). */
 static enum pare_status ask(struct pare_plan *p, int tensor, const struct pare_grid *grid,

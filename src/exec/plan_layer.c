@@ -320,7 +320,10 @@ static enum pare_status layer_scratch(struct pare_plan *p, struct plan_step *ste
     layer->kernel_scratch = (layer->kernel_scratch + 63) & ~(size_t)63;
     layer->plane_bytes = (planes + 63) & ~(size_t)63;
     layer->sums_bytes = (sums + 63) & ~(size_t)63;
-    const size_t all = layer->kernel_scratch + layer->plane_bytes * (size_t)step->n_out + layer->sums_bytes + input;
+    layer->round_at = (layer->kernel_scratch + layer->plane_bytes * (size_t)step->n_out + layer->sums_bytes + input + 63) & ~(size_t)63;
+    const size_t rounded = layer->round.form == PARE_FORM_CODES ? (size_t)layer->in_image * sizeof(float) : 0;
+    const size_t all = rounded > 0 ? layer->round_at + rounded
+                                   : layer->kernel_scratch + layer->plane_bytes * (size_t)step->n_out + layer->sums_bytes + input;
     if (all > 0) {
         step->scratch = plan_scratch_add(p, all);
         return step->scratch >= 0 ? PARE_OK : pare_error_nomem(err);
@@ -343,6 +346,10 @@ enum pare_status plan_layer_make(struct pare_plan *p, struct plan_step *step,
     if (status == PARE_OK) {
         status = plan_make_successors(p, step, group, &after, err);
     }
+    if (status != PARE_OK) {
+        return status;
+    }
+    status = plan_layer_round_grid(p, step->node, &layer->round, err);
     if (status != PARE_OK) {
         return status;
     }

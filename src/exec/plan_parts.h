@@ -106,6 +106,8 @@ struct plan_call {
 struct plan_layer {
     const struct plan_weights *weights;
     int pad_code;
+    struct pare_grid round; /* CODES: simulated, what is read is put on this grid first; scratch at round_at */
+    size_t round_at;
     int64_t batch, in_image;           /* images, input elements per image */
     int64_t out_image;                 /* output pixels per image */
     int chain_operand[PLAN_MAX_CHAIN]; /* slot of each fused node's operand, -1 = none */
@@ -225,6 +227,8 @@ bool plan_is_view(const struct pare_graph *g, int node); /* output = input's byt
 struct pare_grid plan_carrier(const struct pare_plan *p, int tensor);
 enum pare_status plan_layer_input_grid(const struct pare_plan *p, int node, struct pare_grid *grid,
                                        struct pare_error *err);
+/* The grid of a simulated level, onto which the layer rounds the float32 that it reads; else of form F32. */
+enum pare_status plan_layer_round_grid(const struct pare_plan *p, int node, struct pare_grid *grid, struct pare_error *err);
 /* The grid of the file for this tensor as unsigned codes; false when it has none of 8 bits. */
 bool plan_file_grid(const struct pare_graph *g, int tensor, struct pare_grid *grid);
 /* The range of that grid: a tensor that the file holds in 8 bits never leaves it, at any level (the

@@ -10,6 +10,7 @@
  * group's input channels; the epilogue of each adds to a plane of float32 sums (plan_layer.c).
  */
 #include "exec/plan_parts.h"
+#include "quant/wide.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -435,7 +436,11 @@ static enum pare_status load_source(struct plan_weights *w, const struct plan_wi
     const int64_t n = pare_node_weights(w->graph, w->node);
     const bool depthwise = w->graph->nodes[w->node].op == PARE_OP_DEPTHWISE;
     enum pare_status status = PARE_OK;
-    if (level.kind == PARE_LEVEL_INT || level.kind == PARE_LEVEL_WEIGHT_ONLY) {
+    const bool real_grid = level.kind == PARE_LEVEL_WEIGHT_ONLY || pare_level_simulated(level);
+    const struct pare_method *method = wish->maker != NULL ? &wish->maker->methods[w->node] : NULL;
+    const bool few = method != NULL && (method->weights == PARE_WEIGHTS_BINARY || method->weights == PARE_WEIGHTS_TERNARY);
+    const bool wide = level.w_bits == 16 && real_grid && !few; /* no bytes hold these codes */
+    if (!wide && (level.kind == PARE_LEVEL_INT || real_grid)) {
         status = wish->maker != NULL
                      ? pare_maker_weights(wish->maker, w->node, level, wish->x, arena, codes, err)
                      : pare_weights_quantize(w->graph, w->node, level.w_bits, arena, codes, err);
@@ -455,11 +460,11 @@ static enum pare_status load_source(struct plan_weights *w, const struct plan_wi
     if (status == PARE_OK && (real == NULL || (level.kind == PARE_LEVEL_FP16 && half == NULL))) {
         return pare_error_nomem(err);
     }
-    if (status == PARE_OK && level.kind != PARE_LEVEL_WEIGHT_ONLY) {
-        status = pare_weights_f32(w->graph, w->node, real, err);
+    if (status == PARE_OK && (wide || !real_grid)) {
+        status = wide ? pare_weights_wide(w->graph, w->node, method, real, err) : pare_weights_f32(w->graph, w->node, real, err);
     }
     const int64_t depth = depth_of(w);
-    for (int64_t i = 0; status == PARE_OK && level.kind == PARE_LEVEL_WEIGHT_ONLY && i < n; i++) {
+    for (int64_t i = 0; status == PARE_OK && real_grid && !wide && i < n; i++) {
         real[i] = real_weight(codes, depthwise, depth, i);
     }
     source->size = half != NULL ? sizeof *half : sizeof *real;

@@ -166,17 +166,34 @@ static const unsigned char *copy_group(const struct pare_plan *p, const struct p
     return copy;
 }
 
+/* What the kernel reads from element `in` on: the slot's own memory, or at simulated levels an image of it on their grid. */
+static const unsigned char *layer_input(const struct pare_plan *p, const struct plan_step *step, int64_t in)
+{
+    const struct plan_layer *layer = step->layer;
+    const struct plan_slot *x = &p->slots[step->in[0]];
+    const unsigned char *data = x->data + (size_t)in * element_bytes(x);
+    if (layer->round.form != PARE_FORM_CODES) {
+        return data;
+    }
+    unsigned char *room = p->slots[step->scratch].data + layer->round_at;
+    const float *from = (const float *)(const void *)data;
+    float *to = (float *)(void *)room;
+    for (int64_t i = 0; i < layer->in_image; i++) {
+        to[i] = pare_grid_real(&layer->round, pare_grid_code(&layer->round, from[i]));
+    }
+    return room;
+}
+
 /* A call of part of what the plan prepared: shape `c`, input from element `in` on, results and operands from output pixel
  * `pixels` on. */
 static void run_part(const struct pare_plan *p, const struct plan_step *step, const struct plan_call *call,
                      const struct pk_conv *c, int64_t in, int64_t pixels)
 {
     const struct plan_layer *layer = step->layer;
-    const struct plan_slot *x = &p->slots[step->in[0]];
     struct pk_epilogue e = call->epilogue;
     struct pk_step steps[PLAN_MAX_STEPS + 1];
     struct pk_out outs[PK_MAX_OUTS];
-    const unsigned char *data = x->data + (size_t)in * element_bytes(x);
+    const unsigned char *data = layer_input(p, step, in);
     if (pixels > 0) {
         for (int i = 0; i < e.n_steps; i++) {
             steps[i] = call->steps[i];

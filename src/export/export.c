@@ -49,9 +49,12 @@ char *pare_export_config(const struct pare_state *s, int point)
     for (int i = 0; i < s->n_layers; i++) {
         json_object_set_new(config, s->layers[i].name, json_string(pare_level_name(s->levels[p->levels[i]], level)));
     }
-    json_t *root = json_pack("{s:i, s:s, s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o}", "schema", 1, "pipeline", s->name, "point",
-                             p->label, "target", s->target, "isa", s->cpu, "split", s->split, "accuracy",
-                             figure_json(&p->accuracy), "drop", figure_json(&p->drop), "latency_ms", figure_json(&p->latency),
+    bool simulated = p->accuracy.kind == PARE_FIGURE_SIMULATED;
+    for (int i = 0; i < s->n_layers; i++) {
+        simulated = simulated || pare_level_simulated(s->levels[p->levels[i]]);
+    }
+    json_t *root = json_pack("{s:i, s:s, s:s, s:s, s:s, s:s, s:b, s:o, s:o, s:o, s:o, s:o}", "schema", 1, "pipeline", s->name, "point",
+                             p->label, "target", s->target, "isa", s->cpu, "split", s->split, "simulated", (int)simulated, "accuracy", figure_json(&p->accuracy), "drop", figure_json(&p->drop), "latency_ms", figure_json(&p->latency),
                              "bytes", pare_json_real(p->bytes.value), "config", config);
     char *text = json_dumps(root, JSON_INDENT(1) | JSON_REAL_PRECISION(9));
     json_decref(root);

@@ -116,7 +116,7 @@ static enum pare_status make_plans(struct pare_own *own, struct pare_level level
     const struct pare_level weights = {PARE_LEVEL_WEIGHT_ONLY, level.w_bits, 32};
     options.levels = levels;
     options.maker = own->methods != NULL ? &own->maker : NULL;
-    for (int k = 0; k < 2 && status == PARE_OK && (k == 0 || level.kind == PARE_LEVEL_INT); k++) {
+    for (int k = 0; k < 2 && status == PARE_OK && (k == 0 || level.kind == PARE_LEVEL_INT || pare_level_simulated(level)); k++) {
         for (int i = 0; i < own->graph->n_nodes; i++) {
             levels[i] = !pare_node_is_layer(own->graph, i) ? (struct pare_level){PARE_LEVEL_FP32, 32, 32} : k == 0 ? level : weights;
         }
@@ -178,7 +178,7 @@ enum pare_status pare_own_new(const struct pare_graph *g, int node, const struct
             status = pare_error_nomem(err);
         }
         own->weight_only = level.kind == PARE_LEVEL_WEIGHT_ONLY;
-        if (level.kind == PARE_LEVEL_INT) {
+        if (level.kind == PARE_LEVEL_INT || pare_level_simulated(level)) {
             own->input = pare_grid_from_range(&c->ranges[in_tensor], level.a_bits);
             own->output = pare_grid_from_range(&c->ranges[out_tensor], level.a_bits);
         }

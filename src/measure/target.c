@@ -137,6 +137,9 @@ double pare_target_us(const struct pare_target *t, int kind, struct pare_level l
     struct pare_level as;
     *basis = PARE_BASIS_DERIVED;
     *error = 0.3;
+    if (pare_level_simulated(level)) {
+        return NAN; /* no kernel anywhere */
+    }
     if (t->derived) {
         return target_rpi3_us(kind, level, conv);
     }

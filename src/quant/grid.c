@@ -24,7 +24,8 @@ struct pare_grid pare_grid_asymmetric(float lo, float hi, int bits)
 struct pare_grid pare_grid_from_range(const struct pare_range *r, int bits)
 {
     if (bits >= 2) {
-        return r->clipped ? pare_grid_asymmetric(r->clip_lo[bits], r->clip_hi[bits], bits)
+        const int chosen = bits > 8 ? 8 : bits;
+        return r->clipped ? pare_grid_asymmetric(r->clip_lo[chosen], r->clip_hi[chosen], bits)
                           : pare_grid_asymmetric(r->min, r->max, bits);
     }
     const float scale = r->two_hi - r->two_lo;

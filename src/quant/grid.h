@@ -16,7 +16,7 @@ enum pare_form { PARE_FORM_F32, PARE_FORM_F16, PARE_FORM_CODES };
 
 struct pare_grid {
     enum pare_form form;
-    int bits; /* CODES only: 1..8 */
+    int bits; /* CODES only: 1..8, and 16 where a level is simulated (no kernel reads those) */
     float scale, offset;
     int zero;
 };

@@ -33,7 +33,7 @@ static int number(const char **p)
 static bool level_of_bits(int bits, struct pare_level *level)
 {
     *level = bits == 32   ? (struct pare_level){PARE_LEVEL_FP32, 32, 32}
-             : bits == 16 ? (struct pare_level){PARE_LEVEL_FP16, 16, 16}
+             : bits == 16 ? (struct pare_level){PARE_LEVEL_SIMULATED, 16, 16}
                           : (struct pare_level){PARE_LEVEL_INT, (unsigned char)bits, (unsigned char)bits};
     return bits == 32 || bits == 16 || (bits >= 1 && bits <= 8);
 }
@@ -79,6 +79,10 @@ enum pare_status pare_level_parse(const char *text, struct pare_level *level,
     }
     const char *p = text;
     int w = -1, a = -1;
+    if (strcasecmp(text, "w8a16-sim") == 0 || strcasecmp(text, "w16a16-sim") == 0) { /* as they are shown */
+        *level = (struct pare_level){PARE_LEVEL_SIMULATED, text[1] == '8' ? 8 : 16, 16};
+        return PARE_OK;
+    }
     if (tolower((unsigned char)*p) == 'w') {
         p++;
         w = number(&p);
@@ -90,17 +94,18 @@ enum pare_status pare_level_parse(const char *text, struct pare_level *level,
     struct pare_level ends[2];
     bool given[2];
     const bool end = w > 0 && read_ends(p, ends, given);
-    if (end && *p != '\0' && w == a && (w == 32 || w == 16)) {
+    if (end && *p != '\0' && w == 32 && a == 32) {
         level_of_bits(w, level);
         return PARE_OK;
     }
-    if (*p == '\0' && (a == 16 && (w == 8 || w == 16))) {
-        return pare_error(err, PARE_ERR_USAGE, text, "level w8a16 and w16a16 cannot be run yet");
+    if (end && a == 16 && (w == 8 || w == 16)) {
+        *level = (struct pare_level){PARE_LEVEL_SIMULATED, (unsigned char)w, 16};
+        return PARE_OK;
     }
     if (!end || w < 1 || w > 8 || !((a >= 1 && a <= 8) || a == 32)) {
         return pare_error(
             err, PARE_ERR_USAGE, NULL,
-            "unknown level \"%s\" (fp32, fp16, int8, int4, int2, bin1, w1..8a1..8, w1..8a32)",
+            "unknown level \"%s\" (fp32, fp16, int8, int4, int2, bin1, w1..8a1..8, w1..8a32, w8a16, w16a16)",
             text);
     }
     level->kind = a == 32 ? PARE_LEVEL_WEIGHT_ONLY : PARE_LEVEL_INT;
@@ -133,12 +138,21 @@ const char *pare_level_alias(struct pare_level level, char buf[16])
             return buf;
         }
     }
-    return pare_level_name(level, buf);
+    pare_level_name(level, buf);
+    if (level.kind == PARE_LEVEL_SIMULATED) {
+        snprintf(buf, 16, "w%ua%u-sim", (unsigned)level.w_bits, (unsigned)level.a_bits);
+    }
+    return buf;
 }
 
 bool pare_level_equal(struct pare_level a, struct pare_level b)
 {
     return a.kind == b.kind && a.w_bits == b.w_bits && a.a_bits == b.a_bits;
+}
+
+bool pare_level_simulated(struct pare_level level)
+{
+    return level.kind == PARE_LEVEL_SIMULATED;
 }
 
 int pare_level_compare(struct pare_level a, struct pare_level b)

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "quant/bytes.h"
 #include "quant/make_parts.h"
 #include "quant/qkeras.h"
 #include "quant/squant.h"
@@ -460,14 +461,7 @@ static bool takes(const struct pare_maker *m, int node, struct pare_level level,
 
 int64_t pare_maker_bytes(const struct pare_maker *m, int node, struct pare_level level)
 {
-    struct make_layer l;
-    const int64_t bytes = pare_layer_bytes(m->graph, node, level);
-    if (level.w_bits > 8 || !takes(m, node, level, &l)) {
-        return bytes;
-    }
-    const int64_t grids = l.method->per == PARE_PER_TENSOR ? 1 : (int64_t)l.channels * l.n_parts;
-    const bool zeros = l.method->weights == PARE_WEIGHTS_ASYMMETRIC && level.w_bits > 1;
-    return bytes + 4 * (grids - l.channels) + (zeros ? grids : 0);
+    return pare_layer_bytes(m->graph, node, level, &m->methods[node]);
 }
 
 enum pare_status pare_maker_weights(const struct pare_maker *m, int node, struct pare_level level,

@@ -40,7 +40,7 @@ struct pare_maker {
 enum pare_status pare_maker_weights(const struct pare_maker *m, int node, struct pare_level level,
                                     const struct pare_grid *x, struct pare_arena *arena,
                                     struct pare_weight_codes *out, struct pare_error *err);
-/* pare_layer_bytes with as many scales as the method takes, and a byte for each of its weight zero points. */
+/* pare_layer_bytes (bytes.h) by the layer's method. */
 int64_t pare_maker_bytes(const struct pare_maker *m, int node, struct pare_level level);
 /* Expected value of every channel of `tensor` from the BatchNorm behind it (none, relu or relu6 between);
  * false when there is none. mean: [channels]. */

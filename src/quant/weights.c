@@ -350,17 +350,3 @@ enum pare_status pare_weights_quantize(const struct pare_graph *g, int node, int
     free(w);
     return status;
 }
-
-int64_t pare_layer_bytes(const struct pare_graph *g, int node, struct pare_level level)
-{
-    const int64_t weights = pare_node_weights(g, node), channels = pare_node_out_channels(g, node);
-    const int64_t biases = 4 * pare_node_biases(g, node);
-    switch (level.kind) {
-    case PARE_LEVEL_FP32:
-        return 4 * weights + biases;
-    case PARE_LEVEL_FP16:
-        return 2 * weights + biases;
-    default:
-        return (weights * level.w_bits + 7) / 8 + 4 * channels + biases;
-    }
-}

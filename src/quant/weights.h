@@ -44,9 +44,4 @@ enum pare_status pare_weights_quantize(const struct pare_graph *g, int node, int
                                        struct pare_arena *arena, struct pare_weight_codes *out,
                                        struct pare_error *err);
 
-/* Bytes of a layer's weights on disk at a level: packed codes (W bits each), float32 scales for W
- * <= 8 (one per channel), biases as they are stored (int32 or float32); fp16/fp32: 2 or 4 bytes per
- * weight. */
-int64_t pare_layer_bytes(const struct pare_graph *g, int node, struct pare_level level);
-
 #endif

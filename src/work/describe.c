@@ -11,6 +11,7 @@
 #include "base/strbuf.h"
 #include "measure/own_error.h"
 #include "model/sets.h"
+#include "quant/bytes.h"
 #include "quant/make.h"
 #include "work/work.h"
 
@@ -64,6 +65,25 @@ static const char *kept_level(const struct pare_pipeline *p, const char *layer)
     return widest;
 }
 
+/* By the bits of the weights; "w16a16" apart from fp16. */
+static json_t *bytes_json(const struct pare_graph *g, int node, const struct pare_method *m)
+{
+    json_t *bytes = json_object();
+    for (int bits = 1; bits <= 32; bits++) {
+        if (bits <= 8 || bits == 16 || bits == 32) {
+            struct pare_level level = bits == 32   ? (struct pare_level){PARE_LEVEL_FP32, 32, 32}
+                                      : bits == 16 ? (struct pare_level){PARE_LEVEL_FP16, 16, 16}
+                                                   : (struct pare_level){PARE_LEVEL_INT, (unsigned char)bits, 8};
+            char key[8];
+            snprintf(key, sizeof key, "%d", bits);
+            json_object_set_new(bytes, key, json_integer(pare_layer_bytes(g, node, level, m)));
+        }
+    }
+    const struct pare_level wide = {PARE_LEVEL_SIMULATED, 16, 16};
+    json_object_set_new(bytes, "w16a16", json_integer(pare_layer_bytes(g, node, wide, m)));
+    return bytes;
+}
+
 /* NULL when memory is out. */
 static json_t *layer_json(const struct pare_engine *e, int layer, const struct pare_graph *g, const bool *first,
                           const bool *last, int first_layer_of_stage)
@@ -73,18 +93,7 @@ static json_t *layer_json(const struct pare_engine *e, int layer, const struct p
     char shape[96];
     int sources[16];
     shape_text(g, ref->node, shape, sizeof shape);
-    json_t *bytes = json_object(), *from = json_array();
-    for (int bits = 1; bits <= 32; bits++) {
-        if (bits <= 8 || bits == 16 || bits == 32) {
-            struct pare_level level = bits == 32   ? (struct pare_level){PARE_LEVEL_FP32, 32, 32}
-                                      : bits == 16 ? (struct pare_level){PARE_LEVEL_FP16, 16, 16}
-                                                   : (struct pare_level){PARE_LEVEL_INT, (unsigned char)bits, 8};
-            char key[8];
-            snprintf(key, sizeof key, "%d", bits);
-            json_object_set_new(bytes, key, json_integer(maker != NULL ? pare_maker_bytes(maker, ref->node, level)
-                                                                    : pare_layer_bytes(g, ref->node, level)));
-        }
-    }
+    json_t *bytes = bytes_json(g, ref->node, maker != NULL ? &maker->methods[ref->node] : NULL), *from = json_array();
     int n = pare_layer_sources(g, ref->node, sources, 16);
     if (n < 0) {
         json_decref(bytes);

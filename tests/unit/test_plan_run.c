@@ -51,7 +51,7 @@ static void count_allocations(void)
 /* ---- a random network ---- */
 
 static const char *const mixed_levels[] = {"fp32", "fp16", "w8a8", "w4a8",
-                                           "w4a4", "w2a8", "w1a1", "w8a32"};
+                                           "w4a4", "w2a8", "w1a1", "w8a32", "w16a16"};
 
 /* Convolutions, depthwise, residuals, activations, concats in a random order. */
 static struct pare_graph *random_graph(int n_ops)
@@ -121,7 +121,7 @@ static struct pare_level *random_levels(const struct pare_graph *g)
 {
     struct pare_level *levels = levels_all(g, "fp32");
     for (int i = 0; i < g->n_nodes; i++) {
-        levels[i] = level_of(mixed_levels[random_int(0, 7)]);
+        levels[i] = level_of(mixed_levels[random_int(0, 8)]);
     }
     return levels;
 }
@@ -213,7 +213,7 @@ static void test_suffix(void **state)
                 continue;
             }
             const struct pare_level before = levels[node];
-            levels[node] = level_of(mixed_levels[random_int(0, 7)]);
+            levels[node] = level_of(mixed_levels[random_int(0, 8)]);
             struct pare_plan *part =
                 new_plan(g, levels, &c, pk_isa_best(), random_int(0, 1), cache);
             struct pare_plan *full = new_plan(g, levels, &c, pk_isa_best(), false, cache);
@@ -610,6 +610,52 @@ static void test_float_levels(void **state)
     }
 }
 
+/* Weights and inputs at 16 (or 8) bits against float64 on the same grids: only the sums round. */
+static void test_simulated_levels(void **state)
+{
+    (void)state;
+    struct pare_error err = {0};
+    static const char *const names[] = {"w16a16", "w8a16"};
+    for (int way = 0; way < 4; way++) {
+        struct pare_graph *g = pare_graph_new();
+        const int x = add_input(g, 2, 5, 4, 6);
+        const bool depthwise = way >= 2;
+        add_output(g, add_conv(g, "conv", x, (struct conv_spec){.out_c = 6, .kernel = 1, .depthwise = depthwise}));
+        finish_graph(g);
+        struct pare_calibration c;
+        calibrate(g, &c);
+        struct pare_level *levels = levels_all(g, names[way % 2]);
+        struct pare_plan *plan = new_plan(g, levels, &c, pk_isa_best(), false, NULL);
+        const struct pare_grid grid = pare_grid_from_range(&c.ranges[x], 16);
+        const float *w = g->tensors[g->nodes[0].in[1]].data, *bias = g->tensors[g->nodes[0].in[2]].data;
+        const int top = way % 2 == 0 ? 32767 : 127, depth = depthwise ? 1 : 6;
+        float in[240], out[240];
+        for (int i = 0; i < 240; i++) {
+            in[i] = random_real(-1, 1);
+        }
+        MUST(pare_plan_set_input(plan, 0, in, 240, &err));
+        MUST(pare_plan_run(plan, &err));
+        MUST(pare_plan_get_output(plan, 0, out, 240, &err));
+        for (int i = 0; i < 240; i++) {
+            const int channel = i % 6;
+            double sum = (double)bias[channel], max = 0;
+            for (int k = 0; k < depth; k++) {
+                max = fmax(max, fabs((double)w[depthwise ? channel : channel * 6 + k]));
+            }
+            for (int k = 0; k < depth; k++) {
+                const float v = in[depthwise ? i : i - channel + k];
+                const double scale = max / top, code = rint((double)w[depthwise ? channel : channel * 6 + k] / scale);
+                sum += scale * code * (double)grid.scale * (pare_grid_code(&grid, v) - grid.zero);
+            }
+            assert_true(fabs(sum - (double)out[i]) < 2e-6);
+        }
+        pare_plan_free(plan);
+        pare_calibration_clear(&c);
+        free(levels);
+        pare_graph_free(g);
+    }
+}
+
 /* The carrier of an output: the unrounded value, or what a pin says; all round to the same code. */
 static void test_carriers(void **state)
 {
@@ -737,7 +783,7 @@ int main(void)
         cmocka_unit_test(test_instruction_sets), cmocka_unit_test(test_suffix),
         cmocka_unit_test(test_memory),           cmocka_unit_test(test_no_allocation),
         cmocka_unit_test(test_transposed),       cmocka_unit_test(test_rows),
-        cmocka_unit_test(test_float_levels),     cmocka_unit_test(test_carriers),
+        cmocka_unit_test(test_float_levels),     cmocka_unit_test(test_simulated_levels), cmocka_unit_test(test_carriers),
         cmocka_unit_test(test_one_dimension),    cmocka_unit_test(test_usage),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,8 @@
 /* Levels, grids, ranges, weights. */
 #include "tests/unit/plan_build.h"
 
+#include "quant/bytes.h"
+
 static void test_level_names(void **state)
 {
     (void)state;
@@ -301,9 +303,45 @@ static void test_imported_codes(void **state)
                                &err)); /* other widths: from the real numbers */
     assert_null(q.zero_point);
     assert_int_equal(q.codes[1], 7);
-    assert_int_equal(pare_layer_bytes(g, 0, level_of("w4a8")), 3 + 8);
-    assert_int_equal(pare_layer_bytes(g, 0, level_of("fp16")), 12);
-    assert_int_equal(pare_layer_bytes(g, 0, level_of("fp32")), 24);
+    assert_int_equal(pare_layer_bytes(g, 0, level_of("w4a8"), NULL), 3 + 8);
+    assert_int_equal(pare_layer_bytes(g, 0, level_of("fp16"), NULL), 12);
+    assert_int_equal(pare_layer_bytes(g, 0, level_of("fp32"), NULL), 24);
+    pare_graph_free(g);
+}
+
+static void bytes_follow_the_method(void **state)
+{
+    (void)state;
+    struct pare_error err = {0};
+    struct pare_graph *g = pare_graph_new();
+    const int x = add_input(g, 1, 4, 4, 64);
+    add_output(g, add_conv(g, "conv", x, (struct conv_spec){.out_c = 5, .kernel = 3, .pad = 1}));
+    finish_graph(g);
+    const int64_t weights = 5 * 9 * 64, bias = 5 * 4;
+    static const struct {
+        const char *level, *method;
+        int64_t bits, rest; /* of a weight; scales and zero points */
+    } cases[] = {
+        {"w8a8", "", 8, 5 * 4},
+        {"w4a8", "per=tensor", 4, 4},
+        {"w4a8", "weights=asymmetric", 4, 5 * 5},
+        {"w1a1", "weights=asymmetric", 1, 5 * 4},
+        {"w4a32", "per=group:32", 4, 5 * 2 * 4},
+        {"w4a32", "per=group:48,weights=asymmetric", 4, 5 * 2 * 5},
+        {"w8a8", "weights=quantized_bits", 8, 1},
+        {"w3a8", "weights=po2", 3, 5},
+        {"w8a8", "weights=po2", 4, 5},
+        {"w8a8", "weights=ternary", 2, 5 * 4},
+        {"w8a8", "weights=binary,per=tensor", 1, 4},
+        {"w16a16", "", 16, 5 * 4},
+        {"w16a16", "weights=asymmetric", 16, 5 * 6},
+        {"fp16", "weights=asymmetric", 16, 0},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct pare_method m;
+        MUST(pare_method_parse(cases[i].method, NULL, &m, &err));
+        assert_int_equal(pare_layer_bytes(g, 0, level_of(cases[i].level), &m), (weights * cases[i].bits + 7) / 8 + cases[i].rest + bias);
+    }
     pare_graph_free(g);
 }
 
@@ -321,6 +359,7 @@ int main(void)
         cmocka_unit_test(test_weights_not_finite),
         cmocka_unit_test(test_two_bits_least_error),
         cmocka_unit_test(test_imported_codes),
+        cmocka_unit_test(bytes_follow_the_method),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -200,14 +200,24 @@ static void the_thesis_notation_is_a_level_with_ends(void **state)
     MUST(pare_level_parse("W8A8I32O32", &level, &err));
     assert_true(pare_level_equal(level, level_of("w8a8")));
     MUST(pare_notation_ends("W8A8I32O16", ends, given, &err));
-    assert_true(given[0] && given[1] && ends[0].kind == PARE_LEVEL_FP32 && ends[1].kind == PARE_LEVEL_FP16);
+    assert_true(given[0] && given[1] && ends[0].kind == PARE_LEVEL_FP32 && ends[1].kind == PARE_LEVEL_SIMULATED);
     MUST(pare_notation_ends("w4a4i8", ends, given, &err));
     assert_true(given[0] && !given[1] && pare_level_equal(ends[0], level_of("int8")));
     MUST(pare_level_parse("W32A32I32O32", &level, &err));
     assert_true(level.kind == PARE_LEVEL_FP32);
+    char name[16];
+    static const char *const simulated[] = {"W16A16I32O32", "w16a16", "w16a16-sim"};
+    for (int i = 0; i < 3; i++) {
+        MUST(pare_level_parse(simulated[i], &level, &err));
+        assert_true(pare_level_simulated(level) && level.w_bits == 16 && level.a_bits == 16);
+    }
+    assert_string_equal(pare_level_alias(level, name), "w16a16-sim");
+    MUST(pare_level_parse("w8a16", &level, &err));
+    assert_true(pare_level_simulated(level));
+    assert_true(pare_level_compare(level_of("fp16"), level_of("w16a16")) < 0);
     MUST(pare_notation_ends("int8", ends, given, &err));
     assert_false(given[0] || given[1]);
-    static const char *const bad[] = {"W8A8I", "W8A8I32I32", "W8A8X32", "W8A8I9", "I32O32"};
+    static const char *const bad[] = {"W8A8I", "W8A8I32I32", "W8A8X32", "W8A8I9", "I32O32", "w4a16", "w16a8", "w16a32"};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         assert_int_equal(pare_level_parse(bad[i], &level, &err), PARE_ERR_USAGE);
     }

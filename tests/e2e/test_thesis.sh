@@ -1,0 +1,83 @@
+#!/usr/bin/env bash
+# The thesis' experiments on a tiny network; simulated levels and what is kept, in every verb.
+set -u
+pare=${PARE_BIN:?}
+cd "${PARE_SOURCE:?}"
+work=$(mktemp -d /tmp/pare-thesis-XXXXXX)
+trap 'rm -rf "$work"' EXIT
+export XDG_DATA_HOME=$work/data XDG_RUNTIME_DIR=$work HOME=$work
+failures=0
+fail() { echo "FAIL: $*"; failures=$((failures + 1)); }
+code() { # expected exit code, command
+    local want=$1
+    shift
+    "$@" >"$work/out" 2>"$work/err"
+    local got=$?
+    [ $got -eq "$want" ] || { fail "exit $got instead of $want: $*"; head -5 "$work/out" "$work/err"; }
+}
+is() { python3 -c "import json,sys; d=json.load(open(sys.argv[1])); sys.exit(not ($1))" "$work/out" || fail "$2"; }
+
+# a network of three layers on random key points; what fp32 answers is right
+mkdir "$work/p"
+cp sample_pipelines/hand_gesture/classifier.onnx "$work/p"
+cat >"$work/p/pipeline.lua" <<'L'
+return {
+  name = "tiny",
+  stages = { { "c", "classifier.onnx" } },
+  classes = { "0", "1", "2", "3", "4", "5", "6", "7" },
+  data = { calibration = "x.npz", search = "x.npz", test = "x.npz" },
+  infer = function(stage, sample, op) return op.argmax(stage.c(op.reshape(sample.image, 1, 42))) end,
+  metric = "top1",
+}
+L
+python3 - "$work/p/x.npz" <<'P'
+import random, struct, sys, zipfile
+random.seed(3)
+def npy(kind, shape, data):
+    h = "{'descr': '%s', 'fortran_order': False, 'shape': %s, }" % (kind, shape)
+    h += " " * (63 - (len(h) + 10) % 64) + "\n"
+    return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(h)) + h.encode() + data
+with zipfile.ZipFile(sys.argv[1], "w") as z:
+    z.writestr("image.npy", npy("<f4", "(40, 1, 1, 42)", struct.pack("<1680f", *[random.uniform(-1, 1) for _ in range(1680)])))
+    z.writestr("label.npy", npy("<i8", "(40,)", struct.pack("<40q", *[i % 8 for i in range(40)])))
+P
+
+code 0 "$pare" script sample_pipelines/thesis/run.lua "$work/t" "$work/p" 20 --jobs 1
+for word in 'SKIP' 'no chart' 'nan'; do
+    grep -q "$word" "$work/t.md" && fail "$word in the report: $(grep "$word" "$work/t.md" | head -1)"
+done
+[ "$(grep -c '^| fp32 ' "$work/t.md")" -eq 4 ] || fail "four tables"
+[ "$(grep -c 'W16A16.*\*simulated\*' "$work/t.md")" -eq 2 ] || fail "16 bits are marked"
+[ "$(grep -c 'po2 \*simulated\*' "$work/t.md")" -eq 2 ] || fail "powers of two are marked"
+grep -Eq '^\| 8 \| 0\.14[0-9]* \|' "$work/t.md" || fail "the identity layer"
+for f in p-ptq p-squant p-po2 p-suspected; do
+    [ -s "$work/t-$f-accuracy.png" ] && [ -s "$work/t-$f-size.png" ] || fail "chart $f"
+done
+[ -s "$work/t-identity.png" ] || fail "chart of the identity layer"
+code 0 "$pare" script sample_pipelines/thesis/run.lua "$work/u" /nonexistent/p 20
+grep -q "SKIP" "$work/u.md" || fail "a network that is not there"
+
+# simulated levels
+code 0 "$pare" eval "$work/p" --level W16A16I32O32 --json
+is "d['simulated'] is True and d['drop'] == 0" "eval of a simulated level"
+code 0 "$pare" eval "$work/p" --level w4a8 --json
+is "d['simulated'] is False" "eval of a real level"
+code 2 "$pare" bench "$work/p" --level w8a16 --levels w8a16
+code 0 "$pare" sense "$work/p" --levels w16a16 --samples 10 --json
+is "all(l['simulated'] == (l['level'] == 'w16a16') for l in d['layers'])" "sense of a simulated level"
+is "all(l['rmse_over_scale'] is not None for l in d['layers'])" "its own errors"
+
+# what is kept holds in solve, is shown as pins, and becomes pins
+code 0 "$pare" solve "$work/p" --keep-first 1 --keep outputs=fp16 --max-drop 1 --minimize bytes --levels w16a16,int8,int4,fp16 \
+    --samples 10 --predicted --json
+is "list(d['config'].values())[0] == 'fp32' and list(d['config'].values())[-1] in ('fp32', 'fp16')" "keep in solve"
+is "'w16a16' not in d['config'].values() and d['simulated'] is False" "solvers leave simulated levels out"
+code 0 "$pare" export "$work/p" --levels w16a16,int8,int4,fp16 --samples 10 --format csv --out "$work/x.csv"
+grep -q 'w16a16-sim' "$work/x.csv" || fail "csv marks simulated levels"
+code 0 "$pare" pin "$work/p" --keep-first 2 --json
+is "len(d['pins']) == 2 and all(p['to'] == 'fp32' for p in d['pins'])" "pin --keep-first"
+code 0 "$pare" pin "$work/p" --list --json
+is "len(d['pins']) == 2" "they are the session's"
+code 2 "$pare" pin "$work/p" --keep middle=fp32
+code 2 "$pare" pin "$work/p" 'suspected:9=fp32'
+exit $((failures > 0))
