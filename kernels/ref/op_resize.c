@@ -257,6 +257,44 @@ static void row_any(const struct position *p, enum pk_dtype t, const void *x, vo
     }
 }
 
+/* Four weights that are sixteenths and make 1 (twice the size): the sums in float32 then are exact, so are integers. */
+struct sixteenths {
+    int64_t at[4];
+    uint16_t part[4];
+};
+
+static bool sixteenths_of(const struct position *p, struct sixteenths *s)
+{
+    int tap[PK_OPS_MAX_RANK] = {0}, sum = 0;
+    float weight = 0.0f;
+    int64_t at = 0;
+    if (p->n_tables != 2 || p->tables[0].n_taps != 2 || p->tables[1].n_taps != 2) {
+        return false;
+    }
+    for (int k = 0; k < 4 && next_taps(p, tap, &weight, &at, k == 0); k++) {
+        const float part = weight * 16.0f;
+        if (!(part >= 0.0f && part <= 16.0f) || (float)(int)part != part) {
+            return false;
+        }
+        s->at[k] = at;
+        s->part[k] = (uint16_t)part;
+        sum += s->part[k];
+    }
+    return sum == 16;
+}
+
+static void row_sixteenths(const struct sixteenths *s, const uint8_t *x, uint8_t *restrict y, int64_t n)
+{
+    const uint8_t *a = x + s->at[0], *b = x + s->at[1], *c = x + s->at[2], *d = x + s->at[3];
+    const uint16_t ka = s->part[0], kb = s->part[1], kc = s->part[2], kd = s->part[3];
+    for (int64_t i = 0; i < n; i++) {
+        const uint16_t left = (uint16_t)((uint16_t)(ka * a[i]) + (uint16_t)(kb * b[i]));
+        const uint16_t right = (uint16_t)((uint16_t)(kc * c[i]) + (uint16_t)(kd * d[i]));
+        const uint16_t sum = (uint16_t)(left + right), odd = (sum >> 4) & 1;
+        y[i] = (uint8_t)((uint16_t)(sum + 7 + odd) >> 4); /* half to even */
+    }
+}
+
 /* Bytes: sums in float32, rounded half to even. */
 #define ROW_BYTES(name, type, lo, hi)                                                              \
     static void name(const struct position *p, const type *x, type *y)                             \
@@ -287,6 +325,7 @@ static void write_position(const struct pk_resize *r, const struct position *p, 
                            size_t elem, const void *x, void *y, int64_t to)
 {
     int64_t at = p->base;
+    struct sixteenths s;
     for (int i = 0; i < p->n_tables; i++) {
         if (p->place[i][0] < 0) { /* beside the region */
             for (int64_t c = 0; c < p->inner; c++) {
@@ -299,6 +338,8 @@ static void write_position(const struct pk_resize *r, const struct position *p, 
     if (r->mode == PK_RESIZE_NEAREST) {
         memcpy((char *)y + (size_t)to * elem, (const char *)x + (size_t)at * elem,
                (size_t)p->inner * elem);
+    } else if (t == PK_DT_U8 && sixteenths_of(p, &s)) {
+        row_sixteenths(&s, x, (uint8_t *)y + to, p->inner);
     } else if (t == PK_DT_F32) {
         row_f32(p, x, (float *)y + to);
     } else {

@@ -3,6 +3,7 @@
 #define PARE_PK_DEPTHWISE_FLAT_ROWS_H
 
 #include "depthwise_flat.h"
+#include "epilogue_quads.h"
 
 /* A block of four rows to the four planes. */
 PK_INLINE void flat_interleave(uint8_t *to, size_t plane, const __m512i *p)
@@ -210,11 +211,11 @@ static bool flat_overflows(const struct flat_work *w)
     return fits != 0xffff;
 }
 
-/* Must sums be clamped before they are rounded? The packs clamp to 0 and 255 themselves. */
+/* Must sums be clamped before they are rounded? The packs clamp to 0 and 255 themselves (epilogue_quads.h). */
 static bool flat_clamps(const struct flat_work *w)
 {
     const struct pk_out *o = w->e->outs;
-    return (float)o->zero + o->lo != 0.0f || (float)o->zero + o->hi != 255.0f || flat_overflows(w);
+    return bound_code(o, o->lo) != 0 || bound_code(o, o->hi) != 255 || flat_overflows(w);
 }
 
 /* What all passes share. */

@@ -2,9 +2,10 @@
  * epilogue_quads.h: sums to codes four vectors at a time (64 channels of one pixel, 32 of two or 16
  * of four), which two saturating packs and one permutation join to 64 codes. The operations of
  * ref/epilogue.c, less those that cannot change a code: no subtraction of an offset of 0, no lower
- * clamp where zero + lo is 0, because there the saturation of the packs does the same (a NaN
- * converts to INT32_MIN and so becomes code 0 too), and no upper clamp where zero + hi is 255 and the
- * factors are too small for any sum to leave the range of int32.
+ * clamp where lo becomes code 0, because there the saturation of the packs does the same (a NaN
+ * converts to INT32_MIN and so becomes code 0 too), and no upper clamp where hi becomes code 255 and the
+ * factors are too small for any sum to leave the range of int32. (Rounding keeps the order: what lies beyond hi is
+ * rounded to no less than hi is. 6 / (6 / 255.0f) need not be 255.)
  */
 #ifndef PARE_PK_EPILOGUE_QUADS_H
 #define PARE_PK_EPILOGUE_QUADS_H
@@ -47,6 +48,12 @@ struct target {
     bool floor, ceiling, moved; /* the lower clamp, the upper one, the offset change something */
 };
 
+/* Code of a bound before it is saturated. */
+PK_INLINE int bound_code(const struct pk_out *o, float bound)
+{
+    return _mm_cvtss_si32(_mm_set_ss(bound)) + o->zero;
+}
+
 PK_INLINE struct target target_of(const struct quad *q, const struct pk_out *o, size_t pixel)
 {
     const struct target t = {
@@ -58,7 +65,7 @@ PK_INLINE struct target target_of(const struct quad *q, const struct pk_out *o, 
         .factor = v_set(o->inv_scale),
         .zero = _mm512_set1_epi16((short)o->zero),
         .order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15),
-        .floor = (float)o->zero + o->lo != 0.0f,
+        .floor = bound_code(o, o->lo) != 0,
         .ceiling = true,
         .moved = o->offset != 0.0f,
     };
@@ -160,7 +167,7 @@ PK_INLINE struct plain plain_of(const struct quad *q, const struct pk_out *o, si
     quad_vec(q, o->b, f.b, wide, whole);
     f.biased = q->e->bias_i32 != NULL;
     quad_bias(q, f.bias, wide, whole);
-    f.to.ceiling = (float)o->zero + o->hi != 255.0f || !plain_fits(&f, wide);
+    f.to.ceiling = bound_code(o, o->hi) != 255 || !plain_fits(&f, wide);
     return f;
 }
 

@@ -219,7 +219,7 @@ static void codes_epilogue(struct kernel_case *k)
     struct pk_out *o = &k->outs[0];
     o->zero = kernel_case_int(k, 0, 2) * 100;
     o->lo = (float)(kernel_case_int(k, 0, 1) * 7 - o->zero);
-    o->hi = (float)(255 - o->zero - kernel_case_int(k, 0, 1) * 9);
+    o->hi = (float)(255 - o->zero) - 0.25f * (float)kernel_case_int(k, 0, 4);
 }
 
 static void depthwise_windows_of_networks_equal_the_reference(void **state)
