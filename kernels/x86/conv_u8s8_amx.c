@@ -143,11 +143,12 @@ struct work {
 /* The epilogue of up to `rows` rows of the block before. */
 static void drain(struct work *w, int rows)
 {
-    struct pk_tile t = w->before;
-    t.rows = w->left < rows ? w->left : rows;
-    if (t.rows == 0) {
+    const int n = w->left < rows ? w->left : rows;
+    if (n == 0) { /* before the tile is read: its fields wait for the stores of tiles in front of them */
         return;
     }
+    struct pk_tile t = w->before;
+    t.rows = n;
     pk_epilogue_i32_avx512(w->e, &t);
     w->before.acc = (int32_t *)t.acc + (size_t)t.rows * t.ld;
     w->before.pixel += (size_t)t.rows;

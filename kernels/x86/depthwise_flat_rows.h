@@ -197,15 +197,19 @@ static bool flat_is_plain(const struct flat_work *w)
            (w->p.n % FLAT == 0 || e->outs[0].pitch == w->c->out_c);
 }
 
-/* Could fmaf(sum, m, b) of some int32 leave int32? 2^31 * 0.5 + 2^29 < 2^31; a NaN says yes. */
+/* Could fmaf(sum, m, b) of some sum leave int32? A sum is at most K * 255 * 128 from its start (or wraps); a NaN says yes. */
 static bool flat_overflows(const struct flat_work *w)
 {
+    const vf far = v_set((float)(w->p.kernel * w->p.kernel) * 255.0f * 128.0f);
+    const int32_t *block = w->vectors;
     __mmask16 fits = 0xffff;
-    const float *block = (const float *)(const void *)w->vectors;
     for (int i = flat_all_phases(w->c) * 4; i > 0; i--) {
-        const float *m = block + FLAT_FACTOR * FLAT, *b = block + FLAT_OFFSET * FLAT;
-        fits &= _mm512_cmp_ps_mask(_mm512_abs_ps(v_load_all(m)), v_set(0.5f), _CMP_LE_OQ);
-        fits &= _mm512_cmp_ps_mask(_mm512_abs_ps(v_load_all(b)), v_set(0x1p29f), _CMP_LE_OQ);
+        const vf start = _mm512_abs_ps(v_to_float(v_load_all_i(block + FLAT_START * FLAT)));
+        const vf m = v_load_all((const float *)(const void *)(block + FLAT_FACTOR * FLAT));
+        const vf b = v_load_all((const float *)(const void *)(block + FLAT_OFFSET * FLAT));
+        const vf sum = _mm512_min_ps(v_add(start, far), v_set(0x1p31f));
+        const vf most = v_fma(sum, _mm512_abs_ps(m), _mm512_abs_ps(b));
+        fits &= _mm512_cmp_ps_mask(most, v_set(0x1p30f), _CMP_LE_OQ);
         block += i % 4 == 1 ? (FLAT_VECTOR_KINDS - 1) * FLAT + VL : VL;
     }
     return fits != 0xffff;
