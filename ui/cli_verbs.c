@@ -453,6 +453,33 @@ static int state_point(const struct pare_state *s, const char *text)
     return found;
 }
 
+/* --import: the files' runs, and the names of their points behind the others. 0 or an exit code. */
+static int import_files(struct cli_session *s, const struct cli_options *o, json_t *names)
+{
+    for (int i = 0; i < o->n_imports; i++) {
+        const int before = pare_front_state(s->front)->n_points;
+        int rc = apply_choice(s, o, "import", o->imports[i]);
+        if (rc != 0) {
+            return rc;
+        }
+        const struct pare_state *state = pare_front_state(s->front);
+        const char *slash = strrchr(o->imports[i], '/'), *base = slash != NULL ? slash + 1 : o->imports[i], *dot = strrchr(base, '.');
+        const size_t n = dot != NULL && dot > base ? (size_t)(dot - base) : strlen(base);
+        for (int k = 0; k < state->n_points && json_array_size(names) < 16; k++) {
+            const struct pare_run *run = &state->runs[state->points[k].run];
+            if (strcmp(run->method, "imported") == 0 && strncmp(run->name, base, n) == 0 && run->name[n] == '\0') {
+                char name[256];
+                snprintf(name, sizeof name, "%s:%d", run->name, state->points[k].number);
+                json_array_append_new(names, json_string(name));
+            }
+        }
+        if (!o->quiet && !o->json && state->n_points > before) {
+            fprintf(stderr, "pare: %s\n", state->message);
+        }
+    }
+    return 0;
+}
+
 int cli_compare(const struct cli_options *o)
 {
     struct cli_session s;
@@ -461,14 +488,18 @@ int cli_compare(const struct cli_options *o)
         return rc;
     }
     rc = wait_open(&s);
-    if (rc == 0 && o->n_args < 3) {
-        rc = usage_error(o, "expected two or more RUN[:POINT]");
+    json_t *names = json_array(), *json = NULL;
+    for (int i = 1; i < o->n_args; i++) {
+        json_array_append_new(names, json_string(o->args[i]));
+    }
+    rc = rc == 0 ? import_files(&s, o, names) : rc;
+    if (rc == 0 && json_array_size(names) < 2) {
+        rc = usage_error(o, "expected two or more RUN[:POINT], or --import FILE");
+    }
+    if (rc != 0) {
+        json_decref(names);
     }
     if (rc == 0) {
-        json_t *names = json_array(), *json = NULL;
-        for (int i = 1; i < o->n_args; i++) {
-            json_array_append_new(names, json_string(o->args[i]));
-        }
         rc = cli_run(&s, "compare", json_pack("{s:o}", "points", names), &json);
         if (rc == 0 && o->out != NULL) {
             rc = cli_write_compare(o, pare_front_state(s.front), json);

@@ -116,6 +116,9 @@ static json_t *run_json(struct pare_front *f, const struct front_flow *flow, int
                              pare_json_real(front_bytes(f, p->levels)), "bitops", pare_json_real(front_bitops(f, p->levels)),
                              "drop_predicted", pare_json_real(p->drop_predicted), "latency_predicted_ms",
                              pare_json_real(p->latency_predicted), "energy_predicted_uj", pare_json_real(front_energy(f, p->levels)));
+    if (json_object_size(json_object_get(p->facts, "claimed")) > 0) {
+        json_object_set(best, "claimed", json_object_get(p->facts, "claimed")); /* by the tool it was imported from */
+    }
     return json_pack("{s:s, s:s, s:s, s:s, s:s, s:o, s:i, s:i, s:o, s:o, s:o}", "name",
                      point < s->n_points ? s->points[point].label : run->name, "run", run->name, "method", run->method, "budget",
                      pare_json_get_string(run->settings, "budget", ""), "status", pare_json_get_string(run->status, "status", ""),

@@ -394,6 +394,11 @@ enum pare_status front_run_script(struct pare_front *f, const char *path, int n_
 void front_script_stop(struct pare_front *f);
 void front_script_free(struct pare_front *f);
 
+/* ---- import.c ---- */
+/* Takes a file of configurations that another tool found as points of a run of method "imported" under the file's name
+ * (again: the same run). STAGE=FILE: its names are those of one stage's layers and tensors. Errors name the file and the place in it. */
+enum pare_status front_import(struct pare_front *f, const char *path, struct pare_error *err);
+
 /* ---- lines.c ---- */
 void front_apply_actions(struct pare_front *f);
 

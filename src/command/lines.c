@@ -481,6 +481,9 @@ static enum pare_status run_words(struct pare_front *f, const char *line, const 
     if (strcmp(name, "script") == 0 && w->n > 1) {
         return front_run_script(f, w->word[1], w->n - 2, (char *const *)w->word + 2, err);
     }
+    if (strcmp(name, "import") == 0 && w->n == 2) {
+        return front_import(f, w->word[1], err);
+    }
     if (strcmp(name, "rename") == 0 && w->n == 3) {
         int p = front_find_point(f, w->word[1]);
         if (p < 0) {

@@ -114,7 +114,7 @@ static json_t *layer_json(const struct pare_engine *e, int layer, const struct p
     json_t *geometry = json_pack("[i,i,i,i,i,i,i,i,i,i,i,i,i,I]", c.in_h, c.in_w, c.in_c, c.out_h, c.out_w, c.out_c, c.kernel_h,
                                  c.kernel_w, c.stride_h, c.stride_w, c.dilation_h, c.dilation_w, c.groups, (json_int_t)batch);
     const int behind = pare_layer_output(g, ref->node);
-    return json_pack("{s:o, s:o, s:i, s:i, s:s, s:s, s:I, s:I, s:I, s:I, s:b, s:b, s:o, s:o, s:I, s:o}", "name", safe_string(ref->name),
+    json_t *its = json_pack("{s:o, s:o, s:i, s:i, s:s, s:s, s:I, s:I, s:I, s:I, s:b, s:b, s:o, s:o, s:I, s:o}", "name", safe_string(ref->name),
                      "tensor", safe_string(g->tensors[behind].name), "tensor_index", behind,
                      "stage", ref->stage, "kind", kind_of(g->nodes[ref->node].op), "shape", shape, "macs",
                      (json_int_t)pare_node_macs(g, ref->node), "weights", (json_int_t)pare_node_weights(g, ref->node),
@@ -122,6 +122,9 @@ static json_t *layer_json(const struct pare_engine *e, int layer, const struct p
                      (json_int_t)pare_node_out_channels(g, ref->node), "first", (int)first[ref->node], "last",
                      (int)last[ref->node], "bytes", bytes, "from", from, "elements",
                      (json_int_t)pare_tensor_elements(in), "geometry", geometry);
+    json_object_set_new(its, "weight", safe_string(g->tensors[g->nodes[ref->node].in[1]].name));
+    json_object_set_new(its, "input", safe_string(in->name));
+    return its;
 }
 
 /* Bytes of constants that belong to no layer (slopes, tables, ...), as they are stored. */

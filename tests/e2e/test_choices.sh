@@ -81,4 +81,27 @@ says "the pattern 'nothing*' matches no layer"
 sed -i "s,+nothing\*,," "$work/own/pipeline.lua"
 code 0 "$pare" pin "$work/own" --list --json
 [ "$(field "d['ties']")" = "['classifier/*']" ] || fail "ties of pipeline.lua"
+
+# configurations of other tools beside ours
+code 0 "$pare" export $p --samples 25 --levels fp32,int8,int4 --format csv --out "$work/all.csv"
+(head -1 "$work/all.csv" && tail -3 "$work/all.csv") >"$work/theirs.csv"
+code 0 "$pare" compare $p --samples 25 --levels fp32,int8,int4 int8 --import "$work/theirs.csv" --json
+[ "$(field "[r['name'].split(':')[0] for r in d['runs']]")" = "['int8', 'theirs', 'theirs', 'theirs']" ] || fail "imported: $(field "[r['name'] for r in d['runs']]")"
+code 0 "$pare" info $p --json
+python3 -c "
+import json
+d = json.load(open('$work/out'))
+json.dump({'version': '0.6.1', 'activation_encodings': {l['input']: [{'bitwidth': 8}] for l in d['layers']},
+           'param_encodings': {l['weight']: [{'bitwidth': 4, 'dtype': 'int'}] for l in d['layers']}}, open('$work/aimet.json', 'w'))"
+code 65 "$pare" compare $p --samples 25 --levels fp32,int8,int4 int8 --import "$work/aimet.json"
+says "names of one stage (STAGE=FILE says which)"
+code 78 "$pare" compare $p --samples 25 --levels fp32,int8,int4 int8 --import "detector=$work/aimet.json"
+says "level w4a8 is not among the candidates"
+code 0 "$pare" compare $p --samples 25 --levels fp32,int8,w4a8 int8 --import "detector=$work/aimet.json" --json
+[ "$(field "(d['runs'][1]['method'], {x['levels'][1] for x in d['differences'] if x['layer'].startswith('detector/')})")" = "('imported', {'w4a8'})" ] ||
+    fail "encodings: $(cat "$work/out")"
+echo 'a,b' >"$work/none.csv"
+code 65 "$pare" compare $p --samples 25 --levels fp32,int8,int4 int8 --import "$work/none.csv"
+says "none.csv: line 1: expected columns named as layers"
+code 66 "$pare" compare $p --samples 25 --levels fp32,int8,int4 int8 --import "$work/not.there"
 [ $failures -eq 0 ] || exit 1

@@ -1,0 +1,134 @@
+/* Configurations of other tools: what is read, and what each mistake is called. */
+#include "support.h"
+
+#include <string.h>
+
+#include "search/import.h"
+
+static const struct pare_import_layer layers[] = {{"net/conv1", "conv1", "conv1.weight", "x", "y1"},
+                                                  {"net/fc", "fc", "fc.weight", "y1", "y2"},
+                                                  {"two/fc", "fc", "w", "x2", "y3"}};
+
+static json_t *parse(const char *text, const char *kind)
+{
+    json_t *points = NULL;
+    const char *found;
+    struct pare_error err = {0};
+    if (pare_import_parse(text, strlen(text), "f", layers, 3, &points, &found, &err) != PARE_OK) {
+        fail_msg("%s: %s", err.where, err.message);
+    }
+    assert_string_equal(found, kind);
+    return points;
+}
+
+static const char *level(const json_t *points, size_t i, const char *layer)
+{
+    return pare_json_get_string(json_object_get(json_array_get(points, i), "config"), layer, "-");
+}
+
+static void refuse(const char *text, const char *message)
+{
+    json_t *points = NULL;
+    const char *kind;
+    struct pare_error err = {0};
+    assert_int_equal(pare_import_parse(text, strlen(text), "f", layers, 3, &points, &kind, &err), PARE_ERR_FORMAT);
+    assert_null(points);
+    if (strstr(err.message, message) == NULL || strchr(err.message, '\n') != NULL) {
+        fail_msg("expected '%s', found '%s'", message, err.message);
+    }
+}
+
+static void tables(void **state)
+{
+    (void)state;
+    json_t *p = parse("\xef\xbb\xbfrun,accuracy,other,net/conv1,\"two/fc\"\r\na,0.9,z,int8,w4a8\r\n\"b,\"\"c\"\"\",,,fp16,\n\n", "table of configurations");
+    assert_int_equal(json_array_size(p), 2);
+    assert_string_equal(level(p, 0, "net/conv1"), "w8a8");
+    assert_string_equal(level(p, 0, "two/fc"), "w4a8");
+    assert_string_equal(level(p, 1, "two/fc"), "-"); /* left out: fp32 */
+    assert_string_equal(pare_json_get_string(json_array_get(p, 1), "label", ""), "b,\"c\"");
+    assert_true(pare_json_get_real(json_object_get(json_array_get(p, 0), "claimed"), "accuracy") == 0.9);
+    json_decref(p);
+    refuse("", "the file: expected CSV or JSON");
+    refuse("a,b\n1,2\n", "line 1: expected columns named as layers");
+    refuse("fc\nint8\n", "line 1: expected STAGE/LAYER for a name that several stages have, found 'fc'");
+    refuse("run,net/fc\na,int99\n", "line 2, column 2: expected a level such as int8 or w4a8, found 'int99'");
+    refuse("accuracy,net/fc\nmuch,int8\n", "line 2, column 1: expected a number, found 'much'");
+    refuse("run,net/fc\na,int8,int8\n", "line 2: expected as many cells as the header has, found '3'");
+    refuse("run,net/fc\n", "at least one configuration");
+}
+
+static void debugger(void **state)
+{
+    (void)state;
+    json_t *p = parse("op_name,tensor_idx,tensor_name\nCONV_2D,3,y1\nADD,4,other\nFULLY_CONNECTED,5,y3\n", "TFLite debugger");
+    assert_int_equal(json_array_size(p), 1);
+    assert_string_equal(level(p, 0, "net/conv1"), "w8a8");
+    assert_string_equal(level(p, 0, "two/fc"), "w8a8");
+    assert_string_equal(level(p, 0, "net/fc"), "-");
+    json_decref(p);
+    refuse("op_name,tensor_name\nADD,other\n", "tensor_name: expected outputs of this pipeline's layers");
+}
+
+static void encodings(void **state)
+{
+    (void)state;
+    json_t *p = parse("{\"activation_encodings\": {\"x\": [{\"bitwidth\": 4}], \"y1\": [{\"bitwidth\": 8}], \"o\": [{\"bitwidth\": 8}]},"
+                      " \"param_encodings\": {\"conv1.weight\": [{\"bitwidth\": 4, \"dtype\": \"int\"}], \"fc.weight\": [{\"bitwidth\": 8}],"
+                      " \"fc.bias\": [{\"bitwidth\": 32}], \"w\": [{\"bitwidth\": 16, \"dtype\": \"float\"}]}}", "AIMET encodings");
+    assert_string_equal(level(p, 0, "net/conv1"), "w4a4");
+    assert_string_equal(level(p, 0, "net/fc"), "w8a8");
+    assert_string_equal(level(p, 0, "two/fc"), "fp16");
+    json_decref(p);
+    p = parse("{\"activation_encodings\": [{\"name\": \"q\", \"bw\": 8, \"dtype\": \"INT\"}], \"param_encodings\": [{\"name\": \"conv1.weight\","
+              " \"bw\": 4, \"dtype\": \"INT\", \"enc_type\": \"PER_CHANNEL\"}]}", "AIMET encodings");
+    assert_string_equal(level(p, 0, "net/conv1"), "w4a8"); /* its input is not listed: the most frequent */
+    json_decref(p);
+    refuse("{\"param_encodings\": {\"nothing\": [{\"bitwidth\": 8}]}}", "expected weights of this pipeline's layers");
+    refuse("{\"param_encodings\": 3}", "/param_encodings: expected an object or a list");
+    refuse("{\"param_encodings\": {\"w\": [{\"bitwidth\": 12}]}}", "two/fc: expected weights and activations of 1 to 8, 16 or 32 bits, found '12 and 8 bits'");
+    refuse("{\"param_encodings\": {}, \"param_encodings\": {}}", "duplicate");
+    refuse("{\"else\": 1}", "/: expected param_encodings, a list of rows, or config");
+    refuse("{\"param_encodings\"", "line 1");
+}
+
+static void accuracy_lists(void **state)
+{
+    (void)state;
+    json_t *p = parse("[[[\"conv1\", \"y2\"], [[8, \"int\"], [4, \"int\"]], 0.91, 0.5], [\"two/fc\", [[16, \"float\"], [16, \"float\"]], 0.95],"
+                      " [[\"some activation\"], [[8, \"int\"], [8, \"int\"]], 0.5]]", "AIMET accuracy list");
+    assert_int_equal(json_array_size(p), 2); /* the third changes no layer */
+    assert_string_equal(level(p, 0, "net/conv1"), "w4a8");
+    assert_string_equal(level(p, 0, "net/fc"), "w4a8");
+    assert_string_equal(level(p, 1, "two/fc"), "fp16");
+    assert_true(pare_json_get_real(json_object_get(json_array_get(p, 1), "claimed"), "accuracy") == 0.95);
+    json_decref(p);
+    refuse("[[\"conv1\", [[8, \"int\"]], 0.9]]", "row 1: expected a candidate");
+    refuse("[[\"conv1\", [[8, \"int\"], [8, \"int\"]], \"x\"]]", "row 1: expected a score");
+    refuse("[[3, [[8, \"int\"], [8, \"int\"]], 0.9]]", "row 1: expected names in the group");
+    refuse("[]", "at least one configuration");
+}
+
+static void names_of_several_stages(void **state)
+{
+    (void)state;
+    refuse("op_name,tensor_name\nADD,fc\n", "tensor_name: expected names of one stage (STAGE=FILE says which), found 'fc'");
+    refuse("{\"param_encodings\": {\"fc\": [{\"bitwidth\": 8}]}}", "/param_encodings: expected names of one stage");
+    refuse("[[\"fc\", [[8, \"int\"], [8, \"int\"]], 0.9]]", "row 1: expected names of one stage");
+}
+
+static void own_configurations(void **state)
+{
+    (void)state;
+    json_t *p = parse("{\"config\": {\"net/fc\": \"int8\"}}", "configuration");
+    assert_string_equal(level(p, 0, "net/fc"), "int8");
+    json_decref(p);
+    refuse("{\"config\": {\"nothing\": \"int8\"}}", "/config: expected layers of this pipeline with their levels, found 'nothing'");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(tables), cmocka_unit_test(debugger), cmocka_unit_test(encodings),
+                                       cmocka_unit_test(accuracy_lists), cmocka_unit_test(names_of_several_stages), cmocka_unit_test(own_configurations)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
