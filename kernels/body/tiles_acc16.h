@@ -117,6 +117,27 @@
         part_1x##nv(groups, a, w, acc);                                                            \
     }
 
+#if NV == 4
+ACC16_TILE(6, 4)
+ACC16_TILE(2, 4)
+ACC16_TILE(8, 3)
+ACC16_TILE(3, 3)
+ACC16_TILE(12, 2)
+ACC16_TILE(4, 2)
+ACC16_TILE(24, 1)
+ACC16_TILE(8, 1)
+ACC16_ROW(4)
+ACC16_ROW(3)
+ACC16_ROW(2)
+ACC16_ROW(1)
+static const struct tiles all_tiles[NV + 1] = {
+    {0, 0, NULL, NULL, NULL},
+    {24, 8, tile_24x1, tile_8x1, tile_1x1},
+    {12, 4, tile_12x2, tile_4x2, tile_1x2},
+    {8, 3, tile_8x3, tile_3x3, tile_1x3},
+    {6, 2, tile_6x4, tile_2x4, tile_1x4},
+};
+#else
 ACC16_TILE(6, 2)
 ACC16_TILE(2, 2)
 ACC16_TILE(12, 1)
@@ -128,3 +149,4 @@ static const struct tiles all_tiles[NV + 1] = {
     {12, 4, tile_12x1, tile_4x1, tile_1x1},
     {6, 2, tile_6x2, tile_2x2, tile_1x2},
 };
+#endif

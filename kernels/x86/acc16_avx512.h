@@ -1,0 +1,55 @@
+/*
+ * acc16_avx512.h: acc16_avx2.h in 512 bits, for machines without VNNI; one pixel is left to the sets
+ * below. The including file defines BUDGET and CONV_NAME.
+ */
+#include "low_expand_avx512.h"
+
+#include "../pk_tables.h"
+
+#include <string.h>
+
+#define T_X uint8_t
+#define T_A uint8_t
+#define T_W int8_t
+#define T_P int8_t
+#define T_ACC int32_t
+#define K_GROUP 4
+#define NV 4
+#define vacc __m512i
+#define V_ZERO() _mm512_setzero_si512()
+#define V_BROADCAST(p) _mm512_set1_epi32(four_codes(p))
+#define V_WEIGHTS(p) _mm512_loadu_si512(p)
+#define V_PRODUCTS(x, w) _mm512_maddubs_epi16(x, w)
+#define V_ADD_16(s, a) __asm__("vpaddw %1, %0, %0" : "+v"(s) : "v"(a))
+#define V_WIDEN(s) _mm512_madd_epi16(s, _mm512_set1_epi16(1))
+#define V_SUM(a, b) _mm512_add_epi32(a, b)
+#define V_GET(p) _mm512_loadu_si512(p)
+#define V_PUT(p, acc) _mm512_storeu_si512(p, acc)
+#define OWN_TILES "tiles_acc16.h"
+#define PK_EPILOGUE pk_epilogue_i32_avx512
+#define PK_PAD(code) ((uint8_t)(code))
+
+PK_INLINE int four_codes(const char *p)
+{
+    int codes;
+    memcpy(&codes, p, sizeof codes);
+    return codes;
+}
+
+PK_INLINE void copy_row(uint8_t *to, const uint8_t *from, size_t n)
+{
+    for (; n >= 64; n -= 64, to += 64, from += 64) {
+        _mm512_storeu_si512(to, _mm512_loadu_si512(from));
+    }
+    const __mmask64 rest = ((__mmask64)1 << n) - 1;
+    _mm512_mask_storeu_epi8(to, rest, _mm512_maskz_loadu_epi8(rest, from));
+}
+
+PK_INLINE int8_t weight_of(int8_t w)
+{
+    return w;
+}
+
+#include "conv_body.h"
+
+#include "low_body.h"
