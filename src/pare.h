@@ -171,7 +171,8 @@ bool pare_state_marks(const struct pare_state *s, enum pare_point_figure x, enum
 void pare_state_reference(const struct pare_state *s, double *ms, double *drop);
 /* What a run's points dominate of that corner, as a share of it (Zitzler and Thiele, 1998). NaN when it is not known. */
 double pare_state_hypervolume(const struct pare_state *s, int run);
-/* Is the paired difference of two points' right answers within chance? 1 yes, 0 no, -1 not known for both. */
+/* Is the paired difference of two points' right answers within chance, on the samples that both know? Other metrics than
+ * top1: do the intervals of their drops hold each other's values? 1 yes, 0 no, -1: one of them was not measured. */
 int pare_state_tied(const struct pare_state *s, int a, int b);
 
 struct pare_front; /* opaque */

@@ -9,10 +9,8 @@
 
 #include "command/additive.h"
 #include "command/flow.h"
-#include "measure/stats.h"
-#include "search/front.h"
 
-#define MAX_COMPARED 16
+#define MAX_COMPARED 64
 
 static double drop_of(const struct front_point *p)
 {
@@ -24,44 +22,17 @@ static double latency_of(const struct front_point *p)
     return isfinite(p->latency[1]) ? p->latency[1] : p->latency_predicted;
 }
 
-/* The corner that hypervolumes count up to: fp32's latency, and the budget of drop (without one: all is lost). */
-static void reference_of(struct pare_front *f, double *ms, double *drop)
-{
-    unsigned char *fp32 = calloc((size_t)f->n_layers + 1, 1);
-    *ms = NAN;
-    for (int i = 0; i < f->n_points; i++) {
-        *ms = isfinite(f->points[i].fp32_ms) ? f->points[i].fp32_ms : *ms;
-    }
-    *ms = isfinite(*ms) || fp32 == NULL ? *ms : front_latency_sum(f, fp32);
-    *drop = isfinite(f->max_drop) && f->max_drop > 0 ? f->max_drop : 1;
-    free(fp32);
-}
-
-/* Of a run's points, as a share of the whole corner. */
-static double volume_of(const struct pare_front *f, int run, double ms, double drop)
-{
-    double *x = malloc(((size_t)f->n_points + 1) * 2 * sizeof *x), result = NAN;
-    int n = 0;
-    if (x != NULL) {
-        double *y = x + f->n_points + 1;
-        for (int i = 0; i < f->n_points; i++) {
-            if (f->points[i].run == run) {
-                x[n] = latency_of(&f->points[i]);
-                y[n++] = fmax(drop_of(&f->points[i]), 0);
-            }
-        }
-        result = pare_hypervolume(n, x, y, ms, drop) / (ms * drop);
-    }
-    free(x);
-    return result;
-}
-
 /* The points that args name; false when one is not there (the flow has ended). */
 static bool find_points(struct pare_front *f, struct front_flow *flow, int *points, int *n)
 {
     const json_t *names = json_object_get(flow->args, "points");
     *n = 0;
-    for (size_t i = 0; i < json_array_size(names) && *n < MAX_COMPARED; i++) {
+    if (json_array_size(names) > MAX_COMPARED) {
+        flow_end(f, flow, pare_error(&flow->err, PARE_ERR_USAGE, "compare", "expected at most %d points, found %zu", MAX_COMPARED,
+                                     json_array_size(names)), NULL);
+        return false;
+    }
+    for (size_t i = 0; i < json_array_size(names); i++) {
         const char *name = json_string_value(json_array_get(names, i));
         const int point = name != NULL ? front_find_point(f, name) : -1;
         if (point < 0) {
@@ -97,7 +68,7 @@ static bool start_exact(struct pare_front *f, struct front_flow *flow, const int
     return flow->task != 0;
 }
 
-static json_t *run_json(struct pare_front *f, const struct front_flow *flow, int point, int i, double ms, double drop)
+static json_t *run_json(struct pare_front *f, const struct front_flow *flow, int point, int i, double ms)
 {
     const struct front_point *p = &f->points[point];
     const struct front_run *run = &f->runs[p->run];
@@ -124,36 +95,14 @@ static json_t *run_json(struct pare_front *f, const struct front_flow *flow, int
                      pare_json_get_string(run->settings, "budget", ""), "status", pare_json_get_string(run->status, "status", ""),
                      "seconds", pare_json_real(pare_json_get_real(run->status, "seconds")), "evaluations",
                      (int)pare_json_get_int(run->status, "evaluations", 0), "points", n_points, "best", best, "hypervolume",
-                     pare_json_real(volume_of(f, p->run, ms, drop)), "from_exact_ms",
+                     pare_json_real(pare_state_hypervolume(s, p->run)), "from_exact_ms",
                      pare_json_real(away < 0 && away > -1e-3 * ms ? 0 : away));
-}
-
-/* Is the paired difference of two points' right answers within chance, on the samples that both know? Other metrics than
- * top1: do the intervals of their drops hold each other's values? null when one of them was not measured. */
-static json_t *tie_json(const struct pare_state *s, int a, int b)
-{
-    const struct pare_point *p = &s->points[a], *q = &s->points[b];
-    const int n = p->n_right < q->n_right ? p->n_right : q->n_right;
-    int lost = 0, won = 0;
-    double drop, low, high;
-    if (n == 0 || p->right == NULL || q->right == NULL) {
-        const struct pare_figure *x = &p->drop, *y = &q->drop;
-        return isfinite(x->low) && isfinite(y->low)
-                   ? json_boolean(x->value >= y->low && x->value <= y->high && y->value >= x->low && y->value <= x->high)
-                   : json_null();
-    }
-    for (int i = 0; i < n; i++) {
-        const int x = (int)(p->right[i / 64] >> (i % 64) & 1), y = (int)(q->right[i / 64] >> (i % 64) & 1);
-        lost += x && !y;
-        won += !x && y;
-    }
-    pare_interval_paired(lost, won, n, &drop, &low, &high);
-    return json_boolean(low <= 0 && high >= 0);
 }
 
 /* What turning the first into point i means. */
 static json_t *change_json(struct pare_front *f, int from, int to)
 {
+    const int tied = pare_state_tied(pare_front_state(f), from, to);
     const struct front_point *a = &f->points[from], *b = &f->points[to];
     int layers = 0;
     for (int l = 0; l < f->n_layers; l++) {
@@ -163,7 +112,7 @@ static json_t *change_json(struct pare_front *f, int from, int to)
                      pare_json_real(front_latency_sum(f, b->levels) - front_latency_sum(f, a->levels)), "bytes",
                      pare_json_real(front_bytes(f, b->levels) - front_bytes(f, a->levels)), "loss",
                      pare_json_real(front_loss_sum(f, b->levels) - front_loss_sum(f, a->levels)), "tied",
-                     tie_json(pare_front_state(f), from, to));
+                     tied < 0 ? json_null() : json_boolean(tied));
 }
 
 static json_t *differences_json(const struct pare_front *f, const int *points, int n)
@@ -208,10 +157,10 @@ void flow_advance_compare(struct pare_front *f, struct front_flow *flow)
     if (flow->task != 0 && !flow_solver_done(f, flow)) {
         return;
     }
-    reference_of(f, &ms, &drop);
+    pare_state_reference(pare_front_state(f), &ms, &drop);
     json_t *runs = json_array(), *changes = json_array();
     for (int i = 0; i < n; i++) {
-        json_array_append_new(runs, run_json(f, flow, points[i], i, ms, drop));
+        json_array_append_new(runs, run_json(f, flow, points[i], i, ms));
         json_array_append_new(changes, change_json(f, points[0], points[i]));
     }
     flow_end(f, flow, PARE_OK, json_pack("{s:i, s:{s:o, s:o}, s:o, s:o, s:o}", "schema", 1, "reference", "latency_ms",

@@ -169,12 +169,17 @@ double pare_state_hypervolume(const struct pare_state *s, int run)
 int pare_state_tied(const struct pare_state *s, int a, int b)
 {
     const struct pare_point *p = &s->points[a], *q = &s->points[b];
-    int lost, won;
+    const int n = p->n_right < q->n_right ? p->n_right : q->n_right;
+    int lost = 0, won = 0;
     double drop, low, high;
-    if (p->n_right == 0 || p->n_right != q->n_right || p->right == NULL || q->right == NULL) {
-        return -1;
+    if (n == 0 || p->right == NULL || q->right == NULL) {
+        return isfinite(p->drop.low) && isfinite(q->drop.low) ? overlap(&p->drop, &q->drop) : -1;
     }
-    count_paired(p, q, &lost, &won);
-    pare_interval_paired(lost, won, p->n_right, &drop, &low, &high);
+    for (int i = 0; i < n; i++) { /* the samples that both know */
+        const int x = (int)(p->right[i / 64] >> (i % 64) & 1), y = (int)(q->right[i / 64] >> (i % 64) & 1);
+        lost += x && !y;
+        won += !x && y;
+    }
+    pare_interval_paired(lost, won, n, &drop, &low, &high);
     return low <= 0 && high >= 0;
 }
