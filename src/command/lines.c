@@ -640,9 +640,14 @@ void pare_front_explain_cell(struct pare_front *f, int layer, int level, char *t
              "  loss = mean KL of the final decision against fp32 (where it is no class: its relative squared error);\n"
              "  drop paired with fp32 on the same samples, 95 %% interval\n"
              "RMSE: the layer's own error (both paths read the same quantized input), %d samples\n"
+             "  own %.4g, weights alone %.4g, activations alone %.4g; step %.4g; accumulated %.4g; cosine %.6f\n"
+             "  why, and what would cure it: pare sense --explain %s --levels %s\n"
              "latency: median of one call in place, uniform profile, kernel %s, on this host (%s), pinned, 1 thread\n"
              "calibration: min-max over %d samples; row %s",
-             f->layers[layer].name, f->level_alias[level], c->samples, c->own_n, c->kernel != NULL ? c->kernel : "not measured",
+             f->layers[layer].name, f->level_alias[level], c->samples, c->own_n,
+             front_own_rmse(c, PARE_OWN_MSE), front_own_rmse(c, PARE_OWN_WEIGHTS), front_own_rmse(c, PARE_OWN_ACTIVATIONS),
+             front_own_rmse(c, PARE_OWN_STEP), front_own_rmse(c, PARE_OWN_ACCUMULATED), front_own(c, PARE_OWN_COSINE),
+             f->layers[layer].name, f->level_names[level], c->kernel != NULL ? c->kernel : "not measured",
              f->cpu, f->split_samples[0], f->calibration_key);
 }
 

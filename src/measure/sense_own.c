@@ -109,7 +109,13 @@ static enum pare_status run_uniform(struct sense_context *c, int stage, struct p
     for (int i = 0; i < g->n_inputs && status == PARE_OK; i++) {
         const size_t n = (size_t)pare_tensor_elements(&g->tensors[g->inputs[i]]);
         float *x = pare_arena_array(arena, n + 1, sizeof *x);
-        status = x != NULL ? pare_plan_read_tensor(kept, g->inputs[i], x, n, err) : pare_error_nomem(err);
+        if (x == NULL) {
+            return pare_error_nomem(err);
+        }
+        if (pare_plan_read_tensor(kept, g->inputs[i], x, n, NULL) != PARE_OK) {
+            *uniform = NULL; /* an input that the kept plan does not hold: accumulated errors of this stage stay unknown */
+            return PARE_OK;
+        }
         status = status == PARE_OK ? pare_plan_set_input(*uniform, i, x, n, err) : status;
     }
     return status == PARE_OK ? pare_plan_run(*uniform, err) : status;
@@ -127,8 +133,15 @@ static enum pare_status add_layer(struct sense_context *c, struct pare_sense_cel
     if (x == NULL) {
         return pare_error_nomem(err);
     }
-    enum pare_status status = pare_plan_read_tensor(kept, tensor, x, n, err);
-    status = status == PARE_OK ? pare_own_run(c->own[layer], x, n, fields, err) : status;
+    int from = tensor; /* a reshape is only another name for what it reads: a plan of codes keeps one of them */
+    while (pare_plan_read_tensor(kept, from, x, n, NULL) != PARE_OK) {
+        const int maker = g->tensors[from].producer;
+        if (maker < 0 || g->nodes[maker].op != PARE_OP_RESHAPE) {
+            return PARE_OK; /* not kept: no own error from this sample */
+        }
+        from = g->nodes[maker].in[0];
+    }
+    enum pare_status status = pare_own_run(c->own[layer], x, n, fields, err);
     if (status != PARE_OK || !isfinite(fields[PARE_OWN_MSE])) {
         return status; /* a sample that gives no number counts nowhere, as in TFLite's table */
     }
