@@ -75,6 +75,29 @@ CONV_TILES()
 #elif defined OWN_TILES
 #include OWN_TILES
 #else
+/* Steps of K per turn of a tile's loop, 1 if not defined: its counters take ports of the multiply-adds (fp32,
+ * 256x256x256: four take 0.95x the time of one; 2026-11-21). Not where a multiply-add is two instructions: compilers add
+ * the products of two steps first, and spill. */
+#ifndef STEPS
+#define STEPS 1
+#endif
+#define TILE_STEP(u, mr, nv)                                                                       \
+    {                                                                                              \
+        __asm__ volatile("" : : : "memory"); /* loads of a later step would take registers */      \
+        PK_UNROLL                                                                                  \
+        for (int j = 0; j < (nv); j++)                                                             \
+            b[j] = V_WEIGHTS(w + ((u) * (nv) + j) * VL * K_GROUP);                                 \
+        const char *q = a + (u) * (int)(K_GROUP * sizeof(T_A));                                    \
+        PK_UNROLL                                                                                  \
+        for (int r = 0; r < (mr); r++) {                                                           \
+            const vacc x = V_BROADCAST(q + ((r & 3) == 3 ? lda3 : (size_t)(r & 3) * lda));         \
+            PK_UNROLL                                                                              \
+            for (int j = 0; j < (nv); j++)                                                         \
+                s[r][j] = V_MADD(s[r][j], x, b[j]);                                                \
+            q += (r & 3) == 3 ? 4 * lda : 0;                                                       \
+        }                                                                                          \
+    }
+
 /* mr rows of lda bytes each times nv vectors: acc[mr][WIDE] = a * w over `groups` steps of
  * K_GROUP. */
 #define TILE(name, mr, nv)                                                                         \
@@ -89,20 +112,14 @@ CONV_TILES()
                 s[r][j] = V_ZERO();                                                                \
         }                                                                                          \
         const size_t lda3 = 3 * lda;                                                               \
-        for (; groups > 0; groups--, a += K_GROUP * sizeof(T_A), w += (nv)*VL * K_GROUP) {         \
+        for (; groups >= STEPS; groups -= STEPS) {                                                 \
             PK_UNROLL                                                                              \
-            for (int j = 0; j < (nv); j++)                                                         \
-                b[j] = V_WEIGHTS(w + j * VL * K_GROUP);                                            \
-            const char *q = a;                                                                     \
-            PK_UNROLL                                                                              \
-            for (int r = 0; r < (mr); r++) {                                                       \
-                const vacc x = V_BROADCAST(q + ((r & 3) == 3 ? lda3 : (size_t)(r & 3) * lda));     \
-                PK_UNROLL                                                                          \
-                for (int j = 0; j < (nv); j++)                                                     \
-                    s[r][j] = V_MADD(s[r][j], x, b[j]);                                            \
-                q += (r & 3) == 3 ? 4 * lda : 0;                                                   \
-            }                                                                                      \
+            for (int u = 0; u < STEPS; u++)                                                        \
+                TILE_STEP(u, mr, nv)                                                               \
+            a += STEPS * K_GROUP * sizeof(T_A), w += STEPS * (nv)*VL * K_GROUP;                    \
         }                                                                                          \
+        for (; groups > 0; groups--, a += K_GROUP * sizeof(T_A), w += (nv)*VL * K_GROUP)           \
+            TILE_STEP(0, mr, nv)                                                                   \
         TILE_END(mr, nv)                                                                           \
         PK_UNROLL                                                                                  \
         for (int r = 0; r < (mr); r++) {                                                           \

@@ -13,6 +13,7 @@
 #define T_ACC float
 #define K_GROUP 1
 #define NV 4
+#define STEPS 4
 #define vacc __m512
 #define V_ZERO() _mm512_setzero_ps()
 #define V_BROADCAST(p) _mm512_set1_ps(*(const float *)(const void *)(p))
