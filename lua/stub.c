@@ -72,6 +72,7 @@ static const char script_classes[] =
     "\n---@class pare.point\n---@field run string\n---@field point integer\n---@field label string\n---@field method string\n"
     "---@field front boolean\n---@field tied boolean with the front: beaten by no more than chance may\n---@field accuracy? number\n---@field drop? number\n---@field latency_ms? number\n---@field "
     "latency_measured boolean\n---@field bytes? number\n---@field energy_predicted_uj? number\n"
+    "\n---@class pare.explain\n---@field layer string\n---@field level? string\n"
     "\n---@class pare.export\n---@field format \"json\"|\"csv\"|\"md\"|\"png\"|\"svg\"\n---@field path string\n---@field run? "
     "string\n"
     "\n---@class pare.compare\n---@field points string[] \"RUN\" or \"RUN:POINT\", two or more\n"

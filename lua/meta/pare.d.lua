@@ -307,6 +307,10 @@ arg = {}
 ---@field bytes? number
 ---@field energy_predicted_uj? number
 
+---@class pare.explain
+---@field layer string
+---@field level? string
+
 ---@class pare.export
 ---@field format "json"|"csv"|"md"|"png"|"svg"
 ---@field path string
@@ -396,9 +400,14 @@ function pare.chart(chart) end
 ---@return table|nil, string?, integer?
 function pipeline:close() end
 
----The sensitivity of every layer at every level, as `pare sense --json`.
+---The sensitivity of every layer at every level, as `pare sense --json`: own, step and accumulated errors, loss, drop.
 ---@return table|nil, string?, integer?
 function pipeline:sense() end
+
+---Why a layer loses what it loses at a level, and what would cure it at what cost, as `pare sense --explain`.
+---@param which pare.explain
+---@return table|nil, string?, integer?
+function pipeline:explain(which) end
 
 ---Latency per layer and end to end, as `pare bench --json`.
 ---@param which? pare.which
