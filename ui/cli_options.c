@@ -371,7 +371,7 @@ void cli_usage(const char *verb)
            "quantize: minmax datafree best, or ranges=minmax|average|percentile:P|mse|kl|bn:K|LO..HI\n"
            "        rounding=nearest|squant|adaround|descent|seqmse scales=minmax|mse per=channel|tensor|group:N\n"
            "        weights=symmetric|asymmetric|quantized_bits:I|po2|binary|ternary\n"
-           "        equalize=on absorb=on bias=analytic|empirical inputs=synthetic\n"
+           "        equalize=on|streams absorb=on bias=analytic|empirical|reestimate inputs=synthetic order=sequence\n"
            "exit:   0 ok, 1 failed, 2 usage, 3 infeasible, 4 partial, 65 bad data, 66 no input, 70 our bug,\n"
            "        73/74 cannot write, 75 busy, 77 permission, 78 configuration, 128+n signal\n");
 }

@@ -85,6 +85,8 @@ void pare_plan_memory(const struct pare_plan *plan, size_t *activations, size_t 
 enum pare_status pare_plan_set_input(struct pare_plan *plan, int i, const float *data,
                                      size_t n_elements, struct pare_error *err);
 enum pare_status pare_plan_run(struct pare_plan *plan, struct pare_error *err);
+/* Runs the steps in front of the one that computes layer `node`; only what they wrote may be read afterwards. */
+enum pare_status pare_plan_run_until(struct pare_plan *plan, int node, struct pare_error *err);
 enum pare_status pare_plan_get_output(struct pare_plan *plan, int i, float *data, size_t n_elements,
                                       struct pare_error *err);
 

@@ -78,6 +78,7 @@ struct plan_weights {
     enum pk_family asked, family; /* by the level alone; the one that packs these codes */
     int w_bits; /* 16, 32, or 1..8; with a float family 1..8 means weight-only */
     int a_bits; /* of a method that looks at what the layer reads; else 0 */
+    int maker;  /* its id; 0 = defaults, or no integer level */
     enum pk_isa isa;
     struct pare_arena arena;
     int64_t channels;

@@ -502,10 +502,12 @@ enum pare_status plan_weights_get(struct pare_plan *p, int node, const struct pa
     const enum pk_family family = family_of(p->graph, node, level, &conv);
     /* the grid of an input follows from its bits: one calibration per cache */
     const int a_bits = p->maker != NULL ? level.a_bits : 0;
+    const bool made = level.kind == PARE_LEVEL_INT || level.kind == PARE_LEVEL_WEIGHT_ONLY;
+    const int maker = made && p->maker != NULL ? p->maker->id : 0;
     struct plan_weights *w;
     for (w = p->cache->first; w != NULL; w = w->next) {
         if (w->graph == p->graph && w->node == node && w->asked == family && w->isa == p->isa &&
-            w->w_bits == level.w_bits && w->a_bits == a_bits) {
+            w->w_bits == level.w_bits && w->a_bits == a_bits && w->maker == maker) {
             *weights = w;
             return PARE_OK;
         }
@@ -521,6 +523,7 @@ enum pare_status plan_weights_get(struct pare_plan *p, int node, const struct pa
     w->asked = w->family = family;
     w->w_bits = level.w_bits;
     w->a_bits = a_bits;
+    w->maker = maker;
     w->isa = p->isa;
     w->n_parts = 1;
     w->channels = pare_node_out_channels(p->graph, node);

@@ -383,6 +383,16 @@ static enum pare_status run_all(struct pare_plan *p, uint64_t *ns, struct pare_e
     return PARE_OK;
 }
 
+enum pare_status pare_plan_run_until(struct pare_plan *p, int node, struct pare_error *err)
+{
+    enum pare_status status = PARE_OK;
+    for (int i = 0; status == PARE_OK && i < p->n_steps && p->steps[i].node != node; i++) {
+        status = plan_step_run(p, &p->steps[i], err);
+    }
+    p->has_run = status == PARE_OK;
+    return status;
+}
+
 enum pare_status pare_plan_run(struct pare_plan *p, struct pare_error *err)
 {
     return run_all(p, NULL, err);

@@ -75,6 +75,7 @@ void pare_engine_free(struct pare_engine *e)
         pare_calibration_clear(&e->calibration[s]);
     }
     engine_method_free(e->method);
+    engine_sequences_free(e->sequences);
     pare_pack_cache_free(e->packs);
     pare_pipeline_free(e->p);
     pare_arena_clear(&e->arena);
@@ -160,6 +161,7 @@ enum pare_status pare_engine_set_calibration(struct pare_engine *e, int stage, c
                           e->p->stages[stage].graph->n_tensors, n);
     }
     engine_drop_plans(e, stage);
+    engine_sequences_forget(e->sequences, stage);
     pare_calibration_clear(&e->calibration[stage]);
     e->calibration[stage] = c;
     e->calibrated[stage] = true;
@@ -181,13 +183,17 @@ enum pare_status pare_engine_set_method(struct pare_engine *e, const char *text,
     enum pare_status status = packs == NULL ? pare_error_nomem(err)
                               : text[0] != '\0' ? engine_method_new(e->p, text, &method, err)
                                                 : PARE_OK;
+    status = status == PARE_OK && method != NULL ? engine_peaks(e, method, err) : status;
     if (status != PARE_OK) {
+        engine_method_free(method);
         pare_pack_cache_free(packs);
         return status;
     }
     engine_drop_plans(e, -1);
     pare_pack_cache_free(e->packs);
     engine_method_free(e->method);
+    engine_sequences_free(e->sequences);
+    e->sequences = NULL;
     e->packs = packs;
     e->method = method;
     for (int s = 0; s < e->p->n_stages; s++) {
@@ -195,6 +201,12 @@ enum pare_status pare_engine_set_method(struct pare_engine *e, const char *text,
         e->calibrated[s] = false;
     }
     return PARE_OK;
+}
+
+void pare_engine_on_step(struct pare_engine *e, void *self, void (*step)(void *self, int done, int total))
+{
+    e->step_self = self;
+    e->step = step;
 }
 
 const struct pare_graph *pare_engine_graph(struct pare_engine *e, int stage)
@@ -247,13 +259,15 @@ static enum pare_status make_plan(struct pare_engine *e, int stage, const struct
     for (int i = 0; i < count; i++) {
         by_node[e->layers[first + i].node] = levels[first + i];
     }
+    const struct pare_maker *maker = e->method != NULL ? engine_method_maker(e->method, stage) : NULL;
+    enum pare_status status = engine_sequence_use(e, stage, levels, &maker, err);
     struct pare_plan_options options = {.levels = by_node,
                                         .calibration = pare_engine_calibration(e, stage),
                                         .isa = e->isa,
                                         .keep_all = keep_all,
                                         .cache = cache,
-                                        .maker = e->method != NULL ? engine_method_maker(e->method, stage) : NULL};
-    enum pare_status status = pare_plan_new(g, &options, plan, err);
+                                        .maker = maker};
+    status = status == PARE_OK ? pare_plan_new(g, &options, plan, err) : status;
     free(by_node);
     return status;
 }

@@ -52,6 +52,9 @@ const json_t *pare_engine_notes(const struct pare_engine *e);
  * plans of integer levels are asked for. */
 enum pare_status pare_engine_prepare(struct pare_engine *e, struct pare_error *err);
 
+/* Called during long work that has no callback of its own (sequences): step `done` of `total`. NULL = nobody. */
+void pare_engine_on_step(struct pare_engine *e, void *self, void (*step)(void *self, int done, int total));
+
 /* The network that plans of a stage run (rewritten where the method asks for it), and what makes its weights (NULL = the
  * default codes). */
 const struct pare_graph *pare_engine_graph(struct pare_engine *e, int stage);

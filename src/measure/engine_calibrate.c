@@ -26,6 +26,9 @@ static enum pare_status observe_stage(void *self, int stage, const struct pare_v
     if (status == PARE_OK) {
         status = pare_plan_run(plan, err);
     }
+    if (status == PARE_OK && context->c == NULL) {
+        status = engine_sequence_record(context->e, stage, in, n_in, err);
+    }
     if (status == PARE_OK) {
         status = context->c != NULL ? pare_plan_observe(plan, &context->c[stage], context->pass, err)
                                     : engine_method_take_rows(context->e->method, stage, plan, err);
@@ -82,6 +85,9 @@ enum pare_status pare_engine_prepare(struct pare_engine *e, struct pare_error *e
             status = run_one(e, &runner, PARE_SPLIT_CALIBRATION, i, &arena, err);
         }
         pare_arena_clear(&arena);
+        if (e->step != NULL) {
+            e->step(e->step_self, i + 1, n);
+        }
     }
     if (status == PARE_OK) {
         engine_method_end_rows(e->method);
@@ -128,6 +134,7 @@ enum pare_status pare_engine_calibrate(struct pare_engine *e, enum pare_split sp
                 engine_method_ranges(e->method, s, &fresh[s]);
             }
             engine_drop_plans(e, s);
+            engine_sequences_forget(e->sequences, s);
             pare_calibration_clear(&e->calibration[s]);
             e->calibration[s] = fresh[s];
             e->calibrated[s] = true;

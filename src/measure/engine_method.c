@@ -51,7 +51,7 @@ static enum pare_status open_stage(struct engine_method *m, int s, struct pare_e
         snprintf(name, sizeof name, "%s/%s", stage->name, st->graph->nodes[i].name);
         status = pare_method_parse(m->text, name, &st->methods[i], err);
         if (status == PARE_OK && pare_node_is_layer(st->graph, i)) {
-            rewrites = rewrites || st->methods[i].equalize || st->methods[i].absorb;
+            rewrites = rewrites || st->methods[i].equalize || st->methods[i].absorb || st->methods[i].streams;
             st->wants_rows = st->wants_rows || pare_method_needs_samples(&st->methods[i]);
             m->synthetic = m->synthetic || st->methods[i].synthetic;
         }
@@ -67,7 +67,7 @@ static enum pare_status open_stage(struct engine_method *m, int s, struct pare_e
             status = pare_equalize(st->rewritten, st->methods, stage->name, m->notes, err);
         }
     }
-    st->maker = (struct pare_maker){st->graph, st->methods, st->rows};
+    st->maker = (struct pare_maker){.graph = st->graph, .methods = st->methods, .rows = st->rows, .own_node = -1};
     return status;
 }
 
@@ -93,6 +93,31 @@ static void note_bias(struct engine_method *m, int s)
     }
 }
 
+/* Layers whose BatchNorm cannot be estimated again. */
+static void note_reestimate(struct engine_method *m, int s)
+{
+    const struct stage_method *st = &m->stages[s];
+    int asked = 0, none = 0, shared = 0;
+    for (int i = 0; i < st->graph->n_nodes; i++) {
+        if (pare_node_is_layer(st->graph, i) && st->methods[i].bias == PARE_BIAS_REESTIMATE) {
+            const bool bn = st->graph->nodes[i].bn != NULL &&
+                            st->graph->nodes[i].bn->n == (int)pare_node_out_channels(st->graph, i);
+            asked++;
+            none += !bn;
+            shared += bn && (st->methods[i].per == PARE_PER_TENSOR || st->methods[i].weights == PARE_WEIGHTS_BITS ||
+                             st->methods[i].weights == PARE_WEIGHTS_PO2);
+        }
+    }
+    if (none > 0) {
+        json_array_append_new(m->notes, json_sprintf("%s: BatchNorm of %d of %d layers not estimated again: none was folded "
+                                                     "into them", m->p->stages[s].name, none, asked));
+    }
+    if (shared > 0) {
+        json_array_append_new(m->notes, json_sprintf("%s: only the means of %d layers estimated again: their channels have no "
+                                                     "scale of their own", m->p->stages[s].name, shared));
+    }
+}
+
 enum pare_status engine_method_new(struct pare_pipeline *p, const char *text, struct engine_method **out,
                                    struct pare_error *err)
 {
@@ -110,6 +135,7 @@ enum pare_status engine_method_new(struct pare_pipeline *p, const char *text, st
         status = open_stage(m, s, err);
         if (status == PARE_OK) {
             note_bias(m, s);
+            note_reestimate(m, s);
         }
     }
     if (status != PARE_OK) {
@@ -162,6 +188,33 @@ const struct pare_maker *engine_method_maker(const struct engine_method *m, int 
     return &m->stages[stage].maker;
 }
 
+bool engine_method_wants_peaks(const struct engine_method *m, int stage)
+{
+    bool any = false;
+    const struct stage_method *st = &m->stages[stage];
+    for (int i = 0; i < st->graph->n_nodes; i++) {
+        any = any || (st->methods[i].streams && pare_node_is_layer(st->graph, i));
+    }
+    return any;
+}
+
+enum pare_status engine_method_set_peaks(struct engine_method *m, int stage, const float *const *peaks,
+                                         struct pare_error *err)
+{
+    struct stage_method *st = &m->stages[stage];
+    return pare_equalize_streams(st->rewritten, st->methods, peaks, m->p->stages[stage].name, m->notes, err);
+}
+
+bool engine_method_sequence(const struct engine_method *m, int stage)
+{
+    bool any = false;
+    const struct stage_method *st = &m->stages[stage];
+    for (int i = 0; i < st->graph->n_nodes; i++) {
+        any = any || (st->methods[i].sequence && pare_node_is_layer(st->graph, i));
+    }
+    return any;
+}
+
 bool engine_method_synthetic(const struct engine_method *m)
 {
     return m->synthetic;
@@ -190,16 +243,15 @@ void engine_method_end_rows(struct engine_method *m)
     m->has_rows = true;
 }
 
-static int random_below(struct engine_method *m, int n)
+static int random_below(uint32_t *random, int n)
 {
-    m->random = m->random * 1664525u + 1013904223u;
-    return (int)(((uint64_t)(m->random >> 1) * (uint64_t)n) >> 31);
+    *random = *random * 1664525u + 1013904223u;
+    return (int)(((uint64_t)(*random >> 1) * (uint64_t)n) >> 31);
 }
 
 /* Room for one more row; NULL = full or no memory. */
-static float *add_row(struct pare_rows *r, int columns)
+static float *add_row(struct pare_rows *r, int columns, int most)
 {
-    const int most = ROW_NUMBERS / columns < MOST_ROWS ? ROW_NUMBERS / columns : MOST_ROWS;
     if (r->x == NULL) {
         r->columns = columns;
         r->x = calloc((size_t)(most > 0 ? most : 1) * (size_t)columns, sizeof *r->x);
@@ -225,7 +277,34 @@ static void take_patch(const struct pare_window *win, const float *x, int64_t h,
     }
 }
 
-static enum pare_status layer_rows(struct engine_method *m, const struct pare_graph *g, int node, struct pare_rows *r,
+/* An output position: oy * width + ox. */
+static int pick(const struct pare_window *win, const float *x, const int64_t in[3], const int64_t out[2], int row,
+                struct engine_row_limits *limits)
+{
+    if (limits->picked != NULL && limits->replay) {
+        return limits->picked[row];
+    }
+    const int last = win->n_spatial - 1, tries = limits->picked != NULL && row % 2 == 1 ? ENGINE_ROWS_LOUD : 1;
+    int best = 0;
+    float most = -1.0f;
+    for (int t = 0; t < tries; t++) {
+        const int oy = random_below(&limits->random, (int)out[0]), ox = random_below(&limits->random, (int)out[1]);
+        const int64_t y = in[0] > 1 ? (int64_t)oy * win->stride[0] : 0, at = (int64_t)ox * win->stride[last];
+        const float *v = x + ((y < in[0] ? y : in[0] - 1) * in[1] + (at < in[1] ? at : in[1] - 1)) * in[2];
+        float power = 0.0f;
+        for (int64_t c = 0; tries > 1 && c < in[2]; c++) {
+            power += v[c] * v[c];
+        }
+        best = power > most ? oy * (int)out[1] + ox : best;
+        most = power > most ? power : most;
+    }
+    if (limits->picked != NULL) {
+        limits->picked[row] = best;
+    }
+    return best;
+}
+
+enum pare_status engine_layer_rows(const struct pare_graph *g, int node, struct engine_row_limits *limits, struct pare_rows *r,
                                    struct pare_plan *plan, struct pare_error *err)
 {
     const struct pare_node *n = &g->nodes[node];
@@ -242,7 +321,7 @@ static enum pare_status layer_rows(struct engine_method *m, const struct pare_gr
     for (int i = 0; !fc && i < spatial; i++) {
         columns *= n->attr.window.kernel[i];
     }
-    if (columns > ROW_NUMBERS / 8) {
+    if (columns > limits->numbers / 8) {
         return PARE_OK;
     }
     float *values = malloc((size_t)elements * sizeof *values);
@@ -250,23 +329,24 @@ static enum pare_status layer_rows(struct engine_method *m, const struct pare_gr
         return pare_error_nomem(err);
     }
     enum pare_status status = pare_plan_read_tensor(plan, n->in[0], values, (size_t)elements, err);
-    const int most = (int)(ROW_NUMBERS / columns < MOST_ROWS ? ROW_NUMBERS / columns : MOST_ROWS);
-    const int wanted = (most + m->n_samples - 1) / m->n_samples;
+    const int most = (int)(limits->numbers / columns < limits->rows ? limits->numbers / columns : limits->rows);
+    const int wanted = (most + limits->n_samples - 1) / limits->n_samples;
     for (int i = 0; status == PARE_OK && i < wanted; i++) {
-        float *to = add_row(r, (int)columns);
+        float *to = add_row(r, (int)columns, most);
         if (to == NULL) {
             break;
         }
         if (fc) {
-            memcpy(to, values + (int64_t)random_below(m, (int)(elements / k)) * k, (size_t)k * sizeof *to);
+            memcpy(to, values + (int64_t)random_below(&limits->random, (int)(elements / k)) * k, (size_t)k * sizeof *to);
             if (elements == k) {
                 break; /* there is but one */
             }
             continue;
         }
         const int64_t h = spatial == 2 ? x->dims[1] : 1, w = x->dims[spatial], oh = spatial == 2 ? y->dims[1] : 1;
-        const int oy = random_below(m, (int)oh), ox = random_below(m, (int)y->dims[spatial]);
-        take_patch(&n->attr.window, values, h, w, c, oy, ox, to);
+        const int ow = (int)y->dims[spatial];
+        const int at = pick(&n->attr.window, values, (const int64_t[3]){h, w, c}, (const int64_t[2]){oh, ow}, r->n - 1, limits);
+        take_patch(&n->attr.window, values, h, w, c, at / ow, at % ow, to);
     }
     free(values);
     return status;
@@ -276,12 +356,14 @@ enum pare_status engine_method_take_rows(struct engine_method *m, int stage, str
                                          struct pare_error *err)
 {
     struct stage_method *st = &m->stages[stage];
+    struct engine_row_limits limits = {.numbers = ROW_NUMBERS, .rows = MOST_ROWS, .n_samples = m->n_samples, .random = m->random};
     enum pare_status status = PARE_OK;
     for (int i = 0; status == PARE_OK && i < st->graph->n_nodes; i++) {
         if (pare_node_is_layer(st->graph, i) && pare_method_needs_samples(&st->methods[i])) {
-            status = layer_rows(m, st->graph, i, &st->rows[i], plan, err);
+            status = engine_layer_rows(st->graph, i, &limits, &st->rows[i], plan, err);
         }
     }
+    m->random = limits.random;
     return status;
 }
 

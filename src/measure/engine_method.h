@@ -5,6 +5,7 @@
 #include "base/json.h"
 #include "exec/plan.h"
 #include "pipeline/pipeline.h"
+#include "quant/make.h"
 
 struct engine_method;
 
@@ -25,6 +26,24 @@ enum pare_status engine_method_begin(struct engine_method *m, int n_samples, str
 enum pare_status engine_method_take_rows(struct engine_method *m, int stage, struct pare_plan *plan,
                                          struct pare_error *err);
 void engine_method_end_rows(struct engine_method *m);
+/* Adds rows of what layer `node` reads in the plan's last run: at most `numbers` values and `rows` rows in all, an equal
+ * part of every sample, at positions by `random`. With `picked` ([rows]), every second position is the strongest input of
+ * LOUD ones: what a detector looks for is rare; they are written there, or (replay) taken from there. */
+#define ENGINE_ROWS_LOUD 8
+struct engine_row_limits {
+    int numbers, rows, n_samples;
+    uint32_t random;
+    int *picked;
+    bool replay;
+};
+enum pare_status engine_layer_rows(const struct pare_graph *g, int node, struct engine_row_limits *limits, struct pare_rows *r, struct pare_plan *plan, struct pare_error *err);
+/* Does any layer of the stage ask for equalize=streams? Then, before anything runs on the rewritten networks: peaks of what
+ * the pipeline's own layers read ([n_tensors] of [channels] or NULL). */
+bool engine_method_wants_peaks(const struct engine_method *m, int stage);
+enum pare_status engine_method_set_peaks(struct engine_method *m, int stage, const float *const *peaks,
+                                         struct pare_error *err);
+/* Does any layer of the stage ask for order=sequence? */
+bool engine_method_sequence(const struct engine_method *m, int stage);
 /* Chooses the range of every tensor of a finished calibration (histograms there). */
 void engine_method_ranges(struct engine_method *m, int stage, struct pare_calibration *c);
 

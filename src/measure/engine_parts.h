@@ -6,6 +6,7 @@
 
 #include "measure/engine.h"
 #include "measure/engine_method.h"
+#include "measure/engine_sequence.h"
 
 #define MAX_PLANS 512
 struct cached_plan {
@@ -32,10 +33,16 @@ struct pare_engine {
     size_t plan_bytes;
     struct pare_pack_cache *packs; /* packed weights, shared by all plans */
     struct engine_method *method;  /* NULL = defaults */
+    void *step_self;
+    void (*step)(void *self, int done, int total);
+    struct engine_sequences *sequences; /* of the method; NULL = none recorded */
 };
 
 /* Forgets the cached plans of a stage. */
 void engine_drop_plans(struct pare_engine *e, int stage);
+/* Gives a new method the peaks that it wants, from at most 48 samples of the calibration split through the pipeline's own
+ * networks at fp32. */
+enum pare_status engine_peaks(struct pare_engine *e, struct engine_method *method, struct pare_error *err);
 /* Calls a stage on inputs made from `seed`, through the runner. */
 enum pare_status engine_synthetic_call(struct pare_engine *e, int stage, bool invented, const struct pare_runner *runner, int seed,
                                        struct pare_arena *arena, struct pare_value **out, int *n_out,

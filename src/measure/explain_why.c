@@ -127,7 +127,7 @@ static void choose_ranges(const struct explanation *x, const struct pare_method 
 
 enum pare_status explain_errors(struct explanation *x, const char *rule, int calls, double *fields, double *scale, struct pare_error *err)
 {
-    struct pare_maker maker = {x->g, NULL, NULL};
+    struct pare_maker maker = {.graph = x->g};
     struct pare_calibration calibration = {x->calibration->n_tensors, NULL};
     struct pare_own *own = NULL;
     double one[PARE_OWN_FIELDS];

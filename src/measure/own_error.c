@@ -140,7 +140,7 @@ static enum pare_status take_maker(struct pare_own *own, const struct pare_maker
             own->rows[i] = maker->rows[node]; /* borrowed */
         }
     }
-    own->maker = (struct pare_maker){own->graph, own->methods, own->rows};
+    own->maker = (struct pare_maker){.graph = own->graph, .methods = own->methods, .rows = own->rows, .own_node = -1};
     return PARE_OK;
 }
 

@@ -5,24 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "quant/equalize_parts.h"
 #include "quant/weights.h"
 
-struct work {
-    struct pare_graph *g;
-    const struct pare_method *methods;
-    float **w, **b;      /* by node: own copies, NULL = not touched yet */
-    float **absorb;      /* by node: what its outputs were lowered by */
-    float **divided;     /* by node: what its outputs were divided by [channels], NULL = nothing */
-    int pairs, triples, relu6, absorbed, no_bn, no_bias, codes, shared;
-};
-
-/* One layer's weights as the range of input channel i or output channel o sees them. */
-struct shape {
-    bool depthwise;
-    int out, in, taps; /* depthwise: in == out == channels (multiplier 1) */
-};
-
-static bool shape_of(const struct pare_graph *g, int node, struct shape *s)
+bool equalize_shape_of(const struct pare_graph *g, int node, struct equalize_shape *s)
 {
     const struct pare_node *n = &g->nodes[node];
     const int64_t weights = pare_node_weights(g, node), out = pare_node_out_channels(g, node);
@@ -40,14 +26,13 @@ static bool shape_of(const struct pare_graph *g, int node, struct shape *s)
     return x->rank > 0 && x->dims[x->rank - 1] == s->in && (s->depthwise ? weights == out * s->taps : true);
 }
 
-static size_t at(const struct shape *s, int o, int tap, int i)
+static size_t at(const struct equalize_shape *s, int o, int tap, int i)
 {
     return s->depthwise ? (size_t)tap * (size_t)s->out + (size_t)o
                         : ((size_t)o * (size_t)s->taps + (size_t)tap) * (size_t)s->in + (size_t)i;
 }
 
-/* Own float copies of a layer's weights and bias; false when its file holds codes or others share them. */
-static bool own(struct work *k, int node, enum pare_status *status, struct pare_error *err)
+bool equalize_own(struct equalize_work *k, int node, enum pare_status *status, struct pare_error *err)
 {
     struct pare_graph *g = k->g;
     const struct pare_node *n = &g->nodes[node];
@@ -127,7 +112,7 @@ static int next_layer(const struct pare_graph *g, int node, int *relu)
     return reader >= 0 && pare_node_is_layer(g, reader) ? reader : -1;
 }
 
-static void release_relu(struct work *k, int relu)
+static void release_relu(struct equalize_work *k, int relu)
 {
     struct pare_node *n = relu >= 0 ? &k->g->nodes[relu] : NULL;
     if (n != NULL && n->op == PARE_OP_CLIP && isfinite(n->attr.hi)) {
@@ -136,7 +121,7 @@ static void release_relu(struct work *k, int relu)
     }
 }
 
-static float out_range(const struct work *k, int node, const struct shape *s, int o)
+static float out_range(const struct equalize_work *k, int node, const struct equalize_shape *s, int o)
 {
     float r = 0.0f;
     for (int tap = 0; tap < s->taps; tap++) {
@@ -147,7 +132,7 @@ static float out_range(const struct work *k, int node, const struct shape *s, in
     return r;
 }
 
-static float in_range(const struct work *k, int node, const struct shape *s, int i)
+float equalize_in_range(const struct equalize_work *k, int node, const struct equalize_shape *s, int i)
 {
     float r = 0.0f;
     for (int o = 0; o < s->out; o++) {
@@ -158,7 +143,7 @@ static float in_range(const struct work *k, int node, const struct shape *s, int
     return r;
 }
 
-static void scale_out(struct work *k, int node, const struct shape *s, int o, float factor)
+void equalize_scale_out(struct equalize_work *k, int node, const struct equalize_shape *s, int o, float factor)
 {
     for (int tap = 0; tap < s->taps; tap++) {
         for (int i = 0; i < (s->depthwise ? 1 : s->in); i++) {
@@ -169,7 +154,7 @@ static void scale_out(struct work *k, int node, const struct shape *s, int o, fl
     k->divided[node][o] /= factor;
 }
 
-static void scale_in(struct work *k, int node, const struct shape *s, int i, float factor)
+void equalize_scale_in(struct equalize_work *k, int node, const struct equalize_shape *s, int i, float factor)
 {
     for (int o = 0; o < s->out; o++) {
         for (int tap = 0; tap < s->taps; tap++) {
@@ -183,52 +168,52 @@ static float usable(float s)
     return isfinite(s) && s > 1e-6f && s < 1e6f ? s : 1.0f;
 }
 
-static void equalize_pair(struct work *k, int a, const struct shape *sa, int b, const struct shape *sb)
+static void equalize_pair(struct equalize_work *k, int a, const struct equalize_shape *sa, int b, const struct equalize_shape *sb)
 {
     for (int i = 0; i < sa->out; i++) {
-        const float s = usable(sqrtf(out_range(k, a, sa, i) / in_range(k, b, sb, i)));
-        scale_out(k, a, sa, i, 1.0f / s);
-        scale_in(k, b, sb, i, s);
+        const float s = usable(sqrtf(out_range(k, a, sa, i) / equalize_in_range(k, b, sb, i)));
+        equalize_scale_out(k, a, sa, i, 1.0f / s);
+        equalize_scale_in(k, b, sb, i, s);
     }
 }
 
-static void equalize_triple(struct work *k, const int node[3], const struct shape s[3])
+static void equalize_triple(struct equalize_work *k, const int node[3], const struct equalize_shape s[3])
 {
     for (int i = 0; i < s[0].out; i++) {
         const float r1 = out_range(k, node[0], &s[0], i), r2 = out_range(k, node[1], &s[1], i);
-        const float r3 = in_range(k, node[2], &s[2], i), mean = cbrtf(r1 * r2 * r3);
+        const float r3 = equalize_in_range(k, node[2], &s[2], i), mean = cbrtf(r1 * r2 * r3);
         float s12 = r1 / mean, s23 = mean / r3;
         if (usable(s12) != s12 || usable(s23) != s23) {
             s12 = s23 = 1.0f;
         }
-        scale_out(k, node[0], &s[0], i, 1.0f / s12);
-        scale_in(k, node[2], &s[2], i, s23);
-        scale_out(k, node[1], &s[1], i, s12 / s23);
+        equalize_scale_out(k, node[0], &s[0], i, 1.0f / s12);
+        equalize_scale_in(k, node[2], &s[2], i, s23);
+        equalize_scale_out(k, node[1], &s[1], i, s12 / s23);
         /* scale_out also moved the depthwise layer's bias by s12: its outputs are only divided by s23 */
         k->b[node[1]][i] /= s12;
         k->divided[node[1]][i] *= s12;
     }
 }
 
-static bool asks(const struct work *k, int a, int b)
+static bool asks(const struct equalize_work *k, int a, int b)
 {
     return k->methods[a].equalize && k->methods[b].equalize;
 }
 
-static enum pare_status equalize_from(struct work *k, int a, unsigned char *done, struct pare_error *err)
+static enum pare_status equalize_from(struct equalize_work *k, int a, unsigned char *done, struct pare_error *err)
 {
     int relu, relu2 = -1;
-    struct shape s[3];
+    struct equalize_shape s[3];
     enum pare_status status = PARE_OK;
     const int b = next_layer(k->g, a, &relu);
-    if (b < 0 || !asks(k, a, b) || !shape_of(k->g, a, &s[0]) || !shape_of(k->g, b, &s[1]) || s[0].out != s[1].in ||
-        !own(k, a, &status, err) || !own(k, b, &status, err)) {
+    if (b < 0 || !asks(k, a, b) || !equalize_shape_of(k->g, a, &s[0]) || !equalize_shape_of(k->g, b, &s[1]) || s[0].out != s[1].in ||
+        !equalize_own(k, a, &status, err) || !equalize_own(k, b, &status, err)) {
         return status;
     }
     const int c = s[1].depthwise ? next_layer(k->g, b, &relu2) : -1;
     if (s[1].depthwise) {
-        if (c < 0 || !asks(k, b, c) || !shape_of(k->g, c, &s[2]) || s[2].depthwise || s[1].out != s[2].in ||
-            !own(k, c, &status, err)) {
+        if (c < 0 || !asks(k, b, c) || !equalize_shape_of(k->g, c, &s[2]) || s[2].depthwise || s[1].out != s[2].in ||
+            !equalize_own(k, c, &status, err)) {
             return status;
         }
         release_relu(k, relu);
@@ -245,15 +230,15 @@ static enum pare_status equalize_from(struct work *k, int a, unsigned char *done
     return PARE_OK;
 }
 
-static enum pare_status absorb_from(struct work *k, int a, struct pare_error *err)
+static enum pare_status absorb_from(struct equalize_work *k, int a, struct pare_error *err)
 {
     int relu;
-    struct shape sa, sb;
+    struct equalize_shape sa, sb;
     enum pare_status status = PARE_OK;
     const struct pare_bn_stats *bn = k->g->nodes[a].bn;
     const int b = next_layer(k->g, a, &relu);
-    if (b < 0 || !k->methods[a].absorb || !k->methods[b].absorb || !shape_of(k->g, a, &sa) ||
-        !shape_of(k->g, b, &sb) || sa.out != sb.in) {
+    if (b < 0 || !k->methods[a].absorb || !k->methods[b].absorb || !equalize_shape_of(k->g, a, &sa) ||
+        !equalize_shape_of(k->g, b, &sb) || sa.out != sb.in) {
         return PARE_OK;
     }
     if (bn == NULL || bn->n != sa.out) {
@@ -276,7 +261,7 @@ static enum pare_status absorb_from(struct work *k, int a, struct pare_error *er
             }
         }
     }
-    if (!own(k, a, &status, err) || !own(k, b, &status, err)) {
+    if (!equalize_own(k, a, &status, err) || !equalize_own(k, b, &status, err)) {
         return status;
     }
     for (int i = 0; i < sa.out; i++) {
@@ -299,8 +284,7 @@ static enum pare_status absorb_from(struct work *k, int a, struct pare_error *er
     return PARE_OK;
 }
 
-/* The statistics of a layer follow what its outputs were divided by. */
-static enum pare_status move_statistics(struct work *k, struct pare_error *err)
+enum pare_status equalize_move_statistics(struct equalize_work *k, struct pare_error *err)
 {
     for (int i = 0; i < k->g->n_nodes; i++) {
         const struct pare_bn_stats *bn = k->g->nodes[i].bn;
@@ -331,7 +315,7 @@ static void note(json_t *notes, const char *stage, const char *format, int n)
     }
 }
 
-static void say(const struct work *k, json_t *notes, const char *stage, bool equalize, bool absorb)
+static void say(const struct equalize_work *k, json_t *notes, const char *stage, bool equalize, bool absorb)
 {
     note(notes, stage, "%s: %d pairs of layers equalized", k->pairs);
     note(notes, stage, "%s: %d depthwise triples equalized", k->triples);
@@ -349,7 +333,7 @@ static void say(const struct work *k, json_t *notes, const char *stage, bool equ
     }
 }
 
-static enum pare_status rewrite(struct work *k, struct pare_error *err)
+static enum pare_status rewrite(struct equalize_work *k, struct pare_error *err)
 {
     enum pare_status status = PARE_OK;
     unsigned char *done = calloc((size_t)k->g->n_nodes + 1, 1);
@@ -383,7 +367,7 @@ static enum pare_status rewrite(struct work *k, struct pare_error *err)
         }
     }
     free(done);
-    return status == PARE_OK ? move_statistics(k, err) : status;
+    return status == PARE_OK ? equalize_move_statistics(k, err) : status;
 }
 
 enum pare_status pare_equalize(struct pare_graph *g, const struct pare_method *methods, const char *stage,
@@ -398,7 +382,7 @@ enum pare_status pare_equalize(struct pare_graph *g, const struct pare_method *m
     if (!equalize && !absorb) {
         return PARE_OK;
     }
-    struct work k = {.g = g, .methods = methods, .w = calloc(n, sizeof *k.w), .b = calloc(n, sizeof *k.b),
+    struct equalize_work k = {.g = g, .methods = methods, .w = calloc(n, sizeof *k.w), .b = calloc(n, sizeof *k.b),
                      .divided = calloc(n, sizeof *k.divided), .absorb = calloc(n, sizeof *k.absorb)};
     enum pare_status status = k.w != NULL && k.b != NULL && k.divided != NULL && k.absorb != NULL
                                   ? rewrite(&k, err) : pare_error_nomem(err);

@@ -19,4 +19,18 @@
 enum pare_status pare_equalize(struct pare_graph *g, const struct pare_method *methods, const char *stage,
                                json_t *notes, struct pare_error *err);
 
+/*
+ * streams.c: the same idea for what layers read, from calibration data. Channels that only homogeneous operators connect
+ * (relu, prelu, add, max pool, channel padding, concat, resize ...) form a stream, through any number of branches and
+ * residual adds. Every channel of a stream is divided by one number, so that on the tensors that layers read its peaks
+ * come to the same height: wholly where depthwise layers read them (their scales are per channel), and to the square root of
+ * peak over weight where others do. The layers in front and behind take it up; the float function stays the same.
+ * A stream that reaches an input, an output, a relu6 or any other operator is left alone.
+ *
+ * peaks: [n_tensors] of largest |value| per last-axis channel, or NULL. What methods ask for by `streams`.
+ */
+enum pare_status pare_equalize_streams(struct pare_graph *g, const struct pare_method *methods,
+                                       const float *const *peaks, const char *stage, json_t *notes,
+                                       struct pare_error *err);
+
 #endif

@@ -412,7 +412,7 @@ static enum pare_status make(struct make_layer *l, struct pare_arena *arena, str
     nearest(l);
     const bool samples = l->rows != NULL && l->rows->n > 0;
     ok = ok && (l->method->rounding != PARE_ROUND_SQUANT || squant(l));
-    if (ok && samples && (l->method->rounding >= PARE_ROUND_ADAROUND || l->method->bias == PARE_BIAS_EMPIRICAL)) {
+    if (ok && samples && (l->method->rounding >= PARE_ROUND_ADAROUND || l->method->bias >= PARE_BIAS_EMPIRICAL)) {
         ok = make_by_samples(l);
     }
     if (ok && l->method->bias == PARE_BIAS_ANALYTIC) {
@@ -455,7 +455,9 @@ static bool takes(const struct pare_maker *m, int node, struct pare_level level,
     }
     *l = (struct make_layer){.g = m->graph, .name = m->graph->nodes[node].name, .node = node, .channels = (int)channels,
                              .k = (int)(weights / channels), .method = &m->methods[node], .level = level,
-                             .rows = m->rows != NULL ? &m->rows[node] : NULL};
+                             .rows = m->own != NULL && m->own_node == node ? m->own
+                                     : m->rows != NULL                     ? &m->rows[node]
+                                                                           : NULL};
     return shape_of(m->graph, l);
 }
 

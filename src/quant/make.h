@@ -27,6 +27,7 @@
 struct pare_rows {
     int n, columns;
     float *x;
+    float *xq; /* the same positions behind quantized layers; NULL = x */
 };
 
 struct pare_maker {
@@ -34,6 +35,10 @@ struct pare_maker {
     const struct pare_graph *graph;
     struct pare_method *methods; /* [n_nodes] */
     struct pare_rows *rows;      /* [n_nodes] or NULL */
+    /* In a sequence (measure/engine_sequence.h): the samples of the one node under way, instead of `rows`. */
+    int own_node;
+    const struct pare_rows *own;
+    int id; /* packed weights are shared by plans whose makers have the same id */
 };
 
 /* x: the grid that the layer reads (NULL or F32: as it is). Memory from arena. Errors name the layer. */

@@ -37,8 +37,9 @@ static void gather(const struct make_layer *l, int channel, struct block *b)
         const int column = make_column(l, channel, i);
         double sum = 0.0, sum_q = 0.0;
         for (int row = 0; row < b->n; row++) {
-            const float v = r->x[(size_t)row * (size_t)r->columns + (size_t)column];
-            const float q = codes ? pare_grid_real(l->x, pare_grid_code(l->x, v)) : v;
+            const size_t at = (size_t)row * (size_t)r->columns + (size_t)column;
+            const float v = r->x[at], u = r->xq != NULL ? r->xq[at] : v;
+            const float q = codes ? pare_grid_real(l->x, pare_grid_code(l->x, u)) : u;
             b->x[(size_t)row * (size_t)b->k + (size_t)i] = v;
             b->xq[(size_t)row * (size_t)b->k + (size_t)i] = q;
             sum += (double)v;
@@ -47,7 +48,7 @@ static void gather(const struct make_layer *l, int channel, struct block *b)
         b->mean_x[i] = (float)(sum / b->n);
         b->mean_xq[i] = (float)(sum_q / b->n);
     }
-    if (l->method->bias == PARE_BIAS_EMPIRICAL) {
+    if (l->method->bias >= PARE_BIAS_EMPIRICAL) {
         for (int row = 0; row < b->n; row++) {
             for (int i = 0; i < b->k; i++) {
                 b->x[(size_t)row * (size_t)b->k + (size_t)i] -= b->mean_x[i];
@@ -264,12 +265,57 @@ static void correct(struct make_layer *l, int channel, const struct block *b)
     l->correction[channel] = (float)sum;
 }
 
+/* BatchNorm again, on the quantized outputs y of the samples: gamma (y - mean) / sigma + beta, with the gamma and beta that
+ * were kept when it was folded. The factor goes into the channel's scale, the rest into its bias. */
+static void reestimate(struct make_layer *l, int channel, const struct block *b, float bias)
+{
+    const struct pare_bn_stats *bn = l->g->nodes[l->node].bn;
+    struct make_grid *grids = make_grids(l, channel);
+    double mean = 0.0, power = 0.0;
+    for (int row = -1; row < b->n; row++) { /* -1: the mean; x^ itself is centred */
+        const float *x = row < 0 ? b->mean_xq : b->xq + (size_t)row * (size_t)b->k;
+        double sum = 0.0;
+        for (int i = 0; i < b->k; i++) {
+            const struct make_grid *g = &grids[make_part(l, i)];
+            const int code = l->codes[(size_t)channel * (size_t)l->k + (size_t)i] - g->zero;
+            sum += (double)g->scale * (double)code * (double)x[i];
+        }
+        mean = row < 0 ? sum : mean;
+        power += row < 0 ? 0.0 : sum * sum;
+    }
+    const double sigma = sqrt(power / b->n), gamma = fabs((double)bn->gamma[channel]);
+    const bool own_scale = l->method->per != PARE_PER_TENSOR && l->method->weights != PARE_WEIGHTS_BITS &&
+                           l->method->weights != PARE_WEIGHTS_PO2;
+    double factor = own_scale && sigma > 1e-9 && gamma > 1e-9 ? gamma / sigma : 1.0;
+    factor = factor < 0.5 ? 0.5 : factor > 2.0 ? 2.0 : factor; /* few samples say no more */
+    for (int part = 0; part < l->n_parts; part++) {
+        grids[part].scale *= (float)factor;
+    }
+    l->correction[channel] = (float)((double)bn->beta[channel] - factor * mean - (double)bias);
+}
+
+/* The layer's float bias where its BatchNorm is to be estimated again, else NULL. */
+static float *own_bias(const struct make_layer *l)
+{
+    const struct pare_bn_stats *bn = l->g->nodes[l->node].bn;
+    if (l->method->bias != PARE_BIAS_REESTIMATE || bn == NULL || bn->n != l->channels) {
+        return NULL;
+    }
+    float *bias = calloc((size_t)l->channels, sizeof *bias);
+    if (bias != NULL && pare_bias_f32(l->g, l->node, bias, NULL) != PARE_OK) {
+        free(bias);
+        bias = NULL;
+    }
+    return bias;
+}
+
 bool make_by_samples(struct make_layer *l)
 {
     const size_t n = (size_t)l->rows->n, k = (size_t)l->k;
     const bool descends =
         (l->method->rounding == PARE_ROUND_ADAROUND || l->method->rounding == PARE_ROUND_DESCENT) && k <= MAX_K;
     struct block b = {.n = (int)n, .k = (int)k};
+    float *bias = own_bias(l);
     float *memory = malloc((2 * n * k + 5 * k) * sizeof *memory);
     float *square = descends ? malloc(2 * k * k * sizeof *square) : NULL;
     const bool ok = memory != NULL && (square != NULL || !descends);
@@ -296,9 +342,12 @@ bool make_by_samples(struct make_layer *l)
         }
         if (l->method->bias == PARE_BIAS_EMPIRICAL) {
             correct(l, c, &b);
+        } else if (l->method->bias == PARE_BIAS_REESTIMATE && bias != NULL) {
+            reestimate(l, c, &b, bias[c]);
         }
     }
     free(memory);
     free(square);
+    free(bias);
     return ok;
 }

@@ -112,9 +112,11 @@ static bool set_per(struct pare_method *m, const char *value)
 static bool set_word(struct pare_method *m, const char *key, const char *value)
 {
     static const char *const roundings[] = {"nearest", "squant", "adaround", "descent", "seqmse", NULL};
-    static const char *const biases[] = {"off", "analytic", "empirical", NULL};
+    static const char *const biases[] = {"off", "analytic", "empirical", "reestimate", NULL};
     static const char *const switches[] = {"off", "on", NULL};
+    static const char *const equalize[] = {"off", "on", "streams", NULL};
     static const char *const inputs[] = {"calibration", "synthetic", NULL};
+    static const char *const orders[] = {"alone", "sequence", NULL};
     static const char *const scales[] = {"minmax", "mse", NULL};
     int i = 0;
     if (strcmp(key, "ranges") == 0) {
@@ -127,12 +129,15 @@ static bool set_word(struct pare_method *m, const char *key, const char *value)
         m->rounding = (enum pare_rounding)i;
     } else if (strcmp(key, "bias") == 0 && (i = choice(value, biases)) >= 0) {
         m->bias = (enum pare_bias_by)i;
-    } else if (strcmp(key, "equalize") == 0 && (i = choice(value, switches)) >= 0) {
+    } else if (strcmp(key, "equalize") == 0 && (i = choice(value, equalize)) >= 0) {
         m->equalize = i == 1;
+        m->streams = i == 2;
     } else if (strcmp(key, "absorb") == 0 && (i = choice(value, switches)) >= 0) {
         m->absorb = i == 1;
     } else if (strcmp(key, "inputs") == 0 && (i = choice(value, inputs)) >= 0) {
         m->synthetic = i == 1;
+    } else if (strcmp(key, "order") == 0 && (i = choice(value, orders)) >= 0) {
+        m->sequence = i == 1;
     } else if (strcmp(key, "scales") == 0 && (i = choice(value, scales)) >= 0) {
         m->mse_scales = i == 1;
     } else {
@@ -188,7 +193,7 @@ static enum pare_status set_words(struct pare_method *m, const char *text, size_
         if (!known) {
             return pare_error(err, PARE_ERR_USAGE, "quantize",
                               "\"%s\" is no method (ranges=, rounding=, weights=, scales=, per=, equalize=, absorb=, "
-                              "bias=, inputs=, or minmax, datafree, best)",
+                              "bias=, inputs=, order=, or minmax, datafree, best)",
                               word);
         }
     }
@@ -229,5 +234,5 @@ enum pare_status pare_method_parse(const char *text, const char *name, struct pa
 
 bool pare_method_needs_samples(const struct pare_method *m)
 {
-    return m->rounding >= PARE_ROUND_ADAROUND || m->bias == PARE_BIAS_EMPIRICAL;
+    return m->rounding >= PARE_ROUND_ADAROUND || m->bias >= PARE_BIAS_EMPIRICAL || m->sequence;
 }

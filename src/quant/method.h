@@ -8,7 +8,8 @@
  *   rounding=nearest|squant|adaround|descent|seqmse
  *   weights=symmetric|asymmetric|quantized_bits[:I]|po2|binary|ternary    (I integer bits; po2 is simulated)
  *   scales=minmax|mse        per=channel|tensor|group:N (N 32..128 input channels, 64)
- *   equalize=off|on          absorb=off|on     bias=off|analytic|empirical   inputs=calibration|synthetic
+ *   equalize=off|on|streams  absorb=off|on     bias=off|analytic|empirical|reestimate   inputs=calibration|synthetic
+ *   order=alone|sequence     sequence: layer after layer, each on what the quantized layers in front of it give
  * and presets: minmax (all defaults), datafree (equalize, absorb, analytic bias, squant, bn ranges, synthetic inputs),
  * best (mse ranges, descent, empirical bias).
  */
@@ -45,7 +46,7 @@ enum pare_weight_kind {
     PARE_WEIGHTS_TERNARY
 };
 enum pare_per { PARE_PER_CHANNEL, PARE_PER_TENSOR, PARE_PER_GROUP };
-enum pare_bias_by { PARE_BIAS_OFF, PARE_BIAS_ANALYTIC, PARE_BIAS_EMPIRICAL };
+enum pare_bias_by { PARE_BIAS_OFF, PARE_BIAS_ANALYTIC, PARE_BIAS_EMPIRICAL, PARE_BIAS_REESTIMATE };
 
 struct pare_method {
     enum pare_ranges_by ranges;
@@ -57,7 +58,7 @@ struct pare_method {
     bool mse_scales;
     enum pare_per per;
     int group;
-    bool equalize, absorb, synthetic;
+    bool equalize, absorb, synthetic, sequence, streams;
     enum pare_bias_by bias;
 };
 

@@ -159,6 +159,7 @@ enum pare_status pare_work_engine(struct pare_worker *w, const json_t *params, s
         pare_worker_set_cache(w, c, free_cache);
     }
     *e = c->engine;
+    pare_engine_on_step(*e, w, pare_work_progress);
     enum pare_status status = use_method(c, params, err);
     if (status == PARE_OK) {
         status = use_calibration(w, c, params, err);

@@ -103,7 +103,7 @@ static void random_method(struct random_layer *l)
     for (int i = 0; i < MOST_NODES; i++) {
         MUST(pare_method_parse(l->text, NULL, &l->methods[i], &err));
     }
-    l->maker = (struct pare_maker){l->g, l->methods, NULL};
+    l->maker = (struct pare_maker){.graph = l->g, .methods = l->methods};
     const int a_bits = random_int(0, 3) == 0 ? 1 : random_int(1, 8), w_bits = random_int(1, 8);
     l->level = (struct pare_level){PARE_LEVEL_INT, (unsigned char)w_bits, (unsigned char)a_bits};
 }

@@ -133,7 +133,7 @@ static void squant_keeps_its_bounds_in_groups(void **state)
         finish_graph(g);
         MUST(pare_method_parse(round % 2 ? "rounding=squant,per=group:32" : "rounding=squant,per=group:32,weights=asymmetric", NULL,
                                &methods[0], &err));
-        const struct pare_maker m = {g, methods, NULL};
+        const struct pare_maker m = {.graph = g, .methods = methods};
         snprintf(level, sizeof level, "w%da8", 3 + round % 6);
         MUST(pare_maker_weights(&m, 0, level_of(level), NULL, &arena, &q, &err));
         assert_int_equal(q.n_groups, 3);
@@ -366,6 +366,7 @@ static void samples_of(const struct pare_graph *g, int node, struct pare_rows *r
     const int64_t depth = g->tensors[g->nodes[node].in[0]].dims[3];
     r->columns = (int)depth * g->nodes[node].attr.window.kernel[0] * g->nodes[node].attr.window.kernel[1];
     r->n = n;
+    r->xq = NULL;
     r->x = malloc((size_t)n * (size_t)r->columns * sizeof *r->x);
     for (int i = 0; i < n; i++) {
         const float common = random_real(0.0f, 1.0f); /* inputs of a layer go together */
@@ -385,7 +386,7 @@ static double output_error(const struct pare_graph *g, int node, const char *tex
     const int64_t n = pare_node_weights(g, node), channels = pare_node_out_channels(g, node), k = n / channels;
     const bool depthwise = g->nodes[node].op == PARE_OP_DEPTHWISE;
     const float *w = g->tensors[g->nodes[node].in[1]].data;
-    const struct pare_maker m = {g, methods, rows - node};
+    const struct pare_maker m = {.graph = g, .methods = methods, .rows = rows - node};
     double error = 0.0;
     methods_of(methods, text);
     MUST(pare_maker_weights(&m, node, level_of(level), NULL, &arena, &out, &err));
@@ -441,7 +442,7 @@ static void every_kind_of_weights_stays_on_its_grid(void **state)
                 snprintf(text, sizeof text, "weights=%s,per=%s", kinds[kind], tensor ? "tensor" : "channel");
                 snprintf(level, sizeof level, "w%da8", bits);
                 methods_of(methods, text);
-                const struct pare_maker m = {g, methods, NULL};
+                const struct pare_maker m = {.graph = g, .methods = methods};
                 MUST(pare_maker_weights(&m, 0, level_of(level), NULL, &arena, &out, &err));
                 const int most = kind == 3 ? 64 : kind >= 4 || bits == 1 ? 1 : 1 << (bits - 1);
                 for (int i = 0; i < 64; i++) {
@@ -479,7 +480,7 @@ static void all_instruction_sets_give_the_same_bytes_for_every_method(void **sta
     for (int t = 0; t < 5; t++) {
         struct pare_method methods[16];
         methods_of(methods, texts[t]);
-        const struct pare_maker m = {g, methods, NULL};
+        const struct pare_maker m = {.graph = g, .methods = methods};
         for (int l = 0; l < 4; l++) {
             float want[256], got[256];
             const size_t n = run_net(g, &c, &m, level_names[l], x, n_x, want);
@@ -532,7 +533,7 @@ static void integer_layers_agree_with_a_float64_model(void **state)
             size_t n_x;
             float *x = random_input(g, 0, &n_x), y[SIZE * SIZE * O];
             methods_of(methods, texts[t]);
-            const struct pare_maker m = {g, methods, NULL};
+            const struct pare_maker m = {.graph = g, .methods = methods};
             const struct pare_level level = level_of(level_names[l]);
             const struct pare_grid grid = pare_grid_from_range(&c.ranges[g->nodes[0].in[0]], level.a_bits);
             MUST(pare_maker_weights(&m, 0, level, &grid, &arena, &codes, &err));
@@ -570,7 +571,7 @@ static void scales_are_counted(void **state)
     (void)state;
     struct pare_graph *g = pare_graph_new();
     struct pare_method methods[16];
-    const struct pare_maker m = {g, methods, NULL};
+    const struct pare_maker m = {.graph = g, .methods = methods};
     add_output(g, add_conv(g, "c", add_input(g, 1, 3, 3, 70), (struct conv_spec){.out_c = 5, .kernel = 3, .pad = 1}));
     finish_graph(g);
     const int64_t codes = 5 * 9 * 70 / 2, biases = 4 * 5;
