@@ -60,6 +60,11 @@ static int run_count(struct pare_engine *e, enum pare_split split)
     return e->method != NULL && engine_method_synthetic(e->method) ? 16 : pare_engine_sample_count(e, split);
 }
 
+bool pare_engine_synthetic(const struct pare_engine *e)
+{
+    return e->method != NULL && engine_method_synthetic(e->method);
+}
+
 enum pare_status pare_engine_prepare(struct pare_engine *e, struct pare_error *err)
 {
     if (e->method == NULL || !engine_method_wants_rows(e->method)) {

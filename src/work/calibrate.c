@@ -14,7 +14,8 @@ enum pare_status pare_work_calibrate(struct pare_worker *w, const json_t *params
         return status;
     }
     struct pare_pipeline *p = pare_engine_pipeline(e);
-    if (!p->bare) {
+    const bool reads = !pare_engine_synthetic(e);
+    if (!p->bare && reads) {
         status = pare_pipeline_open_split(p, PARE_SPLIT_CALIBRATION, err);
     }
     if (status == PARE_OK) {
@@ -27,7 +28,7 @@ enum pare_status pare_work_calibrate(struct pare_worker *w, const json_t *params
     for (int s = 0; s < p->n_stages; s++) {
         json_object_set_new(stages, p->stages[s].name, pare_calibration_to_json(pare_engine_calibration(e, s)));
     }
-    int n = pare_engine_sample_count(e, PARE_SPLIT_CALIBRATION);
+    int n = reads ? pare_engine_sample_count(e, PARE_SPLIT_CALIBRATION) : 0;
     *result = json_pack("{s:o, s:i}", "stages", stages, "samples", limit > 0 && limit < n ? limit : n);
     if (json_array_size(pare_engine_notes(e)) > 0) {
         json_object_set(*result, "notes", (json_t *)(uintptr_t)pare_engine_notes(e));

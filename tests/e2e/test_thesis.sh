@@ -80,4 +80,12 @@ code 0 "$pare" pin "$work/p" --list --json
 is "len(d['pins']) == 2" "they are the session's"
 code 2 "$pare" pin "$work/p" --keep middle=fp32
 code 2 "$pare" pin "$work/p" 'suspected:9=fp32'
+
+# data-free: there is no calibration data, and what did not apply is said
+mkdir "$work/q"
+cp "$work/p/"* "$work/q"
+sed -i 's/calibration = "x.npz", search = "x.npz", //' "$work/q/pipeline.lua"
+code 0 "$pare" eval "$work/q" --level int8 --split test --quantize datafree --json
+is "any('no sample was read' in n for n in d['notes']) and any('not corrected' in n for n in d['notes'])" "data-free without data"
+code 78 "$pare" eval "$work/q" --level int8 --split test
 exit $((failures > 0))
