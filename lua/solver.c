@@ -66,10 +66,23 @@ static int push_arguments(lua_State *L)
 static bool read_config(const struct pare_problem *p, const json_t *config, const char *what, size_t at, int *levels,
                         const char *path, struct pare_error *err)
 {
+    const char *key;
+    json_t *value;
+    json_object_foreach((json_t *)(uintptr_t)config, key, value) {
+        bool known = false;
+        for (int g = 0; g < p->n_groups && !known; g++) {
+            known = strcmp(p->group_names[g], key) == 0;
+        }
+        if (!known) {
+            pare_error(err, PARE_ERR_FAIL, path, "%s[%zu]: expected names of layers, found \"%s\"", what, at + 1, key);
+            return false;
+        }
+    }
     for (int g = 0; g < p->n_groups; g++) {
         const json_t *item = json_is_array(config) ? json_array_get(config, (size_t)g) : json_object_get(config, p->group_names[g]);
         const char *name = json_string_value(item);
-        levels[g] = json_is_integer(item) ? (int)json_integer_value(item) - 1 : -1;
+        const json_int_t number = json_is_integer(item) ? json_integer_value(item) : 0;
+        levels[g] = number >= 1 && number <= p->n_levels ? (int)number - 1 : -1;
         for (int l = 0; l < p->n_levels; l++) {
             const bool widest = item == NULL && json_is_object(config) && p->allowed[g * p->n_levels + l];
             levels[g] = levels[g] < 0 && (widest || (name != NULL && strcmp(name, p->level_names[l]) == 0)) ? l : levels[g];

@@ -32,7 +32,10 @@ static void add_table(struct pare_strbuf *b, const json_t *json, const char *hea
         char t[10][32], latency[40];
         pare_strbuf_printf(b, row, pare_json_get_string(run, "name", "?"), pare_json_get_string(run, "method", "?"),
                            pare_json_get_string(run, "budget", ""));
-        const char *const drop = text_of(t[0], 100 * of(best, "drop"), 2), *const ms = text_of(t[1], of(best, "latency_ms"), 3);
+        char drop[40];
+        snprintf(drop, sizeof drop, "%s%s", pare_json_get_bool(best, "drop_measured", false) || !isfinite(of(best, "drop")) ? "" : "~",
+                 text_of(t[0], 100 * of(best, "drop"), 2));
+        const char *const ms = text_of(t[1], of(best, "latency_ms"), 3);
         snprintf(latency, sizeof latency, "%s%s", pare_json_get_bool(best, "latency_measured", false) ? "" : "~", ms);
         pare_strbuf_printf(b, cells, text_of(t[2], 100 * of(best, "accuracy"), 2), drop, latency, text_of(t[3], of(best, "bytes") / 1000, 1), text_of(t[9], of(best, "energy_predicted_uj"), 2),
                            text_of(t[4], of(run, "hypervolume"), 4), text_of(t[5], of(run, "from_exact_ms"), 4),
@@ -68,9 +71,10 @@ void cli_print_compare(const json_t *json)
                        of(reference, "latency_ms"), 100 * of(reference, "drop"));
     for (size_t i = 1; i < json_array_size(changes); i++) {
         const json_t *change = json_array_get(changes, i), *run = json_array_get(json_object_get(json, "runs"), i);
-        pare_strbuf_printf(&b, "to %s: %d layers, %+.4f ms, %+.1f kB, %+.5f loss (predicted)\n", pare_json_get_string(run, "name", "?"),
+        char loss[32];
+        pare_strbuf_printf(&b, "to %s: %d layers, %+.4f ms, %+.1f kB, %s loss (predicted)\n", pare_json_get_string(run, "name", "?"),
                            (int)pare_json_get_int(change, "layers", 0), of(change, "latency_ms"), of(change, "bytes") / 1000,
-                           of(change, "loss"));
+                           isfinite(of(change, "loss")) ? text_of(loss, of(change, "loss"), 5) : "unknown");
     }
     pare_strbuf_printf(&b, "%zu layers differ\n", json_array_size(json_object_get(json, "differences")));
     add_levels(&b, json, "  %-40s", " %-8s ", " %-8s*", "\n");
@@ -86,8 +90,9 @@ static int draw_compare(const struct cli_options *o, const char *format, const s
     json_t *run;
     struct pare_error err = {0};
     json_array_foreach(json_object_get(json, "runs"), k, run) {
-        for (int i = 0; i < state->n_points && n < 64; i++) {
-            if (strcmp(state->points[i].label, pare_json_get_string(run, "name", "")) == 0) {
+        for (int i = state->n_points - 1; i >= 0 && n < 64; i--) {
+            if (state->points[i].number == pare_json_get_int(json_object_get(run, "best"), "point", 0) &&
+                strcmp(state->runs[state->points[i].run].name, pare_json_get_string(run, "run", "")) == 0) {
                 chosen[n++] = i;
                 break;
             }

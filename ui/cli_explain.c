@@ -39,13 +39,12 @@ static void print_range(const json_t *h, int bins)
 {
     const double lo = of(h, "lo"), hi = of(h, "hi"), from = of(h, "range_lo"), to = of(h, "range_hi");
     char line[80];
-    if (!isfinite(from) || !(hi > lo) || bins > 70) {
+    const double x = floor((from - lo) / (hi - lo) * bins), y = ceil((to - lo) / (hi - lo) * bins) + 1;
+    if (!isfinite(x) || !isfinite(y) || !(hi > lo) || bins < 1 || bins > 70) {
         return;
     }
     memset(line, ' ', sizeof line);
-    int a = (int)floor((from - lo) / (hi - lo) * bins), b = (int)ceil((to - lo) / (hi - lo) * bins) + 1;
-    a = a < -1 ? -1 : a;
-    b = b > bins + 1 ? bins + 1 : b;
+    const int a = (int)fmax(-1, fmin(x, bins)), b = (int)fmax(0, fmin(y, bins + 1)); /* a range beside the data: at its margin */
     line[a + 1] = '[';
     line[b] = ']';
     line[bins + 2] = '\0';

@@ -221,13 +221,20 @@ static void add_quoted(struct pare_strbuf *b, const char *text)
 
 /* TFLite's QuantizationDebugger.layer_statistics_dump: means over samples of each sample's own figures, scale and zero point
  * of the output's grid (signed codes). */
-static void add_debugger(struct pare_strbuf *b, const json_t *json)
+/* Only the rows of one level: others (first and last layers', int8's beside it) are in the table too. */
+static void add_debugger(struct pare_strbuf *b, const json_t *json, const char *level)
 {
+    struct pare_level wanted, its;
+    const bool known = pare_level_parse(level, &wanted, NULL) == PARE_OK;
     static const char *const keys[] = {"elements", "stddev", "mean_error", "max_error_mean", "mse", "scale"};
     size_t k;
     json_t *item;
     pare_strbuf_append(b, "op_name,tensor_idx,num_elements,stddev,mean_error,max_abs_error,mean_squared_error,scale,zero_point,tensor_name\n");
     json_array_foreach(json_object_get(json, "layers"), k, item) {
+        if (known && (pare_level_parse(pare_json_get_string(item, "level", ""), &its, NULL) != PARE_OK || its.kind != wanted.kind ||
+                      its.w_bits != wanted.w_bits || its.a_bits != wanted.a_bits)) {
+            continue;
+        }
         const char *kind = pare_json_get_string(item, "kind", "conv");
         const char *op = strcmp(kind, "dw") == 0      ? "DEPTHWISE_CONV_2D"
                          : strcmp(kind, "fc") == 0    ? "FULLY_CONNECTED"
@@ -284,7 +291,7 @@ static int print(const struct cli_options *o, json_t *json)
     int rc = 0;
     pare_strbuf_init(&b);
     if (o->csv_debugger != NULL) {
-        add_debugger(&b, json);
+        add_debugger(&b, json, o->levels != NULL ? o->levels : "w8a8");
         rc = write_text(o, o->csv_debugger, &b);
     }
     rc = rc == 0 && o->out != NULL ? write_out(o, json) : rc;

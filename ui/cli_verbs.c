@@ -465,7 +465,7 @@ static int import_files(struct cli_session *s, const struct cli_options *o, json
         const struct pare_state *state = pare_front_state(s->front);
         const char *slash = strrchr(o->imports[i], '/'), *base = slash != NULL ? slash + 1 : o->imports[i], *dot = strrchr(base, '.');
         const size_t n = dot != NULL && dot > base ? (size_t)(dot - base) : strlen(base);
-        for (int k = 0; k < state->n_points && json_array_size(names) < 16; k++) {
+        for (int k = 0; k < state->n_points; k++) {
             const struct pare_run *run = &state->runs[state->points[k].run];
             if (strcmp(run->method, "imported") == 0 && strncmp(run->name, base, n) == 0 && run->name[n] == '\0') {
                 char name[256];

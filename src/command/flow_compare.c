@@ -75,7 +75,8 @@ static json_t *run_json(struct pare_front *f, const struct front_flow *flow, int
     const struct pare_state *s = pare_front_state(f);
     const json_t *exact = json_array_get(json_object_get(flow->answer, "answers"), (size_t)i);
     const double least = pare_json_at_real(json_object_get(exact, "total"), PARE_COST_LATENCY);
-    const double away = front_latency_sum(f, p->levels) - least; /* as the solver counts today */
+    const bool known = isfinite(front_loss_sum(f, p->levels)); /* else the exact problem knows no level but fp32 */
+    const double away = known ? front_latency_sum(f, p->levels) - least : NAN; /* as the solver counts today */
     int n_points = 0;
     for (int k = 0; k < f->n_points; k++) {
         n_points += f->points[k].run == p->run;
@@ -90,6 +91,7 @@ static json_t *run_json(struct pare_front *f, const struct front_flow *flow, int
     if (json_object_size(json_object_get(p->facts, "claimed")) > 0) {
         json_object_set(best, "claimed", json_object_get(p->facts, "claimed")); /* by the tool it was imported from */
     }
+    json_object_set_new(best, "drop_measured", json_boolean(isfinite(p->search.figures.drop)));
     return json_pack("{s:s, s:s, s:s, s:s, s:s, s:o, s:i, s:i, s:o, s:o, s:o}", "name",
                      point < s->n_points ? s->points[point].label : run->name, "run", run->name, "method", run->method, "budget",
                      pare_json_get_string(run->settings, "budget", ""), "status", pare_json_get_string(run->status, "status", ""),

@@ -17,6 +17,7 @@
 #include "command/trust.h"
 #include "search/solver.h"
 
+#define MOST_ASKED 1000000 /* measured or known: a solver that goes on for ever is stopped */
 #define STEPS_VERSION 2 /* raised when a solver goes another way from the same state */
 
 static bool is_lua(const struct front_flow *flow)
@@ -313,6 +314,13 @@ static bool next_step(struct pare_front *f, struct front_flow *flow, const struc
     if (failed) {
         flow_end(f, flow, flow->err.code != PARE_OK ? flow->err.code : PARE_ERR_FAIL, NULL);
     }
+    if (row != NULL && flow->step != NULL && !pare_json_get_bool(row, "done", false) &&
+        json_equal(json_object_get(row, "state"), json_object_get(flow->step, "state")) &&
+        json_equal(json_object_get(row, "ask"), json_object_get(flow->step, "ask"))) {
+        flow_end(f, flow, pare_error(&flow->err, PARE_ERR_FAIL, method, "step %d is the one before again: it would never end",
+                                     flow->round + 1), NULL);
+        return false;
+    }
     if (row != NULL) {
         json_decref(flow->step);
         flow->step = json_incref((json_t *)(uintptr_t)row);
@@ -383,6 +391,11 @@ static bool run_steps(struct pare_front *f, struct front_flow *flow, const struc
         return false;
     }
     while (!pare_json_get_bool(flow->step, "done", false)) {
+        if (flow->evaluations > MOST_ASKED) {
+            flow_end(f, flow, pare_error(&flow->err, PARE_ERR_PARTIAL, pare_json_get_string(flow->args, "method", ""),
+                                         "stopped after %d configurations", flow->evaluations), NULL);
+            return false;
+        }
         const size_t asked = json_array_size(json_object_get(flow->step, "ask"));
         json_t *told = measure_asked(f, flow, b);
         if (told == NULL || !next_step(f, flow, b, told)) {

@@ -215,7 +215,10 @@ static void replay_action(void *self, const char *line, bool undone)
     f->can_undo = f->can_undo || !undone;
     f->can_redo = f->can_redo || undone;
     if (!undone && !f->options.no_pins && split_words(line, &w, NULL) == PARE_OK && w.n > 0) {
-        (void)apply_choice(f, &w, false, NULL); /* a pattern that matches nothing any more changes nothing */
+        struct pare_error err = {0};
+        if (apply_choice(f, &w, false, &err) != PARE_OK) { /* as a pattern that matches nothing any more: changes nothing */
+            front_log(f, "not applied: %s (%s)", line, err.message);
+        }
     }
 }
 

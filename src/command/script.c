@@ -170,11 +170,16 @@ static enum pare_status open_front(struct pare_script *s, const json_t *args, st
     int64_t samples = pare_json_get_int(args, "samples", options.samples);
     options.samples = samples > 0 && samples < 1000000 ? (int)samples : options.samples;
     options.changed = NULL;
+    static const char *const lasting[] = {"quantize", "target", "levels", "keep", "keep_first", "keep_suspected", "samples"};
+    const char *asked = NULL; /* what cannot change while it is open */
+    for (size_t i = 0; i < sizeof lasting / sizeof *lasting && asked == NULL; i++) {
+        asked = json_object_get(args, lasting[i]) != NULL ? lasting[i] : NULL;
+    }
     struct pare_front *f = NULL;
     for (int i = 0; i < MAX_OPEN; i++) { /* opened before by this script: a session is held once */
         if (s->fronts[i] != NULL && realpath(pare_front_state(s->fronts[i])->path, own) != NULL && strcmp(own, wanted) == 0) {
-            if (pare_json_get_string(args, "quantize", NULL) != NULL) {
-                return pare_error(err, PARE_ERR_USAGE, path, "already open: how its layers are quantized cannot change (close it first)");
+            if (asked != NULL) {
+                return pare_error(err, PARE_ERR_USAGE, path, "already open: \"%s\" cannot change (close it first)", asked);
             }
             s->waiting_front = i;
             s->waits_for_open = true;
@@ -183,8 +188,8 @@ static enum pare_status open_front(struct pare_script *s, const json_t *args, st
         }
     }
     if (s->options.reuse != NULL && realpath(pare_front_state(s->options.reuse)->path, own) != NULL && strcmp(own, wanted) == 0) {
-        if (pare_json_get_string(args, "quantize", NULL) != NULL) {
-            return pare_error(err, PARE_ERR_USAGE, path, "open in the workbench: how its layers are quantized cannot change");
+        if (asked != NULL) {
+            return pare_error(err, PARE_ERR_USAGE, path, "open in the workbench: \"%s\" cannot change", asked);
         }
         f = s->options.reuse;
         s->borrowed[slot] = true;

@@ -61,7 +61,10 @@ static bool find_range(struct chart_frame *f, int axis)
             }
             low = fmin(low, a->log ? log10(v) : v);
             high = fmax(high, a->log ? log10(v) : v);
-            low = axis == 1 && series->kind == PARE_CHART_BARS && !a->log ? fmin(low, 0) : low;
+            if (axis == 1 && series->kind == PARE_CHART_BARS && !a->log) {
+                low = fmin(low, 0);
+                high = fmax(high, 0);
+            }
         }
     }
     if (!isfinite(low)) {
@@ -73,8 +76,9 @@ static bool find_range(struct chart_frame *f, int axis)
     } else {
         const double room = fmax((high - low) * 0.06, high > low ? 0 : a->log ? 0.1 : fmax(fabs(high) * 0.1, 1e-9));
         const bool stands = axis == 1 && f->n_bars > 0 && low == 0; /* bars stand on the axis */
+        const bool hangs = axis == 1 && f->n_bars > 0 && high == 0;
         low -= stands ? 0 : room;
-        high += room;
+        high += hangs ? 0 : room;
     }
     f->low[axis] = isfinite(a->low) ? (a->log ? log10(a->low) : a->low) : low;
     f->high[axis] = isfinite(a->high) ? (a->log ? log10(a->high) : a->high) : high;
@@ -211,6 +215,9 @@ enum pare_status pare_chart_write(const struct pare_chart *chart, const char *fo
     }
     if (chart->n_categories > 8) {
         f.bottom -= 36; /* slanted names */
+    }
+    if ((chart->x.log && (chart->x.low <= 0 || chart->x.high <= 0)) || (chart->y.log && (chart->y.low <= 0 || chart->y.high <= 0))) {
+        return pare_error(err, PARE_ERR_USAGE, path, "a logarithmic axis: expected low and high above 0");
     }
     if (!find_range(&f, 0) || !find_range(&f, 1)) {
         return pare_error(err, PARE_ERR_NOINPUT, path, "the chart has no point to draw");

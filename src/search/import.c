@@ -81,6 +81,7 @@ struct csv {
     const char *at, *end;
     int line;
     char *cell; /* of the file's size */
+    bool open;  /* the file ended within a quoted cell */
 };
 
 /* The next cell; *last: it ends its line. false at the end of the text. */
@@ -103,6 +104,7 @@ static bool next_cell(struct csv *c, bool *last)
         c->cell[n++] = *c->at != '\0' ? *c->at : '?';
     }
     c->cell[n] = '\0';
+    c->open = quoted;
     *last = c->at >= c->end || *c->at != ',';
     if (*last && c->at < c->end) {
         c->at += *c->at == '\r' && c->at + 1 < c->end && c->at[1] == '\n' ? 2 : 1;
@@ -185,13 +187,18 @@ static enum pare_status table_row(struct import *m, struct csv *c, const int *co
                                                                         : bad(m, place, "a level such as int8 or w4a8", c->cell);
         }
     }
-    if (status == PARE_OK && k != n && k > 1) {
+    const bool empty = k <= 1 && c->cell[0] == '\0';
+    if (status == PARE_OK && c->open) {
+        snprintf(place, sizeof place, "line %d", line);
+        status = bad(m, place, "a quote that ends", "the end of the file");
+    }
+    if (status == PARE_OK && k != n && !empty) {
         char found[32];
         snprintf(place, sizeof place, "line %d", line);
         snprintf(found, sizeof found, "%d", k);
         status = bad(m, place, "as many cells as the header has", found);
     }
-    if (status != PARE_OK || k <= 1) { /* an empty line */
+    if (status != PARE_OK || empty) {
         json_decref(config);
         json_decref(claimed);
         return status;
