@@ -112,8 +112,9 @@ static const struct pk_layer_kernel *choose_kernel(const struct plan_weights *w,
                                                    const struct pk_conv *c)
 {
     const enum pk_family bytes = bytes_family(w->asked);
-    const enum pk_family ways[] = {w->family, (enum pk_family)(PK_CONV_U8S2 + (int)bytes - PK_CONV_U8S8)};
     const bool one_bit = w->family == w->asked && w->asked != bytes;
+    const enum pk_family two_bits = one_bit ? (enum pk_family)(PK_CONV_U8S2 + (int)bytes - PK_CONV_U8S8) : w->family;
+    const enum pk_family ways[] = {w->family, two_bits};
     const struct pk_layer_kernel *kernel = pk_kernel_among(ways, one_bit ? 2 : 1, w->isa, c);
     const bool is_reference = kernel == pk_kernel(ways[0], PK_REF) || kernel == pk_kernel(ways[1], PK_REF);
     return is_reference && w->isa != PK_REF ? pk_kernel_for(bytes, w->isa, c) : kernel;

@@ -96,7 +96,7 @@ static void little_is_sent_when_little_changed(void **state)
         assert_true(progress < 100);
         assert_true(row < 200);
         assert_true(cell < 300);
-        assert_true(plot < 4000); /* another point: its levels, figures and interval */
+        assert_true(plot < 5000); /* another point: its levels, figures and interval, in every panel */
         rig_close(&r);
     }
 }
