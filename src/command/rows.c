@@ -149,6 +149,13 @@ bool front_ensure_calibration(struct pare_front *f, bool *failed, struct pare_er
 
 /* ---- sensitivity ---- */
 
+/* Losses are kept to six digits: on their grid a sum is the same in any order, so neither the number of workers nor a
+ * run cut and resumed moves the last digit printed. */
+static double add_on_grid(double sum, double value, double grid)
+{
+    return isfinite(value) ? round((sum + value) * grid) / grid : sum;
+}
+
 static void add_cell(struct front_cell *cell, const json_t *item, const char *reference_right)
 {
     const json_t *loss = json_object_get(item, "loss");
@@ -157,8 +164,8 @@ static void add_cell(struct front_cell *cell, const json_t *item, const char *re
     int own = (int)pare_json_get_int(item, "n", 0);
     for (size_t i = 0; i < n && right[i] != '\0' && reference_right[i] != '\0'; i++) {
         double value = pare_json_at_real(loss, i);
-        cell->loss += isfinite(value) ? value : 0;
-        cell->loss_squares += isfinite(value) ? value * value : 0;
+        cell->loss = add_on_grid(cell->loss, value, 1e6);
+        cell->loss_squares = add_on_grid(cell->loss_squares, value * value, 1e12);
         cell->lost += reference_right[i] == '1' && right[i] == '0';
         cell->won += reference_right[i] == '0' && right[i] == '1';
         cell->samples++;
@@ -536,7 +543,7 @@ void front_add_eval(struct front_eval *eval, const json_t *row)
         eval->lost += reference[i] == '1' && right[i] == '0';
         eval->won += reference[i] == '0' && right[i] == '1';
         eval->agree += json_integer_value(json_array_get(prediction, i)) == json_integer_value(json_array_get(expected, i));
-        eval->loss += isfinite(value) ? value : 0;
+        eval->loss = add_on_grid(eval->loss, value, 1e6);
     }
     eval->none += (int)pare_json_get_int(row, "none", 0);
     eval->reference_none += (int)pare_json_get_int(row, "reference_none", 0);
