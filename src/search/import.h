@@ -6,13 +6,19 @@
  *   table of configurations   CSV with a header: columns named as layers hold levels; run, name or label, accuracy, drop and
  *                             latency_ms are taken, other columns left out (`pare export --format csv` writes such a table)
  *   TFLite debugger           CSV with the columns op_name and tensor_name: one point, the layers listed at int8
- *   AIMET encodings           JSON with param_encodings and activation_encodings, 0.x (an object of lists: bitwidth, dtype) or
- *                             1.x (a list of {name, bw, dtype}): one point. Weights are found by the names of their tensors;
- *                             a layer's activations take the bits of its own input tensor, where that is listed, else the
- *                             most frequent of the file
- *   AIMET accuracy list       JSON list of rows [group, candidate, score, ...]: group a name or a list of names of layers or of
- *                             their weights, candidate [[bits, "int"|"float"] of activations, the same of weights]; every row is a
- *                             point, its group at the candidate. (Shape from AIMET's description, not from a file of it.)
+ *   AIMET encodings           JSON, one point. Weights in param_encodings, what layers read in activation_encodings:
+ *                               0.4.0, 0.5.0, 0.6.1   objects of lists {bitwidth, dtype}; of the file for loading into torch:
+ *                                                     {module: {"input": {"0": ...}, "output": {"0": ...}}}
+ *                               1.0.0                 lists of {name, bw, dtype, enc_type}; LPBQ: compressed_bw
+ *                               2.0.0                 lists of {name, output_dtype}, or one list "encodings" of all tensors
+ *                             Weights are found by the names of their tensors; activations are those of the layer's input
+ *                             tensor, of its module's first input, of the module that writes the tensor, else the most
+ *                             frequent of the file; where none is listed they stay float. 16 bits of dtype int are a16, of
+ *                             dtype float fp16; a pair that is no level of ours (w4a16) is an error that names it
+ *   AIMET accuracy list       JSON list of rows [group, candidate, score, ...] (accuracy_list.json): group a name or a list of
+ *                             names, or of [kind, name] of which only weights count; candidate [[bits, "int"|"float"] of
+ *                             activations, the same of weights], or as AIMET prints it. Every row with weights is a point, its
+ *                             group at the candidate. The pickle beside it is not read
  *   A name that layers of several stages have is an error: pass the layers of one stage.
  *   our own                   JSON with "config"
  */

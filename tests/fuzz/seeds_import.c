@@ -13,6 +13,11 @@ uint8_t *fuzz_seed(int i, size_t *size)
         "{\"version\": \"1.0.0\", \"activation_encodings\": [{\"name\": \"x\", \"bw\": 8, \"dtype\": \"INT\"}],"
         " \"param_encodings\": [{\"name\": \"conv1.weight\", \"bw\": 4, \"dtype\": \"INT\"}]}",
         "[[[\"conv1\", \"y2\"], [[8, \"int\"], [4, \"int\"]], 0.91, 0.5], [\"net/fc\", [[16, \"float\"], [16, \"float\"]], 0.95]]",
+        "{\"activation_encodings\": {\"conv1\": {\"input\": {\"0\": {\"bitwidth\": 16}}, \"output\": [{\"bitwidth\": 4}]}},"
+        " \"param_encodings\": {\"conv1.weight\": [{\"bitwidth\": 8}]}}",
+        "{\"version\": \"2.0.0\", \"encodings\": [{\"name\": \"x\", \"output_dtype\": \"uint16\"}, {\"name\": \"conv1.weight\","
+        " \"output_dtype\": \"int8\"}]}",
+        "[[[[\"weight\", \"conv1\"]], \"((8, <QuantizationDataType.int: 1>), (8, <QuantizationDataType.int: 1>))\", 0.9, 1]]",
         "{\"config\": {\"net/conv1\": \"int8\"}}"};
     if (i < 0 || (size_t)i >= sizeof seeds / sizeof *seeds) {
         return NULL;

@@ -73,23 +73,79 @@ static void debugger(void **state)
 static void encodings(void **state)
 {
     (void)state;
-    json_t *p = parse("{\"activation_encodings\": {\"x\": [{\"bitwidth\": 4}], \"y1\": [{\"bitwidth\": 8}], \"o\": [{\"bitwidth\": 8}]},"
+    json_t *p = parse("{\"activation_encodings\": {\"x\": [{\"bitwidth\": 4}], \"y1\": [{\"bitwidth\": 8}], \"x2\": [{\"bitwidth\": 16, \"dtype\": \"float\"}]},"
                       " \"param_encodings\": {\"conv1.weight\": [{\"bitwidth\": 4, \"dtype\": \"int\"}], \"fc.weight\": [{\"bitwidth\": 8}],"
                       " \"fc.bias\": [{\"bitwidth\": 32}], \"w\": [{\"bitwidth\": 16, \"dtype\": \"float\"}]}}", "AIMET encodings");
     assert_string_equal(level(p, 0, "net/conv1"), "w4a4");
     assert_string_equal(level(p, 0, "net/fc"), "w8a8");
     assert_string_equal(level(p, 0, "two/fc"), "fp16");
     json_decref(p);
-    p = parse("{\"activation_encodings\": [{\"name\": \"q\", \"bw\": 8, \"dtype\": \"INT\"}], \"param_encodings\": [{\"name\": \"conv1.weight\","
-              " \"bw\": 4, \"dtype\": \"INT\", \"enc_type\": \"PER_CHANNEL\"}]}", "AIMET encodings");
-    assert_string_equal(level(p, 0, "net/conv1"), "w4a8"); /* its input is not listed: the most frequent */
-    json_decref(p);
     refuse("{\"param_encodings\": {\"nothing\": [{\"bitwidth\": 8}]}}", "expected weights of this pipeline's layers");
     refuse("{\"param_encodings\": 3}", "/param_encodings: expected an object or a list");
-    refuse("{\"param_encodings\": {\"w\": [{\"bitwidth\": 12}]}}", "two/fc: expected weights and activations of 1 to 8, 16 or 32 bits, found '12 and 8 bits'");
+    refuse("{\"param_encodings\": {\"w\": [{\"bitwidth\": 12}]}}", "two/fc: expected a level of ours (int 1 to 8 or w8a16, w16a16, float 16 or 32), found 'weights int12, activations none'");
     refuse("{\"param_encodings\": {}, \"param_encodings\": {}}", "duplicate");
-    refuse("{\"else\": 1}", "/: expected param_encodings, a list of rows, or config");
+    refuse("{\"else\": 1}", "/: expected param_encodings, encodings, a list of rows, or config");
     refuse("{\"param_encodings\"", "line 1");
+}
+
+/* 16 bits are what they are said to be: integers (simulated levels here) or floats. */
+static void sixteen_bits(void **state)
+{
+    static const char *const files[][2] = {
+        {"{\"activation_encodings\": {\"x\": [{\"bitwidth\": 16, \"dtype\": \"int\"}]}, \"param_encodings\": {\"conv1.weight\": [{\"bitwidth\": 8}]}}", "w8a16"},
+        {"{\"activation_encodings\": {\"x\": [{\"bitwidth\": 16}]}, \"param_encodings\": {\"conv1.weight\": [{\"bitwidth\": 16, \"dtype\": \"int\"}]}}", "w16a16"},
+        {"{\"activation_encodings\": {\"x\": [{\"bitwidth\": 16, \"dtype\": \"float\"}]}, \"param_encodings\": {\"conv1.weight\": [{\"bitwidth\": 8}]}}", "w8a32"},
+        {"{\"activation_encodings\": {\"x\": [{\"bitwidth\": 32}]}, \"param_encodings\": {\"conv1.weight\": [{\"bitwidth\": 4}]}}", "w4a32"},
+        {"{\"activation_encodings\": {}, \"param_encodings\": {\"conv1.weight\": [{\"bitwidth\": 4}]}}", "w4a32"},
+        {"{\"activation_encodings\": {\"x\": [{\"bitwidth\": 32, \"dtype\": \"float\"}]}, \"param_encodings\": {\"conv1.weight\": [{\"bitwidth\": 32, \"dtype\": \"float\"}]}}", "fp32"}};
+    (void)state;
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        json_t *p = parse(files[i][0], "AIMET encodings");
+        assert_string_equal(level(p, 0, "net/conv1"), files[i][1]);
+        json_decref(p);
+    }
+    refuse("{\"activation_encodings\": {\"x\": [{\"bitwidth\": 16}]}, \"param_encodings\": {\"conv1.weight\": [{\"bitwidth\": 4}]}}",
+           "net/conv1: expected a level of ours (int 1 to 8 or w8a16, w16a16, float 16 or 32), found 'weights int4, activations int16'");
+    refuse("{\"activation_encodings\": {\"x\": [{\"bitwidth\": 8}]}, \"param_encodings\": {\"conv1.weight\": [{\"bitwidth\": 16, \"dtype\": \"float\"}]}}",
+           "found 'weights float16, activations int8'");
+}
+
+/* The file that AIMET loads back into torch names modules and their ports. */
+static void nested_activations(void **state)
+{
+    (void)state;
+    json_t *p = parse("{\"version\": \"0.6.1\", \"activation_encodings\": {\"conv1\": {\"input\": {\"0\": {\"bitwidth\": 16, \"dtype\": \"int\"}}, \"output\": {\"0\":"
+                      " {\"bitwidth\": 4, \"dtype\": \"int\"}}}, \"other\": {\"output\": [{\"bitwidth\": 2}]}, \"another\": {\"output\": {\"0\": {\"bitwidth\": 2}}}},"
+                      " \"param_encodings\": {\"conv1.weight\": [{\"bitwidth\": 8, \"dtype\": \"int\"}, {\"bitwidth\": 8}], \"fc.weight\": [{\"bitwidth\": 8}], \"w\": [{\"bitwidth\": 8}]}}",
+                      "AIMET encodings");
+    assert_string_equal(level(p, 0, "net/conv1"), "w8a16");
+    assert_string_equal(level(p, 0, "net/fc"), "w8a4");  /* reads what conv1 writes */
+    assert_string_equal(level(p, 0, "two/fc"), "w8a2"); /* nothing known of it: the most frequent */
+    json_decref(p);
+}
+
+static void lists_of_encodings(void **state)
+{
+    (void)state;
+    json_t *p = parse("{\"version\": \"1.0.0\", \"activation_encodings\": [{\"name\": \"q\", \"bw\": 8, \"dtype\": \"INT\"}, {\"name\": \"y1\", \"bw\": 16, \"dtype\": \"INT\"},"
+                      " {\"name\": \"q2\", \"bw\": 8, \"dtype\": \"INT\"}], \"param_encodings\": [{\"name\": \"conv1.weight\", \"bw\": 8, \"compressed_bw\": 4, \"dtype\": \"INT\","
+                      " \"enc_type\": \"LPBQ\"}, {\"name\": \"fc.weight\", \"bw\": 16, \"dtype\": \"INT\", \"enc_type\": \"PER_CHANNEL\"}]}", "AIMET encodings");
+    assert_string_equal(level(p, 0, "net/conv1"), "w4a8"); /* its input is not listed: the most frequent */
+    assert_string_equal(level(p, 0, "net/fc"), "w16a16");
+    json_decref(p);
+    p = parse("{\"version\": \"2.0.0\", \"encodings\": [{\"name\": \"x\", \"output_dtype\": \"uint16\", \"y_scale\": 0.1}, {\"name\": \"conv1.weight\", \"output_dtype\": \"int8\","
+              " \"axis\": 0, \"y_scale\": [0.1, 0.2]}, {\"name\": \"conv1.bias\", \"output_dtype\": \"int32\"}, {\"name\": \"y1\", \"output_dtype\": \"uint8\"},"
+              " {\"name\": \"fc.weight\", \"output_dtype\": \"int4\"}, {\"name\": \"y2\", \"output_dtype\": \"uint8\"}]}", "AIMET encodings");
+    assert_string_equal(level(p, 0, "net/conv1"), "w8a16");
+    assert_string_equal(level(p, 0, "net/fc"), "w4a8");
+    assert_string_equal(level(p, 0, "two/fc"), "-"); /* its output y2 is no weight */
+    json_decref(p);
+    p = parse("{\"version\": \"2.0.0\", \"activation_encodings\": [{\"name\": \"x\", \"output_dtype\": \"float16\"}], \"param_encodings\": [{\"name\": \"conv1.weight\","
+              " \"output_dtype\": \"float16\"}]}", "AIMET encodings");
+    assert_string_equal(level(p, 0, "net/conv1"), "fp16");
+    json_decref(p);
+    refuse("{\"encodings\": [{\"name\": \"w\", \"output_dtype\": \"float8e4m3fn\"}]}", "two/fc: expected int or float bits, found 'float8e4m3fn'");
+    refuse("{\"encodings\": [{\"name\": \"y2\", \"output_dtype\": \"int8\"}]}", "/encodings: expected weights of this pipeline's layers");
 }
 
 static void accuracy_lists(void **state)
@@ -103,10 +159,23 @@ static void accuracy_lists(void **state)
     assert_string_equal(level(p, 1, "two/fc"), "fp16");
     assert_true(pare_json_get_real(json_object_get(json_array_get(p, 1), "claimed"), "accuracy") == 0.95);
     json_decref(p);
-    refuse("[[\"conv1\", [[8, \"int\"]], 0.9]]", "row 1: expected a candidate");
+    /* as AIMET itself writes accuracy_list.json */
+    p = parse("[[[[\"input\", \"two/fc\"], [\"output\", \"conv1\"], [\"weight\", \"net/fc\"]], \"((16, <QuantizationDataType.int: 1>), (8, <QuantizationDataType.int: 1>))\", 0.9, 12],"
+              " [[[\"activation\", \"y1\"]], \"((8, <QuantizationDataType.int: 1>),)\", 0.8, 1],"
+              " [[[\"weight\", \"conv1\"]], \"((16, <QuantizationDataType.float: 2>), (16, <QuantizationDataType.float: 2>))\", 0.99, 0]]", "AIMET accuracy list");
+    assert_int_equal(json_array_size(p), 2); /* activations alone change no layer */
+    assert_string_equal(level(p, 0, "net/fc"), "w8a16");
+    assert_string_equal(level(p, 0, "net/conv1"), "-"); /* its output, not its level */
+    assert_string_equal(level(p, 0, "two/fc"), "-");
+    assert_string_equal(level(p, 1, "net/conv1"), "fp16");
+    json_decref(p);
+    refuse("[[\"conv1\", [[8, \"what\"], [8, \"int\"]], 0.9]]", "row 1: expected a candidate");
+    refuse("[[\"conv1\", \"((8, int), (8, int))\", 0.9]]", "row 1: expected a candidate");
     refuse("[[\"conv1\", [[8, \"int\"], [8, \"int\"]], \"x\"]]", "row 1: expected a score");
     refuse("[[3, [[8, \"int\"], [8, \"int\"]], 0.9]]", "row 1: expected names in the group");
+    refuse("[[\"conv1\", [[16, \"int\"], [4, \"int\"]], 0.9]]", "found 'weights int4, activations int16'");
     refuse("[]", "at least one configuration");
+    refuse("\x80\x04\x95\x10.", "the file: expected CSV or JSON (AIMET writes accuracy_list.json beside accuracy_list.pkl), found 'a Python pickle'");
 }
 
 static void names_of_several_stages(void **state)
@@ -128,7 +197,8 @@ static void own_configurations(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(tables), cmocka_unit_test(debugger), cmocka_unit_test(encodings),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(tables), cmocka_unit_test(debugger), cmocka_unit_test(encodings), cmocka_unit_test(sixteen_bits),
+                                       cmocka_unit_test(nested_activations), cmocka_unit_test(lists_of_encodings),
                                        cmocka_unit_test(accuracy_lists), cmocka_unit_test(names_of_several_stages), cmocka_unit_test(own_configurations)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
