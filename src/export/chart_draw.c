@@ -44,13 +44,30 @@ static void draw_mark(cairo_t *c, double x, double y, double r, int look, bool o
     }
 }
 
+/* An open arrow head at the frame's edge: the interval goes on beyond it (way: 1 = down). */
+static void draw_cut(cairo_t *c, double x, double edge, double way)
+{
+    cairo_move_to(c, x - 4, edge - 6 * way);
+    cairo_line_to(c, x, edge - way);
+    cairo_line_to(c, x + 4, edge - 6 * way);
+    cairo_stroke(c);
+}
+
 static void draw_interval(cairo_t *c, const struct chart_frame *f, double x, const struct pare_chart_point *p)
 {
-    if (isfinite(p->low) && isfinite(p->high) && p->high > p->low) {
+    const double low = chart_y(f, p->low), high = chart_y(f, p->high);
+    const bool cut_low = !(low <= f->bottom), cut_high = high < f->top; /* of a logarithmic axis low may be at no place */
+    if (isfinite(p->low) && isfinite(p->high) && p->high > p->low && !(low < f->top) && high <= f->bottom) {
         cairo_set_line_width(c, 1);
-        cairo_move_to(c, x, fmin(chart_y(f, p->low), f->bottom));
-        cairo_line_to(c, x, fmax(chart_y(f, p->high), f->top));
+        cairo_move_to(c, x, cut_low ? f->bottom - 1 : low);
+        cairo_line_to(c, x, cut_high ? f->top + 1 : high);
         cairo_stroke(c);
+        if (cut_low) {
+            draw_cut(c, x, f->bottom, 1);
+        }
+        if (cut_high) {
+            draw_cut(c, x, f->top, -1);
+        }
     }
 }
 

@@ -105,10 +105,35 @@ static void what_is_wrong_is_named(void **state)
     }
 }
 
+/* An interval that the frame cuts has an open arrow there; one that ends within it has none. */
+static void cut_intervals_are_open(void **state)
+{
+    static const struct {
+        const char *interval;
+        size_t arrows;
+    } cases[] = {{"\"low\": 4, \"high\": 6", 0}, {"\"low\": -4, \"high\": 6", 1}, {"\"low\": 4, \"high\": 16", 1}, {"\"low\": -4, \"high\": 16", 2}};
+    struct pare_error err;
+    size_t size;
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char rest[400];
+        snprintf(rest, sizeof rest, "\"y\": {\"low\": 0, \"high\": 10}, \"series\": [{\"points\": [{\"x\": 1, \"y\": 5, %s}, {\"x\": 2, \"y\": 5}]}]", cases[i].interval);
+        assert_int_equal(draw("cut.svg", rest, &err), PARE_OK);
+        char *svg = content(&size);
+        assert_int_equal(count(svg, "stroke:rgb(0%,45%,70%)"), 1 + cases[i].arrows); /* the interval, its open ends */
+        free(svg);
+    }
+    assert_int_equal(draw("log.svg", "\"y\": {\"low\": 1, \"high\": 10, \"log\": true}, \"series\": [{\"points\": [{\"x\": 1, \"y\": 5, \"low\": -1, \"high\": 6},"
+                                     "{\"x\": 2, \"y\": 5}]}]", &err), PARE_OK);
+    char *svg = content(&size);
+    assert_null(strstr(svg, "nan"));
+    free(svg);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_kind_is_drawn),
+        cmocka_unit_test(every_kind_is_drawn), cmocka_unit_test(cut_intervals_are_open),
         cmocka_unit_test(what_is_wrong_is_named),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
