@@ -72,6 +72,8 @@ struct pare_point {
     struct pare_figure energy;       /* uJ per sample, always predicted (measure/energy.h) */
     struct pare_figure drop_predicted, latency_predicted; /* what was said before it was measured */
     struct pare_figure loss;         /* the layers' smooth losses, added: what solvers make small; predicted */
+    double latency_sum;              /* ms: the layers' times as they are known now, added; NaN */
+    double from_exact;               /* ms of that above the exact front at the same loss; NaN until pare_front_distances */
     double p99_ms;
     struct pare_figure test_accuracy, test_drop;
     bool front, ghost, tied;         /* marks in drop and latency, see pare_state_marks */
@@ -141,6 +143,8 @@ struct pare_state {
     const char *since;               /* what happened while away, or NULL */
     int n_pins, n_ties;
     const char *const *ties;         /* as they were said: "auto", "conv1+conv2" */
+    int n_waiting;
+    const char *const *waiting;      /* pins that hold nothing yet, or not everywhere, and choices that cannot hold now; why */
     bool can_undo, can_redo;
 };
 
@@ -243,6 +247,13 @@ void *pare_front_config(struct pare_front *f, const char *run, int point);
 /* The index (into state->points) of a config {layer: level}: a point that has it, else a new one of the run "given", its
  * figures predicted. -1 with err. */
 int pare_front_point_of(struct pare_front *f, const void *json_config, struct pare_error *err);
+
+/* The index (into state->runs) of the newest run that `import TEXT` made ([STAGE=]FILE); -1 = none. */
+int pare_front_imported(const struct pare_front *f, const char *text);
+
+/* Works out pare_point.from_exact of these points (indices into state->points) where it is not known for the costs of now: a
+ * solve in the background; the state changes when it is there. A follower's stay unknown. */
+void pare_front_distances(struct pare_front *f, const int *points, int n);
 
 /* How well a cheap figure ranks the configurations whose drop (latency: whose latency) was measured. */
 struct pare_proxy {

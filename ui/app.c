@@ -168,6 +168,32 @@ enum pare_ink pare_ui_level_ink(const struct pare_ui *ui, int level)
                                                   : PARE_INK_DIM;
 }
 
+/* 'a' for the first tie of the pipeline, 'b' for the next; '+' beyond 'z'. */
+static char tie_letter(const struct pare_ui *ui, int tie)
+{
+    int n = 0;
+    for (int i = 0; i < tie; i++) {
+        n += ui->st->layers[i].tie == i;
+    }
+    return n < 26 ? (char)('a' + n) : '+';
+}
+
+void pare_ui_pin_sign(const struct pare_ui *ui, int layer, char *text, size_t size)
+{
+    const struct pare_layer *l = &ui->st->layers[layer];
+    const bool is_tied = l->tie >= 0 && l->tie < ui->st->n_layers;
+    char pin[8] = "", tie[8] = "";
+    if (l->pin_lo >= 0) {
+        pare_text_encode(l->pin_lo == l->pin_hi ? ui->g->pin : ui->g->keep, pin);
+    }
+    if (is_tied) {
+        pare_text_encode(ui->g->tie, tie);
+        snprintf(text, size, "%s%s%c", pin[0] != '\0' ? pin : " ", tie, tie_letter(ui, l->tie));
+    } else {
+        snprintf(text, size, "%s", pin);
+    }
+}
+
 const char *pare_ui_point_name(const struct pare_ui *ui, int point, char *out, size_t size)
 {
     if (point < 0 || point >= ui->st->n_points) {

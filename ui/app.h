@@ -85,7 +85,8 @@ struct pare_scatter_state {
     uint64_t marks_version;
     enum pare_quantity marks_of[2];
     struct pare_proxy proxies[PARE_PROXIES]; /* of the state below, asked for when they are shown */
-    int n_proxies, proxies_measured;
+    int n_proxies;
+    uint64_t proxies_version;
 };
 
 struct pare_ui {
@@ -150,6 +151,8 @@ int pare_ui_level_of(const struct pare_ui *ui, int point, int layer);
 /* "int8" and its ink. */
 const char *pare_ui_level_name(const struct pare_ui *ui, int level);
 enum pare_ink pare_ui_level_ink(const struct pare_ui *ui, int level);
+/* The sign of a layer's pin, or a blank; then '=' and the letter of its tie. "" when it has neither. */
+void pare_ui_pin_sign(const struct pare_ui *ui, int layer, char *text, size_t size);
 /* "a:12" */
 const char *pare_ui_point_name(const struct pare_ui *ui, int point, char *out, size_t size);
 /* "3x3/2 3>16" with the arrow of the signs in use. */

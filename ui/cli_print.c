@@ -87,6 +87,35 @@ static void print_target_times(const json_t *json)
     printf("\n");
 }
 
+/* The letter of the tie that holds a layer, ' ' = none. */
+static char tie_of(const json_t *tied, const char *layer)
+{
+    size_t i, k;
+    json_t *names, *name;
+    json_array_foreach((json_t *)(uintptr_t)tied, i, names) {
+        json_array_foreach(names, k, name) {
+            if (strcmp(json_string_value(name), layer) == 0) {
+                return i < 26 ? (char)('a' + i) : '+';
+            }
+        }
+    }
+    return ' ';
+}
+
+/* Which layers a tie could hold, and which are held. */
+static void print_ties(const json_t *json)
+{
+    const size_t shared = json_array_size(json_object_get(json_object_get(json, "meet"), "shared-inputs"));
+    const size_t added = json_array_size(json_object_get(json_object_get(json, "meet"), "residual"));
+    if (json_array_size(json_object_get(json, "tied")) > 0) {
+        printf("=a, =b ...: layers that pipeline.lua ties to one level\n");
+    }
+    if (shared + added > 0) {
+        printf("layers that meet: %zu pair%s read the same tensor, %zu pair%s are added (--tie auto holds each at one level)\n", shared,
+               shared == 1 ? "" : "s", added, added == 1 ? "" : "s");
+    }
+}
+
 void cli_print_info(const json_t *json)
 {
     const json_t *stages = json_object_get(json, "stages"), *layers = json_object_get(json, "layers");
@@ -125,9 +154,11 @@ void cli_print_info(const json_t *json)
         double macs = (double)pare_json_get_int(item, "macs", 0), weights = (double)pare_json_get_int(item, "weights", 0);
         all_macs += macs;
         all_weights += weights;
-        printf("%-*s  %-5s  %-18s  %10s  %10s\n", width, pare_json_get_string(item, "name", ""),
+        const char tie = tie_of(json_object_get(json, "tied"), pare_json_get_string(item, "name", ""));
+        printf("%-*s  %-5s  %-18s  %10s  %10s", width, pare_json_get_string(item, "name", ""),
                pare_json_get_string(item, "kind", ""), pare_json_get_string(item, "shape", ""), count_text(a, macs),
                count_text(b, weights));
+        printf(tie != ' ' ? "  =%c\n" : "\n", tie);
     }
     printf("%-*s  %-5s  %-18s  %10s  %10s\n", width, "all", "", "", count_text(a, all_macs), count_text(b, all_weights));
     const char *split;
@@ -140,6 +171,7 @@ void cli_print_info(const json_t *json)
         }
     }
     printf("\n");
+    print_ties(json);
     print_target_times(json);
 }
 

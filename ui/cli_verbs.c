@@ -353,6 +353,29 @@ static int pin_kept(struct cli_session *s, const struct cli_options *o)
     return rc;
 }
 
+/* The layers of each tie, as one line and one list. */
+static void list_tied(const struct cli_options *o, const struct pare_state *state, json_t *tied)
+{
+    for (int i = 0; state != NULL && i < state->n_layers; i++) {
+        if (state->layers[i].tie != i) {
+            continue;
+        }
+        json_t *names = json_array();
+        for (int k = i; k < state->n_layers; k++) {
+            if (state->layers[k].tie == i) {
+                json_array_append_new(names, json_string(state->layers[k].name));
+                if (!o->json) {
+                    printf("%s%s", k == i ? "one level: " : " = ", state->layers[k].name);
+                }
+            }
+        }
+        json_array_append_new(tied, names);
+        if (!o->json) {
+            printf("\n");
+        }
+    }
+}
+
 int cli_pin(const struct cli_options *o)
 {
     struct cli_session s;
@@ -385,23 +408,32 @@ int cli_pin(const struct cli_options *o)
                    l->pin_hi != l->pin_lo ? state->level_names[l->pin_hi] : "");
         }
     }
-    json_t *ties = json_array();
+    if (rc == 0 && !o->json && json_array_size(pins) == 0) {
+        printf("no pins\n");
+    }
+    json_t *ties = json_array(), *tied = json_array(), *waiting = json_array();
     for (int i = 0; state != NULL && i < state->n_ties; i++) {
         json_array_append_new(ties, json_string(state->ties[i]));
         if (!o->json) {
             printf("tie %s\n", state->ties[i]);
         }
     }
-    if (rc == 0 && !o->json && json_array_size(pins) == 0) {
-        printf("no pins\n");
+    list_tied(o, state, tied);
+    for (int i = 0; state != NULL && i < state->n_waiting; i++) {
+        json_array_append_new(waiting, json_string(state->waiting[i]));
+        if (!o->json) {
+            printf("waiting: %s\n", state->waiting[i]);
+        }
     }
     if (rc == 0 && o->json) {
-        json_t *json = json_pack("{s:i, s:O, s:O}", "schema", 1, "pins", pins, "ties", ties);
+        json_t *json = json_pack("{s:i, s:O, s:O, s:O, s:O}", "schema", 1, "pins", pins, "ties", ties, "tied", tied, "waiting", waiting);
         cli_print_json(json);
         json_decref(json);
     }
     json_decref(pins);
     json_decref(ties);
+    json_decref(tied);
+    json_decref(waiting);
     cli_close(&s);
     return rc;
 }
@@ -441,12 +473,16 @@ static int state_point(const struct pare_state *s, const char *text)
     const char *colon = strrchr(text, ':');
     int number = colon != NULL ? atoi(colon + 1) : 0, found = -1;
     snprintf(name, sizeof name, "%.*s", number > 0 ? (int)(colon - text) : (int)strlen(text), text);
+    int run = strspn(name, "0123456789") == strlen(name) ? atoi(name) - 1 : -1; /* or its place in `pare runs` */
+    for (int r = 0; r < s->n_runs; r++) {
+        run = strcmp(s->runs[r].name, name) == 0 ? -1 : run;
+    }
     for (int i = 0; i < s->n_points; i++) {
         const struct pare_point *p = &s->points[i];
         if (strcmp(p->label, text) == 0) {
             return i;
         }
-        if ((strcmp(s->runs[p->run].name, name) == 0 || atoi(name) == p->run + 1) && (number == 0 || p->number == number)) {
+        if ((strcmp(s->runs[p->run].name, name) == 0 || run == p->run) && (number == 0 || p->number == number)) {
             found = i;
         }
     }
@@ -457,23 +493,20 @@ static int state_point(const struct pare_state *s, const char *text)
 static int import_files(struct cli_session *s, const struct cli_options *o, json_t *names)
 {
     for (int i = 0; i < o->n_imports; i++) {
-        const int before = pare_front_state(s->front)->n_points;
         int rc = apply_choice(s, o, "import", o->imports[i]);
         if (rc != 0) {
             return rc;
         }
         const struct pare_state *state = pare_front_state(s->front);
-        const char *slash = strrchr(o->imports[i], '/'), *base = slash != NULL ? slash + 1 : o->imports[i], *dot = strrchr(base, '.');
-        const size_t n = dot != NULL && dot > base ? (size_t)(dot - base) : strlen(base);
+        const int run = pare_front_imported(s->front, o->imports[i]);
         for (int k = 0; k < state->n_points; k++) {
-            const struct pare_run *run = &state->runs[state->points[k].run];
-            if (strcmp(run->method, "imported") == 0 && strncmp(run->name, base, n) == 0 && run->name[n] == '\0') {
+            if (state->points[k].run == run) {
                 char name[256];
-                snprintf(name, sizeof name, "%s:%d", run->name, state->points[k].number);
+                snprintf(name, sizeof name, "%s:%d", state->runs[run].name, state->points[k].number);
                 json_array_append_new(names, json_string(name));
             }
         }
-        if (!o->quiet && !o->json && state->n_points > before) {
+        if (!o->quiet && !o->json) {
             fprintf(stderr, "pare: %s\n", state->message);
         }
     }

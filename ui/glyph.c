@@ -10,8 +10,9 @@
     .horizontal = 0x2500, .vertical = 0x2502, .top_left = 0x256D, .top_right = 0x256E,             \
     .bottom_left = 0x2570, .bottom_right = 0x256F, .tick_left = 0x2524, .axis_corner = 0x2514,     \
     .axis_down = 0x252C, .cut_left = 0x2524, .cut_right = 0x251C, .pin = 0x25A0, .keep = 0x25E7,   \
-    .suspect = '!', .chosen = 0x258C, .differs = 0x2260, .here = 0x25C6, .bar_full = 0x2501,       \
-    .bar_rest = 0x2500, .bar_half = 0x257E, .up = 0x2191, .down = 0x2193, .dot = 0xB7,             \
+    .tie = '=', .suspect = '!', .chosen = 0x258C, .differs = 0x2260, .here = 0x25C6, .bar_full = 0x2501,       \
+    .bar_rest = 0x2500, .bar_half = 0x257E, .up = 0x2191, .down = 0x2193, .left = 0x2190,           \
+    .right = 0x2192, .dot = 0xB7,                                                                  \
     .measured = {0x25CF, 0x25B2, 0x25A0, 0x25BC, 0x25B6, 0x2605},                                  \
     .predicted = {0x25CB, 0x25B3, 0x25A1, 0x25BD, 0x25B7, 0x2606}, .le = "\u2264",                 \
     .plus_minus = "\u00b1", .none = "\u2013", .arrow = "\u2192", .times = "x",                     \
@@ -35,6 +36,7 @@ static const struct pare_glyphs sets[] = {
      .cut_right = '|',
      .pin = '#',
      .keep = '%',
+     .tie = '=',
      .suspect = '!',
      .chosen = '>',
      .differs = '*',
@@ -44,6 +46,8 @@ static const struct pare_glyphs sets[] = {
      .bar_half = '#',
      .up = '^',
      .down = 'v',
+     .left = '<',
+     .right = '>',
      .dot = '.',
      .measured = {'A', 'B', 'C', 'D', 'E', 'F'},
      .predicted = {'a', 'b', 'c', 'd', 'e', 'f'},

@@ -15,8 +15,8 @@ struct pare_glyphs {
     bool ascii;
     uint32_t horizontal, vertical, top_left, top_right, bottom_left, bottom_right;
     uint32_t tick_left, axis_corner, axis_down, cut_left, cut_right;
-    uint32_t pin, keep, suspect, chosen, differs, here, bar_full, bar_rest, bar_half;
-    uint32_t up, down, dot;
+    uint32_t pin, keep, tie, suspect, chosen, differs, here, bar_full, bar_rest, bar_half;
+    uint32_t up, down, left, right, dot;
     uint32_t measured[6], predicted[6]; /* one sign per run, filled and hollow */
     const char *le, *plus_minus, *none, *arrow, *times, *ellipsis;
 };

@@ -161,6 +161,37 @@ static void plot_interval(struct plot *p, int i, int layer)
     }
 }
 
+/* Arrows where an interval goes on beyond the plot: it does not end at the edge. */
+static void draw_cuts(struct plot *p, int i, uint32_t style)
+{
+    const struct pare_ui *ui = p->ui;
+    int x = 0, y = 0;
+    if (i < 0 || !cell_of(p, i, &x, &y)) {
+        return;
+    }
+    for (int axis = 0; axis < 2; axis++) {
+        const enum pare_quantity q = ui->scatter.quantity[axis];
+        const struct pare_figure *f = pare_ui_figure(&ui->st->points[i], q);
+        const double ends[2] = {pare_axis_place(&ui->scatter.axis[axis], pare_quantity_shown(q, f->low)),
+                                pare_axis_place(&ui->scatter.axis[axis], pare_quantity_shown(q, f->high))};
+        if (!isfinite(f->low) || !isfinite(f->high) || f->high <= f->low) {
+            continue;
+        }
+        if (axis == 0 && !(ends[0] >= -1e-9)) {
+            pare_draw_char(&p->ui->surface, p->area.x, y, ui->g->left, style);
+        }
+        if (axis == 0 && ends[1] > 1 + 1e-9) {
+            pare_draw_char(&p->ui->surface, p->area.x + p->area.w - 1, y, ui->g->right, style);
+        }
+        if (axis == 1 && !(ends[0] >= -1e-9)) {
+            pare_draw_char(&p->ui->surface, x, p->area.y + p->area.h - 1, ui->g->down, style);
+        }
+        if (axis == 1 && ends[1] > 1 + 1e-9) {
+            pare_draw_char(&p->ui->surface, x, p->area.y, ui->g->up, style);
+        }
+    }
+}
+
 /* A point's label beside it where nothing else stands: right, left, below, above. */
 static void draw_label(struct plot *p, int x, int y, const char *label, uint32_t style)
 {
@@ -394,6 +425,10 @@ void pare_scatter_plot(struct pare_ui *ui, struct pare_rect r)
     plot_interval(&p, ui->point, DOT_HERE);
     pare_canvas_draw(&p.canvas, &ui->surface, p.area.x, p.area.y);
     draw_outside(&p);
+    for (int m = 0; m < ui->n_marks; m++) {
+        draw_cuts(&p, pare_ui_find_point(ui, ui->marks[m]), PARE_INK_MARK);
+    }
+    draw_cuts(&p, ui->point, PARE_INK_HERE);
     draw_signs(&p);
     if (pare_scatter_is_trust(ui)) {
         pare_trust_draw(ui, p.area);

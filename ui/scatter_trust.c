@@ -17,17 +17,12 @@ bool pare_scatter_is_trust(const struct pare_ui *ui)
     return pare_quantity_is_prediction(ui->scatter.quantity[0]) || pare_quantity_is_prediction(ui->scatter.quantity[1]);
 }
 
-/* Asks the host again when more was measured. */
+/* Asks the host again when anything has changed: a measurement, and as well what is predicted (sensitivities, ties, pins). */
 static void refresh(struct pare_ui *ui)
 {
     struct pare_scatter_state *sc = &ui->scatter;
-    int measured = 1;
-    for (int i = 0; i < ui->st->n_points; i++) {
-        measured += ui->st->points[i].drop.kind == PARE_FIGURE_MEASURED;
-        measured += ui->st->points[i].latency.kind == PARE_FIGURE_MEASURED;
-    }
-    if (measured != sc->proxies_measured) {
-        sc->proxies_measured = measured;
+    if (sc->proxies_version != ui->st->version + 1) {
+        sc->proxies_version = ui->st->version + 1; /* 0 = never asked */
         sc->n_proxies = ui->host.proxies != NULL ? ui->host.proxies(ui->host.user, sc->proxies) : 0;
     }
 }

@@ -286,6 +286,9 @@ static void draw_budget(struct pare_ui *ui, struct pare_rect r)
     if (st->n_pins > 0) {
         pare_pen_put(&pen, PARE_INK_MARK, "%d pin%s   ", st->n_pins, st->n_pins == 1 ? "" : "s");
     }
+    if (st->n_waiting > 0) { /* :pins says which, and why */
+        pare_pen_put(&pen, PARE_INK_WARN, "%d waiting   ", st->n_waiting);
+    }
     if (r.w >= 130 && st->minimize != NULL) {
         pare_pen_put(&pen, PARE_INK_HEAD, "minimize ");
         pare_pen_put(&pen, PARE_INK_TITLE, "%s   ", st->minimize);

@@ -36,6 +36,7 @@ struct pare_ui_host {
     void (*explain_cell)(void *user, int layer, int level, char *text, size_t size);
     void (*explain_point)(void *user, int point, char *text, size_t size);
     int (*proxies)(void *user, struct pare_proxy *proxies); /* pare_front_proxies; NULL = none */
+    void (*distances)(void *user, const int *points, int n); /* pare_front_distances, of points that are shown; NULL = none */
 };
 
 struct pare_ui_options {

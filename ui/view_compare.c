@@ -1,6 +1,7 @@
-/* view_compare.c: marked points beside the one under the cursor: their figures, then the layers
- * that differ. */
+/* view_compare.c: marked points beside the one under the cursor: their figures, the layers that differ, what changing the
+ * first into each would cost, how they were found. */
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "ui/app.h"
@@ -11,20 +12,33 @@ enum {
     ROW_LATENCY,
     ROW_BYTES,
     ROW_BITOPS,
+    ROW_ENERGY,
     ROW_TEST,
-    ROW_METHOD,  /* of the run */
-    ROW_BUDGET,
-    ROW_SPENT,
-    ROW_VOLUME,
-    ROW_MS,      /* what turning the first into this one would change, predicted */
+    ROW_TIED, /* with the first */
+    ROW_LAYERS, /* what turning the first into this one would change */
+    ROW_MS,
+    ROW_KB,
+    ROW_UJ,
     ROW_LOSS,
-    ROW_TIED,
+    ROW_METHOD, /* of the run */
+    ROW_BUDGET,
+    ROW_POINTS,
+    ROW_MEASURED,
+    ROW_SECONDS,
+    ROW_VOLUME,
+    ROW_CORNER,
+    ROW_EXACT,
     N_FIGURE_ROWS
 };
-#define HEADING_FIGURES (-1)
-#define HEADING_LAYERS (-2)
-#define HEADING_RUNS (-3)
-#define HEADING_SAME (-4)
+/* Headings are ids below 0: -1 - section. */
+enum { FIGURES, LAYERS, CHANGE, FOUND, SAME, N_SECTIONS };
+static const int first_row[N_SECTIONS] = {ROW_ACCURACY, 0, ROW_LAYERS, ROW_METHOD, 0};
+static const int end_row[N_SECTIONS] = {ROW_TIED + 1, 0, ROW_LOSS + 1, N_FIGURE_ROWS, 0};
+/* Figures stand above the layers where there are lines for both. */
+static const int sections_low[N_SECTIONS] = {FIGURES, LAYERS, CHANGE, FOUND, SAME}, sections_middle[N_SECTIONS] = {FIGURES, CHANGE, LAYERS, FOUND, SAME},
+                 sections_tall[N_SECTIONS] = {FIGURES, CHANGE, FOUND, LAYERS, SAME};
+#define MIDDLE 34
+#define TALL 48
 
 /* Points that are compared: the marked ones, and the one under the cursor when it is not marked. */
 static int compared(const struct pare_ui *ui, int points[PARE_MARKS + 1])
@@ -65,100 +79,134 @@ static bool differs(const struct pare_ui *ui, int layer)
     return false;
 }
 
-static int count_differing(const struct pare_ui *ui)
+/* The rows of the last model: figures, layers that differ, ..., the other layers; one workbench is drawn at a time. */
+static struct {
+    int *ids, n, cap, n_differing;
+} rows;
+
+static void add_row(int id)
 {
-    int n = 0;
-    for (int i = 0; i < ui->st->n_layers; i++) {
-        n += differs(ui, i);
+    if (rows.n < rows.cap) {
+        rows.ids[rows.n++] = id;
     }
-    return n;
 }
 
-/* Rows: heading, figures, heading, layers that differ, heading, how they were found, heading, the other layers. Ids of
- * layers follow those of the figures. */
+static bool list_rows(const struct pare_ui *ui)
+{
+    const int *const order = ui->surface.height >= TALL ? sections_tall : ui->surface.height >= MIDDLE ? sections_middle : sections_low;
+    const int cap = N_SECTIONS + N_FIGURE_ROWS + ui->st->n_layers;
+    int *ids = cap > rows.cap ? realloc(rows.ids, (size_t)cap * sizeof *ids) : rows.ids;
+    if (ids == NULL) {
+        return false;
+    }
+    rows.cap = cap > rows.cap ? cap : rows.cap;
+    rows.ids = ids;
+    rows.n = rows.n_differing = 0;
+    for (int k = 0; k < N_SECTIONS; k++) {
+        const int section = order[k];
+        add_row(-1 - section);
+        for (int row = first_row[section]; row < end_row[section]; row++) {
+            add_row(row);
+        }
+        for (int i = 0; i < ui->st->n_layers && (section == LAYERS || section == SAME); i++) {
+            const bool other = differs(ui, i);
+            rows.n_differing += other && section == LAYERS;
+            if (other == (section == LAYERS)) {
+                add_row(N_FIGURE_ROWS + i);
+            }
+        }
+    }
+    return true;
+}
+
 static int id_of_row(const struct pare_ui *ui, int row)
 {
-    const int n = count_differing(ui), runs = N_FIGURE_ROWS - ROW_METHOD;
-    if (row <= ROW_METHOD) {
-        return row == 0 ? HEADING_FIGURES : row - 1;
-    }
-    row -= ROW_METHOD + 1;
-    if (row == 0) {
-        return HEADING_LAYERS;
-    }
-    const bool wanted = row <= n;
-    if (!wanted) {
-        row -= n + 1;
-        if (row <= runs) {
-            return row == 0 ? HEADING_RUNS : ROW_METHOD + row - 1;
-        }
-        row -= runs + 1;
-        if (row == 0) {
-            return HEADING_SAME;
-        }
-    }
-    for (int i = 0, left = row; i < ui->st->n_layers; i++) {
-        left -= differs(ui, i) == wanted;
-        if (left == 0) {
-            return N_FIGURE_ROWS + i;
-        }
-    }
-    return HEADING_SAME;
+    (void)ui;
+    return row >= 0 && row < rows.n ? rows.ids[row] : -1;
 }
 
-/* What layers at the levels of `to` take or lose beyond those of `from`; NaN when it is not known for all. */
-static double change_of(const struct pare_ui *ui, int from, int to, bool loss)
+/* What turning the first point into this one means; what is no prediction is exact. */
+static void change_cell(const struct pare_ui *ui, int id, int first, int point, char *text, size_t size, uint32_t *style)
 {
-    double sum = 0;
+    const struct pare_point *a = &ui->st->points[first], *b = &ui->st->points[point];
+    int layers = 0;
     for (int i = 0; i < ui->st->n_layers; i++) {
-        const struct pare_layer *l = &ui->st->layers[i];
-        const int a = pare_ui_level_of(ui, from, i), b = pare_ui_level_of(ui, to, i);
-        if (a != b) {
-            const double calls = ui->st->stages[l->stage].calls_per_sample;
-            sum += a < 0 || b < 0 ? NAN : loss ? l->cells[b].loss - l->cells[a].loss : calls * (l->cells[b].ms - l->cells[a].ms);
-        }
+        layers += pare_ui_level_of(ui, first, i) != pare_ui_level_of(ui, point, i);
     }
-    return sum;
+    const double by[N_FIGURE_ROWS] = {[ROW_MS] = b->latency_sum - a->latency_sum, [ROW_KB] = (b->bytes.value - a->bytes.value) / 1000,
+                                      [ROW_UJ] = b->energy.value - a->energy.value, [ROW_LOSS] = b->loss.value - a->loss.value};
+    snprintf(text, size, "%s", ui->g->none);
+    *style = id == ROW_LAYERS || id == ROW_KB ? PARE_INK_TEXT : PARE_INK_PREDICTED;
+    if (first == point) {
+        *style = PARE_INK_DIM;
+    } else if (id == ROW_LAYERS) {
+        snprintf(text, size, "%d", layers);
+    } else if (isfinite(by[id])) {
+        snprintf(text, size, id == ROW_KB ? "%+.1f" : id == ROW_UJ ? "%+.2f" : id == ROW_LOSS ? "%+.4f" : "%+.3f", by[id]);
+    }
 }
 
-/* How the run of a point was asked for and what it took; beside the first point: what the change means. */
-static void run_cell(const struct pare_ui *ui, int id, int first, int point, char *text, size_t size)
+/* How the run of a point was asked for, what it took, how good its front is. */
+static void run_cell(const struct pare_ui *ui, int id, int point, char *text, size_t size)
 {
     const int index = ui->st->points[point].run;
     const struct pare_run *run = index >= 0 && index < ui->st->n_runs ? &ui->st->runs[index] : NULL;
-    const int tied = id == ROW_TIED && first != point ? pare_state_tied(ui->st, first, point) : -1;
-    const double change = first != point ? change_of(ui, first, point, id == ROW_LOSS) : NAN;
     const double volume = id == ROW_VOLUME ? pare_state_hypervolume(ui->st, index) : NAN;
-    char seconds[32];
-    snprintf(text, size, "%s", ui->g->ascii ? "-" : "\u2013");
-    switch (id) {
-    case ROW_METHOD:
-        snprintf(text, size, "%s", run != NULL ? run->method : "");
-        break;
-    case ROW_BUDGET:
-        snprintf(text, size, "%s", run != NULL && run->budget[0] != '\0' ? run->budget : "none");
-        break;
-    case ROW_SPENT:
-        if (run != NULL) {
-            pare_format_ms(seconds, sizeof seconds, 1000 * run->seconds, ui->g);
-            snprintf(text, size, "%s, %d", seconds, run->evaluations);
+    double ms, drop;
+    char number[32];
+    snprintf(text, size, "%s", ui->g->none);
+    if (id == ROW_EXACT && isfinite(ui->st->points[point].from_exact)) {
+        snprintf(text, size, "%+.3f", ui->st->points[point].from_exact);
+    } else if (id == ROW_VOLUME && isfinite(volume)) {
+        snprintf(text, size, "%.4f", volume);
+    } else if (id == ROW_CORNER) {
+        pare_state_reference(ui->st, &ms, &drop);
+        if (isfinite(ms)) {
+            snprintf(text, size, "%s ms, %.3g %%", pare_format_ms(number, sizeof number, ms, ui->g), 100 * drop);
         }
-        break;
-    case ROW_VOLUME:
-        if (isfinite(volume)) {
-            snprintf(text, size, "%.4f", volume);
-        }
-        break;
-    case ROW_TIED:
-        if (tied >= 0) {
-            snprintf(text, size, "%s", tied ? "yes" : "no");
-        }
-        break;
-    default:
-        if (isfinite(change)) {
-            snprintf(text, size, id == ROW_LOSS ? "%+.4f" : "%+.3f", change);
-        }
-        break;
+    } else if (run == NULL) {
+        return;
+    } else if (id == ROW_METHOD) {
+        snprintf(text, size, "%s", run->method);
+    } else if (id == ROW_BUDGET && run->budget[0] != '\0') {
+        snprintf(text, size, "%s", run->budget);
+    } else if (id == ROW_POINTS || id == ROW_MEASURED) {
+        snprintf(text, size, "%d", id == ROW_POINTS ? run->n_points : run->evaluations);
+    } else if (id == ROW_SECONDS && isfinite(run->seconds)) {
+        pare_format_ms(text, size, 1000 * run->seconds, ui->g);
+    }
+}
+
+static void tied_cell(const struct pare_ui *ui, int first, int point, char *text, size_t size, uint32_t *style)
+{
+    const int tied = first != point ? pare_state_tied(ui->st, first, point) : -1;
+    snprintf(text, size, "%s", tied < 0 ? ui->g->none : tied ? "tied" : "told apart");
+    *style = tied < 0 ? PARE_INK_DIM : tied ? PARE_INK_MARK : PARE_INK_TEXT;
+}
+
+static void value_cell(const struct pare_ui *ui, int id, int point, char *text, size_t size, uint32_t *style)
+{
+    const struct pare_point *p = &ui->st->points[point];
+    const struct pare_figure *all[ROW_TIED] = {&p->accuracy, &p->drop,   &p->latency,      &p->bytes,
+                                               &p->bitops,   &p->energy, &p->test_accuracy};
+    const struct pare_figure *f = all[id];
+    const double v = f->kind == PARE_FIGURE_NONE ? NAN : f->value;
+    if (id == ROW_ACCURACY || id == ROW_DROP || id == ROW_TEST) {
+        pare_format_percent(text, size, v, ui->g);
+    } else if (id == ROW_LATENCY) {
+        pare_format_ms(text, size, v, ui->g);
+    } else if (id == ROW_BYTES) {
+        pare_format_bytes(text, size, v, ui->g);
+    } else if (id == ROW_ENERGY) {
+        pare_format_number(text, size, v, v >= 100 ? 0 : v >= 10 ? 1 : 2, ui->g);
+    } else {
+        pare_format_count(text, size, v, ui->g);
+    }
+    *style = f->kind == PARE_FIGURE_PREDICTED || isnan(v) ? PARE_INK_PREDICTED : PARE_INK_TITLE;
+    if (f->kind == PARE_FIGURE_PREDICTED && !isnan(v)) {
+        char digits[64];
+        snprintf(digits, sizeof digits, "%.60s", text);
+        snprintf(text, size, "p %s", digits); /* predicted: not by colour alone */
     }
 }
 
@@ -166,8 +214,9 @@ static void figure_cell(const struct pare_ui *ui, int id, int column, char *text
                         uint32_t *style)
 {
     static const char *const names[N_FIGURE_ROWS] = {
-        "accuracy, %", "drop, %",   "latency, ms",      "bytes",       "BitOps",        "test accuracy, %", "method",
-        "budget",      "solver ms, measured", "hypervolume", "beside first, ms", "beside first, loss", "tied with first"};
+        "accuracy, %", "drop, %", "latency, ms", "bytes", "BitOps", "energy, uJ", "test accuracy, %", "drop beside the first",
+        "layers", "latency, ms", "weights, kB", "energy, uJ", "loss",
+        "method", "budget", "points", "measured", "solver, ms", "hypervolume", "up to its corner", "from exact front, ms"};
     int points[PARE_MARKS + 1];
     const int n = compared(ui, points);
     if (column == 0 || column - 2 >= n) {
@@ -178,30 +227,16 @@ static void figure_cell(const struct pare_ui *ui, int id, int column, char *text
         *style = PARE_INK_DIM;
         return;
     }
-    if (id >= ROW_METHOD) {
-        run_cell(ui, id, points[0], points[column - 2], text, size);
-        *style = id >= ROW_MS ? PARE_INK_PREDICTED : PARE_INK_TEXT;
-        return;
-    }
-    const struct pare_point *p = &ui->st->points[points[column - 2]];
-    const struct pare_figure *all[ROW_METHOD] = {&p->accuracy, &p->drop,   &p->latency,
-                                                 &p->bytes,    &p->bitops, &p->test_accuracy};
-    const struct pare_figure *f = all[id];
-    const double v = f->kind == PARE_FIGURE_NONE ? NAN : f->value;
-    if (id == ROW_ACCURACY || id == ROW_DROP || id == ROW_TEST) {
-        pare_format_percent(text, size, v, ui->g);
-    } else if (id == ROW_LATENCY) {
-        pare_format_ms(text, size, v, ui->g);
-    } else if (id == ROW_BYTES) {
-        pare_format_bytes(text, size, v, ui->g);
+    const int point = points[column - 2];
+    *style = id == ROW_EXACT ? PARE_INK_PREDICTED : id == ROW_CORNER ? PARE_INK_DIM : PARE_INK_TEXT;
+    if (id == ROW_TIED) {
+        tied_cell(ui, points[0], point, text, size, style);
+    } else if (id >= ROW_METHOD) {
+        run_cell(ui, id, point, text, size);
+    } else if (id >= ROW_LAYERS) {
+        change_cell(ui, id, points[0], point, text, size, style);
     } else {
-        pare_format_count(text, size, v, ui->g);
-    }
-    *style = f->kind == PARE_FIGURE_PREDICTED || isnan(v) ? PARE_INK_PREDICTED : PARE_INK_TITLE;
-    if (f->kind == PARE_FIGURE_PREDICTED && id < ROW_BYTES && !isnan(v)) {
-        char digits[64];
-        snprintf(digits, sizeof digits, "%.60s", text);
-        snprintf(text, size, "p %s", digits); /* predicted: not by colour alone */
+        value_cell(ui, id, point, text, size, style);
     }
 }
 
@@ -211,11 +246,12 @@ static void cell_text(const struct pare_ui *ui, int id, int column, char *text, 
     int points[PARE_MARKS + 1];
     const int n = compared(ui, points);
     if (id < 0) {
+        static const char *const names[N_SECTIONS] = {"figures", "", "the first into this", "how they were found", "the same"};
         *style = PARE_INK_NAME;
-        if (column == 1 && id == HEADING_LAYERS) {
-            snprintf(text, size, "%d of %d differ", count_differing(ui), ui->st->n_layers);
+        if (column == 1 && id == -1 - LAYERS) {
+            snprintf(text, size, "%d of %d differ", rows.n_differing, ui->st->n_layers);
         } else if (column == 1) {
-            snprintf(text, size, "%s", id == HEADING_FIGURES ? "figures" : id == HEADING_RUNS ? "how they were found" : "the same");
+            snprintf(text, size, "%s", names[-1 - id]);
         }
         return;
     }
@@ -266,7 +302,7 @@ static const struct pare_table_model *model(struct pare_ui *ui)
         columns[2 + i] = (struct pare_column){titles[i], 9, 14, 0, true, false};
     }
     m.n_columns = 2 + n;
-    m.n_rows = n >= 2 ? 4 + N_FIGURE_ROWS + ui->st->n_layers : 0;
+    m.n_rows = n >= 2 && list_rows(ui) ? rows.n : 0;
     m.empty = ui->st->n_points == 0
                   ? "nothing to compare yet: points come from solving and measuring"
                   : "Space marks a point or run; two or more stand here side by side, "
@@ -282,6 +318,10 @@ static void draw(struct pare_ui *ui, struct pare_rect r, bool focused, int panel
     snprintf(title, sizeof title, "compare%s%s", t->filter[0] != '\0' ? "  & " : "", t->filter);
     pare_ui_draw_box(ui, r, focused, title, panel < 0 ? "p predicted" : NULL);
     pare_table_draw(ui, t, m, pare_rect_inside(r), focused);
+    if (ui->host.distances != NULL && m->n_rows > 0) { /* what a solver has to say comes with a later state */
+        int points[PARE_MARKS + 1];
+        ui->host.distances(ui->host.user, points, compared(ui, points));
+    }
 }
 
 const struct pare_view_ops pare_view_compare = {

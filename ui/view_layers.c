@@ -80,15 +80,6 @@ static void heading_cell(const struct pare_ui *ui, int stage, int column, char *
     }
 }
 
-static void pin_sign(const struct pare_ui *ui, const struct pare_layer *layer, char *text,
-                     uint32_t *style)
-{
-    if (layer->pin_lo >= 0) {
-        pare_text_encode(layer->pin_lo == layer->pin_hi ? ui->g->pin : ui->g->keep, text);
-        *style = PARE_INK_MARK;
-    }
-}
-
 static double key(const struct pare_ui *ui, int id, int column)
 {
     const struct pare_layer *layer = &ui->st->layers[id];
@@ -201,7 +192,8 @@ static void cell_text(const struct pare_ui *ui, int id, int column, char *text, 
         *style = pare_ui_level_ink(ui, level);
         break;
     case PIN:
-        pin_sign(ui, layer, text, style);
+        pare_ui_pin_sign(ui, id, text, size);
+        *style = PARE_INK_MARK;
         break;
     case KIND:
         snprintf(text, size, "%s", layer->kind);
@@ -233,14 +225,23 @@ static const struct pare_table_model *model(struct pare_ui *ui)
 /* The legend at the bottom of the panel when there is room for it. */
 static void draw_legend(struct pare_ui *ui, struct pare_rect in)
 {
-    char pin[8], keep[8];
+    char pin[8], keep[8], tie[8];
+    bool any_tied = false;
+    for (int i = 0; i < ui->st->n_layers; i++) {
+        any_tied = any_tied || ui->st->layers[i].tie >= 0;
+    }
     pare_text_encode(ui->g->pin, pin);
     pare_text_encode(ui->g->keep, keep);
+    pare_text_encode(ui->g->tie, tie);
     struct pare_pen pen = pare_pen(&ui->surface, in.x + 1, in.y + in.h - 1, in.w - 2);
     pare_pen_put(&pen, PARE_INK_MARK, "%s", pin);
     pare_pen_put(&pen, PARE_INK_DIM, " pinned  ");
     pare_pen_put(&pen, PARE_INK_MARK, "%s", keep);
-    pare_pen_put(&pen, PARE_INK_DIM, " kept in a range  ");
+    pare_pen_put(&pen, PARE_INK_DIM, any_tied ? " in a range  " : " kept in a range  ");
+    if (any_tied) {
+        pare_pen_put(&pen, PARE_INK_MARK, "%sa", tie);
+        pare_pen_put(&pen, PARE_INK_DIM, " tied  ");
+    }
     pare_pen_put(&pen, PARE_INK_WARN, "!");
     pare_pen_put(&pen, PARE_INK_DIM, " suspected (> 0.7)");
 }

@@ -130,10 +130,8 @@ static void cell_text(const struct pare_ui *ui, int id, int column, char *text, 
         pare_ui_shape(ui, layer->shape, text, size);
         *style = PARE_INK_DIM;
     } else if (column == PIN) {
-        if (layer->pin_lo >= 0) {
-            pare_text_encode(layer->pin_lo == layer->pin_hi ? ui->g->pin : ui->g->keep, text);
-            *style = PARE_INK_MARK;
-        }
+        pare_ui_pin_sign(ui, id, text, size);
+        *style = PARE_INK_MARK;
     } else {
         level_cell(ui, id, level_of_column(ui, column), text, size, style);
     }

@@ -51,6 +51,11 @@ static int proxies(void *user, struct pare_proxy *out)
     return pare_front_proxies(user, out);
 }
 
+static void distances(void *user, const int *points, int n)
+{
+    pare_front_distances(user, points, n);
+}
+
 static void on_asked(uv_signal_t *handle, int number)
 {
     (void)number;
@@ -109,7 +114,8 @@ int workbench_run(const struct cli_options *o)
                                 .complete = complete,
                                 .explain_cell = explain_cell,
                                 .explain_point = explain_point,
-                                .proxies = proxies};
+                                .proxies = proxies,
+                                .distances = distances};
     struct pare_ui_options options = {.key_script = o->keys, .bindings = &bindings};
     switch (pare_ui_run(&s.loop, &host, &options, &err)) {
     case PARE_UI_QUIT:

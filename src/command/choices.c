@@ -7,6 +7,9 @@
  *   the same pattern again   takes the place of the pin before
  *   free      ends all pins of the layers it matches
  *   a tie     all layers that its patterns match take one level, within the ranges of all of them
+ *   suspected:X   holds what the sensitivity table says: worked out again whenever that table grows, nothing until it is
+ *             there. Said together with another pin it must not contradict it; what is measured later gives way instead,
+ *             layer by layer (the lenient way, also of the session's actions when it is opened)
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -63,35 +66,65 @@ static enum pare_status contradiction(const struct pare_front *f, const json_t *
                       glob_of(other), theirs, f->layers[layer].name, held, mine, glob_of(other));
 }
 
-static enum pare_status settle_pins(const struct pare_front *f, const json_t *pins, struct meaning *m, struct pare_error *err)
+static bool is_measured(const json_t *pin)
 {
-    for (size_t i = 0; i < json_array_size(pins); i++) {
-        const json_t *pin = json_array_get(pins, i);
-        const int lo = (int)pare_json_get_int(pin, "lo", -1), hi = (int)pare_json_get_int(pin, "hi", -1);
-        for (int l = 0; l < f->n_layers; l++) {
-            if (!matches(f, glob_of(pin), l)) {
-                continue;
-            }
-            if (lo < 0 || m[l].lo < 0) {
-                m[l].lo = lo;
-                m[l].hi = hi;
-                m[l].by_lo = m[l].by_hi = lo < 0 ? -1 : (int)i;
-                continue;
-            }
-            if (lo > m[l].hi || hi < m[l].lo) {
-                return contradiction(f, pin, json_array_get(pins, (size_t)(lo > m[l].hi ? m[l].by_hi : m[l].by_lo)), l, &m[l], err);
-            }
-            if (lo > m[l].lo) {
-                m[l].lo = lo;
-                m[l].by_lo = (int)i;
-            }
-            if (hi < m[l].hi) {
-                m[l].hi = hi;
-                m[l].by_hi = (int)i;
-            }
-        }
+    return strncmp(glob_of(pin), "suspected:", 10) == 0;
+}
+
+/* One pin on one layer that it matches. */
+static enum pare_status settle_pin(const struct pare_front *f, const json_t *pins, int i, int l, bool lenient, struct meaning *m,
+                                   struct pare_error *err)
+{
+    const json_t *pin = json_array_get(pins, (size_t)i);
+    const int lo = (int)pare_json_get_int(pin, "lo", -1), hi = (int)pare_json_get_int(pin, "hi", -1);
+    if (lo < 0 || m->lo < 0) {
+        m->lo = lo;
+        m->hi = hi;
+        m->by_lo = m->by_hi = lo < 0 ? -1 : i;
+        return PARE_OK;
+    }
+    if (lo > m->hi || hi < m->lo) {
+        return lenient && is_measured(pin) ? PARE_OK
+                                           : contradiction(f, pin, json_array_get(pins, (size_t)(lo > m->hi ? m->by_hi : m->by_lo)), l, m, err);
+    }
+    if (lo > m->lo) {
+        m->lo = lo;
+        m->by_lo = i;
+    }
+    if (hi < m->hi) {
+        m->hi = hi;
+        m->by_hi = i;
     }
     return PARE_OK;
+}
+
+/* When a layer is freed, what was said before of it ends; leniently, what is measured comes after what was said. */
+static enum pare_status settle_layer(const struct pare_front *f, const json_t *pins, int l, bool lenient, struct meaning *m, struct pare_error *err)
+{
+    const int n = (int)json_array_size(pins);
+    enum pare_status status = PARE_OK;
+    int from = 0;
+    for (int i = 0; i < n; i++) {
+        const json_t *pin = json_array_get(pins, (size_t)i);
+        from = pare_json_get_int(pin, "lo", -1) < 0 && matches(f, glob_of(pin), l) ? i + 1 : from;
+    }
+    for (int pass = 0; pass < 2; pass++) {
+        for (int i = from; status == PARE_OK && i < n; i++) {
+            const json_t *pin = json_array_get(pins, (size_t)i);
+            const int its = lenient && is_measured(pin) ? 1 : 0;
+            status = its == pass && matches(f, glob_of(pin), l) ? settle_pin(f, pins, i, l, lenient, m, err) : status;
+        }
+    }
+    return status;
+}
+
+static enum pare_status settle_pins(const struct pare_front *f, const json_t *pins, bool lenient, struct meaning *m, struct pare_error *err)
+{
+    enum pare_status status = PARE_OK;
+    for (int l = 0; status == PARE_OK && l < f->n_layers; l++) {
+        status = settle_layer(f, pins, l, lenient, &m[l], err);
+    }
+    return status;
 }
 
 /* The ties of a and b become one, which begins with the lower layer. */
@@ -204,13 +237,13 @@ static enum pare_status check_tie(const struct pare_front *f, const json_t *pins
                       f->layers[highest].name, a, b);
 }
 
-static enum pare_status settle(const struct pare_front *f, const json_t *pins, const json_t *ties, struct meaning *m, int *tied,
-                               struct pare_error *err)
+static enum pare_status settle(const struct pare_front *f, const json_t *pins, const json_t *ties, bool lenient, struct meaning *m,
+                               int *tied, struct pare_error *err)
 {
     for (int l = 0; l < f->n_layers; l++) {
         m[l] = (struct meaning){-1, -1, -1, -1, l, -1};
     }
-    enum pare_status status = settle_pins(f, pins, m, err);
+    enum pare_status status = settle_pins(f, pins, lenient, m, err);
     for (size_t i = 0; status == PARE_OK && i < json_array_size(ties); i++) {
         const char *text = json_string_value(json_array_get(ties, i));
         *tied = settle_word(f, text, (int)i, m);
@@ -225,12 +258,14 @@ static enum pare_status settle(const struct pare_front *f, const json_t *pins, c
 }
 
 /* Takes the new lists when they mean something (and are not only tried); frees them otherwise. */
-static enum pare_status take(struct pare_front *f, json_t *pins_take, json_t *ties_take, bool dry, int *tied, struct pare_error *err)
+static enum pare_status take(struct pare_front *f, json_t *pins_take, json_t *ties_take, bool lenient, bool dry, int *tied,
+                             struct pare_error *err)
 {
     struct meaning *m = calloc((size_t)f->n_layers + 1, sizeof *m);
-    enum pare_status status = m != NULL && pins_take != NULL && ties_take != NULL ? settle(f, pins_take, ties_take, m, tied, err)
-                                                                                  : pare_error_nomem(err);
+    enum pare_status status = m != NULL && pins_take != NULL && ties_take != NULL
+                                  ? settle(f, pins_take, ties_take, lenient, m, tied, err) : pare_error_nomem(err);
     if (status == PARE_OK && !dry) {
+        f->costs++;
         for (int l = 0; l < f->n_layers; l++) {
             f->layers[l].pin_lo = m[l].lo;
             f->layers[l].pin_hi = m[l].hi;
@@ -271,10 +306,8 @@ enum pare_status front_pin(struct pare_front *f, const char *glob, int lo, int h
 {
     int tied = 0;
     *matched = count_matches(f, glob);
-    if (*matched == 0) {
-        return pare_error(err, PARE_ERR_USAGE, glob,
-                          strncmp(glob, "suspected:", 10) == 0 ? "no layer is suspected at int8 (`pare sense` measures it)"
-                                                               : "the pattern matches no layer");
+    if (*matched == 0 && !(front_set_measured(glob) && (f->replaying || !front_set_known(f)))) {
+        return pare_error(err, PARE_ERR_USAGE, glob, front_set_measured(glob) ? "no layer is suspected at int8" : "the pattern matches no layer");
     }
     json_t *pins = pins_without(f, glob, lo < 0);
     const bool everything = lo < 0 && *matched == f->n_layers;
@@ -283,7 +316,7 @@ enum pare_status front_pin(struct pare_front *f, const char *glob, int lo, int h
     } else {
         json_array_append_new(pins, json_pack("{s:s, s:i, s:i}", "glob", glob, "lo", lo, "hi", hi));
     }
-    return take(f, pins, f->ties != NULL ? json_copy(f->ties) : json_array(), dry, &tied, err);
+    return take(f, pins, f->ties != NULL ? json_copy(f->ties) : json_array(), f->replaying, dry, &tied, err);
 }
 
 enum pare_status front_tie(struct pare_front *f, const char *text, bool dry, int *tied, struct pare_error *err)
@@ -295,7 +328,7 @@ enum pare_status front_tie(struct pare_front *f, const char *text, bool dry, int
         }
     }
     json_array_append_new(ties, json_string(text));
-    return take(f, f->pins != NULL ? json_copy(f->pins) : json_array(), ties, dry, tied, err);
+    return take(f, f->pins != NULL ? json_copy(f->pins) : json_array(), ties, f->replaying, dry, tied, err);
 }
 
 enum pare_status front_untie(struct pare_front *f, const char *text, bool dry, struct pare_error *err)
@@ -315,7 +348,52 @@ enum pare_status front_untie(struct pare_front *f, const char *text, bool dry, s
         json_decref(ties);
         return pare_error(err, PARE_ERR_USAGE, text, "no such tie (:pins lists them)");
     }
-    return take(f, f->pins != NULL ? json_copy(f->pins) : json_array(), ties, dry, &tied, err);
+    return take(f, f->pins != NULL ? json_copy(f->pins) : json_array(), ties, f->replaying, dry, &tied, err);
+}
+
+bool front_choices_measured(const struct pare_front *f)
+{
+    bool found = false;
+    for (size_t i = 0; i < json_array_size(f->pins); i++) {
+        found = found || is_measured(json_array_get(f->pins, i));
+    }
+    return found;
+}
+
+void front_choices_again(struct pare_front *f)
+{
+    struct pare_error err = {0};
+    int tied;
+    if (front_choices_measured(f) && take(f, json_copy(f->pins), json_copy(f->ties), true, false, &tied, &err) != PARE_OK) {
+        front_log(f, "pins stay as they were before this measurement: %s: %s", err.where, err.message);
+    }
+}
+
+const char *front_choice_waits(const struct pare_front *f, int i, char text[240])
+{
+    const json_t *pin = json_array_get(f->pins, (size_t)i);
+    const int lo = (int)pare_json_get_int(pin, "lo", -1), hi = (int)pare_json_get_int(pin, "hi", -1);
+    char range[48];
+    int n = 0, n_kept_out = 0;
+    if (!is_measured(pin) || lo < 0) {
+        return NULL;
+    }
+    for (int l = 0; l < f->n_layers; l++) {
+        const struct front_layer *layer = &f->layers[l];
+        n += matches(f, glob_of(pin), l);
+        n_kept_out += matches(f, glob_of(pin), l) && (layer->pin_lo < lo || layer->pin_hi > hi);
+    }
+    range_text(f, lo, hi, range);
+    if (!front_set_known(f)) {
+        snprintf(text, 240, "%.100s=%s waits for the sensitivity table (pare sense)", glob_of(pin), range);
+    } else if (n == 0) {
+        snprintf(text, 240, "%.100s=%s holds nothing: no layer is suspected", glob_of(pin), range);
+    } else if (n_kept_out > 0) {
+        snprintf(text, 240, "%.100s=%s gives way to other pins on %d of %d layers", glob_of(pin), range, n_kept_out, n);
+    } else {
+        return NULL;
+    }
+    return text;
 }
 
 enum pare_status front_choices_clear(struct pare_front *f, struct pare_error *err)
@@ -326,6 +404,7 @@ enum pare_status front_choices_clear(struct pare_front *f, struct pare_error *er
     json_decref(f->ties);
     f->pins = json_array();
     f->ties = json_array();
+    f->n_unmet = 0;
     for (int l = 0; l < f->n_layers; l++) {
         f->layers[l].pin_lo = f->layers[l].pin_hi = -1;
         f->layers[l].tie = l;

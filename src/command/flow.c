@@ -154,9 +154,21 @@ bool flow_config(struct pare_front *f, struct front_flow *flow)
 
 /* ---- the simple verbs ---- */
 
+/* The description, with the layers that ties hold at one level now: [[name, ...], ...]. */
 static void advance_describe(struct pare_front *f, struct front_flow *flow)
 {
-    flow_end(f, flow, PARE_OK, f->target != NULL ? front_target_describe(f) : json_incref(f->description));
+    json_t *described = f->target != NULL ? front_target_describe(f) : json_copy(f->description), *tied = json_array();
+    for (int first = 0; first < f->n_layers; first++) {
+        json_t *names = f->layers[first].tied && f->layers[first].tie == first ? json_array() : NULL;
+        for (int l = first; names != NULL && l < f->n_layers; l++) {
+            if (f->layers[l].tie == first) {
+                json_array_append_new(names, json_string(f->layers[l].name));
+            }
+        }
+        json_array_append_new(tied, names);
+    }
+    json_object_set_new(described, "tied", tied);
+    flow_end(f, flow, PARE_OK, described);
 }
 
 static void advance_sense(struct pare_front *f, struct front_flow *flow)
@@ -436,9 +448,13 @@ int front_find_point(const struct pare_front *f, const char *text)
     }
     memcpy(name, text, n);
     name[n] = '\0';
+    int run = name[0] != '\0' && strspn(name, "0123456789") == n ? atoi(name) - 1 : -1; /* or its place in `pare runs` */
+    for (int r = 0; r < f->n_runs; r++) {
+        run = strcmp(f->runs[r].name, name) == 0 ? -1 : run;
+    }
     for (int i = 0; i < f->n_points; i++) {
         const struct front_point *p = &f->points[i];
-        bool same = strcmp(f->runs[p->run].name, name) == 0 || atoi(name) == p->run + 1;
+        bool same = strcmp(f->runs[p->run].name, name) == 0 || p->run == run;
         if (!same || (number > 0 && p->number != number)) {
             continue;
         }

@@ -22,11 +22,20 @@ static double latency_of(const struct front_point *p)
     return isfinite(p->latency[1]) ? p->latency[1] : p->latency_predicted;
 }
 
-/* The points that args name; false when one is not there (the flow has ended). */
+/* The points that args name, or (of pare_front_distances) whose ids they hold; false when one is not there (the flow has
+ * ended). */
 static bool find_points(struct pare_front *f, struct front_flow *flow, int *points, int *n)
 {
-    const json_t *names = json_object_get(flow->args, "points");
+    const json_t *names = json_object_get(flow->args, "points"), *ids = json_object_get(flow->args, "ids");
     *n = 0;
+    for (int p = 0; p < f->n_points && *n < MAX_COMPARED; p++) {
+        for (size_t i = 0; i < json_array_size(ids); i++) {
+            if (json_integer_value(json_array_get(ids, i)) == f->points[p].id) {
+                points[(*n)++] = p;
+                break;
+            }
+        }
+    }
     if (json_array_size(names) > MAX_COMPARED) {
         flow_end(f, flow, pare_error(&flow->err, PARE_ERR_USAGE, "compare", "expected at most %d points, found %zu", MAX_COMPARED,
                                      json_array_size(names)), NULL);
@@ -68,15 +77,22 @@ static bool start_exact(struct pare_front *f, struct front_flow *flow, const int
     return flow->task != 0;
 }
 
+/* ms of the i-th point above the exact answer at its loss, as the solver counts today; NaN when that is not known. */
+static double from_exact(const struct pare_front *f, const struct front_flow *flow, int point, int i, double ms)
+{
+    const struct front_point *p = &f->points[point];
+    const json_t *exact = json_array_get(json_object_get(flow->answer, "answers"), (size_t)i);
+    const double least = pare_json_at_real(json_object_get(exact, "total"), PARE_COST_LATENCY);
+    const bool known = isfinite(front_loss_sum(f, p->levels)); /* else the exact problem knows no level but fp32 */
+    const double away = known ? front_latency_sum(f, p->levels) - least : NAN;
+    return away < 0 && away > -1e-3 * ms ? 0 : away;
+}
+
 static json_t *run_json(struct pare_front *f, const struct front_flow *flow, int point, int i, double ms)
 {
     const struct front_point *p = &f->points[point];
     const struct front_run *run = &f->runs[p->run];
     const struct pare_state *s = pare_front_state(f);
-    const json_t *exact = json_array_get(json_object_get(flow->answer, "answers"), (size_t)i);
-    const double least = pare_json_at_real(json_object_get(exact, "total"), PARE_COST_LATENCY);
-    const bool known = isfinite(front_loss_sum(f, p->levels)); /* else the exact problem knows no level but fp32 */
-    const double away = known ? front_latency_sum(f, p->levels) - least : NAN; /* as the solver counts today */
     int n_points = 0;
     for (int k = 0; k < f->n_points; k++) {
         n_points += f->points[k].run == p->run;
@@ -98,7 +114,7 @@ static json_t *run_json(struct pare_front *f, const struct front_flow *flow, int
                      "seconds", pare_json_real(pare_json_get_real(run->status, "seconds")), "evaluations",
                      (int)pare_json_get_int(run->status, "evaluations", 0), "points", n_points, "best", best, "hypervolume",
                      pare_json_real(pare_state_hypervolume(s, p->run)), "from_exact_ms",
-                     pare_json_real(away < 0 && away > -1e-3 * ms ? 0 : away));
+                     pare_json_real(from_exact(f, flow, point, i, ms)));
 }
 
 /* What turning the first into point i means. */
@@ -110,9 +126,10 @@ static json_t *change_json(struct pare_front *f, int from, int to)
     for (int l = 0; l < f->n_layers; l++) {
         layers += a->levels[l] != b->levels[l];
     }
-    return json_pack("{s:i, s:o, s:o, s:o, s:o}", "layers", layers, "latency_ms",
+    return json_pack("{s:i, s:o, s:o, s:o, s:o, s:o}", "layers", layers, "latency_ms",
                      pare_json_real(front_latency_sum(f, b->levels) - front_latency_sum(f, a->levels)), "bytes",
-                     pare_json_real(front_bytes(f, b->levels) - front_bytes(f, a->levels)), "loss",
+                     pare_json_real(front_bytes(f, b->levels) - front_bytes(f, a->levels)), "energy_uj",
+                     pare_json_real(front_energy(f, b->levels) - front_energy(f, a->levels)), "loss",
                      pare_json_real(front_loss_sum(f, b->levels) - front_loss_sum(f, a->levels)), "tied",
                      tied < 0 ? json_null() : json_boolean(tied));
 }
@@ -141,6 +158,36 @@ static json_t *differences_json(const struct pare_front *f, const int *points, i
     return list;
 }
 
+/* The answers to pare_front_distances, kept with the points for as long as the costs are those. */
+static void keep_distances(struct pare_front *f, struct front_flow *flow, const int *points, int n)
+{
+    double ms, drop;
+    pare_state_reference(pare_front_state(f), &ms, &drop);
+    for (int i = 0; i < n; i++) {
+        f->points[points[i]].from_exact = from_exact(f, flow, points[i], i, ms);
+        f->points[points[i]].exact_at = (uint64_t)pare_json_get_int(flow->args, "costs", 0);
+    }
+    flow_end(f, flow, PARE_OK, json_object());
+}
+
+void pare_front_distances(struct pare_front *f, const int *points, int n)
+{
+    json_t *ids = json_array();
+    for (int i = 0; f->described && f->profiled && !f->follower && !f->closing && i < n && i < MAX_COMPARED; i++) {
+        struct front_point *p = points[i] >= 0 && points[i] < f->n_points ? &f->points[points[i]] : NULL;
+        if (p != NULL && p->exact_at != f->costs && p->exact_asked != f->costs) {
+            p->exact_asked = f->costs;
+            json_array_append_new(ids, json_integer((json_int_t)p->id));
+        }
+    }
+    if (json_array_size(ids) > 0) {
+        json_t *args = json_pack("{s:O, s:I}", "ids", ids, "costs", (json_int_t)f->costs);
+        (void)pare_front_start(f, "compare", args, NULL);
+        json_decref(args);
+    }
+    json_decref(ids);
+}
+
 void flow_advance_compare(struct pare_front *f, struct front_flow *flow)
 {
     int points[MAX_COMPARED], n;
@@ -148,7 +195,8 @@ void flow_advance_compare(struct pare_front *f, struct front_flow *flow)
     if (!find_points(f, flow, points, &n)) {
         return;
     }
-    if (n < 2) {
+    const bool distances = json_object_get(flow->args, "ids") != NULL;
+    if (n < 2 && !distances) {
         flow_end(f, flow, pare_error(&flow->err, PARE_ERR_USAGE, "compare", "expected two or more RUN[:POINT]"), NULL);
         return;
     }
@@ -157,6 +205,10 @@ void flow_advance_compare(struct pare_front *f, struct front_flow *flow)
         (void)start_exact(f, flow, points, n);
     }
     if (flow->task != 0 && !flow_solver_done(f, flow)) {
+        return;
+    }
+    if (distances) {
+        keep_distances(f, flow, points, n);
         return;
     }
     pare_state_reference(pare_front_state(f), &ms, &drop);

@@ -188,7 +188,7 @@ void front_take_point(struct pare_front *f, int64_t id, int64_t run, int number,
     }
     p.config = front_config_json(f, p.levels);
     p.facts = json_deep_copy(facts);
-    p.drop_predicted = p.latency_predicted = NAN;
+    p.drop_predicted = p.latency_predicted = p.from_exact = NAN;
     f->points[f->n_points++] = p;
     front_load_point(f, &f->points[f->n_points - 1]);
 }

@@ -102,6 +102,8 @@ struct front_point {
     double latency[6];        /* min median p10 p90 p99 n; NaN = not measured */
     double fp32_ms;           /* measured beside it, interleaved */
     double loss_sum, drop_predicted, latency_predicted;
+    double from_exact;        /* ms above the exact front, by the costs of exact_at; exact_asked: a solve is on its way */
+    uint64_t exact_at, exact_asked;
     uint64_t *right;          /* bits of the search split, one for each labelled sample; the first n_right are known */
     int n_right;
     char (*keys)[40];         /* of its rows: search chunks, test chunks, latency; made when first needed */
@@ -169,6 +171,9 @@ struct pare_front {
     struct front_fitted *fit; /* malloc'ed */
 
     json_t *pins, *ties;      /* choices.c: as they were said */
+    int n_unmet;              /* choices of the session that cannot hold now, and why; tried again when it is opened */
+    char unmet[8][240];
+    uint64_t costs;           /* grows when what a solver would read changes: cells, latencies, pins, ties */
     double max_drop, max_latency_ms, max_bytes, max_bitops, max_energy_uj;
     enum pare_figure_id minimize;
     int n_log;
@@ -307,6 +312,11 @@ enum pare_status front_pin(struct pare_front *f, const char *glob, int lo, int h
 enum pare_status front_tie(struct pare_front *f, const char *text, bool dry, int *tied, struct pare_error *err);
 /* Ends the tie that was said so; "all" of them. */
 enum pare_status front_untie(struct pare_front *f, const char *text, bool dry, struct pare_error *err);
+/* Is there a pin on what is measured (suspected:X)? Works such pins out again, from the table as it is now. */
+bool front_choices_measured(const struct pare_front *f);
+void front_choices_again(struct pare_front *f);
+/* What of the i-th pin does not hold now, in words into text: it waits for the table, holds nothing, gives way; NULL: it holds. */
+const char *front_choice_waits(const struct pare_front *f, int i, char text[240]);
 /* No pins, and the ties of pipeline.lua: the state before the session's actions. Errors are those of its ties. */
 enum pare_status front_choices_clear(struct pare_front *f, struct pare_error *err);
 /* The levels that a layer may have: its pins, else the first/last rule, and those of its ties. */
@@ -320,6 +330,9 @@ bool front_kept_out(const struct pare_front *f, int layer, int level, bool use_p
 /* Sets that a pin may name instead of a pattern: inputs, outputs, first:N (layers of the pipeline), suspected:X (RMSE/scale
  * above X at int8, by the sensitivity table as it is). */
 bool front_set_hit(const struct pare_front *f, const char *pattern, int layer);
+/* Is it suspected:X? Is the table there that says which layers it means (int8 of every layer)? */
+bool front_set_measured(const char *pattern);
+bool front_set_known(const struct pare_front *f);
 /* Index of a level by name; int8's where it is NULL or no candidate. */
 int front_keep_index(const struct pare_front *f, const char *text);
 /* Fills keep and held of a layer; of_pipeline: pipeline.lua's `keep`, or NULL. */
@@ -395,8 +408,9 @@ void front_script_stop(struct pare_front *f);
 void front_script_free(struct pare_front *f);
 
 /* ---- import.c ---- */
-/* Takes a file of configurations that another tool found as points of a run of method "imported" under the file's name
- * (again: the same run). STAGE=FILE: its names are those of one stage's layers and tensors. Errors name the file and the place in it. */
+/* Takes a file of configurations that another tool found as points of a run of method "imported". The same path with the same
+ * bytes is the run that is there; other bytes are a new run NAME.v2; another path with the same name is NAME-2. STAGE=FILE:
+ * its names are those of one stage's layers and tensors. Errors name the file and the place in it. */
 enum pare_status front_import(struct pare_front *f, const char *path, struct pare_error *err);
 
 /* ---- lines.c ---- */

@@ -20,6 +20,25 @@ bool front_kept_out(const struct pare_front *f, int layer, int level, bool use_p
     return !(use_pins && f->layers[layer].pin_lo >= 0) && front_suspected(f, layer, level);
 }
 
+bool front_set_measured(const char *pattern)
+{
+    char *end;
+    if (strncmp(pattern, "suspected:", 10) != 0) {
+        return false;
+    }
+    const double limit = strtod(pattern + 10, &end);
+    return end != pattern + 10 && *end == '\0' && limit > 0;
+}
+
+bool front_set_known(const struct pare_front *f)
+{
+    bool known = f->n_chunks > 0;
+    for (int l = 0; l < f->n_layers && known; l++) {
+        known = front_cell_done(f, &f->cells[l * f->n_levels + f->int8_level]);
+    }
+    return known;
+}
+
 bool front_set_hit(const struct pare_front *f, const char *pattern, int layer)
 {
     const struct front_layer *l = &f->layers[layer];
@@ -34,11 +53,7 @@ bool front_set_hit(const struct pare_front *f, const char *pattern, int layer)
         const long n = strtol(pattern + 6, &end, 10);
         return end != pattern + 6 && *end == '\0' && layer < n;
     }
-    if (strncmp(pattern, "suspected:", 10) == 0) {
-        const double limit = strtod(pattern + 10, &end);
-        return end != pattern + 10 && *end == '\0' && above(f, layer, f->int8_level, limit);
-    }
-    return false;
+    return front_set_measured(pattern) && above(f, layer, f->int8_level, strtod(pattern + 10, NULL));
 }
 
 static int index_of(const struct pare_front *f, struct pare_level level)

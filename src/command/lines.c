@@ -174,7 +174,8 @@ static enum pare_status apply_choice(struct pare_front *f, const struct words *w
             }
         }
         if (!dry && !f->replaying) {
-            front_say(f, false, "%s %s: %d %s", w->word[0], w->word[1], matched, matched == 1 ? "layer" : "layers");
+            front_say(f, false, matched > 0 ? "%s %s: %d %s" : "%s %s: waits for the sensitivity table (pare sense)", w->word[0], w->word[1],
+                      matched, matched == 1 ? "layer" : "layers");
         }
         return PARE_OK;
     }
@@ -216,8 +217,13 @@ static void replay_action(void *self, const char *line, bool undone)
     f->can_redo = f->can_redo || undone;
     if (!undone && !f->options.no_pins && split_words(line, &w, NULL) == PARE_OK && w.n > 0) {
         struct pare_error err = {0};
-        if (apply_choice(f, &w, false, &err) != PARE_OK) { /* as a pattern that matches nothing any more: changes nothing */
-            front_log(f, "not applied: %s (%s)", line, err.message);
+        if (apply_choice(f, &w, false, &err) != PARE_OK) { /* as a pattern that matches nothing any more: kept, and shown */
+            char text[sizeof f->unmet[0]];
+            const int last = (int)(sizeof f->unmet / sizeof f->unmet[0]) - 1;
+            snprintf(text, sizeof text, "%.120s cannot hold now: %.100s", line, err.message);
+            front_log(f, "%s", text);
+            memcpy(f->unmet[f->n_unmet < last ? f->n_unmet : last], text, sizeof text);
+            f->n_unmet += f->n_unmet <= last;
         }
     }
 }
@@ -429,6 +435,10 @@ static void say_pins(struct pare_front *f)
     for (size_t i = 0; i < json_array_size(f->ties) && used + 80 < sizeof text; i++) {
         used += (size_t)snprintf(text + used, sizeof text - used, "%s%.60s", i == 0 ? "; ties: " : ", ",
                                  json_string_value(json_array_get(f->ties, i)));
+    }
+    const struct pare_state *state = pare_front_state(f);
+    for (int i = 0; i < state->n_waiting && used + 40 < sizeof text; i++) {
+        used += (size_t)snprintf(text + used, sizeof text - used, "; %.*s", (int)(sizeof text - used - 4), state->waiting[i]);
     }
     front_say(f, false, "%d of %d layers are pinned%s%s", n, f->n_layers, n > 0 ? ":" : "", text);
 }

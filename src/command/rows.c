@@ -268,6 +268,10 @@ static void take_sense(struct pare_front *f, int level, int chunk, const json_t 
         }
     }
     decide(f, level);
+    f->costs++;
+    if (level == f->int8_level) {
+        front_choices_again(f);
+    }
     front_changed(f);
 }
 
@@ -419,6 +423,7 @@ static void take_profile(struct pare_front *f, const json_t *row)
     f->glue_ms = pare_json_get_real(row, "glue");
     f->border_ms = measure_borders(f, stages);
     f->profiled = true;
+    f->costs++;
     front_target_apply(f);
     front_changed(f);
 }

@@ -61,6 +61,23 @@ static void build_cells(struct pare_front *f, int layer, struct pare_cell *cells
     }
 }
 
+/* Pins and other choices that are kept without holding (everywhere). */
+static void build_waiting(struct pare_front *f, struct pare_state *s)
+{
+    const size_t n_pins = json_array_size(f->pins);
+    const char **waiting = pare_arena_array(&f->state_arena, n_pins + (size_t)f->n_unmet + 1, sizeof *waiting);
+    char text[240];
+    for (size_t i = 0; waiting != NULL && i < n_pins; i++) {
+        if (front_choice_waits(f, (int)i, text) != NULL) {
+            waiting[s->n_waiting++] = front_state_text(f, "%s", text);
+        }
+    }
+    for (int i = 0; waiting != NULL && i < f->n_unmet; i++) {
+        waiting[s->n_waiting++] = front_state_text(f, "%s", f->unmet[i]);
+    }
+    s->waiting = waiting;
+}
+
 static void build_layers(struct pare_front *f, struct pare_state *s)
 {
     struct pare_layer *layers = pare_arena_array(&f->state_arena, (size_t)f->n_layers + 1, sizeof *layers);
@@ -95,6 +112,7 @@ static void build_layers(struct pare_front *f, struct pare_state *s)
     }
     s->n_ties = ties != NULL ? (int)json_array_size(f->ties) : 0;
     s->ties = ties;
+    build_waiting(f, s);
     struct pare_stage_state *stages = pare_arena_array(&f->state_arena, (size_t)f->n_stages + 1, sizeof *stages);
     for (int i = 0; stages != NULL && i < f->n_stages; i++) {
         stages[i] = (struct pare_stage_state){.name = f->stages[i].name,
@@ -136,6 +154,8 @@ static void build_point(struct pare_front *f, const struct front_point *p, struc
                                .drop_predicted = predicted(p->drop_predicted),
                                .latency_predicted = predicted(p->latency_predicted),
                                .loss = predicted(p->loss_sum),
+                               .latency_sum = front_latency_sum(f, p->levels),
+                               .from_exact = p->exact_at == f->costs ? p->from_exact : NAN,
                                .p99_ms = p->latency[4],
                                .right = p->right,
                                .n_right = p->n_right,

@@ -81,12 +81,61 @@ says "the pattern 'nothing*' matches no layer"
 sed -i "s,+nothing\*,," "$work/own/pipeline.lua"
 code 0 "$pare" pin "$work/own" --list --json
 [ "$(field "d['ties']")" = "['classifier/*']" ] || fail "ties of pipeline.lua"
+[ "$(field "d['tied']")" = "[['classifier/fc1', 'classifier/fc2', 'classifier/fc3']]" ] || fail "tied layers"
+code 0 "$pare" pin "$work/own" --list
+grep -q '^one level: classifier/fc1 = classifier/fc2 = classifier/fc3$' "$work/out" || fail "tied layers as text"
+code 0 "$pare" info "$work/own"
+[ "$(grep -c '^classifier/fc[123] .*  =a$' "$work/out")" = 3 ] || fail "info marks tied layers"
+
+# a pin on what is measured is kept: it waits for the table, holds with it, gives way to what is said of a layer by name
+late=(--session "$work/late.pare")
+table=("${late[@]}" --samples 24 --levels fp32,int8) # chunks that no other table shares
+code 2 "$pare" pin $p "${late[@]}" 'suspected:much=fp32'
+code 0 "$pare" pin $p "${late[@]}" 'suspected:0.3=fp32' --json
+[ "$(field "(d['pins'], d['waiting'])")" = "([], ['suspected:0.3=fp32 waits for the sensitivity table (pare sense)'])" ] || fail "a pin that waits: $(cat "$work/out")"
+code 0 "$pare" sense $p "${table[@]}" --json
+high=$(field "sorted(c['name'] for c in d['layers'] if c['level'] == 'w8a8' and c['rmse_over_scale'] > 0.3)")
+[ "$high" != "[]" ] || fail "no layer is above 0.3 at int8: this test needs one"
+code 0 "$pare" pin $p "${table[@]}" --list --json
+[ "$(field "(sorted(q['name'] for q in d['pins']), d['waiting'])")" = "($high, [])" ] || fail "a pin that holds: $(cat "$work/out")"
+code 0 "$pare" pin $p "${late[@]}" --list --json # the table of 200 samples is not there
+[ "$(field "(d['pins'], len(d['waiting']))")" = "([], 1)" ] || fail "a pin that waits again"
+code 2 "$pare" pin $p "${table[@]}" 'suspected:99=fp32'
+says "suspected:99: no layer is suspected at int8"
+one=$(python3 -c "print($high[0])")
+code 0 "$pare" pin $p "${late[@]}" "$one=int8" # nobody knows yet that it is suspected
+code 0 "$pare" pin $p "${table[@]}" --list
+grep -q "suspected:0.3=fp32 gives way to other pins on 1 of" "$work/out" || fail "what is measured gives way: $(cat "$work/out")"
+grep -qE "^$one +int8$" "$work/out" || fail "what was said by name stays"
+code 0 "$pare" solve $p "${late[@]}" --samples 23 --levels fp32,int8 --minimize bytes --max-drop 1 --predicted --json # measures its own table first
+[ "$(field "d['config']['$one']")" = w8a8 ] && [ "$(field "list(d['config'].values()).count('fp32') > 0")" = True ] ||
+    fail "a solve holds what its own table says: $(cat "$work/out")"
+
+# a choice that cannot hold now is kept and shown
+code 0 "$pare" pin $p "${late[@]}" 'classifier/fc1=w4a8'
+code 0 "$pare" pin $p "${table[@]}" --list
+grep -q "waiting: pin 'classifier/fc1=w4a8' cannot hold now: not among the candidate levels" "$work/out" || fail "a choice that cannot hold: $(cat "$work/out")"
+code 0 "$pare" pin $p "${late[@]}" --list
+grep -qE "^classifier/fc1 +w4a8" "$work/out" || fail "it holds where it can"
 
 # configurations of other tools beside ours
 code 0 "$pare" export $p --samples 25 --levels fp32,int8,int4 --format csv --out "$work/all.csv"
 head -4 "$work/all.csv" >"$work/theirs.csv" # the uniform points: which others exist depends on timings
 code 0 "$pare" compare $p --samples 25 --levels fp32,int8,int4 int8 --import "$work/theirs.csv" --json
 [ "$(field "[r['name'].split(':')[0] for r in d['runs']]")" = "['int8', 'theirs', 'theirs', 'theirs']" ] || fail "imported: $(field "[r['name'] for r in d['runs']]")"
+# a run is a file as it was: the same name elsewhere and a changed file are runs of their own
+mkdir "$work/other"
+head -3 "$work/all.csv" >"$work/other/theirs.csv"
+code 0 "$pare" compare $p --samples 25 --levels fp32,int8,int4 --import "$work/theirs.csv" --import "$work/other/theirs.csv" --json
+[ "$(field "[r['run'] for r in d['runs']]")" = "['theirs', 'theirs', 'theirs', 'theirs-2', 'theirs-2']" ] || fail "two files of one name: $(field "[r['run'] for r in d['runs']]")"
+code 0 "$pare" compare $p --samples 25 --levels fp32,int8,int4 --import "$work/theirs.csv"
+says "theirs.csv has not changed: run theirs"
+head -3 "$work/all.csv" >"$work/theirs.csv"
+code 0 "$pare" compare $p --samples 25 --levels fp32,int8,int4 --import "$work/theirs.csv"
+says "theirs.csv has changed since run theirs, which stays as it was: 2 points as run theirs.v2"
+grep -q '^theirs.v2:1 ' "$work/out" && ! grep -q '^theirs:' "$work/out" || fail "the newest version is compared"
+code 0 "$pare" compare $p --samples 25 --levels fp32,int8,int4 theirs:3 theirs.v2:2 theirs-2:1 --json
+
 code 0 "$pare" info $p --json
 python3 -c "
 import json

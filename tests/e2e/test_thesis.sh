@@ -79,7 +79,8 @@ is "len(d['pins']) == 2 and all(p['to'] == 'fp32' for p in d['pins'])" "pin --ke
 code 0 "$pare" pin "$work/p" --list --json
 is "len(d['pins']) == 2" "they are the session's"
 code 2 "$pare" pin "$work/p" --keep middle=fp32
-code 2 "$pare" pin "$work/p" 'suspected:9=fp32'
+code 0 "$pare" pin "$work/p" 'suspected:9=fp32' --json
+is "len(d['pins']) == 2 and 'waits for the sensitivity table' in d['waiting'][0]" "suspected layers are not known yet"
 
 # data-free: there is no calibration data, and what did not apply is said
 mkdir "$work/q"
