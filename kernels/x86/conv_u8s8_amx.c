@@ -9,7 +9,8 @@
  * Packed weights: per group, per 16 channels, per 64 of K a tile [16][16 channels][4 of K], zero
  * beyond the last channel and beyond K. Activations: a layer that reads its picture in order reads
  * it where it is, but for the last rows, whose tiles would reach past its end; all else is copied
- * to a panel of rows of K rounded up to 64 (what rounds up meets weights of zero).
+ * to a panel of rows of K rounded up to 64 (what rounds up meets weights of zero). 32 rows of them stay
+ * in the L1 cache while all weights stream past it from the second.
  *
  * A full tile takes 16 pixels: shapes of fewer (and a handful more) are left to other kernels by
  * measurement, see pk_kernel_for.
@@ -25,8 +26,11 @@ enum {
     ROWS = 32,             /* pixels of a block of sums */
     COLUMNS = 64,          /* channels of a block of sums */
     TILE = 1024,           /* bytes of a full tile */
-    MOST_CHUNKS = 12,      /* of K at a time: 32 rows are half of an L1 cache */
-    PANEL_BYTES = 24 << 10 /* of activations over which all weights run: half of an L1 cache */
+    MOST_CHUNKS = 20,       /* of K at a time: 32 rows of them stay in the L1 cache */
+    PANEL_BYTES = 24 << 10, /* of activations over which all weights run: half of an L1 cache */
+    /* Weights of a group from which on their tiles are loaded past the L1 cache, where they would displace the
+     * activations before their next use (784x128x1152: 0.81x the time; 10 KiB of weights 1.03x; 2026-11-21). */
+    FAR_BYTES = 12 << 10
 };
 
 /* Palette 1, eight tiles of 16 rows of 64 bytes. */
@@ -56,6 +60,17 @@ static void tiles_end(void)
 #define TILE_ZERO(t) __asm__ volatile("tilezero %%tmm" #t ::)
 #define TILE_LOAD(t, p, step)                                                                      \
     __asm__ volatile("tileloadd (%0,%1,1), %%tmm" #t : : "r"(p), "r"(step) : "memory")
+/* The same without a place in the L1 cache. */
+#define TILE_LOAD_FAR(t, p, step)                                                                  \
+    __asm__ volatile("tileloaddt1 (%0,%1,1), %%tmm" #t : : "r"(p), "r"(step) : "memory")
+#define TILE_LOAD_WEIGHTS(t, p, step, far)                                                         \
+    do {                                                                                           \
+        if (far) {                                                                                 \
+            TILE_LOAD_FAR(t, p, step);                                                             \
+        } else {                                                                                   \
+            TILE_LOAD(t, p, step);                                                                 \
+        }                                                                                          \
+    } while (0)
 #define TILE_STORE(t, p, step)                                                                     \
     __asm__ volatile("tilestored %%tmm" #t ", (%0,%1,1)" : : "r"(p), "r"(step) : "memory")
 #define TILE_MADD(sum, a, w) __asm__ volatile("tdpbusd %%tmm" #w ", %%tmm" #a ", %%tmm" #sum ::)
@@ -65,7 +80,7 @@ struct plan {
     size_t n, tiles;             /* channels of a group; tiles of 16 of them */
     size_t pixels, block;        /* output pixels; rows of the panel at a time */
     size_t part;                 /* of K at a time, in 64 */
-    bool direct;
+    bool direct, far;            /* activations where they are; weights past the L1 cache */
 };
 
 static struct plan plan_of(const struct pk_conv *c)
@@ -84,6 +99,7 @@ static struct plan plan_of(const struct pk_conv *c)
     p.block = rows < ROWS ? ROWS : rows;
     const size_t chunks = p.k_all / 64, parts = (chunks + MOST_CHUNKS - 1) / MOST_CHUNKS;
     p.part = (chunks + parts - 1) / parts;
+    p.far = p.tiles * chunks * TILE > FAR_BYTES;
     return p;
 }
 
@@ -195,6 +211,7 @@ struct operands {
     const int8_t *b;      /* tiles of weights */
     size_t beside;        /* bytes to those of the next 16 channels */
     size_t chunks;        /* products of a pair of tiles */
+    bool far;             /* weights past the L1 cache */
     const int32_t *start; /* sums so far, NULL: 0 */
     int32_t *acc;
 };
@@ -206,6 +223,7 @@ PK_INLINE void tiles_run(struct between *t, const struct operands *o, const bool
     const size_t ld = COLUMNS * sizeof(int32_t), line = 64;
     const uint8_t *a = o->a, *below = o->a + 16 * o->lda;
     const int8_t *b = o->b;
+    const bool far = o->far;
     if (o->start == NULL) {
         TILE_ZERO(0);
         TILE_ZERO(1);
@@ -218,12 +236,12 @@ PK_INLINE void tiles_run(struct between *t, const struct operands *o, const bool
         TILE_LOAD(3, o->start + 16 * COLUMNS + 16, ld);
     }
     for (size_t i = 0; i < o->chunks; i++, a += 64, below += 64, b += TILE) {
-        TILE_LOAD(6, b, line);
+        TILE_LOAD_WEIGHTS(6, b, line, far);
         TILE_LOAD(4, a, o->lda);
         TILE_MADD(0, 4, 6);
         between_run(t, vectors, whole);
         if (wide) {
-            TILE_LOAD(7, b + o->beside, line);
+            TILE_LOAD_WEIGHTS(7, b + o->beside, line, far);
             TILE_MADD(1, 4, 7);
             between_run(t, vectors, whole);
         }
@@ -343,6 +361,7 @@ static void block(struct work *w, const struct job *j)
                          .b = j->weights + (j->first / 16 * all + j->from) * TILE,
                          .beside = all * TILE,
                          .chunks = j->chunks,
+                         .far = p->far,
                          .start = j->from > 0 ? j->part : NULL,
                          .acc = last ? w->acc[0] : j->part};
     products(w, j, &o, n);
