@@ -21,6 +21,7 @@
  *   struct finish               what follows the sums of one tile (a NULL pointer: they go to acc)
  *   V_FINISH(f, s, mr, nv)      does that; f is set by finish_of(&finish, e) (can it at all?), then for every panel by
  *                               finish_panel(&finish, channel, n), for every tile by finish_rows(&finish, pixel)
+ *   V_START(f, j)               what the sums of vector j begin with when f is not NULL, 0 if not defined
  *
  * Packed weights: per group, panels of NV * VL channels, the last one narrower (a multiple of VL);
  * a panel is [K / K_GROUP][width][K_GROUP], zero beyond the last channel and beyond K.
@@ -47,6 +48,9 @@ enum {
     DIRECT = sizeof(T_X) == sizeof(T_A) && A_OFFSET == 0
 };
 
+#ifndef V_START
+#define V_START(f, j) V_ZERO()
+#endif
 #ifdef V_FINISH
 #define FINISH_PARAMETER , const struct finish *f
 #define FINISH_NULL , NULL
@@ -76,8 +80,8 @@ CONV_TILES()
 #include OWN_TILES
 #else
 /* Steps of K per turn of a tile's loop, 1 if not defined: its counters take ports of the multiply-adds (fp32,
- * 256x256x256: four take 0.95x the time of one; 2026-11-21). Not where a multiply-add is two instructions: compilers add
- * the products of two steps first, and spill. */
+ * 256x256x256: four take 0.95x the time of one; 2026-11-21). A multiply-add of two instructions must then be one piece to
+ * the compiler: it adds the products of two steps first otherwise, and spills. */
 #ifndef STEPS
 #define STEPS 1
 #endif
@@ -109,7 +113,7 @@ CONV_TILES()
         for (int r = 0; r < (mr); r++) {                                                           \
             PK_UNROLL                                                                              \
             for (int j = 0; j < (nv); j++)                                                         \
-                s[r][j] = V_ZERO();                                                                \
+                s[r][j] = V_START(f, j);                                                           \
         }                                                                                          \
         const size_t lda3 = 3 * lda;                                                               \
         for (; groups >= STEPS; groups -= STEPS) {                                                 \
@@ -169,6 +173,7 @@ CONV_TILES()
 
 #if NV == 4
 TILE(tile_6x4, 6, 4)
+TILE(tile_4x4, 4, 4)
 TILE(tile_2x4, 2, 4)
 TILE(tile_8x3, 8, 3)
 TILE(tile_3x3, 3, 3)
@@ -187,6 +192,7 @@ static const struct tiles all_tiles[NV + 1] = {
     {8, 3, tile_8x3, tile_3x3, tile_1x3},
     {6, 2, tile_6x4, tile_2x4, tile_1x4},
 };
+#define TILE_TWICE(nv) ((nv) == 4 ? tile_4x4 : NULL)
 #else
 TILE(tile_6x2, 6, 2)
 TILE(tile_2x2, 2, 2)
@@ -200,6 +206,10 @@ static const struct tiles all_tiles[NV + 1] = {
     {6, 2, tile_6x2, tile_2x2, tile_1x2},
 };
 #endif
+#endif
+/* A tile of 2 * few rows, fewer than `rows`; NULL: there is none. (2x4 alone hides no latency of its products.) */
+#ifndef TILE_TWICE
+#define TILE_TWICE(nv) ((tile_fn *)NULL)
 #endif
 
 /* Sizes of a layer, in elements. */
@@ -371,29 +381,44 @@ struct work {
     T_ACC *acc; /* [STRIP][WIDE], with STRIP rows of room before it */
 };
 
+/* The tile to take for the next of `left` rows: of so many or a few more. */
+struct next_tile {
+    tile_fn *run;
+    size_t rows;
+};
+
+PK_INLINE struct next_tile next_tile(size_t nv, size_t left)
+{
+    const struct tiles *t = &all_tiles[nv];
+    const size_t rows = (size_t)t->rows, few = (size_t)t->few;
+    if (left > rows - few) {
+        return (struct next_tile){t->many, rows};
+    }
+    return left > few && TILE_TWICE(nv) != NULL ? (struct next_tile){TILE_TWICE(nv), 2 * few}
+                                                : (struct next_tile){t->some, few};
+}
+
 /*
  * Sums of `rows` (at most STRIP) rows from row `first` of the block. A tile that would read past
  * the last pixel of x starts earlier instead and computes some rows twice.
  */
 static void strip(const struct work *w, size_t first, size_t rows, size_t nv, const T_P *weights)
 {
-    const struct tiles *t = &all_tiles[nv];
     const size_t groups = pk_round_up(w->p->k, K_GROUP) / K_GROUP;
     if (w->p->pixels == 1) {
-        t->one(groups, w->a, w->lda, weights, w->acc FINISH_NULL);
+        all_tiles[nv].one(groups, w->a, w->lda, weights, w->acc FINISH_NULL);
         return;
     }
     size_t r = 0;
     while (r < rows) {
-        const bool many = rows - r > (size_t)(t->rows - t->few);
-        const size_t step = (size_t)(many ? t->rows : t->few);
+        const struct next_tile t = next_tile(nv, rows - r);
         ptrdiff_t from = (ptrdiff_t)r;
-        if (w->p->direct && w->pixel + first + r + step > w->p->pixels) {
-            from -= (ptrdiff_t)(w->pixel + first + r + step - w->p->pixels);
+        if (w->p->direct && w->pixel + first + r + t.rows > w->p->pixels) {
+            from -= (ptrdiff_t)(w->pixel + first + r + t.rows - w->p->pixels);
         }
-        (many ? t->many : t->some)(groups, w->a + ((ptrdiff_t)first + from) * (ptrdiff_t)w->lda,
-                                   w->lda, weights, w->acc + from * WIDE FINISH_NULL);
-        r += step;
+        t.run(groups, w->a + ((ptrdiff_t)first + from) * (ptrdiff_t)w->lda, w->lda, weights,
+              w->acc + from * WIDE FINISH_NULL);
+        r += t.rows;
     }
 }
 
@@ -402,17 +427,16 @@ static void strip(const struct work *w, size_t first, size_t rows, size_t nv, co
  * written twice, which an operand in its memory would not stand. */
 static size_t finish_tiles(const struct work *w, struct finish *f, size_t nv, const T_P *weights)
 {
-    const struct tiles *t = &all_tiles[nv];
     const size_t groups = pk_round_up(w->p->k, K_GROUP) / K_GROUP;
     size_t row = 0;
-    for (; row + (size_t)t->rows <= w->rows; row += (size_t)t->rows) {
+    while (row < w->rows) {
+        const struct next_tile t = next_tile(nv, w->rows - row);
+        if (t.rows > w->rows - row) {
+            break;
+        }
         finish_rows(f, w->pixel + row);
-        t->many(groups, w->a + row * w->lda, w->lda, weights, w->acc, f);
-    }
-    for (bool few = w->rows - row <= (size_t)(t->rows - t->few); few && row + (size_t)t->few <= w->rows;
-         row += (size_t)t->few) {
-        finish_rows(f, w->pixel + row);
-        t->some(groups, w->a + row * w->lda, w->lda, weights, w->acc, f);
+        t.run(groups, w->a + row * w->lda, w->lda, weights, w->acc, f);
+        row += t.rows;
     }
     return row;
 }

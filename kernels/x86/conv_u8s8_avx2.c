@@ -2,7 +2,7 @@
  * conv_u8s8_avx2.c: byte codes with vpmaddwd on codes and weights widened to 16 bits. (vpmaddubsw
  * would halve the work but saturates: 2 * 255 * 127 does not fit in 16 bits.)
  */
-#include "vec_avx2.h"
+#include "finish_codes_avx2.h"
 
 #include "../pk_tables.h"
 
@@ -15,17 +15,26 @@
 #define T_ACC int32_t
 #define K_GROUP 2
 #define NV 2
+#define STEPS 4
 #define vacc __m256i
 #define V_ZERO() _mm256_setzero_si256()
 #define V_BROADCAST(p) _mm256_set1_epi32(two_codes(p))
 #define V_WEIGHTS(p) _mm256_loadu_si256((const __m256i *)(const void *)(p))
-#define V_MADD(acc, a, w) _mm256_add_epi32(acc, _mm256_madd_epi16(a, w))
+#define V_MADD(acc, a, w) madd(acc, a, w)
 #define V_SUM(a, b) _mm256_add_epi32(a, b)
 #define V_PUT(p, acc) _mm256_storeu_si256((__m256i *)(void *)(p), acc)
 #define PK_EPILOGUE pk_epilogue_i32_avx2
 #define PK_PAD(code) ((int16_t)(uint8_t)(code))
 #define CONV_NAME conv_u8s8_avx2
 #define FC_NAME fc_u8s8_avx2
+
+/* As one piece: compilers otherwise add the products of several steps first, and spill. */
+PK_INLINE __m256i madd(__m256i acc, __m256i a, __m256i w)
+{
+    __m256i product;
+    __asm__("vpmaddwd %3, %2, %1\n\tvpaddd %1, %0, %0" : "+x"(acc), "=&x"(product) : "x"(a), "x"(w));
+    return acc;
+}
 
 PK_INLINE int two_codes(const char *p)
 {

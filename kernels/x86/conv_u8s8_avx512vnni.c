@@ -1,6 +1,6 @@
 /* conv_u8s8_avx512vnni.c: byte codes with vpdpbusd, which joins four products per lane without
  * saturation. */
-#include "vec_avx512.h"
+#include "finish_codes_avx512.h"
 
 #include "../pk_tables.h"
 
@@ -13,6 +13,7 @@
 #define T_ACC int32_t
 #define K_GROUP 4
 #define NV 4
+#define STEPS 2
 #define vacc __m512i
 #define V_ZERO() _mm512_setzero_si512()
 #define V_BROADCAST(p) _mm512_set1_epi32(four_codes(p))

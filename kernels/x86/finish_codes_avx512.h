@@ -1,0 +1,67 @@
+/*
+ * finish_codes_avx512.h: what usually follows an integer layer's sums, done while these are in registers (conv_body.h,
+ * V_FINISH): a factor and an offset per channel, one output of codes. The operations of epilogue_quads.h; bias_i32 is
+ * where the sums begin.
+ */
+#ifndef PARE_PK_FINISH_CODES_AVX512_H
+#define PARE_PK_FINISH_CODES_AVX512_H
+
+#include "epilogue_quads.h"
+
+struct finish {
+    const struct pk_epilogue *e;
+    struct plain plain; /* of a panel of channels: its pixel 0 */
+    bool whole;         /* all lanes of its vectors exist */
+    ptrdiff_t pixel;    /* of a tile's first row */
+};
+
+/* Can tiles finish this epilogue? */
+static bool finish_of(struct finish *f, const struct pk_epilogue *e)
+{
+    f->e = e;
+    return e->n_steps == 0 && e->n_outs == 1 && e->outs->type == PK_U8 && e->weight_zero == NULL;
+}
+
+/* n channels from `channel` on. */
+static void finish_panel(struct finish *f, int channel, int n)
+{
+    const struct quad q = {f->e, channel, n >= 64 ? ~(__mmask64)0 : ((__mmask64)1 << n) - 1};
+    f->plain = plain_of(&q, f->e->outs, 0, 4, false);
+    f->whole = n % VL == 0;
+}
+
+/* A tile whose first row is output pixel `pixel`. */
+static void finish_rows(struct finish *f, size_t pixel)
+{
+    f->pixel = (ptrdiff_t)pixel;
+}
+
+/* mr, nv, whole are constants; s: [mr][nv]. A quad of vectors is of one pixel (nv 3, 4), two or four. */
+PK_INLINE void finish_kind(const struct finish *f, const __m512i *s, const int mr, const int nv, const bool whole)
+{
+    const struct target to = f->plain.to;
+    const int step = nv == 3 ? 3 : 4; /* vectors of a quad */
+    PK_UNROLL
+    for (int i = 0; i < mr * nv / step; i++) {
+        vf u[4];
+        PK_UNROLL
+        for (int j = 0; j < 4; j++) {
+            const int at = j < step ? j : 0;
+            u[j] = v_fma(v_to_float(s[i * step + at]), f->plain.m[at % nv], f->plain.b[at % nv]);
+        }
+        quad_put(&f->plain.q, &to, f->pixel + i * step / nv, u, nv == 3 ? 4 : nv, nv == 3 ? false : whole);
+    }
+}
+
+PK_INLINE void finish_tile(const struct finish *f, const __m512i *s, const int mr, const int nv)
+{
+    if (f->whole) {
+        finish_kind(f, s, mr, nv, true);
+    } else {
+        finish_kind(f, s, mr, nv, false);
+    }
+}
+#define V_FINISH(f, s, mr, nv) finish_tile(f, &(s)[0][0], mr, nv)
+#define V_START(f, j) ((f) != NULL ? (f)->plain.bias[j] : V_ZERO())
+
+#endif
