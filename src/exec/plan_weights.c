@@ -9,6 +9,7 @@
  * A layer whose weights have scales for groups of input channels runs as one convolution per group, on a copy of that
  * group's input channels; the epilogue of each adds to a plane of float32 sums (plan_layer.c).
  */
+#include "base/pages.h"
 #include "exec/plan_parts.h"
 #include "quant/wide.h"
 
@@ -222,7 +223,7 @@ static enum pare_status pack_call(struct plan_weights *w, struct plan_call_weigh
         return pare_error(err, PARE_ERR_INTERNAL, w->graph->nodes[w->node].name,
                           "no kernel for this layer");
     }
-    call->packed = aligned_alloc(64, (call->packed_bytes + 63) & ~(size_t)63);
+    call->packed = pare_pages_alloc(call->packed_bytes);
     if (call->packed == NULL) {
         return pare_error_nomem(err);
     }

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/pages.h"
 #include "pk_tables.h"
 
 #ifdef __linux__
@@ -37,7 +38,7 @@ static uint32_t next_random(uint32_t *state)
 
 static void *take(struct pare_bench_case *c, size_t bytes)
 {
-    void *p = aligned_alloc(64, (bytes + 127) / 64 * 64);
+    void *p = pare_pages_alloc(bytes + 64);
     if (p != NULL) {
         c->memory[c->n_memory++] = p;
     }

@@ -9,6 +9,7 @@
 #include "base/file.h"
 #include "base/hash.h"
 #include "base/json.h"
+#include "base/pages.h"
 #include "base/strbuf.h"
 
 static void globs_cross_slashes(void **state)
@@ -57,6 +58,20 @@ static void hashes_have_known_values(void **state)
     pare_hash_add_string(&h, "bc");
     pare_hash_final(&h, other);
     assert_string_not_equal(hex, other);
+}
+
+static void pages_are_aligned_to_their_size(void **state)
+{
+    static const size_t sizes[] = {0, 1, 4097, (2 << 20) - 1, 2 << 20, (4 << 20) + 5};
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+        unsigned char *p = pare_pages_alloc(sizes[i]);
+        assert_non_null(p);
+        assert_true((uintptr_t)p % (sizes[i] < 2 << 20 ? 64 : 2 << 20) == 0);
+        memset(p, 1, sizes[i]);
+        free(p);
+    }
+    assert_null(pare_pages_alloc(SIZE_MAX));
+    (void)state;
 }
 
 static void arena_aligns_and_refuses_overflow(void **state)
@@ -122,6 +137,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(globs_cross_slashes),      cmocka_unit_test(names_are_escaped),
         cmocka_unit_test(hashes_have_known_values), cmocka_unit_test(arena_aligns_and_refuses_overflow),
+        cmocka_unit_test(pages_are_aligned_to_their_size),
         cmocka_unit_test(files_are_written_whole),  cmocka_unit_test(json_is_strict),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
