@@ -211,6 +211,14 @@ static int p_free(lua_State *L)
     return call_front(L, "command", json_pack("{s:I, s:s}", "id", (json_int_t)id, "line", lua_tostring(L, -1)));
 }
 
+static int p_quantize(lua_State *L)
+{
+    lua_Integer id = check_pipeline(L);
+    const char *rules = luaL_checkstring(L, 2);
+    lua_pushfstring(L, "quantize '%s'", rules[0] != '\0' ? rules : "none");
+    return call_front(L, "command", json_pack("{s:I, s:s}", "id", (json_int_t)id, "line", lua_tostring(L, -1)));
+}
+
 static int p_command(lua_State *L)
 {
     lua_Integer id = check_pipeline(L);

@@ -90,6 +90,7 @@ struct pare_run {
     const char *status;              /* "optimal", "infeasible", "running", "failed", ... */
     double seconds, gap;
     int evaluations, n_points, first_point;
+    const char *quantize;            /* the rules it was found by; NULL = the pipeline's own */
     char glyph;                      /* 'a', 'b', ... */
 };
 
@@ -141,6 +142,8 @@ struct pare_state {
     const char *progress_title;      /* "sense" */
     bool follower;                   /* another process holds the session; we follow it */
     const char *since;               /* what happened while away, or NULL */
+    const char *quantize;            /* the rules that the figures are of (quant/method.h), NULL = the pipeline's own */
+    bool redescribing;               /* sizes by these rules are not there yet */
     int n_pins, n_ties;
     const char *const *ties;         /* as they were said: "auto", "conv1+conv2" */
     int n_waiting;
@@ -285,6 +288,43 @@ int pare_front_complete(struct pare_front *f, const char *line, const char **wor
 /* Where a number comes from: figure of a layer's cell (layer, level) or of a point; multi-line text. */
 void pare_front_explain_cell(struct pare_front *f, int layer, int level, char *text, size_t size);
 void pare_front_explain_point(struct pare_front *f, int point, char *text, size_t size);
+
+/*
+ * Why a layer loses what it loses at a level (measure/explain.h), for a screen: what is known, and when nothing is, the work
+ * for it is started in the background (of an earlier call for another cell it is dropped). Never blocks. Not known: NaN.
+ */
+#define PARE_WHY_BINS 64
+#define PARE_WHY_REACHES 128
+#define PARE_CURES 16
+struct pare_histogram {
+    double bins[PARE_WHY_BINS], lo, hi; /* counts; ends of the bins */
+    double range_lo, range_hi;       /* of the grid (of weights: the widest channel's); NaN at float levels */
+    double clipped, sigma, peak;     /* share beyond the range; largest magnitude */
+};
+struct pare_channels {
+    int n, dead, worst, n_reach;     /* worst: index */
+    double spread, worst_share;      /* the largest reach over the median one; of the squared weight error */
+    double reach[PARE_WHY_REACHES]; /* largest magnitudes in order; n > n_reach: of groups of neighbours */
+};
+struct pare_cure {
+    const char *rule;                /* of `quantize`; NULL = another level */
+    int level;                       /* index, -1 = a rule */
+    double step_rmse, gain, loss;    /* gain: of a rule, its step error as a part of the present one */
+    double bytes, ms;                /* more than now */
+};
+struct pare_why {
+    enum pare_cell_state state;      /* NONE: text says why nothing comes; QUEUED, RUNNING: what is under way; FAILED: why */
+    char text[320];                  /* DONE: the one line */
+    double part;                     /* RUNNING: 0..1 */
+    int calls;
+    struct pare_histogram weights, input, output;
+    struct pare_channels channels, input_channels;
+    double outside;                  /* share of inputs beyond what calibration saw */
+    double own, step, by_weights, by_activations, output_sigma;
+    int n_cures;
+    struct pare_cure cures[PARE_CURES];
+};
+void pare_front_why(struct pare_front *f, int layer, int level, struct pare_why *why);
 
 /* The command table for help and keys. */
 struct pare_command_info {

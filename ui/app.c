@@ -8,7 +8,8 @@
 
 static const struct pare_view_ops *const views[PARE_VIEW_COUNT] = {
     &pare_view_scatter, &pare_view_layers,  &pare_view_matrix, &pare_view_stages,
-    &pare_view_runs,    &pare_view_compare, &pare_view_jobs,   &pare_view_log};
+    &pare_view_runs,    &pare_view_compare, &pare_view_jobs,   &pare_view_log,
+    &pare_view_why};
 
 const struct pare_view_ops *pare_view_ops(enum pare_view view)
 {
@@ -108,6 +109,7 @@ void pare_ui_refresh_state(struct pare_ui *ui)
     ui->layer = ui->layer < 0 ? 0 : ui->layer;
     ui->level = ui->level >= st->n_levels ? st->n_levels - 1 : ui->level;
     ui->level = ui->level < 0 ? 0 : ui->level;
+    pare_why_refresh(ui);
 }
 
 int pare_ui_mark_of(const struct pare_ui *ui, int point)

@@ -29,6 +29,7 @@ enum pare_view {
     PARE_VIEW_COMPARE,
     PARE_VIEW_JOBS,
     PARE_VIEW_LOG,
+    PARE_VIEW_WHY,
     PARE_VIEW_COUNT
 };
 
@@ -114,6 +115,10 @@ struct pare_ui {
     int figure;                                /* what the matrix shows */
     int level_first, level_shown;              /* of the last draw */
 
+    struct pare_why why;     /* of the layer and level under the cursor, while that view is shown */
+    int cure;                /* the chosen one */
+    enum pare_view why_from; /* where ESC goes back to */
+
     struct pare_prompt prompt;
     struct pare_popup popup;
     struct pare_bindings bindings;
@@ -133,7 +138,7 @@ struct pare_view_ops {
 };
 
 extern const struct pare_view_ops pare_view_scatter, pare_view_layers, pare_view_matrix,
-    pare_view_stages, pare_view_runs, pare_view_compare, pare_view_jobs, pare_view_log;
+    pare_view_stages, pare_view_runs, pare_view_compare, pare_view_jobs, pare_view_log, pare_view_why;
 const struct pare_view_ops *pare_view_ops(enum pare_view view);
 /* The view that has the keyboard: on the main screen the focused panel's. */
 enum pare_view pare_ui_active(const struct pare_ui *ui);
@@ -178,6 +183,11 @@ struct pare_table *pare_ui_active_table(struct pare_ui *ui);
 void pare_ui_take_cursor(struct pare_ui *ui);
 void pare_ui_show_help(struct pare_ui *ui, const char *command);
 void pare_ui_search(struct pare_ui *ui, const char *text, int step, bool stay);
+
+/* view_why.c */
+void pare_why_enter(struct pare_ui *ui);
+/* Asks the host for what the view shows; it starts the work that is missing. */
+void pare_why_refresh(struct pare_ui *ui);
 
 /* prompt.c */
 void pare_prompt_open(struct pare_ui *ui, char sign, const char *text);

@@ -160,6 +160,9 @@ static void add_text(struct pare_strbuf *b, const json_t *json, const bool *chos
     width = width > 56 ? 56 : width;
     pare_strbuf_printf(b, "own errors, loss and drop of each layer alone at a level, the others at %s; %lld samples of search\n", baseline,
                        (long long)pare_json_get_int(json, "samples", 0));
+    if (json_object_get(json, "quantize") != NULL) {
+        pare_strbuf_printf(b, "quantized by %s\n", pare_json_get_string(json, "quantize", ""));
+    }
     add_head(b, chosen, width);
     json_array_foreach((json_t *)(uintptr_t)layers, i, item) {
         const char *name = pare_json_get_string(item, "name", "");

@@ -46,14 +46,38 @@ static void do_view(struct pare_ui *ui, const char *argument)
 {
     for (int i = 0; i < PARE_VIEW_COUNT; i++) {
         if (strcmp(pare_view_ops((enum pare_view)i)->name, argument) == 0) {
+            if (i == PARE_VIEW_WHY) {
+                pare_why_enter(ui);
+            }
             ui->view = (enum pare_view)i;
             ui->dirty = true;
             return;
         }
     }
     pare_ui_say(ui, true,
-                "unknown view \"%s\" (scatter layers matrix stages runs compare jobs log)",
+                "unknown view \"%s\" (scatter layers matrix stages runs compare jobs log why)",
                 argument);
+}
+
+/* [LAYER [LEVEL]]: of what is under the cursor without. */
+static void do_why(struct pare_ui *ui, const char *argument)
+{
+    char layer[256] = "", level[32] = "";
+    sscanf(argument, "%255s %31s", layer, level);
+    int at = layer[0] == '\0' ? ui->layer : -1, to = -1;
+    for (int i = 0; at < 0 && i < ui->st->n_layers; i++) {
+        at = pare_glob_match(layer, ui->st->layers[i].name) ? i : -1;
+    }
+    for (int l = 1; l < ui->st->n_levels; l++) {
+        to = strcmp(ui->st->level_names[l], level) == 0 ? l : to;
+    }
+    if (at < 0 || (level[0] != '\0' && to < 0)) {
+        pare_ui_say(ui, true, at < 0 ? "no layer matches \"%s\"" : "\"%s\" is no level below fp32 here", at < 0 ? layer : level);
+        return;
+    }
+    ui->layer = at;
+    pare_why_enter(ui);
+    ui->level = to > 0 ? to : ui->level;
 }
 
 static void do_focus(struct pare_ui *ui, const char *argument)
@@ -251,9 +275,9 @@ static void do_explain(struct pare_ui *ui)
         }
         return;
     }
-    if ((view == PARE_VIEW_LAYERS || view == PARE_VIEW_MATRIX) && ui->st->n_layers > 0) {
+    if ((view == PARE_VIEW_LAYERS || view == PARE_VIEW_MATRIX || view == PARE_VIEW_WHY) && ui->st->n_layers > 0) {
         const int level =
-            view == PARE_VIEW_MATRIX ? ui->level : pare_ui_level_of(ui, ui->point, ui->layer);
+            view != PARE_VIEW_LAYERS ? ui->level : pare_ui_level_of(ui, ui->point, ui->layer);
         snprintf(title, sizeof title, "%s at %s", ui->st->layers[ui->layer].name,
                  pare_ui_level_name(ui, level));
         if (ui->host.explain_cell != NULL && level >= 0) {
@@ -301,6 +325,14 @@ static void solve_line(struct pare_ui *ui, struct pare_strbuf *b, const char *be
     }
 }
 
+/* What this screen's figures are of. */
+static void rules_line(struct pare_ui *ui, struct pare_strbuf *b, const char *between)
+{
+    if (ui->st->quantize != NULL) {
+        pare_strbuf_printf(b, "%s--quantize '%s'", between, ui->st->quantize);
+    }
+}
+
 /* The ties of this screen, as further options. */
 static void tie_line(struct pare_ui *ui, struct pare_strbuf *b, const char *between)
 {
@@ -318,17 +350,18 @@ static void do_yank(struct pare_ui *ui)
     const char *path = ui->st->path != NULL ? ui->st->path : ".";
     solve_line(ui, &line, " ");
     tie_line(ui, &line, " ");
+    rules_line(ui, &line, " ");
     free(ui->copied);
     ui->copied = line.failed ? NULL : pare_strbuf_take(&line);
     pare_strbuf_append(&b, "this solve:\n  ");
     solve_line(ui, &b, " \\\n    ");
     tie_line(ui, &b, " \\\n    ");
+    rules_line(ui, &b, " \\\n    ");
     if (ui->point >= 0) {
         pare_ui_point_name(ui, ui->point, name, sizeof name);
-        pare_strbuf_printf(&b,
-                           "\n\nthis point:\n  pare eval %s --run %s\n  pare export %s --run %s "
-                           "--format json --out config.json",
-                           path, name, path, name);
+        pare_strbuf_printf(&b, "\n\nthis point:\n  pare eval %s --run %s", path, name);
+        rules_line(ui, &b, " ");
+        pare_strbuf_printf(&b, "\n  pare export %s --run %s --format json --out config.json", path, name);
     }
     pare_popup_show(ui, "command line", b.text);
     pare_strbuf_clear(&b);
@@ -458,7 +491,7 @@ void pare_ui_run_command(struct pare_ui *ui, const char *name, const char *argum
     } table[] = {{"view", do_view},       {"focus", do_focus},   {"axis", do_axis},
                  {"scale", do_scale},     {"trust", do_trust},        {"zoom", do_zoom},     {"sort", do_sort},
                  {"compare", do_compare}, {"filter", do_filter}, {"help", pare_ui_show_help},
-                 {"theme", do_theme},     {"glyphs", do_glyphs}, {"mouse", do_mouse}};
+                 {"why", do_why},         {"theme", do_theme},     {"glyphs", do_glyphs}, {"mouse", do_mouse}};
     for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
         if (strcmp(table[i].name, name) == 0) {
             table[i].run(ui, argument);

@@ -41,6 +41,9 @@ static void run_core_key(struct pare_ui *ui, const char *name)
     if (strcmp(name, "pin") == 0 || strcmp(name, "keep") == 0) {
         snprintf(line, sizeof line, "%s %s=", name, layer_name(ui));
         pare_prompt_open(ui, ':', line);
+    } else if (strcmp(name, "quantize") == 0) {
+        snprintf(line, sizeof line, "quantize %.240s", ui->st->quantize != NULL ? ui->st->quantize : "");
+        pare_prompt_open(ui, ':', line);
     } else if (strcmp(name, "budget") == 0) {
         pare_prompt_open(ui, ':', "budget drop ");
     } else if (strcmp(name, "minimize") == 0 || strcmp(name, "export") == 0 ||
@@ -86,7 +89,10 @@ static void run_key(struct pare_ui *ui, int command, int which)
 static void escape(struct pare_ui *ui)
 {
     struct pare_table *t = pare_ui_active_table(ui);
-    if (t != NULL && t->filter[0] != '\0') {
+    if (ui->view == PARE_VIEW_WHY) {
+        ui->view = ui->why_from;
+        ui->tables[PARE_VIEW_MATRIX].cursor = ui->layer;
+    } else if (t != NULL && t->filter[0] != '\0') {
         t->filter[0] = '\0';
     } else if (ui->search[0] != '\0') {
         ui->search[0] = '\0';

@@ -62,7 +62,7 @@ void pare_ui_click(struct pare_ui *ui, int x, int y)
         for (int i = 0; i < PARE_VIEW_COUNT; i++) {
             at += pare_text_width(pare_view_ops((enum pare_view)i)->name) + 5;
             if (x < at) {
-                ui->view = (enum pare_view)i;
+                pare_ui_run_command(ui, "view", pare_view_ops((enum pare_view)i)->name);
                 return;
             }
         }

@@ -38,6 +38,10 @@ static void draw_header(struct pare_ui *ui, struct pare_rect r)
     if (st->follower) {
         pare_pen_put(&pen, PARE_INK_WARN, "  following");
     }
+    if (st->quantize != NULL) {
+        pare_pen_put(&pen, PARE_INK_DIM, "  quantize ");
+        pare_pen_put(&pen, PARE_INK_MARK, "%s%s", st->quantize, st->redescribing ? ui->g->ellipsis : "");
+    }
     if (st->n_stages > 0 && pen.x + 24 <= pen.end) {
         pare_pen_put(&pen, PARE_INK_DIM, "  %d model%s, %d layers", st->n_stages,
                      st->n_stages == 1 ? "" : "s", st->n_layers);

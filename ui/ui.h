@@ -35,6 +35,7 @@ struct pare_ui_host {
     int (*complete)(void *user, const char *line, const char **words, int max);
     void (*explain_cell)(void *user, int layer, int level, char *text, size_t size);
     void (*explain_point)(void *user, int point, char *text, size_t size);
+    void (*why)(void *user, int layer, int level, struct pare_why *why); /* pare_front_why; NULL = nothing is known */
     int (*proxies)(void *user, struct pare_proxy *proxies); /* pare_front_proxies; NULL = none */
     void (*distances)(void *user, const int *points, int n); /* pare_front_distances, of points that are shown; NULL = none */
 };

@@ -138,6 +138,7 @@ enum {
     R_EVALUATIONS,
     R_GAP,
     R_SECONDS,
+    R_QUANTIZE, /* only where some run has rules of its own */
     R_COLUMNS
 };
 
@@ -199,6 +200,10 @@ static void run_cell(const struct pare_ui *ui, int id, int column, char *text, s
     case R_GAP:
         pare_format_number(text, size, r->gap, r->gap > 0 ? 2 : 0, ui->g);
         break;
+    case R_QUANTIZE:
+        snprintf(text, size, "%s", r->quantize != NULL ? r->quantize : "");
+        *style = PARE_INK_MARK;
+        break;
     default:
         pare_format_number(text, size, r->seconds, r->seconds < 10 ? 2 : 0, ui->g);
         break;
@@ -212,13 +217,19 @@ static const struct pare_table_model *run_model(struct pare_ui *ui)
         {"method", 8, 14, 3, false, false}, {"budget", 16, 30, 1, false, false},
         {"pins", 12, 40, 5, false, false},  {"status", 10, 14, 0, false, false},
         {"points", 6, 6, 2, true, false},   {"evals", 6, 6, 4, true, false},
-        {"gap", 5, 6, 6, true, false},      {"s", 6, 6, 2, true, false}};
+        {"gap", 5, 6, 6, true, false},      {"s", 6, 6, 2, true, false},
+        {"quantize", 12, 40, 3, false, false}};
     static struct pare_table_model m = {
         .columns = columns,
         .n_columns = R_COLUMNS,
         .empty = "no runs yet: s solves under the budget, F solves for the whole front",
         .cell = run_cell,
         .key = run_key};
+    bool ruled = false;
+    for (int i = 0; i < ui->st->n_runs; i++) {
+        ruled = ruled || ui->st->runs[i].quantize != NULL;
+    }
+    m.n_columns = ruled ? R_COLUMNS : R_QUANTIZE;
     m.n_rows = ui->st->n_runs;
     return &m;
 }

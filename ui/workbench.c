@@ -56,6 +56,11 @@ static void distances(void *user, const int *points, int n)
     pare_front_distances(user, points, n);
 }
 
+static void why(void *user, int layer, int level, struct pare_why *out)
+{
+    pare_front_why(user, layer, level, out);
+}
+
 static void on_asked(uv_signal_t *handle, int number)
 {
     (void)number;
@@ -114,6 +119,7 @@ int workbench_run(const struct cli_options *o)
                                 .complete = complete,
                                 .explain_cell = explain_cell,
                                 .explain_point = explain_point,
+                                .why = why,
                                 .proxies = proxies,
                                 .distances = distances};
     struct pare_ui_options options = {.key_script = o->keys, .bindings = &bindings};

@@ -449,6 +449,11 @@ function pipeline:tie(tie) end
 ---@return table|nil, string?, integer?
 function pipeline:free(glob) end
 
+---How layers are quantized from now on: rules as --quantize, "+RULES" beside those that hold, "none". A choice of the session.
+---@param rules string
+---@return table|nil, string?, integer?
+function pipeline:quantize(rules) end
+
 ---All points of the session with their figures.
 ---@return pare.point[]|nil, string?, integer?
 function pipeline:points() end

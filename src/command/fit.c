@@ -110,7 +110,8 @@ void front_fit(struct pare_front *f)
     /* A prediction is what was said before the point was measured: the fit that knows its own answer is none. */
     for (int i = 0; i < f->n_points; i++) {
         struct front_point *p = &f->points[i];
-        double said = pare_json_get_real(p->facts, "drop_predicted");
+        const char *of = pare_json_get_string(p->facts, "quantize", ""), *now = f->options.quantize != NULL ? f->options.quantize : "";
+        double said = strcmp(of, now) == 0 ? pare_json_get_real(p->facts, "drop_predicted") : NAN;
         p->drop_predicted = isfinite(said) ? said : p->search.samples > 0 ? NAN : front_drop_of_loss(f, p->loss_sum);
     }
 }

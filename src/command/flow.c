@@ -303,7 +303,7 @@ void front_advance(struct pare_front *f)
         if (f->failed) {
             flow->err = f->failure;
             flow_end(f, flow, f->failure.code, NULL);
-        } else if (f->described) {
+        } else if (f->described && (!f->redescribing || flow->verb == FLOW_DESCRIBE)) {
             f->failures_after = flow->since;
             if (!flow->priced) {
                 flow->priced = true;

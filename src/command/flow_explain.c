@@ -1,6 +1,6 @@
 /*
  * flow_explain.c: why a layer loses what it loses at a level (measure/explain.h), beside what other levels of it would lose,
- * hold and take, from the table. The newest answer is what the screen shows.
+ * hold and take, from the table. For the screen the same in a struct, started by looking at it.
  */
 #include <math.h>
 #include <string.h>
@@ -63,6 +63,22 @@ static json_t *wider_levels(const struct pare_front *f, int layer, int level)
     return list;
 }
 
+/* The row, NULL after queueing its job (while f->looking: without). title: of the job. */
+static const json_t *explain_row(struct pare_front *f, int layer, int level, char title[160], bool *failed, struct pare_error *err)
+{
+    snprintf(title, 160, "why %s loses at %s", f->layers[layer].name, f->level_alias[level]);
+    struct front_job job = {.kind = "explain",
+                            .title = title,
+                            .params = json_pack("{s:i, s:i, s:s, s:s, s:i}", "version", 2, "layer", layer, "level",
+                                                f->level_names[level], "split", f->split_samples[1] > 0 ? "search" : "calibration",
+                                                "samples", 16),
+                            .needs_calibration = true,
+                            .interactive = true,
+                            .priority = 80,
+                            .total = 16};
+    return front_row(f, &job, failed, err);
+}
+
 void flow_advance_explain(struct pare_front *f, struct front_flow *flow)
 {
     bool failed = false;
@@ -75,30 +91,174 @@ void flow_advance_explain(struct pare_front *f, struct front_flow *flow)
         return;
     }
     if (front_ensure_calibration(f, &failed, &flow->err)) {
-        snprintf(title, sizeof title, "why %s loses at %s", f->layers[layer].name, f->level_alias[level]);
-        struct front_job job = {.kind = "explain",
-                                .title = title,
-                                .params = json_pack("{s:i, s:s, s:s, s:i}", "layer", layer, "level", f->level_names[level], "split",
-                                                    f->split_samples[1] > 0 ? "search" : "calibration", "samples", 16),
-                                .needs_calibration = true,
-                                .interactive = true,
-                                .priority = 80,
-                                .total = 16};
-        const json_t *row = front_row(f, &job, &failed, &flow->err);
+        const json_t *row = explain_row(f, layer, level, title, &failed, &flow->err);
         if (row != NULL) {
             json_t *answer = json_copy((json_t *)(uintptr_t)row);
             json_object_set_new(answer, "schema", json_integer(1));
             json_object_set_new(answer, "wider", wider_levels(f, layer, level));
-            json_decref(f->explained);
-            f->explained = json_incref(answer);
-            f->explained_layer = layer;
-            f->explained_level = level;
-            front_changed(f);
             flow_end(f, flow, PARE_OK, answer);
             return;
+        }
+        for (int i = pare_sched_count(f->sched) - 1; i >= 0 && flow->task == 0; i--) { /* cancelled when nobody waits any more */
+            const struct pare_task *t = pare_sched_task(f->sched, i);
+            flow->task = t->state == PARE_TASK_QUEUED && strcmp(t->title, title) == 0 ? t->id : 0;
         }
     }
     if (failed) {
         flow_end(f, flow, flow->err.code != PARE_OK ? flow->err.code : PARE_ERR_FAIL, NULL);
+    }
+}
+
+/* ---- for the screen ---- */
+
+static void take_histogram(const json_t *json, struct pare_histogram *h)
+{
+    const json_t *bins = json_object_get(json, "bins");
+    for (int i = 0; i < PARE_WHY_BINS; i++) {
+        const double n = pare_json_at_real(bins, (size_t)i);
+        h->bins[i] = isfinite(n) ? n : 0;
+    }
+    h->lo = pare_json_get_real(json, "lo");
+    h->hi = pare_json_get_real(json, "hi");
+    h->range_lo = pare_json_get_real(json, "range_lo");
+    h->range_hi = pare_json_get_real(json, "range_hi");
+    h->clipped = pare_json_get_real(json, "clipped");
+    h->sigma = pare_json_get_real(json, "sigma");
+    h->peak = pare_json_get_real(json, "peak");
+}
+
+static void take_channels(const json_t *json, struct pare_channels *c)
+{
+    const json_t *reach = json_object_get(json, "reach");
+    c->n = (int)pare_json_get_int(json, "n", 0);
+    c->dead = (int)pare_json_get_int(json, "dead", 0);
+    c->worst = (int)pare_json_get_int(json, "worst", 0);
+    c->spread = pare_json_get_real(json, "spread");
+    c->worst_share = pare_json_get_real(json, "worst_share");
+    c->n_reach = json_array_size(reach) < PARE_WHY_REACHES ? (int)json_array_size(reach) : PARE_WHY_REACHES;
+    for (int i = 0; i < c->n_reach; i++) {
+        const double r = pare_json_at_real(reach, (size_t)i);
+        c->reach[i] = isfinite(r) ? r : 0;
+    }
+}
+
+/* Rules as they were tried, then wider levels, the nearest first. */
+static void take_cures(const struct pare_front *f, int layer, int level, const json_t *row, struct pare_why *why)
+{
+    size_t i;
+    json_t *item;
+    json_array_foreach(json_object_get(row, "cures"), i, item) {
+        if (why->n_cures < PARE_CURES / 2) {
+            why->cures[why->n_cures++] = (struct pare_cure){.rule = pare_json_get_string(item, "rule", ""), .level = -1,
+                                                            .step_rmse = pare_json_get_real(item, "step_rmse"), .loss = NAN,
+                                                            .gain = pare_json_get_real(item, "gain"),
+                                                            .bytes = pare_json_get_real(item, "bytes"),
+                                                            .ms = pare_json_get_real(item, "bytes") > 0 ? NAN : 0};
+        }
+    }
+    const struct front_cell *now = &f->cells[layer * f->n_levels + level];
+    const struct front_layer *l = &f->layers[layer];
+    for (int k = level - 1; k > 0 && why->n_cures < PARE_CURES; k--) {
+        const struct front_cell *c = &f->cells[layer * f->n_levels + k];
+        why->cures[why->n_cures++] = (struct pare_cure){.level = k, .step_rmse = front_own_rmse(c, PARE_OWN_STEP), .gain = NAN,
+                                                        .loss = front_cell_loss(f, layer, k),
+                                                        .bytes = l->bytes[f->levels[k].w_bits] - l->bytes[f->levels[level].w_bits],
+                                                        .ms = c->ms - now->ms};
+    }
+}
+
+static void take_why(const struct pare_front *f, int layer, int level, const json_t *row, struct pare_why *why)
+{
+    const json_t *rmse = json_object_get(row, "rmse");
+    why->state = PARE_CELL_DONE;
+    snprintf(why->text, sizeof why->text, "%s", pare_json_get_string(row, "why", ""));
+    why->calls = (int)pare_json_get_int(row, "calls", 0);
+    take_histogram(json_object_get(row, "weights"), &why->weights);
+    take_histogram(json_object_get(row, "input"), &why->input);
+    take_histogram(json_object_get(row, "output"), &why->output);
+    take_channels(json_object_get(row, "channels"), &why->channels);
+    take_channels(json_object_get(row, "input_channels"), &why->input_channels);
+    why->outside = pare_json_get_real(row, "outside");
+    why->own = pare_json_get_real(rmse, "own");
+    why->step = pare_json_get_real(rmse, "step");
+    why->by_weights = pare_json_get_real(rmse, "weights");
+    why->by_activations = pare_json_get_real(rmse, "activations");
+    why->output_sigma = why->output.sigma;
+    take_cures(f, layer, level, row, why);
+}
+
+/* The screen's own flow for this cell: the newest one. Those for other cells are dropped. */
+static struct front_flow *find_own(struct pare_front *f, const char *layer, const char *level)
+{
+    struct front_flow *found = NULL;
+    for (struct front_flow *flow = f->flows; flow != NULL; flow = flow->next) {
+        const bool own = flow->verb == FLOW_EXPLAIN && pare_json_get_bool(flow->args, "screen", false);
+        const bool same = own && strcmp(pare_json_get_string(flow->args, "layer", ""), layer) == 0 &&
+                          strcmp(pare_json_get_string(flow->args, "level", ""), level) == 0;
+        if (same && found == NULL) {
+            found = flow;
+        } else if (own && !flow->ended) {
+            front_drop_flow(f, flow->id);
+        }
+    }
+    return found;
+}
+
+/* What the flow waits for. */
+static void say_progress(const struct pare_front *f, struct pare_why *why)
+{
+    why->state = PARE_CELL_QUEUED;
+    snprintf(why->text, sizeof why->text, "waits for a worker");
+    for (int i = pare_sched_count(f->sched) - 1; i >= 0; i--) {
+        const struct pare_task *t = pare_sched_task(f->sched, i);
+        const bool mine = strcmp(t->kind, "explain") == 0 || strcmp(t->kind, "calibrate") == 0;
+        if (mine && t->state == PARE_TASK_RUNNING) {
+            why->state = PARE_CELL_RUNNING;
+            why->part = t->total > 0 ? t->done / t->total : 0;
+            snprintf(why->text, sizeof why->text, "%s",
+                     t->kind[0] == 'c' ? "calibration comes first: the ranges are chosen by what it sees"
+                                       : "16 samples run through the layer; histograms and cures appear here");
+        }
+    }
+}
+
+void pare_front_why(struct pare_front *f, int layer, int level, struct pare_why *why)
+{
+    char title[160];
+    bool failed = false;
+    const bool looking = f->looking;
+    memset(why, 0, sizeof *why);
+    if (!f->described || layer < 0 || layer >= f->n_layers || level < 0 || level >= f->n_levels) {
+        snprintf(why->text, sizeof why->text, "no layers: the models hold nothing that can be quantized");
+        return;
+    }
+    if (level == 0) {
+        snprintf(why->text, sizeof why->text, "fp32 loses nothing; h and l choose another level");
+        return;
+    }
+    f->looking = true;
+    const json_t *row = front_ensure_calibration(f, &failed, NULL) ? explain_row(f, layer, level, title, &failed, NULL) : NULL;
+    f->looking = looking;
+    if (row != NULL) {
+        (void)find_own(f, f->layers[layer].name, f->level_names[level]);
+        take_why(f, layer, level, row, why);
+        return;
+    }
+    if (f->follower) {
+        snprintf(why->text, sizeof why->text, "not there yet: the pare that holds this session measures it when it looks here");
+        return;
+    }
+    struct front_flow *flow = find_own(f, f->layers[layer].name, f->level_names[level]);
+    if (flow == NULL || (flow->ended && (flow->status == PARE_OK || strcmp(flow->err.message, "replaced") == 0))) {
+        json_t *args = json_pack("{s:s, s:s, s:b}", "layer", f->layers[layer].name, "level", f->level_names[level], "screen", 1);
+        (void)pare_front_start(f, "explain", args, NULL);
+        json_decref(args);
+        flow = find_own(f, f->layers[layer].name, f->level_names[level]);
+    }
+    if (flow != NULL && flow->ended && flow->status != PARE_OK) {
+        why->state = PARE_CELL_FAILED;
+        snprintf(why->text, sizeof why->text, "%.100s%s%.200s", flow->err.where, flow->err.where[0] != '\0' ? ": " : "", flow->err.message);
+    } else {
+        say_progress(f, why);
     }
 }

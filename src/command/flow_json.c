@@ -59,8 +59,12 @@ json_t *flow_sense_json(struct pare_front *f)
             json_array_append_new(layers, item);
         }
     }
-    return json_pack("{s:i, s:s, s:s, s:i, s:o}", "schema", 1, "kind", "own", "baseline",
+    json_t *root = json_pack("{s:i, s:s, s:s, s:i, s:o}", "schema", 1, "kind", "own", "baseline",
                      f->options.baseline != NULL ? "int8" : "fp32", "samples", f->sense_samples, "layers", layers);
+    if (f->options.quantize != NULL) {
+        json_object_set_new(root, "quantize", json_string(f->options.quantize));
+    }
+    return root;
 }
 
 /* The layers' times and the other operators' of a stage at a uniform level, over the time of the whole stage. */

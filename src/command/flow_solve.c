@@ -175,6 +175,9 @@ void flow_make_run(struct pare_front *f, struct front_flow *flow, const struct f
     json_t *settings = json_pack("{s:s, s:s, s:b}", "minimize", pare_cost_name(b->minimize), "budget",
                                  budget[0] == ' ' ? budget + 1 : budget, "per_model", (int)b->per_model);
     json_object_update(settings, more);
+    if (f->options.quantize != NULL) {
+        json_object_set_new(settings, "quantize", json_string(f->options.quantize));
+    }
     flow->run = front_add_run(f, wanted != NULL ? wanted : name, method, settings, &flow->err);
     json_decref(settings);
 }

@@ -267,6 +267,9 @@ static bool begin(struct pare_front *f, struct front_flow *flow, struct front_bu
     if (flow->script != NULL) {
         json_object_set(question, "script", flow->script);
     }
+    if (f->options.quantize != NULL) {
+        json_object_set_new(question, "quantize", json_string(f->options.quantize));
+    }
     flow->run = unfinished_run(f, method, question);
     if (flow->run < 0) {
         const bool measured = !predicts(flow);

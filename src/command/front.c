@@ -72,6 +72,17 @@ static void take_geometry(struct front_layer *l, const json_t *geometry)
     l->batch = pare_json_at_real(geometry, 13);
 }
 
+void front_take_bytes(struct front_layer *l, const json_t *bytes)
+{
+    for (int bits = 0; bits <= 32; bits++) {
+        char key[8] = "w16a16";
+        if (bits > 0) {
+            snprintf(key, sizeof key, "%d", bits);
+        }
+        l->bytes[bits] = pare_json_get_real(bytes, key);
+    }
+}
+
 static void take_layer(struct pare_front *f, struct front_layer *l, const json_t *json)
 {
     const char *name = pare_json_get_string(json, "name", "?"), *slash = strchr(name, '/');
@@ -89,13 +100,7 @@ static void take_layer(struct pare_front *f, struct front_layer *l, const json_t
     l->last = pare_json_get_bool(json, "last", false);
     l->elements = pare_json_get_real(json, "elements");
     take_geometry(l, json_object_get(json, "geometry"));
-    for (int bits = 0; bits <= 32; bits++) {
-        char key[8] = "w16a16";
-        if (bits > 0) {
-            snprintf(key, sizeof key, "%d", bits);
-        }
-        l->bytes[bits] = pare_json_get_real(bytes, key);
-    }
+    front_take_bytes(l, bytes);
     l->n_from = (int)json_array_size(from);
     l->from = pare_arena_array(&f->arena, (size_t)l->n_from + 1, sizeof *l->from);
     l->n_from = l->from != NULL ? l->n_from : 0;
@@ -237,6 +242,9 @@ int front_add_point(struct pare_front *f, int run, const unsigned char *levels, 
     }
     json_t *config = front_config_json(f, levels);
     double drop = front_drop_of_loss(f, front_loss_sum(f, levels)), spread = front_spread_of_loss(f, front_loss_sum(f, levels));
+    if (f->options.quantize != NULL) {
+        json_object_set_new(facts, "quantize", json_string(f->options.quantize)); /* a prediction is of one method */
+    }
     json_object_set_new(facts, "drop_predicted", pare_json_real(drop));
     json_object_set_new(facts, "drop_predicted_low", pare_json_real(drop - 1.96 * spread));
     json_object_set_new(facts, "drop_predicted_high", pare_json_real(drop + 1.96 * spread));
@@ -328,7 +336,12 @@ static enum pare_status job_finished(void *self, const struct pare_task *task, c
         json_object_set(f->recent, task->key, (json_t *)(uintptr_t)result);
         json_object_del(f->absent, task->key);
     }
-    if (strcmp(task->kind, "describe") == 0) {
+    if (strcmp(task->kind, "describe") == 0 && f->described) {
+        struct pare_error own = {0};
+        if (!front_quantize_described(f, task->params, result, &own)) {
+            front_say(f, true, "%s: %s", own.where, own.message);
+        }
+    } else if (strcmp(task->kind, "describe") == 0) {
         f->failure.code = PARE_OK;
         if (!take_description(f, result)) {
             if (f->failure.code == PARE_OK) {
@@ -351,7 +364,14 @@ static enum pare_status job_finished(void *self, const struct pare_task *task, c
 static void job_failed(void *self, const struct pare_task *task)
 {
     struct pare_front *f = self;
-    if (strcmp(task->kind, "describe") == 0) {
+    if (strcmp(task->kind, "describe") == 0 && f->described) {
+        f->redescribing = false; /* jobs will say the same */
+        front_say(f, true, "%s: %s", task->error.where, task->error.message);
+    } else if (strcmp(task->kind, "describe") == 0 && task->state == PARE_TASK_FAILED && front_quantize_fall_back(f, &task->error)) {
+        f->advance_wanted = true;
+        f->failed = front_describe(f, &f->failure) != PARE_OK;
+        return;
+    } else if (strcmp(task->kind, "describe") == 0) {
         f->failed = true;
         f->failure = task->error;
     }
@@ -470,7 +490,7 @@ static enum pare_status open_session(struct pare_front *f, struct pare_error *er
     return pare_session_open(path, f->options.follow, &f->session, &f->follower, err);
 }
 
-static enum pare_status start_describing(struct pare_front *f, struct pare_error *err)
+enum pare_status front_describe(struct pare_front *f, struct pare_error *err)
 {
     json_t *params = json_pack("{s:s, s:o}", "pipeline", f->real_path, "models",
                                f->models != NULL ? json_string(f->models) : json_null());
@@ -478,7 +498,7 @@ static enum pare_status start_describing(struct pare_front *f, struct pare_error
         json_object_set_new(params, "quantize", json_string(f->options.quantize));
     }
     struct pare_task_spec spec = {
-        .kind = "describe", .title = "open the pipeline", .key = "", .params_take = params, .priority = 100};
+        .kind = "describe", .title = "open the pipeline", .key = "", .params_take = params, .interactive = f->described, .priority = 100};
     return pare_sched_add(f->sched, &spec) != 0 ? PARE_OK : pare_error_nomem(err);
 }
 
@@ -532,7 +552,8 @@ enum pare_status pare_front_open(struct uv_loop_s *loop, const struct pare_front
             .self = f, .find_row = find_row, .finished = job_finished, .failed = job_failed, .changed = jobs_changed};
         f->sched = pare_sched_new(loop, options->exe,
                                   options->n_workers > 0 ? options->n_workers : cores > 0 ? (int)cores : 1, &owner);
-        status = f->sched != NULL ? start_describing(f, err) : pare_error_nomem(err);
+        front_quantize_open(f);
+        status = f->sched != NULL ? front_describe(f, err) : pare_error_nomem(err);
         if (status == PARE_OK) {
             front_follow_start(f);
         }
@@ -581,6 +602,7 @@ void pare_front_free(struct pare_front *f)
     json_decref(f->perturbation);
     json_decref(f->pins);
     json_decref(f->ties);
+    free(f->quantize_said);
     for (int i = 0; i < f->n_runs; i++) {
         free(f->runs[i].name);
         free(f->runs[i].method);
@@ -600,7 +622,6 @@ void pare_front_free(struct pare_front *f)
     json_decref(f->remote);
     json_decref(f->description);
     json_decref(f->calibration);
-    json_decref(f->explained);
     pare_arena_clear(&f->arena);
     pare_arena_clear(&f->state_arena);
     pare_arena_clear(&f->spare_arena);

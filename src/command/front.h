@@ -6,6 +6,7 @@
  *   flow.c      verbs: what they need next, until they are done
  *   figures.c   what rows of samples say of the metric: value, drop, intervals
  *   choices.c   pins and ties: what they mean, and whether they contradict each other
+ *   quantize.c  how layers are quantized, as a choice
  *   keep.c      what --keep, --keep-first and --keep-suspected hold, and the sets that pins name
  *   choose.c    the solver's problem from rows: costs, pins, budgets
  *   fit.c       the monotone fit from loss to drop
@@ -154,8 +155,6 @@ struct pare_front {
     int n_chunks;
     char calibration_key[40];
     json_t *calibration;      /* the row */
-    json_t *explained;        /* the newest answer of `explain`, of this layer and level; NULL */
-    int explained_layer, explained_level;
     json_t *perturbation;     /* the row, once it was asked for */
     bool profiled;
     struct pare_target *target; /* NULL = host */
@@ -174,6 +173,10 @@ struct pare_front {
     int n_unmet;              /* choices of the session that cannot hold now, and why; tried again when it is opened */
     char unmet[8][240];
     uint64_t costs;           /* grows when what a solver would read changes: cells, latencies, pins, ties */
+    char *quantize_said;      /* quantize.c: the rules that were chosen; in force is options.quantize */
+    const char *quantize_given; /* --quantize */
+    int quantize_skip, quantize_seen; /* choices of earlier processes that --quantize leaves out; met while replaying */
+    bool redescribing;        /* sizes by the new method are not there yet: no verb goes on */
     double max_drop, max_latency_ms, max_bytes, max_bitops, max_energy_uj;
     enum pare_figure_id minimize;
     int n_log;
@@ -221,6 +224,8 @@ void front_log(struct pare_front *f, const char *format, ...) __attribute__((for
 const char *front_state_text(struct pare_front *f, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void front_say(struct pare_front *f, bool is_error, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
+enum pare_status front_describe(struct pare_front *f, struct pare_error *err);
+void front_take_bytes(struct front_layer *l, const json_t *bytes);
 void front_take_run(struct pare_front *f, int64_t id, const char *name, const char *method, const json_t *settings,
                     const json_t *status);
 void front_take_point(struct pare_front *f, int64_t id, int64_t run, int number, const json_t *config, const json_t *facts);
@@ -322,6 +327,25 @@ enum pare_status front_choices_clear(struct pare_front *f, struct pare_error *er
 /* The levels that a layer may have: its pins, else the first/last rule, and those of its ties. */
 void front_range(const struct pare_front *f, int layer, bool use_pins, int *lo, int *hi);
 
+/* ---- quantize.c ---- */
+/* RULES (of --quantize), "+RULES" beside those that hold, "none". dry: only says whether it can be; else it is said, and
+ * front_quantize_settle makes it hold. Errors as --quantize, and a pattern that matches nothing. */
+enum pare_status front_quantize(struct pare_front *f, const char *text, bool dry, struct pare_error *err);
+/* Before choices are made again: as --quantize says. */
+void front_quantize_reset(struct pare_front *f);
+/* Is this action a choice of rules that --quantize leaves out? Counts them. */
+bool front_quantize_skips(struct pare_front *f, const char *line);
+/* What was said holds from now on; when it is another method, figures are forgotten and looked up again. */
+void front_quantize_settle(struct pare_front *f);
+/* When the session is open: what the process begins with. */
+void front_quantize_open(struct pare_front *f);
+/* The pipeline does not open with the session's rules: true when it is worth trying without. */
+bool front_quantize_fall_back(struct pare_front *f, const struct pare_error *err);
+/* A later description: sizes by the new method. */
+bool front_quantize_described(struct pare_front *f, const json_t *params, const json_t *result, struct pare_error *err);
+void front_quantize_reload(struct pare_front *f);
+int front_quantize_complete(struct pare_front *f, const char *line, const char **words, int max);
+
 /* ---- keep.c ---- */
 /* Is the layer's RMSE/scale at this level above --keep-suspected? Then it may not have the level. */
 bool front_suspected(const struct pare_front *f, int layer, int level);
@@ -415,5 +439,7 @@ enum pare_status front_import(struct pare_front *f, const char *path, struct par
 
 /* ---- lines.c ---- */
 void front_apply_actions(struct pare_front *f);
+/* Solves once more when nothing has to be measured for it. */
+void front_solve_again(struct pare_front *f);
 
 #endif

@@ -45,6 +45,12 @@ static enum pare_status split_words(const char *line, struct words *w, struct pa
     return PARE_OK;
 }
 
+static const char *rules_in_force(const struct pare_front *f)
+{
+    return f->options.quantize != NULL ? f->options.quantize
+                                       : pare_json_get_string(f->description, "quantize", "min-max ranges, weights to the nearest code");
+}
+
 /* ---- pins ---- */
 
 static int find_level(const struct pare_front *f, const char *text, struct pare_error *err)
@@ -156,6 +162,24 @@ static enum pare_status apply_budget(struct pare_front *f, const struct words *w
     return PARE_OK;
 }
 
+/* "quantize RULES": its words joined again. */
+static enum pare_status apply_rules(struct pare_front *f, const struct words *w, bool dry, struct pare_error *err)
+{
+    struct pare_strbuf b;
+    pare_strbuf_init(&b);
+    for (int i = 1; i < w->n; i++) {
+        pare_strbuf_printf(&b, "%s%s", i > 1 ? " " : "", w->word[i]);
+    }
+    enum pare_status status = b.failed || b.text == NULL ? pare_error_nomem(err) : front_quantize(f, b.text, dry, err);
+    pare_strbuf_clear(&b);
+    if (status == PARE_OK && !dry && !f->replaying) {
+        const char *now = f->quantize_said;
+        front_say(f, false, now != NULL && now[0] != '\0' ? "quantize: %.300s; figures of other methods are kept apart" : "quantize: %snone but the pipeline's own", now != NULL ? now : "");
+        front_quantize_settle(f);
+    }
+    return status;
+}
+
 /* A choice: pins, budgets, what is minimised. Choices are replayed from the session and can be undone. */
 static enum pare_status apply_choice(struct pare_front *f, const struct words *w, bool dry, struct pare_error *err)
 {
@@ -181,6 +205,9 @@ static enum pare_status apply_choice(struct pare_front *f, const struct words *w
     }
     if (strcmp(w->word[0], "tie") == 0 || strcmp(w->word[0], "untie") == 0) {
         return apply_ties(f, w, dry, err);
+    }
+    if (strcmp(w->word[0], "quantize") == 0) {
+        return apply_rules(f, w, dry, err);
     }
     if (strcmp(w->word[0], "budget") == 0) {
         double before[5] = {f->max_drop, f->max_latency_ms, f->max_bytes, f->max_bitops, f->max_energy_uj};
@@ -215,7 +242,7 @@ static void replay_action(void *self, const char *line, bool undone)
     struct words w;
     f->can_undo = f->can_undo || !undone;
     f->can_redo = f->can_redo || undone;
-    if (!undone && !f->options.no_pins && split_words(line, &w, NULL) == PARE_OK && w.n > 0) {
+    if (!undone && !f->options.no_pins && !front_quantize_skips(f, line) && split_words(line, &w, NULL) == PARE_OK && w.n > 0) {
         struct pare_error err = {0};
         if (apply_choice(f, &w, false, &err) != PARE_OK) { /* as a pattern that matches nothing any more: kept, and shown */
             char text[sizeof f->unmet[0]];
@@ -230,6 +257,7 @@ static void replay_action(void *self, const char *line, bool undone)
 
 void front_apply_actions(struct pare_front *f)
 {
+    front_quantize_reset(f);
     (void)front_choices_clear(f, NULL); /* checked when the pipeline was opened */
     f->max_drop = pare_json_get_bool(f->description, "bare", false) ? NAN : 0.01;
     f->max_latency_ms = f->max_bytes = f->max_bitops = f->max_energy_uj = NAN;
@@ -239,11 +267,12 @@ void front_apply_actions(struct pare_front *f)
     pare_session_each_action(f->session, f, replay_action);
     f->replaying = false;
     f->message[0] = '\0';
+    front_quantize_settle(f);
     front_changed(f);
 }
 
 /* "Pinning re-solves at once from cached costs": only when nothing has to be measured for it. */
-static void solve_again(struct pare_front *f)
+void front_solve_again(struct pare_front *f)
 {
     bool sensed = f->n_chunks > 0 && f->profiled && f->calibration != NULL;
     for (int i = 0; sensed && i < f->n_levels * f->n_chunks; i++) {
@@ -268,7 +297,7 @@ static enum pare_status run_choice(struct pare_front *f, const char *line, const
         f->can_undo = true;
         f->can_redo = false;
         front_changed(f);
-        solve_again(f);
+        front_solve_again(f);
     }
     return status;
 }
@@ -280,7 +309,7 @@ static enum pare_status run_undo(struct pare_front *f, bool undo, struct pare_er
     if (status == PARE_OK && line != NULL) {
         front_apply_actions(f);
         front_say(f, false, "%s: %s", undo ? "undone" : "done again", line);
-        solve_again(f);
+        front_solve_again(f);
     } else if (status == PARE_OK) {
         front_say(f, false, "nothing to %s", undo ? "undo" : "redo");
     }
@@ -447,7 +476,11 @@ static enum pare_status run_words(struct pare_front *f, const char *line, const 
                                   struct pare_error *err)
 {
     const char *name = w->word[0];
-    static const char *const choices[] = {"pin", "keep", "free", "tie", "untie", "budget", "minimize"};
+    static const char *const choices[] = {"pin", "keep", "free", "tie", "untie", "budget", "minimize", "quantize"};
+    if (strcmp(name, "quantize") == 0 && w->n == 1) {
+        front_say(f, false, "quantize: %.400s", rules_in_force(f));
+        return PARE_OK;
+    }
     for (size_t i = 0; i < sizeof choices / sizeof choices[0]; i++) {
         if (strcmp(name, choices[i]) == 0) {
             return run_choice(f, line, w, err);
@@ -588,7 +621,7 @@ bool pare_front_preview(struct pare_front *f, int layer, int level_lo, int level
     if (isfinite(ms) && isfinite(ms2) && used < size) {
         used += (size_t)snprintf(text + used, size - used, "latency %.3f > %.3f ms, ", ms, ms2);
     }
-    if (used < size) {
+    if (used < size && isfinite(bytes) && isfinite(bytes2)) {
         snprintf(text + used, size - used, "%.0f > %.0f kB", bytes / 1e3, bytes2 / 1e3);
     }
     return true;
@@ -605,6 +638,8 @@ int pare_front_complete(struct pare_front *f, const char *line, const char **wor
                 words[n++] = name;
             }
         }
+    } else if (strncmp(line, "quantize ", 9) == 0) {
+        n = front_quantize_complete(f, line, words, max);
     } else if (last == NULL) {
         for (int i = 0; i < pare_command_count() && n < max; i++) {
             if (strncmp(pare_command_info(i)->name, line, strlen(line)) == 0) {
@@ -654,14 +689,14 @@ void pare_front_explain_cell(struct pare_front *f, int layer, int level, char *t
              "  drop paired with fp32 on the same samples, 95 %% interval\n"
              "RMSE: the layer's own error (both paths read the same quantized input), %d samples\n"
              "  own %.4g, weights alone %.4g, activations alone %.4g; step %.4g; accumulated %.4g; cosine %.6f\n"
-             "  why, and what would cure it: pare sense --explain %s --levels %s\n"
+             "  why, and what would cure it: w, or pare sense --explain %s --levels %s\n"
              "latency: median of one call in place, uniform profile, kernel %s, on this host (%s), pinned, 1 thread\n"
-             "calibration: min-max over %d samples; row %s",
+             "quantized by: %.200s; calibration over %d samples; row %s",
              f->layers[layer].name, f->level_alias[level], c->samples, c->own_n,
              front_own_rmse(c, PARE_OWN_MSE), front_own_rmse(c, PARE_OWN_WEIGHTS), front_own_rmse(c, PARE_OWN_ACTIVATIONS),
              front_own_rmse(c, PARE_OWN_STEP), front_own_rmse(c, PARE_OWN_ACCUMULATED), front_own(c, PARE_OWN_COSINE),
              f->layers[layer].name, f->level_names[level], c->kernel != NULL ? c->kernel : "not measured",
-             f->cpu, f->split_samples[0], f->calibration_key);
+             f->cpu, rules_in_force(f), f->split_samples[0], f->calibration_key);
 }
 
 void pare_front_explain_point(struct pare_front *f, int point, char *text, size_t size)
@@ -671,13 +706,17 @@ void pare_front_explain_point(struct pare_front *f, int point, char *text, size_
         return;
     }
     const struct front_point *p = &f->points[point];
+    const char *found = pare_json_get_string(f->runs[p->run].settings, "quantize", f->options.quantize != NULL ? "the pipeline's own rules" : "");
+    found = f->options.quantize != NULL && strcmp(found, f->options.quantize) == 0 ? "" : found;
+    found = strcmp(f->runs[p->run].method, "uniform") == 0 ? "" : found;
     snprintf(text, size,
              "point %d of run %s (%s)\n"
              "accuracy and drop: %s, %d samples of the search split, integer arithmetic at every integer level\n"
              "latency: %s on this host (%s), %s, 1 thread, glue included\n"
              "predicted drop: monotone fit from the summed loss %.4g over %d measured configurations\n"
-             "bytes: packed weights at their bits, scales and biases; BitOps: MACs x weight bits x activation bits",
+             "bytes: packed weights at their bits, scales and biases; BitOps: MACs x weight bits x activation bits\n"
+             "quantized by: %.200s%s%.200s",
              p->number, f->runs[p->run].name, f->runs[p->run].method, p->search.samples > 0 ? "measured" : "predicted",
              p->search.samples, isfinite(p->latency[1]) ? "measured end to end, interleaved with fp32" : "predicted: sum of the layers' times",
-             f->isa, f->cpu, p->loss_sum, f->n_fit);
+             f->isa, f->cpu, p->loss_sum, f->n_fit, rules_in_force(f), found[0] != '\0' ? "; it was found by: " : "", found);
 }

@@ -232,6 +232,7 @@ static void build_points(struct pare_front *f, struct pare_state *s)
                                     .seconds = pare_json_get_real(run->status, "seconds"),
                                     .gap = pare_json_get_real(run->status, "gap"),
                                     .evaluations = (int)pare_json_get_int(run->status, "evaluations", 0),
+                                    .quantize = pare_json_get_string(run->settings, "quantize", NULL),
                                     .first_point = -1,
                                     .glyph = (char)('a' + r % 26)};
     }
@@ -409,6 +410,8 @@ void front_build_state(struct pare_front *f)
     s->solver = f->solver;
     s->message = f->message;
     s->message_is_error = f->message_is_error;
+    s->quantize = f->options.quantize;
+    s->redescribing = f->redescribing;
     s->follower = f->follower;
     s->since = f->since[0] != '\0' ? f->since : NULL;
     s->progress_title = "";

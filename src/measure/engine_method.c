@@ -118,6 +118,29 @@ static void note_reestimate(struct engine_method *m, int s)
     }
 }
 
+/* A layer or an activation of some stage. */
+static bool glob_hits(void *self, const char *glob)
+{
+    const struct engine_method *m = self;
+    char name[512];
+    for (int s = 0; s < m->p->n_stages; s++) {
+        const struct pare_graph *g = m->p->stages[s].graph;
+        for (int i = 0; i < g->n_nodes; i++) {
+            snprintf(name, sizeof name, "%s/%s", m->p->stages[s].name, g->nodes[i].name);
+            if (pare_node_is_layer(g, i) && pare_method_glob_hits(glob, name)) {
+                return true;
+            }
+        }
+        for (int t = 0; t < g->n_tensors; t++) {
+            snprintf(name, sizeof name, "%s/%s", m->p->stages[s].name, g->tensors[t].name);
+            if (g->tensors[t].data == NULL && pare_method_glob_hits(glob, name)) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
 enum pare_status engine_method_new(struct pare_pipeline *p, const char *text, struct engine_method **out,
                                    struct pare_error *err)
 {
@@ -131,6 +154,7 @@ enum pare_status engine_method_new(struct pare_pipeline *p, const char *text, st
     m->text = strdup(text);
     m->notes = json_array();
     enum pare_status status = m->text != NULL && m->notes != NULL ? PARE_OK : pare_error_nomem(err);
+    status = status == PARE_OK ? pare_method_check_globs(text, m, glob_hits, err) : status;
     for (int s = 0; status == PARE_OK && s < p->n_stages; s++) {
         status = open_stage(m, s, err);
         if (status == PARE_OK) {

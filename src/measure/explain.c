@@ -111,6 +111,15 @@ static int by_value(const void *a, const void *b)
     return (p > q) - (p < q);
 }
 
+void explain_take_reach(struct explain_channels *c, const float *reach)
+{
+    c->n_reach = c->n < PARE_EXPLAIN_REACHES ? c->n : PARE_EXPLAIN_REACHES;
+    for (int i = 0; i < c->n; i++) {
+        double *to = &c->reach[(int64_t)i * c->n_reach / c->n];
+        *to = (double)reach[i] > *to ? (double)reach[i] : *to;
+    }
+}
+
 /* Reach of every channel of the input (the last dimension): the farthest against the median of those that live. */
 static enum pare_status input_channels(struct explanation *x, struct pare_error *err)
 {
@@ -132,6 +141,7 @@ static enum pare_status input_channels(struct explanation *x, struct pare_error 
         c->dead += reach[i] == 0.0f;
         c->worst = reach[i] > reach[c->worst] ? i : c->worst;
     }
+    explain_take_reach(c, reach);
     qsort(reach, (size_t)n, sizeof *reach, by_value);
     const float median = n > c->dead ? reach[c->dead + (n - c->dead) / 2] : 0.0f;
     c->spread = median > 0.0f ? (double)reach[n - 1] / (double)median : 1;
@@ -164,8 +174,12 @@ static json_t *histogram_json(const struct explain_histogram *h)
 
 static json_t *channels_json(const struct explain_channels *c)
 {
-    return json_pack("{s:i, s:i, s:i, s:o, s:o}", "n", c->n, "dead", c->dead, "worst", c->worst, "spread", pare_json_real(c->spread),
-                     "worst_share", pare_json_real(c->worst_share));
+    json_t *reach = json_array();
+    for (int i = 0; i < c->n_reach; i++) {
+        json_array_append_new(reach, pare_json_real(c->reach[i]));
+    }
+    return json_pack("{s:i, s:i, s:i, s:o, s:o, s:o}", "n", c->n, "dead", c->dead, "worst", c->worst, "spread", pare_json_real(c->spread),
+                     "worst_share", pare_json_real(c->worst_share), "reach", reach);
 }
 
 static json_t *to_json(struct explanation *x)

@@ -9,13 +9,15 @@
 #include "measure/engine.h"
 
 #define PARE_EXPLAIN_BINS 64
+#define PARE_EXPLAIN_REACHES 128
 
 /*
  * {"layer", "level", "calls": n,
  *  "weights" | "input" | "output": {"bins": [64], "lo", "hi" (of the bins), "range_lo", "range_hi" (of the grid; null at float
  *      levels; of weights: the widest channel's), "clipped" (share beyond it), "sigma", "peak" (largest magnitude)},
- *  "channels": {"n", "dead", "spread" (largest reach over the median one), "worst", "worst_share" (of the squared weight error)},
- *  "input_channels": {"n", "dead", "spread", "worst"}, "seen": calibration samples' values, "outside": share of inputs beyond
+ *  "channels": {"n", "dead", "spread" (largest reach over the median one), "worst", "worst_share" (of the squared weight error),
+ *      "reach": [largest magnitude of each; of more than 128 channels: of groups of neighbours]},
+ *  "input_channels": {"n", "dead", "spread", "worst", "reach"}, "seen": calibration samples' values, "outside": share of inputs beyond
  *  what calibration saw,
  *  "rmse": {"own", "step", "weights", "activations"}, "output_sigma", "why": one line,
  *  "cures": [{"rule", "step_rmse", "bytes" (more than now)}], best first}

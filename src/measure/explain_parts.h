@@ -12,8 +12,8 @@ struct explain_histogram {
 };
 
 struct explain_channels {
-    int n, dead, worst;
-    double spread, worst_share;
+    int n, dead, worst, n_reach;
+    double spread, worst_share, reach[PARE_EXPLAIN_REACHES]; /* reach: in the order of the channels */
 };
 
 struct explanation {
@@ -32,6 +32,8 @@ struct explanation {
     int samples_seen; /* runs behind the calibration; 0 = not known */
 };
 
+/* Fills c->reach from the reach of each of c->n channels; more than fit: the farthest of every group of neighbours. */
+void explain_take_reach(struct explain_channels *c, const float *reach);
 /* Weights: histogram, channels, clipped share. */
 enum pare_status explain_weights(struct explanation *x, struct pare_error *err);
 /* Mean step and part errors of the layer by a method (NULL = the engine's) on the gathered calls. */

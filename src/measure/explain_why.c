@@ -52,6 +52,7 @@ static void count_channels(struct explanation *x, const float *w, const float *l
         c->worst = errors[i] > errors[c->worst] ? i : c->worst;
     }
     c->worst_share = all > 0 ? errors[c->worst] / all : 0;
+    explain_take_reach(c, reach);
     qsort(reach, (size_t)c->n, sizeof *reach, by_value);
     const float median = c->n > c->dead ? reach[c->dead + (c->n - c->dead) / 2] : 0.0f;
     c->spread = median > 0.0f ? (double)reach[c->n - 1] / (double)median : 1;

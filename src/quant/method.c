@@ -200,31 +200,79 @@ static enum pare_status set_words(struct pare_method *m, const char *text, size_
     return PARE_OK;
 }
 
+/* The next of the rules at *p: its glob ("" = everywhere), where its words begin, how many bytes they are. False at the end. */
+static bool next_rule(const char **p, char glob[256], const char **words, size_t *n)
+{
+    if (*p == NULL || **p == '\0') {
+        return false;
+    }
+    const char *at = *p + strspn(*p, " \t\n");
+    const size_t length = strcspn(at, ";");
+    const char *colon = memchr(at, ':', length), *equals = memchr(at, '=', length);
+    glob[0] = '\0';
+    *words = at;
+    if (colon != NULL && (equals == NULL || colon < equals)) { /* "GLOB:" */
+        snprintf(glob, 256, "%.*s", (int)(colon - at < 255 ? colon - at : 255), at);
+        *words = colon + 1;
+    }
+    *n = (size_t)(at + length - *words);
+    *p = at + length + (at[length] == ';');
+    return true;
+}
+
+bool pare_method_glob_hits(const char *glob, const char *name)
+{
+    char stage[256];
+    const char *slash = strchr(name, '/');
+    if (pare_glob_match(glob, name)) {
+        return true;
+    }
+    snprintf(stage, sizeof stage, "%.*s", slash != NULL && slash - name < 255 ? (int)(slash - name) : 0, name);
+    return stage[0] != '\0' && strchr(glob, '/') == NULL && pare_glob_match(glob, stage);
+}
+
 enum pare_status pare_method_parse_either(const char *text, const char *name, const char *reader,
                                           struct pare_method *m, struct pare_error *err)
 {
+    char glob[256];
+    const char *p = text, *words;
+    size_t n;
     *m = defaults;
-    for (const char *p = text; p != NULL && *p != '\0';) {
-        const size_t n = strcspn(p, ";");
-        const char *colon = memchr(p, ':', n), *equals = memchr(p, '=', n);
-        size_t start = 0;
-        bool holds = true;
+    while (next_rule(&p, glob, &words, &n)) {
         struct pare_method unused = defaults;
-        if (colon != NULL && (equals == NULL || colon < equals)) { /* "GLOB:" */
-            char glob[256];
-            p += strspn(p, " \t\n");
-            snprintf(glob, sizeof glob, "%.*s", (int)(colon - p < 255 ? colon - p : 255), p);
-            holds = (name != NULL && pare_glob_match(glob, name)) || (reader != NULL && pare_glob_match(glob, reader));
-            start = (size_t)(colon - p) + 1;
-        }
-        const size_t end = strcspn(p, ";");
-        enum pare_status status = set_words(holds ? m : &unused, p + start, end - start, err);
+        const bool holds = glob[0] == '\0' || (name != NULL && pare_method_glob_hits(glob, name)) ||
+                           (reader != NULL && pare_method_glob_hits(glob, reader));
+        enum pare_status status = set_words(holds ? m : &unused, words, n, err);
         if (status != PARE_OK) {
             return status;
         }
-        p += end + (p[end] == ';');
     }
     return PARE_OK;
+}
+
+enum pare_status pare_method_check_globs(const char *text, void *self, bool (*hits)(void *self, const char *glob), struct pare_error *err)
+{
+    char glob[256];
+    const char *p = text, *words;
+    size_t n;
+    while (next_rule(&p, glob, &words, &n)) {
+        if (glob[0] != '\0' && !hits(self, glob)) {
+            return pare_error(err, PARE_ERR_USAGE, "quantize", "the pattern \"%s\" matches no stage, layer or tensor", glob);
+        }
+    }
+    return PARE_OK;
+}
+
+const char *pare_method_word(int i)
+{
+    static const char *const words[] = {
+        "minmax", "datafree", "best", "ranges=minmax", "ranges=average", "ranges=percentile", "ranges=mse", "ranges=kl", "ranges=bn",
+        "rounding=nearest", "rounding=squant", "rounding=adaround", "rounding=descent", "rounding=seqmse", "weights=symmetric",
+        "weights=asymmetric", "weights=quantized_bits", "weights=po2", "weights=binary", "weights=ternary", "scales=minmax",
+        "scales=mse", "per=channel", "per=tensor", "per=group", "equalize=off", "equalize=on", "equalize=streams", "absorb=off",
+        "absorb=on", "bias=off", "bias=analytic", "bias=empirical", "bias=reestimate", "inputs=calibration", "inputs=synthetic",
+        "order=alone", "order=sequence"};
+    return i >= 0 && i < (int)(sizeof words / sizeof words[0]) ? words[i] : NULL;
 }
 
 enum pare_status pare_method_parse(const char *text, const char *name, struct pare_method *m, struct pare_error *err)

@@ -3,7 +3,7 @@
  *
  * A text is rules separated by ';', each "[GLOB:] word[,word...]". A rule without a glob holds everywhere; later rules
  * win. A glob is matched against a layer ("stage/node", for its weights and the tensors that it reads) and against a
- * tensor ("stage/tensor", for its range). Words (defaults first):
+ * tensor ("stage/tensor", for its range); one without '/' also against the stage. Words (defaults first):
  *   ranges=minmax|average|percentile[:P]|mse|kl|bn[:K]|LO..HI   P in 0.5..1 (0.9999), K sigmas (6), or given by hand
  *   rounding=nearest|squant|adaround|descent|seqmse
  *   weights=symmetric|asymmetric|quantized_bits[:I]|po2|binary|ternary    (I integer bits; po2 is simulated)
@@ -68,6 +68,12 @@ enum pare_status pare_method_parse(const char *text, const char *name, struct pa
 /* The same for a tensor that is read by the layer `reader` (NULL = none): rules that match either one hold. */
 enum pare_status pare_method_parse_either(const char *text, const char *name, const char *reader,
                                           struct pare_method *m, struct pare_error *err);
+/* Does a rule's glob hold for this layer or tensor? */
+bool pare_method_glob_hits(const char *glob, const char *name);
+/* Every glob of the rules must hit something: ERR_USAGE names the first that does not. */
+enum pare_status pare_method_check_globs(const char *text, void *self, bool (*hits)(void *self, const char *glob), struct pare_error *err);
+/* The i-th word that a rule may hold, presets first; NULL after the last. Numbers that may follow are left out. */
+const char *pare_method_word(int i);
 /* Does quantizing by this method need real samples of the network? */
 bool pare_method_needs_samples(const struct pare_method *m);
 

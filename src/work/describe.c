@@ -151,6 +151,18 @@ static json_t *tensor_list(const struct pare_graph *g, const int *tensors, int n
     return list;
 }
 
+/* Names of what flows between operators: what `--quantize` may choose a range for. */
+static json_t *activation_names(const struct pare_graph *g)
+{
+    json_t *list = json_array();
+    for (int t = 0; t < g->n_tensors; t++) {
+        if (g->tensors[t].data == NULL && g->tensors[t].name != NULL && g->tensors[t].name[0] != '\0') {
+            json_array_append_new(list, safe_string(g->tensors[t].name));
+        }
+    }
+    return list;
+}
+
 static json_t *stage_json(const struct pare_stage *stage, const char *hash)
 {
     const struct pare_graph *g = stage->graph;
@@ -164,13 +176,13 @@ static json_t *stage_json(const struct pare_stage *stage, const char *hash)
                                                      safe_string(g->nodes[n].attr.op_name != NULL ? g->nodes[n].attr.op_name : "?")));
         }
     }
-    return json_pack("{s:o, s:o, s:o, s:s, s:s, s:I, s:o, s:i, s:o, s:o, s:o, s:o, s:I}", "name", safe_string(stage->name),
+    return json_pack("{s:o, s:o, s:o, s:s, s:s, s:I, s:o, s:i, s:o, s:o, s:o, s:o, s:o, s:I}", "name", safe_string(stage->name),
                      "file", safe_string(stage->file != NULL ? stage->file : ""), "path",
                      safe_string(stage->path != NULL ? stage->path : ""), "hash", hash, "format",
                      g->format == PARE_FORMAT_ONNX ? "onnx" : "tflite", "opset", (json_int_t)g->opset, "producer",
                      safe_string(g->producer != NULL ? g->producer : ""), "nodes", g->n_nodes, "inputs",
                      tensor_list(g, g->inputs, g->n_inputs), "outputs", tensor_list(g, g->outputs, g->n_outputs),
-                     "warnings", warnings, "unknown", unknown, "other_bytes", (json_int_t)other_bytes(g));
+                     "tensors", activation_names(g), "warnings", warnings, "unknown", unknown, "other_bytes", (json_int_t)other_bytes(g));
 }
 
 /* Pairs of nodes as [layer, layer], into an array of pairs. */
@@ -310,6 +322,9 @@ enum pare_status pare_work_describe(struct pare_worker *w, const json_t *params,
         json_object_set(*result, "metrics", metrics);
         json_object_set(*result, "meet", meet);
         json_object_set(*result, "tie", ties);
+        if (p->quantize != NULL) {
+            json_object_set_new(*result, "quantize", safe_string(p->quantize));
+        }
     }
     json_decref(metrics);
     json_decref(meet);

@@ -78,6 +78,27 @@ keys 1
 command_line "pin 'nothing*=int8'"
 wait_for 'matches no layer' 20 "a pin of nothing"
 
+# why the layer under the cursor loses; how layers are quantized, undone
+keys 2 g j w
+wait_for 'why detector/[a-z0-9]+ loses at ' 20 "the why view"
+wait_for 'what would cure it' 120 "the cures"
+keys j
+wait_for 'calls of its stage +3/27' 60 "the next layer"
+keys Enter
+wait_for '^ :(quantize|pin) ' 20 "a cure in the prompt"
+keys Escape
+sleep 0.5
+keys Escape
+wait_for '─ layers' 20 "back from the why view"
+command_line "quantize detector: ranges=mse"
+wait_for 'hand_gesture  quantize detector: ranges=mse' 20 "the rules in the header"
+keys u
+wait_for 'undone: quantize' 20 "undo of rules"
+wait_gone 'hand_gesture  quantize' 20 "undo of rules"
+command_line "quantize nothing/*: best"
+wait_for 'matches no stage, layer or tensor' 20 "rules for nothing"
+keys 1
+
 # solve: measured points come while it works
 keys s
 wait_for '(about|guessed) [0-9]+:[0-9]+ on [0-9]+ workers?; ENTER starts' 20 "the price before long work"

@@ -530,6 +530,72 @@ static void host_explain_point(void *user, int point, char *text, size_t size)
              p->accuracy.value * 100, p->samples, p->latency.value, p->latency_predicted.value);
 }
 
+/* Round bells and flanks; layer 17 is still measured, 18 has failed. */
+static void fake_histogram(struct pare_histogram *h, double lo, double hi, double sigma, double limit, double scale)
+{
+    *h = (struct pare_histogram){.lo = lo, .hi = hi, .sigma = sigma, .peak = fmax(-lo, hi)};
+    h->range_lo = fmax(lo, -limit) - 0.02 * limit;
+    h->range_hi = limit;
+    double all = 0, beyond = 0;
+    for (int i = 0; i < PARE_WHY_BINS; i++) {
+        const double v = lo + (hi - lo) * (i + 0.5) / PARE_WHY_BINS, z = v / sigma;
+        h->bins[i] = floor(scale * (exp(-0.5 * z * z) + 0.002 * exp(-fabs(z) / 3)) + (i == 0 || i == PARE_WHY_BINS - 1));
+        all += h->bins[i];
+        beyond += v < h->range_lo || v > h->range_hi ? h->bins[i] : 0;
+    }
+    h->clipped = beyond / all;
+}
+
+static void fake_channels(struct pare_channels *c, int n, int dead, double far, double share)
+{
+    *c = (struct pare_channels){.n = n, .dead = dead, .worst = n / 3, .spread = far, .worst_share = share};
+    c->n_reach = n < PARE_WHY_REACHES ? n : PARE_WHY_REACHES;
+    for (int i = 0; i < c->n_reach; i++) {
+        c->reach[i] = i < dead ? 0 : 0.3 * (1 + 0.5 * sin(i * 1.7) + 0.2 * sin(i * 5.3));
+    }
+    c->reach[c->n_reach / 3] = 0.3 * far;
+}
+
+static void host_why(void *user, int layer, int level, struct pare_why *why)
+{
+    struct fake *f = user;
+    const struct pare_cell *c = &f->cells[layer][level];
+    *why = (struct pare_why){.state = PARE_CELL_RUNNING, .part = 0.44};
+    snprintf(why->text, sizeof why->text, "16 samples run through the layer; histograms and cures appear here");
+    if (f->st.n_layers == 0 || level == 0 || layer == 17 || layer == 18) {
+        why->state = level == 0 ? PARE_CELL_NONE : layer == 18 ? PARE_CELL_FAILED : PARE_CELL_RUNNING;
+        snprintf(why->text, sizeof why->text, "%s", level == 0    ? "fp32 loses nothing; h and l choose another level"
+                                                    : layer == 18 ? "the worker was killed twice (signal 9)"
+                                                                  : "16 samples run through the layer; histograms and cures appear here");
+        return;
+    }
+    why->state = PARE_CELL_DONE;
+    why->calls = 16;
+    why->step = c->rmse;
+    why->own = 0.8 * c->rmse;
+    why->by_weights = 0.4 * c->rmse;
+    why->by_activations = 0.7 * c->rmse;
+    why->output_sigma = 0.4;
+    why->outside = 0.0004;
+    fake_histogram(&why->weights, -0.47, 0.61, 0.09, 0.55, 900);
+    fake_histogram(&why->input, 0, 17.2, 1.4, facts[layer].fragile > 2 ? 9.5 : 17.2, 250000);
+    fake_histogram(&why->output, -9.1, 11.8, 2.2, 11.8, 180000);
+    fake_channels(&why->channels, facts[layer].fragile > 2 ? 64 : 16, facts[layer].fragile > 2 ? 2 : 0, 2.3, 0.11);
+    fake_channels(&why->input_channels, 32, 0, 7.1, NAN);
+    snprintf(why->text, sizeof why->text,
+             "error %.1f %% of the output's sigma: outlier channel: input channel 10 reaches 7.1 times the median channel, all share %d codes",
+             100 * c->rmse_over_sigma, 1 << f->levels[level].a_bits);
+    static const char *const rules[] = {"ranges=mse,scales=mse", "ranges=mse", "per=group:32"};
+    for (int i = 0; i < 3; i++) {
+        why->cures[i] = (struct pare_cure){rules[i], -1, c->rmse * (0.55 + 0.1 * i), 0.55 + 0.1 * i, NAN, i == 2 ? 512 : 0, i == 2 ? NAN : 0};
+    }
+    why->n_cures = 3;
+    for (int l = level - 1; l > 0; l--) {
+        const struct pare_cell *wide = &f->cells[layer][l];
+        why->cures[why->n_cures++] = (struct pare_cure){NULL, l, wide->rmse, NAN, wide->loss, wide->bytes - c->bytes, wide->ms - c->ms};
+    }
+}
+
 static int host_proxies(void *user, struct pare_proxy *proxies)
 {
     static const struct pare_proxy fixed[] = {{"noise", "noise to signal, added", 0.861, 41, false, false},
@@ -552,5 +618,6 @@ struct pare_ui_host fake_host(struct fake *f)
                                  .complete = host_complete,
                                  .explain_cell = host_explain_cell,
                                  .explain_point = host_explain_point,
+                                 .why = host_why,
                                  .proxies = host_proxies};
 }

@@ -155,8 +155,8 @@ static void screens_equal_their_goldens(void **state)
 static void ascii_screens_are_ascii(void **state)
 {
     (void)state;
-    static const char *const views[] = {"1", "2", "3", "4", "5", "6", "7", "8", "?"};
-    for (int i = 0; i < 9; i++) {
+    static const char *const views[] = {"1", "2", "3", "4", "5", "6", "7", "8", "9", "?"};
+    for (int i = 0; i < 10; i++) {
         char *text = screen_of(views[i], "full", 100, 30, "ascii");
         for (const char *p = text; *p != '\0'; p++) {
             assert_true(*p == '\n' || (*p >= 32 && *p < 127));
@@ -184,7 +184,7 @@ static void every_view_draws_at_every_size(void **state)
     uint32_t seed = 11;
     for (int turn = 0; turn < 1500; turn++) {
         struct pare_ui *ui = uis[turn % 6];
-        static const int keys[] = {'1', '2', '3', '4', '5', '6', '7', '8', 'j', 'k', 'h', 'l',
+        static const int keys[] = {'1', '2', '3', '4', '5', '6', '7', '8', '9', 'w', 'C', 'j', 'k', 'h', 'l',
                                    'g', 'G', ' ', '[', ']', '+', '-', '0', 9,   27,  '>', 'I',
                                    '/', 'c', 13,  '?', ':', 'p', 'i', 'y', 'a', 'A', 'L'};
         const int w = 1 + (int)(test_random(&seed) % 220), h = 1 + (int)(test_random(&seed) % 70);

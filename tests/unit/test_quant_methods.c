@@ -191,6 +191,33 @@ static void methods_are_read_and_refused(void **state)
     }
 }
 
+static bool starts_with_det(void *self, const char *glob)
+{
+    (void)self;
+    return strncmp(glob, "det", 3) == 0;
+}
+
+static void a_glob_names_a_stage_a_layer_or_a_tensor(void **state)
+{
+    (void)state;
+    struct pare_error err = {0};
+    struct pare_method m;
+    MUST(pare_method_parse("det: ranges=mse", "det/c1", &m, &err)); /* the stage */
+    assert_true(m.ranges == PARE_RANGES_MSE);
+    MUST(pare_method_parse("de: ranges=mse; c1: ranges=kl; det/c: ranges=kl", "det/c1", &m, &err));
+    assert_true(m.ranges == PARE_RANGES_MINMAX);
+    MUST(pare_method_parse_either("det/t7: ranges=kl", "det/t7", "det/c1", &m, &err));
+    assert_true(m.ranges == PARE_RANGES_KL);
+    assert_true(pare_method_glob_hits("d*", "det/a/b") && pare_method_glob_hits("det/a*", "det/a/b"));
+    assert_false(pare_method_glob_hits("a", "det/a") || pare_method_glob_hits("det/a", "det/a/b") || pare_method_glob_hits("", "det/a"));
+    MUST(pare_method_check_globs("best; det/*: per=tensor ; det: scales=mse", NULL, starts_with_det, &err));
+    assert_int_equal(pare_method_check_globs("det/*: best; hand/c1: best", NULL, starts_with_det, &err), PARE_ERR_USAGE);
+    assert_string_equal(err.message, "the pattern \"hand/c1\" matches no stage, layer or tensor");
+    for (int i = 0; pare_method_word(i) != NULL; i++) {
+        MUST(pare_method_parse(pare_method_word(i), NULL, &m, &err)); /* every word that is offered is one */
+    }
+}
+
 static void the_thesis_notation_is_a_level_with_ends(void **state)
 {
     (void)state;
@@ -625,6 +652,7 @@ int main(void)
         cmocka_unit_test(squant_keeps_its_bounds_in_groups),
         cmocka_unit_test(squant_breaks_ties_by_the_lowest_index),
         cmocka_unit_test(methods_are_read_and_refused),
+        cmocka_unit_test(a_glob_names_a_stage_a_layer_or_a_tensor),
         cmocka_unit_test(the_thesis_notation_is_a_level_with_ends),
         cmocka_unit_test(chosen_ranges_beat_the_extremes),
         cmocka_unit_test(equalization_evens_a_triple_and_keeps_the_function),
