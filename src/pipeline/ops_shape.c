@@ -151,11 +151,16 @@ enum pare_status pare_op_transpose(const struct pare_value *v, const int *perm,
     if (*out == NULL) {
         return pare_error_nomem(err);
     }
-    const int64_t n = pare_value_elements(v);
+    const int last = v->rank - 1;
+    const int64_t n = pare_value_elements(v), run = v->rank > 0 ? dims[last] : 1, step = v->rank > 0 ? stride[last] : 1;
     int64_t from = 0;
-    for (int64_t i = 0; i < n; i++) {
-        (*out)->data[i] = v->data[from];
-        for (int a = v->rank - 1; a >= 0; a--) { /* count up like an odometer */
+    for (int64_t i = 0; i < n; i += run) {
+        const float *x = v->data + from;
+        float *y = (*out)->data + i;
+        for (int64_t k = 0; k < run; k++) {
+            y[k] = x[k * step];
+        }
+        for (int a = last - 1; a >= 0; a--) { /* the outer axes count up like an odometer */
             from += stride[a];
             if (++at[a] < dims[a]) {
                 break;
