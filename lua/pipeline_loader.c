@@ -14,6 +14,8 @@
  *   keep     layers held at a level at least, besides first and last ones at int8: list of patterns (int8), or
  *            { [pattern] = level }
  *   tie      layers that take one level: list of "auto", "shared-inputs", "residual", "PATTERN+PATTERN"
+ *   rows     extra linear rows: list of { name =, layers =, at =, of =, times =, at_most =, at_least =, equals =, within = }
+ *            (src/command/linear.c)
  * Any other field is an error: a misspelt one must not be ignored.
  */
 #include "lua/lua_glue.h"
@@ -24,6 +26,7 @@
 #include <lauxlib.h>
 
 #include "lua/glue.h"
+#include "lua/script.h"
 #include "quant/level.h"
 #include "quant/method.h"
 
@@ -502,6 +505,24 @@ static void read_extra_metrics(lua_State *L, struct pare_pipeline *p, int table)
     lua_pop(L, 1);
 }
 
+/* Kept as JSON text: what it says is checked where layers and levels are known. */
+static void read_rows(lua_State *L, struct pare_pipeline *p, int table)
+{
+    const char *why = "an odd value";
+    lua_pushliteral(L, "rows");
+    if (lua_rawget(L, table) != LUA_TNIL) {
+        json_t *json = pare_lua_rows_to_json(L, -1, &why);
+        char *text = json != NULL ? json_dumps(json, JSON_ENCODE_ANY | JSON_COMPACT) : NULL;
+        json_decref(json);
+        p->rows = text != NULL ? pare_arena_strdup(&p->arena, text) : NULL;
+        free(text);
+        if (p->rows == NULL) {
+            luaL_error(L, "rows: %s", why);
+        }
+    }
+    lua_pop(L, 1);
+}
+
 /* How layers are quantized (quant/method.h). */
 static void read_quantize(lua_State *L, struct pare_pipeline *p, int table)
 {
@@ -517,7 +538,7 @@ static void read_quantize(lua_State *L, struct pare_pipeline *p, int table)
 static int read_pipeline(lua_State *L)
 {
     static const char *const known[] = {"name",   "stages",  "data", "classes", "infer",
-                                        "metric", "metrics", "keep", "tie", "quantize", NULL};
+                                        "metric", "metrics", "keep", "tie", "rows", "quantize", NULL};
     struct pare_pipeline *p = lua_touserdata(L, 2);
     struct pare_binding *b = pare_binding_of(L);
     lua_settop(L, 1);
@@ -543,6 +564,7 @@ static int read_pipeline(lua_State *L)
     } else {
         lua_pop(L, 1);
     }
+    read_rows(L, p, 1);
     read_quantize(L, p, 1);
     read_metric(L, p, b, 1);
     read_extra_metrics(L, p, 1);

@@ -1,6 +1,7 @@
 #include "lua/script.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <lauxlib.h>
@@ -50,8 +51,9 @@ void pare_lua_push_json(lua_State *L, const json_t *json)
     }
 }
 
-/* A table with t[1] is a list. NULL when something cannot travel: *why says what. */
-static json_t *to_json(lua_State *L, int index, int depth, const char **why)
+/* A table with t[1] is a list. NULL when something cannot travel: *why says what. odd_numbers: numbers that are not finite
+ * travel as text, for who names them better. */
+static json_t *to_json(lua_State *L, int index, int depth, bool odd_numbers, const char **why)
 {
     index = lua_absindex(L, index);
     switch (lua_type(L, index)) {
@@ -60,6 +62,10 @@ static json_t *to_json(lua_State *L, int index, int depth, const char **why)
     case LUA_TNUMBER:
         if (lua_isinteger(L, index)) {
             return json_integer(lua_tointeger(L, index));
+        }
+        if (odd_numbers && !isfinite(lua_tonumber(L, index))) {
+            const double x = lua_tonumber(L, index);
+            return json_string(isnan(x) ? "nan" : x > 0 ? "inf" : "-inf");
         }
         if (!isfinite(lua_tonumber(L, index))) {
             *why = "a number that is not finite";
@@ -87,7 +93,7 @@ static json_t *to_json(lua_State *L, int index, int depth, const char **why)
         if (list ? !lua_isinteger(L, -2) : lua_type(L, -2) != LUA_TSTRING) {
             *why = "a table that is neither a list nor has names only";
         } else {
-            item = to_json(L, -1, depth + 1, why);
+            item = to_json(L, -1, depth + 1, odd_numbers, why);
         }
         if (item == NULL || (list ? 0 : json_object_set_new(json, lua_tostring(L, -2), item)) != 0) {
             json_decref(json);
@@ -101,7 +107,7 @@ static json_t *to_json(lua_State *L, int index, int depth, const char **why)
     }
     for (lua_Integer i = 1; list && json != NULL && i <= (lua_Integer)lua_rawlen(L, index); i++) {
         lua_rawgeti(L, index, i);
-        json_t *item = to_json(L, -1, depth + 1, why);
+        json_t *item = to_json(L, -1, depth + 1, odd_numbers, why);
         lua_pop(L, 1);
         if (item == NULL || json_array_append_new(json, item) != 0) {
             json_decref(json);
@@ -113,7 +119,12 @@ static json_t *to_json(lua_State *L, int index, int depth, const char **why)
 
 json_t *pare_lua_to_json(lua_State *L, int index, const char **why)
 {
-    return to_json(L, index, 0, why);
+    return to_json(L, index, 0, false, why);
+}
+
+json_t *pare_lua_rows_to_json(lua_State *L, int index, const char **why)
+{
+    return to_json(L, index, 0, true, why);
 }
 
 /* ---- calls ---- */
@@ -152,7 +163,7 @@ static json_t *check_table(lua_State *L, int index)
     json_t *json = lua_isnoneornil(L, index) ? json_object() : NULL;
     if (json == NULL) {
         luaL_checktype(L, index, LUA_TTABLE);
-        json = to_json(L, index, 0, &why);
+        json = to_json(L, index, 0, false, &why);
         if (json_is_array(json) && json_array_size(json) == 0) {
             json_decref(json);
             json = json_object();
@@ -170,10 +181,37 @@ static lua_Integer check_pipeline(lua_State *L)
     return *(lua_Integer *)luaL_checkudata(L, 1, PIPELINE_TYPE);
 }
 
+/* The table at index as JSON, its rows apart: what is odd in them is named by the front. */
+static json_t *check_budget(lua_State *L, int index)
+{
+    const char *why = "an odd value";
+    json_t *rows = NULL;
+    if (lua_istable(L, index) && lua_getfield(L, index, "rows") != LUA_TNIL) {
+        rows = pare_lua_rows_to_json(L, -1, &why);
+        if (rows == NULL) {
+            (void)luaL_error(L, "rows: %s", why);
+        }
+        lua_newtable(L); /* the others: the caller's table stays as it is */
+        for (lua_pushnil(L); lua_next(L, index) != 0; lua_pop(L, 1)) {
+            if (lua_type(L, -2) != LUA_TSTRING || strcmp(lua_tostring(L, -2), "rows") != 0) {
+                lua_pushvalue(L, -2);
+                lua_pushvalue(L, -2);
+                lua_rawset(L, -5);
+            }
+        }
+        lua_replace(L, index);
+    }
+    json_t *args = check_table(L, index);
+    if (rows != NULL) {
+        json_object_set_new(args, "rows", rows);
+    }
+    return args;
+}
+
 static int pipeline_verb(lua_State *L, const char *verb)
 {
     lua_Integer id = check_pipeline(L);
-    json_t *args = check_table(L, 2);
+    json_t *args = check_budget(L, 2);
     return call_front(L, "verb", json_pack("{s:I, s:s, s:o}", "id", (json_int_t)id, "verb", verb, "args", args));
 }
 
@@ -200,6 +238,25 @@ static int p_tie(lua_State *L)
     lua_Integer id = check_pipeline(L);
     const char *tie = luaL_checkstring(L, 2);
     lua_pushfstring(L, "tie '%s'", tie);
+    return call_front(L, "command", json_pack("{s:I, s:s}", "id", (json_int_t)id, "line", lua_tostring(L, -1)));
+}
+
+/* p:row{...}: the row travels as JSON; a quote in it must not end the command's word. */
+static int p_row(lua_State *L)
+{
+    lua_Integer id = check_pipeline(L);
+    const char *why = "an odd value";
+    luaL_checktype(L, 2, LUA_TTABLE);
+    json_t *row = pare_lua_rows_to_json(L, 2, &why);
+    char *text = row != NULL ? json_dumps(row, JSON_COMPACT) : NULL;
+    json_decref(row);
+    if (text == NULL) {
+        return luaL_argerror(L, 2, why);
+    }
+    lua_pushstring(L, text);
+    free(text);
+    luaL_gsub(L, lua_tostring(L, -1), "'", "\\u0027");
+    lua_pushfstring(L, "row '%s'", lua_tostring(L, -1));
     return call_front(L, "command", json_pack("{s:I, s:s}", "id", (json_int_t)id, "line", lua_tostring(L, -1)));
 }
 
@@ -249,7 +306,7 @@ static int p_policy(lua_State *L)
     lua_Integer id = check_pipeline(L);
     const char *name = luaL_checkstring(L, 2), *why = "an odd value";
     luaL_checktype(L, 3, LUA_TFUNCTION);
-    json_t *budget = check_table(L, 4), *args = json_copy(budget);
+    json_t *budget = check_budget(L, 4), *args = json_copy(budget);
     int n = call_front(L, "verb", json_pack("{s:I, s:s, s:o}", "id", (json_int_t)id, "verb", "problem", "args", budget));
     if (n != 1) {
         json_decref(args);
@@ -261,7 +318,7 @@ static int p_policy(lua_State *L)
         json_decref(args);
         return lua_error(L);
     }
-    json_t *config = lua_istable(L, -1) ? to_json(L, -1, 0, &why) : NULL;
+    json_t *config = lua_istable(L, -1) ? to_json(L, -1, 0, false, &why) : NULL;
     if (!json_is_object(config)) {
         json_decref(config);
         json_decref(args);

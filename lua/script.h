@@ -21,5 +21,7 @@ enum pare_status pare_lua_step(struct pare_step *s, struct pare_error *err);
 void pare_lua_push_json(lua_State *L, const json_t *json);
 /* The value at index as JSON (a table with t[1] is a list); NULL when something in it cannot travel: *why says what. */
 json_t *pare_lua_to_json(lua_State *L, int index, const char **why);
+/* The same for `rows`: numbers that are not finite become "inf", "-inf", "nan", so that the row can be named. */
+json_t *pare_lua_rows_to_json(lua_State *L, int index, const char **why);
 
 #endif

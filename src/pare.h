@@ -148,6 +148,8 @@ struct pare_state {
     const char *const *ties;         /* as they were said: "auto", "conv1+conv2" */
     int n_waiting;
     const char *const *waiting;      /* pins that hold nothing yet, or not everywhere, and choices that cannot hold now; why */
+    int n_rows;                      /* extra rows of the session and of pipeline.lua */
+    const char *const *row_names, *const *row_words; /* "few int4": "layers at int4 <= 3" */
     bool can_undo, can_redo;
 };
 

@@ -336,6 +336,24 @@ static void print_rounds(const json_t *rounds, const json_t *proxies)
     }
 }
 
+/* What each extra row came to, and whether it binds. */
+static void print_rows(const json_t *rows)
+{
+    size_t i;
+    const json_t *row;
+    json_array_foreach(rows, i, row) {
+        const char *name = pare_json_get_string(row, "name", ""), *says = pare_json_get_string(row, "says", "");
+        const double gain = pare_json_get_real(row, "gain_without");
+        printf("row %s%s%s: %.10g%s%s", name, strcmp(name, says) != 0 ? ": " : "", strcmp(name, says) != 0 ? says : "",
+               pare_json_get_real(row, "value"), pare_json_get_bool(row, "holds", true) ? "" : ", does not hold",
+               pare_json_get_bool(row, "binds", false) ? ", binds" : "");
+        if (isfinite(gain)) {
+            printf(" (without it the answer gains %.4g)", gain);
+        }
+        printf("\n");
+    }
+}
+
 void cli_print_solve(const json_t *json)
 {
     const json_t *config = json_object_get(json, "config"), *p = json_object_get(json, "predicted");
@@ -349,6 +367,10 @@ void cli_print_solve(const json_t *json)
     if (isfinite(pare_json_get_real(json, "hypervolume_of_exact"))) {
         printf("front: %.2f %% of the exact front's hypervolume, on predicted costs\n", 100 * pare_json_get_real(json, "hypervolume_of_exact"));
     }
+    if (pare_json_get_string(json, "note", "")[0] != '\0') {
+        printf("by %s: %s\n", pare_json_get_string(json, "method", ""), pare_json_get_string(json, "note", ""));
+    }
+    print_rows(json_object_get(json, "rows"));
     print_tried(json_object_get(json, "tried"));
     if (pare_json_get_string(json, "gain", "")[0] != '\0') {
         printf("beside earlier answers: %s\n", pare_json_get_string(json, "gain", ""));

@@ -425,8 +425,17 @@ int cli_pin(const struct cli_options *o)
             printf("waiting: %s\n", state->waiting[i]);
         }
     }
+    json_t *rows = json_array();
+    for (int i = 0; state != NULL && i < state->n_rows; i++) {
+        json_array_append_new(rows, json_pack("{s:s, s:s}", "name", state->row_names[i], "says", state->row_words[i]));
+        if (!o->json) {
+            printf("row %s%s%s\n", state->row_names[i], strcmp(state->row_names[i], state->row_words[i]) != 0 ? ": " : "",
+                   strcmp(state->row_names[i], state->row_words[i]) != 0 ? state->row_words[i] : "");
+        }
+    }
     if (rc == 0 && o->json) {
-        json_t *json = json_pack("{s:i, s:O, s:O, s:O, s:O}", "schema", 1, "pins", pins, "ties", ties, "tied", tied, "waiting", waiting);
+        json_t *json = json_pack("{s:i, s:O, s:O, s:O, s:O, s:O}", "schema", 1, "pins", pins, "ties", ties, "tied", tied, "waiting", waiting,
+                                 "rows", rows);
         cli_print_json(json);
         json_decref(json);
     }
@@ -434,6 +443,7 @@ int cli_pin(const struct cli_options *o)
     json_decref(ties);
     json_decref(tied);
     json_decref(waiting);
+    json_decref(rows);
     cli_close(&s);
     return rc;
 }

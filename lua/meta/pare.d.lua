@@ -292,6 +292,23 @@ arg = {}
 ---@field verify? integer answers to measure and learn from in each round
 ---@field seed? integer
 ---@field settings? table<string, any> of the method
+---@field rows? pare.row[] beside the session's, in the place of those of their names
+
+---What a row sums: `times` what `of` says, over the layers that a pattern matches and that have one of the levels.
+---@class pare.term
+---@field layers? string|string[] patterns as of pins; none: all layers
+---@field at? string|string[] "int4", "int8..int4"; none: any level
+---@field of? "count"|"bytes"|"latency"|"bitops"|"energy"|"loss"|"changes" 1 each (default), bytes, ms, BitOps, J, summed loss of the layers; pairs of a layer and one it reads whose levels differ
+---@field times? number
+
+---A sum that has to lie between bounds: { at = "int4", at_most = 3 }
+---@class pare.row : pare.term
+---@field name? string
+---@field terms? pare.term[] instead of one term
+---@field at_most? number
+---@field at_least? number
+---@field equals? number
+---@field within? number how far from equals
 
 ---@class pare.point
 ---@field run string
@@ -358,6 +375,7 @@ arg = {}
 ---@field bitops (number|false)[]
 ---@field energy (number|false)[] uJ
 ---@field limits (number|false)[] of drop, latency, bytes, bitops, energy
+---@field rows? {name: string, at_least?: number, at_most?: number, cost: number[], pairs: number[][]}[] cost as the others; pairs: {group, group, weight when their levels differ}, groups counted from 0
 
 ---Levels by group, counted from 1, or { [group] = level }; groups left out take their widest level.
 ---@alias pare.configuration integer[]|table<string, string>
@@ -443,6 +461,11 @@ function pipeline:pin(pin) end
 ---@param tie string
 ---@return table|nil, string?, integer?
 function pipeline:tie(tie) end
+
+---Adds a row to the session's (those of pipeline.lua and of `row`): every solver holds it.
+---@param row pare.row
+---@return table|nil, string?, integer?
+function pipeline:row(row) end
 
 ---Leaves layers to the solver again.
 ---@param glob string

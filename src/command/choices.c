@@ -16,7 +16,7 @@
 #include <string.h>
 
 #include "base/strbuf.h"
-#include "command/front.h"
+#include "command/linear.h"
 
 static const char *const meetings[] = {"shared-inputs", "residual"};
 
@@ -26,6 +26,11 @@ static bool matches(const struct pare_front *f, const char *glob, int layer)
     const struct front_layer *l = &f->layers[layer];
     return pare_glob_match(glob, l->name) || (strchr(glob, '/') == NULL && pare_glob_match(glob, f->stages[l->stage].name)) ||
            front_set_hit(f, glob, layer);
+}
+
+bool front_pattern_hit(const struct pare_front *f, const char *glob, int layer)
+{
+    return matches(f, glob, layer);
 }
 
 static int count_matches(const struct pare_front *f, const char *glob)
@@ -414,7 +419,7 @@ enum pare_status front_choices_clear(struct pare_front *f, struct pare_error *er
     for (size_t i = 0; status == PARE_OK && i < json_array_size(own); i++) {
         status = front_tie(f, json_string_value(json_array_get(own, i)), false, &tied, err);
     }
-    return status;
+    return status == PARE_OK ? front_rows_clear(f, err) : status;
 }
 
 void front_range(const struct pare_front *f, int layer, bool use_pins, int *lo, int *hi)

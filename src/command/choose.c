@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "command/front.h"
+#include "command/linear.h"
 #include "measure/energy.h"
 #include "search/tie.h"
 
@@ -192,6 +192,25 @@ double front_energy(const struct pare_front *f, const unsigned char *levels)
     return sum;
 }
 
+double front_layer_cost(const struct pare_front *f, int layer, int level, enum pare_figure_id figure)
+{
+    switch (figure) {
+    case PARE_COST_LOSS: return front_cell_loss(f, layer, level);
+    case PARE_COST_LATENCY: return f->profiled ? cell_ms(f, layer, level) : NAN;
+    case PARE_COST_BYTES: return layer_bytes(f, layer, level);
+    case PARE_COST_BITOPS: return layer_bitops(f, layer, level);
+    default: return layer_energy(f, layer, level);
+    }
+}
+
+int front_model_level(const struct pare_front *f, int layer, int level, bool use_pins)
+{
+    int lo, hi;
+    front_range(f, layer, use_pins, &lo, &hi);
+    const int held = level < lo ? lo : level > hi ? hi : level;
+    return front_kept_out(f, layer, held, use_pins) ? 0 : held;
+}
+
 /* ---- the problem ---- */
 
 static void fill_group(struct pare_problem *p, const struct pare_front *f, int group, int layer, const struct front_budget *b)
@@ -216,11 +235,9 @@ static void fill_group(struct pare_problem *p, const struct pare_front *f, int g
 static void fill_model(struct pare_problem *p, const struct pare_front *f, int stage, const struct front_budget *b)
 {
     for (int k = 0; k < f->stages[stage].n_layers; k++) {
-        int layer = f->stages[stage].first_layer + k, lo, hi;
-        front_range(f, layer, b->use_pins, &lo, &hi);
+        int layer = f->stages[stage].first_layer + k;
         for (int l = 0; l < f->n_levels; l++) {
-            const int held = l < lo ? lo : l > hi ? hi : l, cell = stage * p->n_levels + l;
-            const int own = front_kept_out(f, layer, held, b->use_pins) ? 0 : held;
+            const int cell = stage * p->n_levels + l, own = front_model_level(f, layer, l, b->use_pins);
             double loss = b->no_loss ? 0 : front_cell_loss(f, layer, own), ms = f->profiled ? cell_ms(f, layer, own) : 0;
             bool ok = isfinite(loss) && isfinite(ms);
             p->allowed[cell] = p->allowed[cell] && ok;
@@ -301,7 +318,11 @@ enum pare_status front_problem(struct pare_front *f, const struct front_budget *
     }
     p->limit[PARE_COST_LOSS] = isfinite(loss) ? loss : NAN;
     *out = p;
-    status = budget->untied ? PARE_OK : front_problem_tie(f, budget, out, err);
+    status = budget->no_rows ? PARE_OK : front_rows_add(f, budget, p, err);
+    if (status == PARE_OK && !budget->untied) {
+        status = front_problem_tie(f, budget, out, err);
+        p = *out;
+    }
     if (status != PARE_OK) {
         pare_problem_free(p);
         *out = NULL;
@@ -352,14 +373,10 @@ void front_answer_levels(const struct pare_front *f, const json_t *answer, bool 
         const int s = f->layers[i].stage;
         const char *group = per_model ? f->stages[s].name : f->layers[i].name;
         const char *first = per_model ? f->stages[stage[s]].name : f->layers[f->layers[i].tie].name;
-        int lo, hi, level = level_index(f, json_string_value(json_object_get(config, group)));
+        int level = level_index(f, json_string_value(json_object_get(config, group)));
         level = level < 0 ? level_index(f, json_string_value(json_object_get(config, first))) : level;
         level = level < 0 ? 0 : level;
-        if (per_model) {
-            front_range(f, i, true, &lo, &hi);
-            level = level < lo ? lo : level > hi ? hi : level;
-            level = front_kept_out(f, i, level, true) ? 0 : level;
-        }
+        level = per_model ? front_model_level(f, i, level, true) : level;
         levels[i] = (unsigned char)level;
     }
     free(stage);

@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "command/linear.h"
+
 static struct front_flow *find_flow(const struct pare_front *f, uint64_t id)
 {
     for (struct front_flow *flow = f->flows; flow != NULL; flow = flow->next) {
@@ -293,6 +295,28 @@ const char *front_verb_name(enum flow_verb verb)
     return verbs[verb].name;
 }
 
+/* Rows that say nothing end a verb before anything is measured for it. */
+static bool rows_make_sense(struct pare_front *f, struct front_flow *flow)
+{
+    struct pare_row *rows = NULL;
+    int n = 0;
+    json_t *own = front_rows_named(json_object_get(flow->args, "rows"));
+    enum pare_status status = front_rows_read(f, own, true, &rows, &n, &flow->err);
+    for (int i = 0; status == PARE_OK && i < n; i++) {
+        for (int k = 0; k < i; k++) {
+            if (strcmp(rows[i].name, rows[k].name) == 0) {
+                status = pare_error(&flow->err, PARE_ERR_USAGE, "rows", "two of them are called '%s'", rows[i].name);
+            }
+        }
+    }
+    front_rows_free(rows, n);
+    json_decref(own);
+    if (status != PARE_OK) {
+        flow_end(f, flow, status, NULL);
+    }
+    return status == PARE_OK;
+}
+
 void front_advance(struct pare_front *f)
 {
     /* a flow that ends may start another; the new one is in front of the list and waits for the next call */
@@ -307,6 +331,9 @@ void front_advance(struct pare_front *f)
             f->failures_after = flow->since;
             if (!flow->priced) {
                 flow->priced = true;
+                if (!rows_make_sense(f, flow)) {
+                    continue;
+                }
                 (void)front_price_flow(f, flow, NULL, 0);
             }
             verbs[flow->verb].advance(f, flow);
@@ -429,6 +456,7 @@ void front_flows_free(struct pare_front *f)
         json_decref(flow->answer);
         json_decref(flow->tried);
         json_decref(flow->step);
+        json_decref(flow->answers);
         json_decref(flow->script);
         json_decref(flow->rounds);
         free(flow->levels);

@@ -26,7 +26,8 @@ struct front_flow {
     json_t *script;           /* of a solver in Lua: {"path", "hash"} */
     json_t *rounds;           /* --verify: what came of them */
     bool verified;            /* they are over */
-    size_t answer_at;         /* which of its answers is measured now */
+    json_t *answers;          /* those of its answers that hold the rows */
+    size_t answer_at;         /* which of them is measured now */
     double max_loss, max_latency; /* tightened after a measurement over budget; NaN = not */
     json_t *tried;            /* every measured answer: what was predicted, what was measured, was it within */
     double solve_seconds;

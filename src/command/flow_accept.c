@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "command/flow.h"
+#include "command/linear.h"
 
 /* What has to be within max_drop. */
 static double judged_drop(const struct front_budget *b, const struct front_point *p)
@@ -67,9 +68,17 @@ bool flow_try_again(struct pare_front *f, struct front_flow *flow, const struct 
 
 void flow_say_infeasible(struct pare_front *f, struct front_flow *flow, const struct front_budget *b)
 {
-    const char *which = pare_json_get_string(flow->answer, "violated", "?");
-    double least = pare_json_get_real(flow->answer, "least");
-    if (strcmp(which, "drop") == 0) {
+    const json_t *several = json_object_get(flow->answer, "answers");
+    const json_t *answer = several != NULL ? json_array_get(several, 0) : flow->answer, *conflict = json_object_get(answer, "conflict");
+    const char *which = pare_json_get_string(answer, "violated", "?");
+    double least = pare_json_get_real(answer, "least");
+    if (conflict != NULL) {
+        char words[700];
+        json_t *rows = front_rows_of(f, b->rows);
+        front_conflict_words(f, rows, conflict, words, sizeof words);
+        json_decref(rows);
+        pare_error(&flow->err, PARE_ERR_INFEASIBLE, NULL, "%s", words);
+    } else if (strcmp(which, "drop") == 0) {
         double drop = front_drop_of_loss(f, least), over = drop - b->max_drop;
         pare_error(&flow->err, PARE_ERR_INFEASIBLE, NULL,
                    "infeasible: the drop cannot be held at %.2f points; the least is about %.2f (over by %.2f)",
@@ -124,8 +133,9 @@ static double measured_objective(const struct pare_front *f, const struct front_
     }
 }
 
-/* Would the solver be allowed to answer with this point, as far as was measured? */
-static bool holds(const struct pare_front *f, const struct front_budget *b, const struct front_point *p)
+/* Would the solver be allowed to answer with this point, as far as was measured? rows: n_rows, of the budget. */
+static bool holds(const struct pare_front *f, const struct front_budget *b, const struct pare_row *rows, int n_rows,
+                  const struct front_point *p)
 {
     for (int i = 0; i < f->n_layers; i++) {
         int lo, hi;
@@ -137,22 +147,28 @@ static bool holds(const struct pare_front *f, const struct front_budget *b, cons
     return !(isfinite(b->max_drop) && !isfinite(p->search.figures.drop)) &&
            !(isfinite(b->max_latency) && !isfinite(p->latency[1])) && flow_over(b, p) <= 1 &&
            !(front_bytes(f, p->levels) > b->max_bytes) && !(front_bitops(f, p->levels) > b->max_bitops) &&
-           !(front_energy(f, p->levels) > b->max_energy);
+           !(front_energy(f, p->levels) > b->max_energy) && front_rows_hold(f, rows, n_rows, p->levels);
 }
 
 void flow_say_gain(const struct pare_front *f, const struct front_flow *flow, char *text, size_t size)
 {
     const struct front_budget b = flow_budget(f, flow->args);
     const struct front_point *best = NULL, *answer = flow->best >= 0 ? &f->points[flow->best] : NULL;
+    struct pare_row *rows = NULL;
+    int n_rows = 0;
+    json_t *list = front_rows_of(f, b.rows);
     text[0] = '\0';
+    answer = front_rows_read(f, list, false, &rows, &n_rows, NULL) == PARE_OK ? answer : NULL;
+    json_decref(list);
     for (int i = 0; answer != NULL && i < f->n_points; i++) {
         const struct front_point *p = &f->points[i];
         const double mine = measured_objective(f, &b, p);
-        if (p->run < answer->run && p->search.samples >= answer->search.samples && isfinite(mine) && holds(f, &b, p) &&
+        if (p->run < answer->run && p->search.samples >= answer->search.samples && isfinite(mine) && holds(f, &b, rows, n_rows, p) &&
             (best == NULL || mine < measured_objective(f, &b, best))) {
             best = p;
         }
     }
+    front_rows_free(rows, n_rows);
     const double now = answer != NULL ? measured_objective(f, &b, answer) : NAN;
     const double before = best != NULL ? measured_objective(f, &b, best) : NAN;
     if (!isfinite(now) || !isfinite(before)) {

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "command/flow.h"
+#include "command/linear.h"
 #include "measure/stats.h"
 
 /* Own error's other figures; `step` and `accumulated` are kinds of their own. */
@@ -194,6 +195,9 @@ json_t *flow_solve_json(const struct pare_front *f, const struct front_flow *flo
     if (isfinite(share)) {
         json_object_set_new(root, "hypervolume_of_exact", json_real(share));
     }
+    if (json_object_get(flow->answer, "note") != NULL) {
+        json_object_set(root, "note", json_object_get(flow->answer, "note"));
+    }
     if (flow->best < 0) {
         json_object_set_new(root, "config", json_null());
         json_object_set_new(root, "predicted", json_null());
@@ -213,6 +217,11 @@ json_t *flow_solve_json(const struct pare_front *f, const struct front_flow *flo
                   pare_json_real(front_bitops(f, p->levels)), "energy_uj", pare_json_real(front_energy(f, p->levels))));
     json_object_set_new(root, "measured", point_measured(f, p));
     struct front_budget b = flow_budget(f, flow->args);
+    json_t *rows = front_rows_of(f, b.rows), *report = front_rows_json(f, rows, p->levels, json_object_get(flow->answer, "rows"));
+    if (report != NULL) {
+        json_object_set_new(root, "rows", report);
+    }
+    json_decref(rows);
     json_object_set_new(root, "budget",
                         json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:b}", "minimize", pare_cost_name(b.minimize), "max_drop",
                                   pare_json_real(b.max_drop), "max_latency_ms", pare_json_real(b.max_latency), "max_bytes",

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "command/flow.h"
+#include "command/linear.h"
 
 static double real_or(const json_t *args, const char *key, double otherwise)
 {
@@ -29,6 +30,7 @@ struct front_budget flow_budget(const struct pare_front *f, const json_t *args)
                              .max_loss = NAN,
                              .sure = pare_json_get_bool(args, "sure", false),
                              .per_model = strcmp(pare_json_get_string(args, "per", "layer"), "model") == 0,
+                             .rows = json_object_get(args, "rows"),
                              .use_pins = !f->options.no_pins};
     for (int c = 0; minimize != NULL && c < PARE_COST_COUNT; c++) {
         b.minimize = strcmp(minimize, pare_cost_name((enum pare_figure_id)c)) == 0 ? (enum pare_figure_id)c : b.minimize;
@@ -167,13 +169,21 @@ void flow_make_run(struct pare_front *f, struct front_flow *flow, const struct f
         used += (size_t)snprintf(budget + used, sizeof budget - used, " bitops<=%.4g", b->max_bitops);
     }
     if (isfinite(b->max_energy)) {
-        snprintf(budget + used, sizeof budget - used, " energy<=%.4guJ", b->max_energy);
+        used += (size_t)snprintf(budget + used, sizeof budget - used, " energy<=%.4guJ", b->max_energy);
+    }
+    json_t *rows = front_rows_of(f, b->rows);
+    if (json_array_size(rows) > 0) {
+        snprintf(budget + used, sizeof budget - used, " %zu row%s", json_array_size(rows), json_array_size(rows) > 1 ? "s" : "");
     }
     const char *slash = strrchr(method, '/'), *colon = strrchr(method, ':'); /* "lua:dir/mine.lua" */
     const char *word = slash != NULL ? slash + 1 : colon != NULL ? colon + 1 : method, *dot = strrchr(word, '.');
     snprintf(name, sizeof name, "%.*s%d", dot != NULL && dot > word ? (int)(dot - word) : 100, word, f->n_runs + 1);
     json_t *settings = json_pack("{s:s, s:s, s:b}", "minimize", pare_cost_name(b->minimize), "budget",
                                  budget[0] == ' ' ? budget + 1 : budget, "per_model", (int)b->per_model);
+    if (json_array_size(rows) > 0) {
+        json_object_set(settings, "rows", rows);
+    }
+    json_decref(rows);
     json_object_update(settings, more);
     if (f->options.quantize != NULL) {
         json_object_set_new(settings, "quantize", json_string(f->options.quantize));

@@ -14,6 +14,7 @@
 #include "base/file.h"
 #include "base/hash.h"
 #include "command/flow.h"
+#include "command/linear.h"
 #include "command/trust.h"
 #include "search/solver.h"
 
@@ -193,7 +194,9 @@ static bool wants_perturbation(const struct pare_front *f, const struct front_fl
 static bool knows_enough(struct pare_front *f, struct front_flow *flow, const struct front_budget *b)
 {
     bool failed = false, ready;
-    const bool listed = strcmp(pare_json_get_string(flow->args, "method", ""), "greedy") == 0;
+    json_t *rows = front_rows_of(f, b->rows);
+    const bool listed = strcmp(pare_json_get_string(flow->args, "method", ""), "greedy") == 0 || front_rows_want_loss(rows);
+    json_decref(rows);
     if (wants_perturbation(f, flow) && !front_ensure_perturbation(f, &failed, &flow->err)) {
         if (failed) {
             flow_end(f, flow, flow->err.code != PARE_OK ? flow->err.code : PARE_ERR_FAIL, NULL);
@@ -264,6 +267,9 @@ static bool begin(struct pare_front *f, struct front_flow *flow, struct front_bu
     }
     json_object_set_new(question, "pins", pins);
     json_object_set(question, "ties", f->ties);
+    if (json_array_size(f->rows) > 0) {
+        json_object_set(question, "rows", f->rows);
+    }
     if (flow->script != NULL) {
         json_object_set(question, "script", flow->script);
     }
@@ -409,12 +415,38 @@ static bool run_steps(struct pare_front *f, struct front_flow *flow, const struc
     return true;
 }
 
+/* Answers that are within the run's rows stay; into *lost the name of a row that the first of the others breaks. */
+static json_t *answers_within(const struct pare_front *f, const struct front_flow *flow, char lost[200])
+{
+    const json_t *answers = json_object_get(flow->step, "answers"), *json = json_object_get(f->runs[flow->run].settings, "problem");
+    json_t *within = json_array();
+    struct pare_problem *p = NULL;
+    lost[0] = '\0';
+    int *levels = pare_problem_from_json(json, &p, NULL) == PARE_OK ? calloc((size_t)p->n_groups + 1, sizeof *levels) : NULL;
+    for (size_t i = 0; levels != NULL && i < json_array_size(answers); i++) {
+        json_t *its = json_array_get(answers, i);
+        bool holds = pare_levels_read(p, its, levels);
+        for (int r = 0; holds && r < p->n_rows; r++) {
+            holds = pare_row_over(&p->rows[r], pare_row_value(&p->rows[r], p->n_groups, p->n_levels, levels)) <= 0;
+            if (!holds && lost[0] == '\0') {
+                snprintf(lost, 200, "%s", p->rows[r].name);
+            }
+        }
+        if (holds) {
+            json_array_append(within, its);
+        }
+    }
+    free(levels);
+    pare_problem_free(p);
+    return within;
+}
+
 #define MOST_ANSWERS 5 /* looked at in full: what was within the budget on fewer samples may be over it on all */
 
 /* The answers, best first, measured like every other solver's, until one is within the budget. */
 static void measure_answers(struct pare_front *f, struct front_flow *flow, const struct front_budget *b)
 {
-    const json_t *answers = json_object_get(flow->step, "answers");
+    const json_t *answers = flow->answers;
     while (flow->answer_at < json_array_size(answers) && flow->answer_at < MOST_ANSWERS) {
         layer_levels(f, flow, b, json_array_get(answers, flow->answer_at), flow->levels);
         json_t *facts = json_object();
@@ -465,12 +497,18 @@ void flow_advance_steps(struct pare_front *f, struct front_flow *flow)
         if (!run_steps(f, flow, &b)) {
             return;
         }
-        const json_t *answers = json_object_get(flow->step, "answers");
+        char lost[200];
+        json_decref(flow->answers);
+        flow->answers = answers_within(f, flow, lost);
         flow->evaluations += (int)pare_json_get_int(flow->step, "asked", 0) * !predicts(flow);
-        flow->levels = json_array_size(answers) > 0 ? calloc((size_t)f->n_layers + 1, 1) : NULL;
+        flow->levels = json_array_size(flow->answers) > 0 ? calloc((size_t)f->n_layers + 1, 1) : NULL;
         if (flow->levels == NULL) {
-            flow_end(f, flow, pare_error(&flow->err, PARE_ERR_INFEASIBLE, pare_json_get_string(flow->args, "method", ""),
-                                         "no configuration within the budgets was found"), NULL);
+            const char *method = pare_json_get_string(flow->args, "method", "");
+            flow_end(f, flow, lost[0] != '\0'
+                                  ? pare_error(&flow->err, PARE_ERR_INFEASIBLE, method, "no configuration that holds the row '%s' was "
+                                               "found (--method ilp finds one or says why there is none)", lost)
+                                  : pare_error(&flow->err, PARE_ERR_INFEASIBLE, method, "no configuration within the budgets was found"),
+                     NULL);
             return;
         }
     }

@@ -603,6 +603,7 @@ void pare_front_free(struct pare_front *f)
     json_decref(f->pins);
     json_decref(f->ties);
     free(f->quantize_said);
+    json_decref(f->rows);
     for (int i = 0; i < f->n_runs; i++) {
         free(f->runs[i].name);
         free(f->runs[i].method);

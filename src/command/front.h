@@ -7,6 +7,7 @@
  *   figures.c   what rows of samples say of the metric: value, drop, intervals
  *   choices.c   pins and ties: what they mean, and whether they contradict each other
  *   quantize.c  how layers are quantized, as a choice
+ *   linear.c    extra linear rows: how they are said (linear_use.c: where they are used)
  *   keep.c      what --keep, --keep-first and --keep-suspected hold, and the sets that pins name
  *   choose.c    the solver's problem from rows: costs, pins, budgets
  *   fit.c       the monotone fit from loss to drop
@@ -177,6 +178,7 @@ struct pare_front {
     const char *quantize_given; /* --quantize */
     int quantize_skip, quantize_seen; /* choices of earlier processes that --quantize leaves out; met while replaying */
     bool redescribing;        /* sizes by the new method are not there yet: no verb goes on */
+    json_t *rows;             /* linear.c: the same */
     double max_drop, max_latency_ms, max_bytes, max_bitops, max_energy_uj;
     enum pare_figure_id minimize;
     int n_log;
@@ -315,6 +317,8 @@ enum pare_status front_pin(struct pare_front *f, const char *glob, int lo, int h
 /* "auto" (both of the next two), "shared-inputs", "residual", or PATTERN+PATTERN...: what they match takes one level.
  * *tied: layers (pairs of them for a word). Errors as front_pin. */
 enum pare_status front_tie(struct pare_front *f, const char *text, bool dry, int *tied, struct pare_error *err);
+/* Does a pattern of a pin match this layer? */
+bool front_pattern_hit(const struct pare_front *f, const char *glob, int layer);
 /* Ends the tie that was said so; "all" of them. */
 enum pare_status front_untie(struct pare_front *f, const char *text, bool dry, struct pare_error *err);
 /* Is there a pin on what is measured (suspected:X)? Works such pins out again, from the table as it is now. */
@@ -322,7 +326,7 @@ bool front_choices_measured(const struct pare_front *f);
 void front_choices_again(struct pare_front *f);
 /* What of the i-th pin does not hold now, in words into text: it waits for the table, holds nothing, gives way; NULL: it holds. */
 const char *front_choice_waits(const struct pare_front *f, int i, char text[240]);
-/* No pins, and the ties of pipeline.lua: the state before the session's actions. Errors are those of its ties. */
+/* No pins, and the ties and rows of pipeline.lua: the state before the session's actions. Errors are those of these. */
 enum pare_status front_choices_clear(struct pare_front *f, struct pare_error *err);
 /* The levels that a layer may have: its pins, else the first/last rule, and those of its ties. */
 void front_range(const struct pare_front *f, int layer, bool use_pins, int *lo, int *hi);
@@ -381,12 +385,18 @@ int front_form(const struct pare_front *f, int level);
 double front_bytes(const struct pare_front *f, const unsigned char *levels);
 double front_bitops(const struct pare_front *f, const unsigned char *levels);
 double front_energy(const struct pare_front *f, const unsigned char *levels); /* uJ per sample, measure/energy.h */
+/* What a layer costs at a level, as the problem counts it; NaN where it is not measured or there is no such level. */
+double front_layer_cost(const struct pare_front *f, int layer, int level, enum pare_figure_id figure);
+/* The level of a layer whose whole model is given this one: its own pins and rules hold beside it. */
+int front_model_level(const struct pare_front *f, int layer, int level, bool use_pins);
 struct front_budget {
     enum pare_figure_id minimize;
     double max_drop, max_latency, max_bytes, max_bitops, max_energy, max_loss; /* NaN = none */
     bool per_model, use_pins;
     bool sure; /* the drop's 95 % upper bound has to be within max_drop, not the drop itself */
     bool no_loss;             /* the solver measures what a configuration loses: the table of losses is not needed */
+    const json_t *rows;       /* extra rows beside the session's (borrowed), NULL = none */
+    bool no_rows;             /* none at all */
     bool untied;              /* a group for every layer, for who changes costs of single layers: front_problem_tie ends it */
 };
 enum pare_status front_problem(struct pare_front *f, const struct front_budget *budget, struct pare_problem **p,

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "base/strbuf.h"
-#include "command/front.h"
+#include "command/linear.h"
 #include "export/export.h"
 
 #define MAX_WORDS 32
@@ -110,6 +110,30 @@ static enum pare_status apply_ties(struct pare_front *f, const struct words *w, 
     return status;
 }
 
+/* row JSON, unrow NAME. */
+static enum pare_status apply_row(struct pare_front *f, const struct words *w, bool dry, struct pare_error *err)
+{
+    const bool adds = strcmp(w->word[0], "row") == 0;
+    json_error_t why;
+    json_t *row = adds ? json_loads(w->word[1], 0, &why) : NULL;
+    enum pare_status status;
+    if (adds && !json_is_object(row)) {
+        status = pare_error(err, PARE_ERR_USAGE, "row", "expected a row as JSON in '...' such as '{\"at\": \"int4\", \"at_most\": 3}'%s%s",
+                            row == NULL ? ": " : "", row == NULL ? why.text : "");
+    } else {
+        status = adds ? front_row_take(f, row, true, dry, err) : front_row_drop(f, w->word[1], dry, err);
+    }
+    if (status == PARE_OK && !dry && !f->replaying) {
+        char words[300] = "";
+        if (adds) {
+            front_row_words(row, words, sizeof words);
+        }
+        front_say(f, false, "%s %s", w->word[0], adds ? words : w->word[1]);
+    }
+    json_decref(row);
+    return status;
+}
+
 static double parse_amount(const char *text, bool fraction)
 {
     char *end;
@@ -208,6 +232,9 @@ static enum pare_status apply_choice(struct pare_front *f, const struct words *w
     }
     if (strcmp(w->word[0], "quantize") == 0) {
         return apply_rules(f, w, dry, err);
+    }
+    if (strcmp(w->word[0], "row") == 0 || strcmp(w->word[0], "unrow") == 0) {
+        return apply_row(f, w, dry, err);
     }
     if (strcmp(w->word[0], "budget") == 0) {
         double before[5] = {f->max_drop, f->max_latency_ms, f->max_bytes, f->max_bitops, f->max_energy_uj};
@@ -465,6 +492,10 @@ static void say_pins(struct pare_front *f)
         used += (size_t)snprintf(text + used, sizeof text - used, "%s%.60s", i == 0 ? "; ties: " : ", ",
                                  json_string_value(json_array_get(f->ties, i)));
     }
+    for (size_t i = 0; i < json_array_size(f->rows) && used + 80 < sizeof text; i++) {
+        used += (size_t)snprintf(text + used, sizeof text - used, "%s%.60s", i == 0 ? "; rows: " : ", ",
+                                 pare_json_get_string(json_array_get(f->rows, i), "name", ""));
+    }
     const struct pare_state *state = pare_front_state(f);
     for (int i = 0; i < state->n_waiting && used + 40 < sizeof text; i++) {
         used += (size_t)snprintf(text + used, sizeof text - used, "; %.*s", (int)(sizeof text - used - 4), state->waiting[i]);
@@ -476,7 +507,7 @@ static enum pare_status run_words(struct pare_front *f, const char *line, const 
                                   struct pare_error *err)
 {
     const char *name = w->word[0];
-    static const char *const choices[] = {"pin", "keep", "free", "tie", "untie", "budget", "minimize", "quantize"};
+    static const char *const choices[] = {"pin", "keep", "free", "tie", "untie", "row", "unrow", "budget", "minimize", "quantize"};
     if (strcmp(name, "quantize") == 0 && w->n == 1) {
         front_say(f, false, "quantize: %.400s", rules_in_force(f));
         return PARE_OK;

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "command/front.h"
+#include "command/linear.h"
 #include "measure/stats.h"
 
 const char *front_state_text(struct pare_front *f, const char *format, ...)
@@ -78,6 +78,22 @@ static void build_waiting(struct pare_front *f, struct pare_state *s)
     s->waiting = waiting;
 }
 
+static void add_rows(struct pare_front *f, struct pare_state *s)
+{
+    const size_t n = json_array_size(f->rows);
+    const char **names = pare_arena_array(&f->state_arena, n + 1, sizeof *names);
+    const char **words = pare_arena_array(&f->state_arena, n + 1, sizeof *words);
+    for (size_t i = 0; names != NULL && words != NULL && i < n; i++) {
+        char text[400];
+        front_row_words(json_array_get(f->rows, i), text, sizeof text);
+        names[i] = front_state_text(f, "%s", pare_json_get_string(json_array_get(f->rows, i), "name", ""));
+        words[i] = front_state_text(f, "%s", text);
+    }
+    s->n_rows = names != NULL && words != NULL ? (int)n : 0;
+    s->row_names = names;
+    s->row_words = words;
+}
+
 static void build_layers(struct pare_front *f, struct pare_state *s)
 {
     struct pare_layer *layers = pare_arena_array(&f->state_arena, (size_t)f->n_layers + 1, sizeof *layers);
@@ -110,6 +126,7 @@ static void build_layers(struct pare_front *f, struct pare_state *s)
     for (size_t i = 0; ties != NULL && i < json_array_size(f->ties); i++) {
         ties[i] = front_state_text(f, "%s", json_string_value(json_array_get(f->ties, i)));
     }
+    add_rows(f, s);
     s->n_ties = ties != NULL ? (int)json_array_size(f->ties) : 0;
     s->ties = ties;
     build_waiting(f, s);

@@ -155,6 +155,7 @@ struct pare_pipeline {
     } * keep;
     int n_ties;
     const char **ties;      /* `tie`: layers that take one level, as the command `tie` takes them; NULL = none */
+    const char *rows;       /* `rows`: extra linear rows as JSON text, or NULL */
     const char *quantize;   /* the method of layers (quant/method.h), or NULL */
     const char *models_dir; /* as given to pare_pipeline_open, or NULL */
 };

@@ -555,6 +555,9 @@ enum pare_status pare_solve_exact(const struct pare_problem *p, struct pare_answ
             n_budgets++;
         }
     }
+    if (status == PARE_OK && p->n_rows > 0) {
+        status = pare_error(err, PARE_ERR_USAGE, "exact", "rows are for ilp");
+    }
     if (status == PARE_OK && (n_budgets > 1 || (n_budgets == 1 && budget == (int)p->objective))) {
         status = pare_error(err, PARE_ERR_USAGE, "exact", "one budget at most, on another figure than the objective's");
     }

@@ -287,6 +287,9 @@ enum pare_status pare_solve_front(const struct pare_problem *p, enum pare_figure
     clock_gettime(CLOCK_MONOTONIC, &start);
     memset(front, 0, sizeof *front);
     enum pare_status status = pare_problem_check(p, err);
+    if (status == PARE_OK && p->n_rows > 0) {
+        status = pare_error(err, PARE_ERR_USAGE, "front", "rows are for ilp");
+    }
     if (status == PARE_OK) {
         status = pare_chain_new(p, t.pay_x || t.pay_y, &t.c, err);
     }

@@ -25,7 +25,7 @@ struct pare_front_set {
 };
 
 /* Figures x and y of the problem (its objective and limits are not looked at); at most `resolution` steps of x (0 =
- * 65536, fewer when many forms must be remembered). Errors as pare_solve_exact; ERR_INFEASIBLE names a group without
+ * 65536, fewer when many forms must be remembered). Errors as pare_solve_exact (a problem with rows is one); ERR_INFEASIBLE names a group without
  * levels. */
 enum pare_status pare_solve_front(const struct pare_problem *p, enum pare_figure_id x, enum pare_figure_id y,
                                   int resolution, struct pare_front_set *front, struct pare_error *err);

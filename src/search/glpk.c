@@ -1,7 +1,9 @@
 /*
  * glpk.c: the one file that knows GLPK. Multiple choice as an integer program:
  *   z[g][l] in {0,1},  sum_l z[g][l] = 1,  one row for each budget,
- *   y[b] >= sum_{l in form f} z[from][l] + sum_{l not in form f} z[to][l] - 1  for each border b and form f.
+ *   y[b] >= sum_{l in form f} z[from][l] + sum_{l not in form f} z[to][l] - 1  for each border b and form f,
+ *   one row for each extra row (row.h), with d in [0,1] for each of its pairs: does the level of a differ from that of b?
+ *   z[a][l] - z[b][l] <= d <= 2 - z[a][l] - z[b][l] for each level l (of the two sides only the one that is needed).
  *
  * GLPK prints to stdout, aborts the process on bad arguments and says "optimal" to NaN: the terminal hook
  * swallows, the error hook jumps back here (and the environment is freed), input is checked to be finite.
@@ -13,7 +15,9 @@
 #include <string.h>
 #include <time.h>
 
-#include "search/problem.h"
+#include "search/program.h"
+
+#define ROW_SCALE 1e4
 
 static int swallow(void *info, const char *text)
 {
@@ -38,6 +42,8 @@ static double now_seconds(void)
 struct program {
     const struct pare_problem *p;
     glp_prob *lp;
+    const struct pare_row *goal; /* made small (times sign) instead of the objective; NULL */
+    double sign;
     int *column;    /* [groups * levels], 0 = not allowed */
     int first_border;
     double scale[PARE_COST_COUNT];
@@ -136,6 +142,94 @@ static void add_budget(struct program *m, int c, double limit)
     glp_set_mat_row(m->lp, row, n, m->index, m->value);
 }
 
+static int column_of(const struct program *m, int group, int level)
+{
+    return m->column[group * m->p->n_levels + level];
+}
+
+/* d >= z[a][l] - z[b][l], or (upper) d <= 2 - z[a][l] - z[b][l]. */
+static void add_side(struct program *m, const struct pare_row_pair *q, int d, int l, bool upper)
+{
+    const int a = column_of(m, q->a, l), b = column_of(m, q->b, l);
+    int n = 0;
+    if (a == 0 || (upper && b == 0)) {
+        return; /* nothing follows from a level that one of them cannot have */
+    }
+    m->index[++n] = d;
+    m->value[n] = upper ? 1 : -1;
+    m->index[++n] = a;
+    m->value[n] = 1;
+    if (b > 0) {
+        m->index[++n] = b;
+        m->value[n] = upper ? 1 : -1;
+    }
+    const int row = glp_add_rows(m->lp, 1);
+    glp_set_row_bnds(m->lp, row, GLP_UP, 0, upper ? 2 : 0);
+    glp_set_mat_row(m->lp, row, n, m->index, m->value);
+}
+
+/* Columns of a row's pairs; lower: they are pulled up, upper: they are pulled down. The first column, 0 = no pairs. */
+static int add_pairs(struct program *m, const struct pare_row *r, bool at_most, bool at_least)
+{
+    const int first = r->n_pairs > 0 ? glp_add_cols(m->lp, r->n_pairs) : 0;
+    for (int i = 0; i < r->n_pairs; i++) {
+        const bool more = r->pairs[i].weight > 0;
+        glp_set_col_bnds(m->lp, first + i, GLP_DB, 0, 1);
+        for (int l = 0; l < m->p->n_levels; l++) {
+            if (more ? at_most : at_least) {
+                add_side(m, &r->pairs[i], first + i, l, false);
+            }
+            if (more ? at_least : at_most) {
+                add_side(m, &r->pairs[i], first + i, l, true);
+            }
+        }
+    }
+    return first;
+}
+
+/* An extra row. The presolver takes rows as held, or as forcing, that are within 1e-3 + 1e-6 |bound| of it: coefficients of
+ * 1e4 make that little. The bounds give way by half of what counts as held (row.h). */
+static void add_row(struct program *m, const struct pare_row *r)
+{
+    const struct pare_problem *p = m->p;
+    const bool below = isfinite(r->at_most), above = isfinite(r->at_least);
+    const double scale = r->size > 0 ? ROW_SCALE / r->size : 1, slack = 5e-7 * ROW_SCALE;
+    const int first = add_pairs(m, r, below, above);
+    int n = 0;
+    for (int i = 0; i < p->n_groups * p->n_levels; i++) {
+        if (m->column[i] > 0 && r->cost[i] != 0) {
+            m->index[++n] = m->column[i];
+            m->value[n] = r->cost[i] * scale;
+        }
+    }
+    for (int i = 0; i < r->n_pairs; i++) {
+        if (r->pairs[i].weight != 0) {
+            m->index[++n] = first + i;
+            m->value[n] = r->pairs[i].weight * scale;
+        }
+    }
+    const int row = glp_add_rows(m->lp, 1);
+    glp_set_row_bnds(m->lp, row, below && above ? GLP_DB : below ? GLP_UP : above ? GLP_LO : GLP_FR,
+                     above ? r->at_least * scale - slack : 0, below ? r->at_most * scale + slack : 0);
+    glp_set_mat_row(m->lp, row, n, m->index, m->value);
+}
+
+static void set_goal(struct program *m)
+{
+    const struct pare_row *r = m->goal;
+    const double scale = m->sign * (r->size > 0 ? 1 / r->size : 1);
+    const int first = add_pairs(m, r, m->sign > 0, m->sign < 0);
+    glp_set_obj_dir(m->lp, GLP_MIN);
+    for (int i = 0; i < m->p->n_groups * m->p->n_levels; i++) {
+        if (m->column[i] > 0) {
+            glp_set_obj_coef(m->lp, m->column[i], r->cost[i] * scale);
+        }
+    }
+    for (int i = 0; i < r->n_pairs; i++) {
+        glp_set_obj_coef(m->lp, first + i, r->pairs[i].weight * scale);
+    }
+}
+
 static void set_objective(struct program *m, int c)
 {
     const struct pare_problem *p = m->p;
@@ -156,31 +250,37 @@ static void set_objective(struct program *m, int c)
     }
 }
 
-/* The least a figure can be when nothing else is asked; exact up to borders (which only add). */
-static double least_of(const struct pare_problem *p, int c)
+/* How far the best that was found may be from the optimum, while the tree is there. */
+static void note_gap(glp_tree *tree, void *info)
 {
-    double sum = p->fixed[c];
-    for (int g = 0; g < p->n_groups; g++) {
-        double least = INFINITY;
-        for (int l = 0; l < p->n_levels; l++) {
-            int cell = g * p->n_levels + l;
-            if (p->allowed[cell] && p->cost[c][cell] < least) {
-                least = p->cost[c][cell];
-            }
-        }
-        sum += least;
-    }
-    return sum;
+    *(double *)info = glp_ios_mip_gap(tree);
 }
 
-static int solve_program(struct program *m, struct pare_answer *a)
+/* What branching without the presolver begins with. */
+static bool solve_relaxation(glp_prob *lp, int most_ms)
+{
+    glp_smcp options;
+    glp_init_smcp(&options);
+    options.msg_lev = GLP_MSG_OFF;
+    options.tm_lim = most_ms;
+    return glp_simplex(lp, &options) == 0 && glp_get_status(lp) == GLP_OPT;
+}
+
+static int solve_program(struct program *m, bool presolve, struct pare_answer *a)
 {
     glp_iocp options;
+    double gap = INFINITY;
     glp_init_iocp(&options);
     options.msg_lev = GLP_MSG_OFF;
-    options.presolve = GLP_ON;
+    options.presolve = presolve ? GLP_ON : GLP_OFF;
+    options.cb_func = note_gap;
+    options.cb_info = &gap;
     options.mip_gap = 1e-9;
     options.tm_lim = (int)(1000 * (m->p->time_limit_seconds > 0 ? m->p->time_limit_seconds : 10));
+    if (!presolve && !solve_relaxation(m->lp, options.tm_lim)) {
+        a->status = PARE_SOLVE_INFEASIBLE;
+        return glp_get_status(m->lp) == GLP_NOFEAS ? 0 : -2;
+    }
     int rc = glp_intopt(m->lp, &options);
     int status = rc == 0 || rc == GLP_ETMLIM || rc == GLP_EMIPGAP ? glp_mip_status(m->lp) : GLP_NOFEAS;
     if (rc != 0 && rc != GLP_ENOPFS && rc != GLP_ENODFS && rc != GLP_ETMLIM && rc != GLP_EMIPGAP) {
@@ -199,47 +299,7 @@ static int solve_program(struct program *m, struct pare_answer *a)
         }
     }
     a->status = status == GLP_OPT ? PARE_SOLVE_OPTIMAL : PARE_SOLVE_FEASIBLE;
-    return 0;
-}
-
-/* Which budget cannot be held, alone or beside the others: the first whose least, given those before it, is over. */
-static int explain(struct program *m, struct pare_answer *a)
-{
-    const struct pare_problem *p = m->p;
-    for (int c = 0; c < PARE_COST_COUNT; c++) {
-        double least = least_of(p, c);
-        if (isfinite(p->limit[c]) && least > p->limit[c] * (1 + 1e-12)) {
-            a->violated = (enum pare_figure_id)c;
-            a->least = least;
-            return 0;
-        }
-    }
-    /* each alone can be held: drop the last budget row and ask for the least of its figure */
-    for (int c = PARE_COST_COUNT - 1; c >= 0; c--) {
-        if (!isfinite(p->limit[c])) {
-            continue;
-        }
-        glp_erase_prob(m->lp);
-        memset(m->column, 0, (size_t)(p->n_groups * p->n_levels) * sizeof *m->column);
-        add_columns(m);
-        for (int b = 0; b < p->n_borders; b++) {
-            add_border(m, b);
-        }
-        for (int k = 0; k < PARE_COST_COUNT; k++) {
-            if (k != c && isfinite(p->limit[k])) {
-                add_budget(m, k, p->limit[k]);
-            }
-        }
-        set_objective(m, c);
-        struct pare_answer other = {.levels = a->levels};
-        if (solve_program(m, &other) == 0 && other.status != PARE_SOLVE_INFEASIBLE) {
-            double total[PARE_COST_COUNT];
-            pare_problem_total(p, a->levels, total);
-            a->violated = (enum pare_figure_id)c;
-            a->least = total[c];
-            return 0;
-        }
-    }
+    a->gap = status == GLP_OPT ? 0 : gap < 1e300 ? gap : INFINITY;
     return 0;
 }
 
@@ -257,18 +317,36 @@ static int build_and_solve(struct program *m, struct pare_answer *a)
             add_budget(m, c, p->limit[c]);
         }
     }
-    set_objective(m, (int)p->objective);
-    int rc = solve_program(m, a);
-    if (rc == 0 && a->status == PARE_SOLVE_INFEASIBLE) {
-        rc = explain(m, a);
+    for (int r = 0; r < p->n_rows; r++) {
+        add_row(m, &p->rows[r]);
+    }
+    if (m->goal != NULL) {
+        set_goal(m);
+    } else {
+        set_objective(m, (int)p->objective);
+    }
+    int rc = solve_program(m, true, a);
+    if (rc == 0 && a->status != PARE_SOLVE_INFEASIBLE && pare_rows_over(p, a->levels) > 0) { /* by its tolerances */
+        rc = solve_program(m, false, a);
     }
     return rc;
 }
 
-enum pare_status pare_solve_glpk(const struct pare_problem *p, struct pare_answer *a, struct pare_error *err)
+/* The most entries that one row of the program can have. */
+static size_t widest_row(const struct pare_problem *p)
+{
+    size_t pairs = (size_t)p->n_borders;
+    for (int r = 0; r < p->n_rows; r++) {
+        pairs = (size_t)p->rows[r].n_pairs > pairs ? (size_t)p->rows[r].n_pairs : pairs;
+    }
+    return (size_t)p->n_groups * (size_t)p->n_levels + pairs + 2;
+}
+
+enum pare_status pare_program_solve(const struct pare_problem *p, const struct pare_row *goal, double sign, struct pare_answer *a,
+                                    struct pare_error *err)
 {
     static jmp_buf back;
-    struct program m = {.p = p};
+    struct program m = {.p = p, .goal = goal, .sign = sign};
     double start = now_seconds();
     memset(a, 0, sizeof *a);
     enum pare_status status = pare_problem_check(p, err);
@@ -278,8 +356,8 @@ enum pare_status pare_solve_glpk(const struct pare_problem *p, struct pare_answe
     size_t cells = (size_t)p->n_groups * (size_t)p->n_levels;
     a->levels = calloc((size_t)p->n_groups, sizeof *a->levels);
     m.column = calloc(cells, sizeof *m.column);
-    m.index = calloc(cells + (size_t)p->n_borders + 2, sizeof *m.index);
-    m.value = calloc(cells + (size_t)p->n_borders + 2, sizeof *m.value);
+    m.index = calloc(widest_row(p), sizeof *m.index);
+    m.value = calloc(widest_row(p), sizeof *m.value);
     volatile int rc = -3;
     if (a->levels != NULL && m.column != NULL && m.index != NULL && m.value != NULL) {
         if (setjmp(back) == 0) {

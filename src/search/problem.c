@@ -64,8 +64,45 @@ void pare_problem_free(struct pare_problem *p)
     for (int c = 0; c < PARE_COST_COUNT; c++) {
         free(p->cost[c]);
     }
+    for (int r = 0; r < p->n_rows; r++) {
+        pare_row_clear(&p->rows[r]);
+    }
+    free(p->rows);
     free(p->borders);
     free(p);
+}
+
+bool pare_problem_take_row(struct pare_problem *p, struct pare_row *row)
+{
+    struct pare_row *rows = p->n_rows < PARE_MAX_ROWS ? realloc(p->rows, ((size_t)p->n_rows + 1) * sizeof *rows) : NULL;
+    if (rows == NULL) {
+        pare_row_clear(row);
+        return false;
+    }
+    p->rows = rows;
+    p->rows[p->n_rows++] = *row;
+    memset(row, 0, sizeof *row);
+    return true;
+}
+
+static enum pare_status check_row(const struct pare_problem *p, const struct pare_row *r, struct pare_error *err)
+{
+    if (isnan(r->at_least) || isnan(r->at_most) || r->at_least > r->at_most) {
+        return pare_error(err, PARE_ERR_USAGE, r->name, "nothing is at least %g and at most %g", r->at_least, r->at_most);
+    }
+    for (int i = 0; i < p->n_groups * p->n_levels; i++) {
+        if (p->allowed[i] && (!isfinite(r->cost[i]) || fabs(r->cost[i]) > 1e15)) {
+            return pare_error(err, PARE_ERR_FORMAT, r->name, "the coefficient of %s at %s is not a finite number",
+                              p->group_names[i / p->n_levels], p->level_names[i % p->n_levels]);
+        }
+    }
+    for (int i = 0; i < r->n_pairs; i++) {
+        if (!isfinite(r->pairs[i].weight) || r->pairs[i].a < 0 || r->pairs[i].a >= p->n_groups || r->pairs[i].b < 0 ||
+            r->pairs[i].b >= p->n_groups) {
+            return pare_error(err, PARE_ERR_FORMAT, r->name, "pair %d is none", i);
+        }
+    }
+    return PARE_OK;
 }
 
 enum pare_status pare_problem_check(const struct pare_problem *p, struct pare_error *err)
@@ -98,7 +135,11 @@ enum pare_status pare_problem_check(const struct pare_problem *p, struct pare_er
             return pare_error(err, PARE_ERR_FORMAT, "problem", "border %d names a layer that is not there", b);
         }
     }
-    return PARE_OK;
+    enum pare_status status = PARE_OK;
+    for (int r = 0; r < p->n_rows && status == PARE_OK; r++) {
+        status = check_row(p, &p->rows[r], err);
+    }
+    return status;
 }
 
 void pare_problem_total(const struct pare_problem *p, const int *levels, double total[PARE_COST_COUNT])
@@ -147,6 +188,13 @@ json_t *pare_problem_to_json(const struct pare_problem *p)
     json_object_set_new(root, "borders", borders);
     json_object_set_new(root, "objective", json_integer(p->objective));
     json_object_set_new(root, "time_limit", pare_json_real(p->time_limit_seconds));
+    json_t *rows = p->n_rows > 0 ? json_array() : NULL;
+    for (int r = 0; r < p->n_rows; r++) {
+        json_array_append_new(rows, pare_row_to_json(&p->rows[r], p->n_groups * p->n_levels));
+    }
+    if (rows != NULL) { /* without any a problem is written as before there were rows: kept results are found again */
+        json_object_set_new(root, "rows", rows);
+    }
     return root;
 }
 
@@ -175,6 +223,19 @@ static enum pare_status read_cells(const json_t *json, struct pare_problem *p, s
         p->fixed[c] = isfinite(p->fixed[c]) ? p->fixed[c] : 0;
     }
     return PARE_OK;
+}
+
+static enum pare_status read_rows(const json_t *rows, struct pare_problem *p, struct pare_error *err)
+{
+    enum pare_status status = PARE_OK;
+    for (size_t r = 0; status == PARE_OK && r < json_array_size(rows); r++) {
+        struct pare_row row;
+        status = pare_row_from_json(json_array_get(rows, r), p->n_groups, p->n_levels, &row, err);
+        if (status == PARE_OK && !pare_problem_take_row(p, &row)) {
+            status = pare_error(err, PARE_ERR_FORMAT, "problem", "expected at most %d rows", PARE_MAX_ROWS);
+        }
+    }
+    return status;
 }
 
 enum pare_status pare_problem_from_json(const json_t *json, struct pare_problem **out, struct pare_error *err)
@@ -215,6 +276,9 @@ enum pare_status pare_problem_from_json(const json_t *json, struct pare_problem 
     double limit = pare_json_get_real(json, "time_limit");
     p->time_limit_seconds = isfinite(limit) ? limit : 0;
     if (status == PARE_OK) {
+        status = read_rows(json_object_get(json, "rows"), p, err);
+    }
+    if (status == PARE_OK) {
         status = pare_problem_check(p, err);
     }
     if (status != PARE_OK) {
@@ -223,6 +287,21 @@ enum pare_status pare_problem_from_json(const json_t *json, struct pare_problem 
     }
     *out = p;
     return PARE_OK;
+}
+
+/* {"rows": [name], "budgets": [name], "nearest": the value of the last row} */
+static json_t *conflict_json(const struct pare_problem *p, const struct pare_answer *a)
+{
+    json_t *rows = json_array(), *budgets = json_array();
+    for (int i = 0; i < a->n_conflict; i++) {
+        json_array_append_new(rows, json_string(p->rows[a->conflict[i]].name));
+    }
+    for (int c = 0; c < PARE_COST_COUNT; c++) {
+        if (a->conflict_limit[c]) {
+            json_array_append_new(budgets, json_string(pare_cost_name((enum pare_figure_id)c)));
+        }
+    }
+    return json_pack("{s:o, s:o, s:o}", "rows", rows, "budgets", budgets, "nearest", pare_json_real(a->nearest));
 }
 
 json_t *pare_answer_to_json(const struct pare_problem *p, const struct pare_answer *a)
@@ -244,8 +323,13 @@ json_t *pare_answer_to_json(const struct pare_problem *p, const struct pare_answ
         }
         json_object_set_new(root, "config", config);
         json_object_set_new(root, "total", total);
+        if (p->n_rows > 0) {
+            json_object_set_new(root, "rows", pare_rows_report(p, a->levels, a->row_gain));
+        }
     }
-    if (a->status == PARE_SOLVE_INFEASIBLE) {
+    if (a->status == PARE_SOLVE_INFEASIBLE && a->n_conflict > 0) {
+        json_object_set_new(root, "conflict", conflict_json(p, a));
+    } else if (a->status == PARE_SOLVE_INFEASIBLE) {
         json_object_set_new(root, "violated", json_string(pare_cost_name(a->violated)));
         json_object_set_new(root, "least", pare_json_real(a->least));
         json_object_set_new(root, "limit", pare_json_real(p->limit[a->violated]));
@@ -256,6 +340,8 @@ json_t *pare_answer_to_json(const struct pare_problem *p, const struct pare_answ
 void pare_answer_clear(struct pare_answer *a)
 {
     free(a->levels);
+    free(a->conflict);
+    free(a->row_gain);
     memset(a, 0, sizeof *a);
 }
 
@@ -283,6 +369,7 @@ enum pare_status pare_solve_exhaustive(const struct pare_problem *p, struct pare
         for (int c = 0; c < PARE_COST_COUNT; c++) {
             ok = ok && !(total[c] > p->limit[c] + 1e-9);
         }
+        ok = ok && (p->n_rows == 0 || pare_rows_over(p, levels) <= 0);
         if (ok && total[p->objective] < best) {
             best = total[p->objective];
             memcpy(a->levels, levels, (size_t)p->n_groups * sizeof *levels);

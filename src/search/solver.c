@@ -156,8 +156,61 @@ struct pare_worth pare_worth_of(const struct pare_problem *p, const int *levels,
     for (int c = 0; c < PARE_COST_COUNT; c++) {
         w.over += over_by(total[c], c == PARE_COST_LOSS ? quality_limit : p->limit[c]);
     }
+    w.over += pare_rows_over(p, levels);
     w.objective = total[p->objective];
     return w;
+}
+
+/* By how much the rows, whose values are given, are outside their bounds when group g goes to level l. */
+static double over_after(const struct pare_problem *p, const double *value, const int *levels, int g, int l)
+{
+    double over = 0;
+    for (int r = 0; r < p->n_rows; r++) {
+        over += pare_row_over(&p->rows[r], value[r] + pare_row_change(p, &p->rows[r], levels, g, l));
+    }
+    return over;
+}
+
+/* The change that leaves the least over, below `over`: its group (-1: none), its level. Of equals one by chance. */
+static int best_change(const struct pare_problem *p, struct pare_rng *rng, const double *value, const int *levels, double over, int *level)
+{
+    uint32_t equal = 0;
+    double least = over * (1 - 1e-9);
+    int group = -1;
+    for (int g = 0; g < p->n_groups; g++) {
+        for (int l = 0; l < p->n_levels; l++) {
+            if (l == levels[g] || !p->allowed[g * p->n_levels + l]) {
+                continue;
+            }
+            const double then = over_after(p, value, levels, g, l);
+            const bool same = then == least && group >= 0;
+            equal = same ? equal + 1 : then < least ? 1 : equal;
+            if (then < least || (same && pare_rng_below(rng, equal) == 0)) {
+                least = then;
+                group = g;
+                *level = l;
+            }
+        }
+    }
+    return group;
+}
+
+bool pare_levels_repair(const struct pare_problem *p, struct pare_rng *rng, int *levels)
+{
+    double value[PARE_MAX_ROWS], over = pare_rows_over(p, levels);
+    for (int n = 0; over > 0 && n < 2 * p->n_groups; n++) {
+        int level = 0;
+        for (int r = 0; r < p->n_rows; r++) {
+            value[r] = pare_row_value(&p->rows[r], p->n_groups, p->n_levels, levels);
+        }
+        const int group = best_change(p, rng, value, levels, over, &level);
+        if (group < 0) {
+            return false;
+        }
+        levels[group] = level;
+        over = pare_rows_over(p, levels);
+    }
+    return over <= 0;
 }
 
 bool pare_worth_less(struct pare_worth a, struct pare_worth b)

@@ -52,7 +52,7 @@ bool pare_step_ask(struct pare_step *s, const int *levels, int samples);
 /* What was told of question i; infinite when it failed. */
 double pare_step_told(const struct pare_step *s, size_t i);
 
-/* A configuration's worth: what it costs, and by how much it is over its limits (relative, summed). */
+/* A configuration's worth: what it costs, and by how much it is over its limits and outside its rows (relative, summed). */
 struct pare_worth {
     double objective, over;
 };
@@ -70,6 +70,10 @@ uint32_t pare_rng_below(struct pare_rng *r, uint32_t n); /* 0..n-1 */
 double pare_rng_unit(struct pare_rng *r);                /* [0, 1) */
 json_t *pare_rng_json(const struct pare_rng *r);
 void pare_rng_read(struct pare_rng *r, const json_t *json);
+
+/* Changes one group after the other, each time what brings the rows nearest to holding (one of equals by chance); true when
+ * all hold. Without rows nothing is done and nothing drawn. */
+bool pare_levels_repair(const struct pare_problem *p, struct pare_rng *rng, int *levels);
 
 enum pare_status pare_step_exhaustive(struct pare_step *s, struct pare_error *err);
 enum pare_status pare_step_paper(struct pare_step *s, struct pare_error *err);

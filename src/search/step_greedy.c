@@ -6,7 +6,7 @@
  * has the first i candidates applied; applying the list from the widest down or taking it back from the narrowest up
  * passes the same points. Assuming the quality only worsens along the curve, the last point within the limit is found
  * by bisection; "reverse": true looks at the narrowest end first. "points": k asks for k points spread over the whole
- * curve instead, at once, and assumes nothing.
+ * curve instead, at once, and assumes nothing. A change that would lead further out of the extra rows is passed over.
  *
  * bisect, as circle-mpqsolver: two levels, settings "wide" and "narrow" (default: widest and narrowest that all
  * groups share); layers up to a depth have one, the rest the other. Both halves are asked for first: the side that
@@ -89,10 +89,18 @@ static void point_of(const struct pare_problem *p, const struct change *list, in
     for (int g = 0; g < p->n_groups; g++) {
         levels[g] = end_level(p, g, saving, false);
     }
+    double over = pare_rows_over(p, levels);
     for (int k = 0; k < i; k++) {
         const double *cost = p->cost[saving] + list[k].group * p->n_levels;
-        if (cost[list[k].level] < cost[levels[list[k].group]]) {
+        const int before = levels[list[k].group];
+        if (cost[list[k].level] < cost[before]) {
             levels[list[k].group] = list[k].level;
+            const double then = p->n_rows > 0 ? pare_rows_over(p, levels) : 0;
+            if (then > over) {
+                levels[list[k].group] = before;
+            } else {
+                over = then;
+            }
         }
     }
 }

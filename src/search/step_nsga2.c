@@ -1,7 +1,8 @@
 /*
  * step_nsga2.c: NSGA-II (Deb, Pratap, Agarwal, Meyarivan 2002): a gene per group, two figures to make small: the
  * quality that is told, and the objective (or the first budgeted figure when quality is the objective). Limits are
- * constraints: within beats over, less over beats more (their constrained dominance).
+ * constraints: within beats over, less over beats more (their constrained dominance). Children outside a row are repaired
+ * before they are asked for.
  *
  * settings: "population" 32, "generations" 20, "mutation" per gene (without it: one gene of a child on average and at
  * most 0.1, since more of them in a long network undo what the parents had found), "crossover" 0.9 (half of them gene by
@@ -297,6 +298,7 @@ static bool ask_children(struct population *q, struct pare_step *s, int n, bool 
         for (int g = 0; g < q->p->n_groups; g++) { /* where a pin or a rule forbids it: the nearest level that is allowed */
             child[g] = nearest_level(q, g, l);
         }
+        (void)pare_levels_repair(q->p, &q->rng, child);
         if (is_new(q, child)) {
             ok = pare_step_ask(s, child, 0);
             asked++;
@@ -310,6 +312,7 @@ static bool ask_children(struct population *q, struct pare_step *s, int n, bool 
         } else {
             breed(q, child);
         }
+        (void)pare_levels_repair(q->p, &q->rng, child);
         if (is_new(q, child)) {
             ok = pare_step_ask(s, child, 0);
             asked++;

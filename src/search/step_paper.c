@@ -6,11 +6,11 @@
  * l(i, q) <= L[i]; among those, the sum of l is made small (its first objective) and the sum of a (its second).
  * As printed, the objective adds A[i] and L[i], which no choice changes: a(i, q) and l(i, q) are meant, and used.
  * settings: "A", "L": one number for all, or one for each model; without them A = quality_limit, and no latency is
- * good enough by itself.
+ * good enough by itself. Extra rows tie the models together: then the same two objectives are solved as a program.
  *
  * hawq: HAWQ-v3. settings: "trace": [n_groups], "delta": [n_groups * n_levels] (squared norm of W - Q(W)), "lambda",
  * "wide", "narrow" (levels); minimises sum trace * delta under one budget cost_narrow + lambda (cost_wide -
- * cost_narrow) on the figure named by "resource" ("latency", "bytes").
+ * cost_narrow) on the figure named by "resource" ("latency", "bytes"). Extra rows hold beside it.
  */
 #include <math.h>
 #include <stdlib.h>
@@ -38,6 +38,17 @@ enum pare_status pare_step_exhaustive(struct pare_step *s, struct pare_error *er
     return status;
 }
 
+/* With GLPK what the rows tie together; infeasible names them. */
+static enum pare_status solve_with_rows(const char *who, const struct pare_problem *p, struct pare_answer *a, struct pare_error *err)
+{
+    enum pare_status status = pare_solve_glpk(p, a, err);
+    if (status == PARE_OK && a->status == PARE_SOLVE_INFEASIBLE && a->n_conflict > 0) {
+        status = pare_error(err, PARE_ERR_INFEASIBLE, who, "the row '%s' cannot be held beside the thresholds, budgets and other rows",
+                            p->rows[a->conflict[a->n_conflict - 1]].name);
+    }
+    return status;
+}
+
 /* ---- paper ---- */
 
 static double threshold(const json_t *settings, const char *key, int i, double otherwise)
@@ -47,20 +58,49 @@ static double threshold(const json_t *settings, const char *key, int i, double o
     return isfinite(x) ? x : otherwise;
 }
 
-static int best_level(const struct pare_step *s, int g, enum pare_figure_id by)
+/* Does model g hold one of its two thresholds at level l? */
+static bool holds_one(const struct pare_step *s, int g, int l)
 {
     const struct pare_problem *p = s->p;
     const double most_loss = threshold(s->settings, "A", g, pare_json_get_real(s->settings, "quality_limit"));
     const double most_ms = threshold(s->settings, "L", g, -INFINITY);
+    const int i = g * p->n_levels + l;
+    return p->allowed[i] && (p->cost[PARE_COST_LOSS][i] <= most_loss || p->cost[PARE_COST_LATENCY][i] <= most_ms);
+}
+
+static int best_level(const struct pare_step *s, int g, enum pare_figure_id by)
+{
+    const struct pare_problem *p = s->p;
     int best = -1;
     for (int l = 0; l < p->n_levels; l++) {
         const int i = g * p->n_levels + l;
-        const bool holds = p->allowed[i] && (p->cost[PARE_COST_LOSS][i] <= most_loss || p->cost[PARE_COST_LATENCY][i] <= most_ms);
-        if (holds && (best < 0 || p->cost[by][i] < p->cost[by][g * p->n_levels + best])) {
+        if (holds_one(s, g, l) && (best < 0 || p->cost[by][i] < p->cost[by][g * p->n_levels + best])) {
             best = l;
         }
     }
     return best;
+}
+
+/* The levels that hold a threshold, the rows, one of the objectives. The problem is borrowed but for `allowed`. */
+static enum pare_status paper_rows(struct pare_step *s, bool *allowed, enum pare_figure_id by, int *levels, struct pare_error *err)
+{
+    struct pare_problem q = *s->p;
+    struct pare_answer a = {0};
+    for (int i = 0; i < q.n_groups * q.n_levels; i++) {
+        allowed[i] = holds_one(s, i / q.n_levels, i % q.n_levels);
+    }
+    for (int c = 0; c < PARE_COST_COUNT; c++) {
+        q.limit[c] = NAN;
+    }
+    q.allowed = allowed;
+    q.n_borders = 0;
+    q.objective = by;
+    enum pare_status status = solve_with_rows("paper", &q, &a, err);
+    if (status == PARE_OK) {
+        memcpy(levels, a.levels, (size_t)q.n_groups * sizeof *levels);
+    }
+    pare_answer_clear(&a);
+    return status;
 }
 
 enum pare_status pare_step_paper(struct pare_step *s, struct pare_error *err)
@@ -68,7 +108,8 @@ enum pare_status pare_step_paper(struct pare_step *s, struct pare_error *err)
     static const enum pare_figure_id objectives[2] = {PARE_COST_LATENCY, PARE_COST_LOSS};
     const struct pare_problem *p = s->p;
     int *levels = calloc((size_t)p->n_groups, sizeof *levels);
-    enum pare_status status = levels != NULL ? PARE_OK : pare_error_nomem(err);
+    bool *allowed = calloc((size_t)p->n_groups * (size_t)p->n_levels, sizeof *allowed);
+    enum pare_status status = levels != NULL && allowed != NULL ? PARE_OK : pare_error_nomem(err);
     for (int o = 0; o < 2 && status == PARE_OK; o++) {
         for (int g = 0; g < p->n_groups && status == PARE_OK; g++) {
             levels[g] = best_level(s, g, objectives[o]);
@@ -77,11 +118,15 @@ enum pare_status pare_step_paper(struct pare_step *s, struct pare_error *err)
                                     "no level holds the threshold of accuracy or that of latency");
             }
         }
+        if (status == PARE_OK && p->n_rows > 0) {
+            status = paper_rows(s, allowed, objectives[o], levels, err);
+        }
         if (status == PARE_OK) {
             status = answer_with(s, levels, err);
         }
     }
     free(levels);
+    free(allowed);
     return status;
 }
 
@@ -147,7 +192,13 @@ enum pare_status pare_step_hawq(struct pare_step *s, struct pare_error *err)
         q->level_names[l] = strdup(s->p->level_names[l]);
     }
     status = status == PARE_OK ? hawq_costs(s, q, c, err) : status;
-    status = status == PARE_OK ? pare_solve_exact(q, &a, err) : status;
+    if (status == PARE_OK) {
+        q->n_rows = s->p->n_rows; /* borrowed */
+        q->rows = s->p->rows;
+        status = q->n_rows > 0 ? solve_with_rows("hawq", q, &a, err) : pare_solve_exact(q, &a, err);
+        q->n_rows = 0;
+        q->rows = NULL;
+    }
     if (status == PARE_OK && a.status == PARE_SOLVE_INFEASIBLE) {
         status = pare_error(err, PARE_ERR_INFEASIBLE, "hawq", "the budget of %s cannot be held", resource);
     }

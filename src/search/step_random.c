@@ -2,7 +2,8 @@
  * step_random.c: random configurations with successive halving (Jamieson and Talwalkar 2016), the baseline that a
  * solver has to beat. settings: "n" 64 configurations, "samples" 50 for the first round, "keep" 0.25 of each round,
  * which are asked for again on four times the samples, "all" the number of samples there are (the last round), "seed".
- * Figures but quality are held by drawing: a configuration over another budget is drawn again.
+ * Figures but quality are held by drawing: a configuration over another budget is drawn again. What is outside a row is
+ * repaired first.
  */
 #include <math.h>
 #include <stdlib.h>
@@ -10,6 +11,7 @@
 #include "search/solver.h"
 
 #define MAX_TRIES 10000
+#define MAX_REPAIRS 200 /* in vain */
 
 static bool draw(const struct pare_problem *p, struct pare_rng *rng, int *levels)
 {
@@ -27,7 +29,12 @@ static bool draw(const struct pare_problem *p, struct pare_rng *rng, int *levels
             const double x = pare_rng_below(rng, 2) == 0 ? pare_rng_unit(rng) : lean;
             levels[g] = allowed[(int)(x * 0.999999 * n)];
         }
-        w = pare_worth_of(p, levels, 0, NAN);
+        w = (struct pare_worth){INFINITY, INFINITY};
+        if (pare_levels_repair(p, rng, levels)) {
+            w = pare_worth_of(p, levels, 0, NAN);
+        } else if (tries >= MAX_REPAIRS) {
+            break;
+        }
     }
     return w.over <= 0;
 }
@@ -52,7 +59,8 @@ static enum pare_status first_round(struct pare_step *s, int n, int samples, int
     pare_rng_seed(&rng, (uint64_t)pare_json_get_int(s->settings, "seed", 1));
     for (int i = 0; i < n; i++) {
         if (!draw(s->p, &rng, levels)) {
-            return pare_error(err, PARE_ERR_INFEASIBLE, "random", "no configuration within the budgets in %d draws", MAX_TRIES);
+            return pare_error(err, PARE_ERR_INFEASIBLE, "random", "no configuration within the budgets%s in %d draws",
+                              s->p->n_rows > 0 ? " and rows" : "", s->p->n_rows > 0 ? MAX_REPAIRS : MAX_TRIES);
         }
         if (!pare_step_ask(s, levels, samples)) {
             return pare_error_nomem(err);

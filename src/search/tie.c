@@ -64,6 +64,32 @@ static bool add_borders(const struct pare_problem *p, const int *at, struct pare
     return true;
 }
 
+static bool add_rows(const struct pare_problem *p, const int *at, struct pare_problem *q)
+{
+    for (int i = 0; i < p->n_rows; i++) {
+        const struct pare_row *r = &p->rows[i];
+        struct pare_row row;
+        if (!pare_row_init(&row, r->name, q->n_groups * q->n_levels, r->n_pairs)) {
+            return false;
+        }
+        row.at_least = r->at_least;
+        row.at_most = r->at_most;
+        for (int g = 0; g < p->n_groups; g++) {
+            for (int l = 0; l < p->n_levels; l++) {
+                row.cost[at[g] * p->n_levels + l] += r->cost[g * p->n_levels + l];
+            }
+        }
+        for (int k = 0; k < r->n_pairs; k++) {
+            row.pairs[row.n_pairs++] = (struct pare_row_pair){at[r->pairs[k].a], at[r->pairs[k].b], r->pairs[k].weight};
+        }
+        pare_row_settle(&row, q->n_groups * q->n_levels);
+        if (!pare_problem_take_row(q, &row)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static enum pare_status merge(const struct pare_problem *p, const int *at, int n, struct pare_problem **out,
                               struct pare_error *err)
 {
@@ -89,7 +115,7 @@ static enum pare_status merge(const struct pare_problem *p, const int *at, int n
     q->objective = p->objective;
     q->time_limit_seconds = p->time_limit_seconds;
     add_cells(p, at, q);
-    ok = add_borders(p, at, q) && ok;
+    ok = add_borders(p, at, q) && add_rows(p, at, q) && ok;
     if (!ok) {
         pare_problem_free(q);
         return pare_error_nomem(err);

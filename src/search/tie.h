@@ -9,7 +9,7 @@
 
 /* tie[g]: the first group (lowest index) of the tie that g belongs to; g itself when it is not tied. *p is replaced by the
  * problem of the ties, whose groups are in the order of their first members and have their names; borders inside a tie
- * can cost nothing and go, those between the same two groups are added; rows add up. The old problem is freed.
+ * can cost nothing and go, those between the same two groups are added; extra rows add up in the same way. The old problem is freed.
  * ERR_INTERNAL when tie does not point to first groups; *p is unchanged on errors. Without any tie nothing is done. */
 enum pare_status pare_problem_tie(struct pare_problem **p, const int *tie, struct pare_error *err);
 

@@ -325,6 +325,10 @@ enum pare_status pare_work_describe(struct pare_worker *w, const json_t *params,
         if (p->quantize != NULL) {
             json_object_set_new(*result, "quantize", safe_string(p->quantize));
         }
+        json_t *rows = p->rows != NULL ? json_loads(p->rows, JSON_DECODE_ANY, NULL) : NULL;
+        if (rows != NULL) {
+            json_object_set_new(*result, "rows", rows);
+        }
     }
     json_decref(metrics);
     json_decref(meet);
