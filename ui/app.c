@@ -236,6 +236,8 @@ struct pare_ui *pare_ui_new(const struct pare_ui_host *host, const struct pare_u
     ui->host = *host;
     ui->point = -1;
     ui->figure = 1; /* drop */
+    pare_ui_run_command(ui, "columns", "usual");
+    ui->message[0] = '\0';
     ui->level = 2;
     const int glyphs = o->glyphs != NULL ? pare_glyphs_parse(o->glyphs) : -1;
     ui->g = pare_glyphs(glyphs >= 0 ? (enum pare_glyph_kind)glyphs : pare_glyphs_detect());

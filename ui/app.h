@@ -11,6 +11,7 @@
 #include "pare.h"
 #include "ui/axis.h"
 #include "ui/bind.h"
+#include "ui/column.h"
 #include "ui/format.h"
 #include "ui/glyph.h"
 #include "ui/keys.h"
@@ -113,6 +114,9 @@ struct pare_ui {
     int layer;                                 /* under the cursor in layers and matrix */
     int level;                                 /* column under the cursor in the matrix */
     int figure;                                /* what the matrix shows */
+    unsigned char columns[PARE_COLUMN_COUNT];  /* of the layers' table: enum pare_layer_column, in order */
+    int n_columns, column_first;               /* the first that is shown when not all have room */
+    bool columns_usual;
     int level_first, level_shown;              /* of the last draw */
 
     struct pare_why why;     /* of the layer and level under the cursor, while that view is shown */

@@ -436,6 +436,32 @@ void pare_ui_show_help(struct pare_ui *ui, const char *command)
     pare_strbuf_clear(&b);
 }
 
+/* Without words the next set. */
+static void do_columns(struct pare_ui *ui, const char *argument)
+{
+    static const char *const sets[] = {"usual", "errors", "parts", "all"};
+    unsigned char chosen[PARE_COLUMN_COUNT], of_set[PARE_COLUMN_COUNT];
+    char bad[32] = "";
+    int at = -1;
+    for (int i = 0; i < 4; i++) {
+        const int n = pare_column_choose(sets[i], of_set, bad);
+        at = n == ui->n_columns && memcmp(of_set, ui->columns, (size_t)n) == 0 ? i : at;
+    }
+    const char *wanted = argument[0] != '\0' ? argument : sets[(at + 1) % 4];
+    const int n = pare_column_choose(wanted, chosen, bad);
+    if (n == 0) {
+        pare_ui_say(ui, true, "\"%s\" is no column (usual errors parts all, or of rmse step accumulated weights activations mse scale sigma sqnr "
+                    "cosine max clip loss drop ms kb macs kind)", bad);
+        return;
+    }
+    memcpy(ui->columns, chosen, (size_t)n);
+    ui->n_columns = n;
+    ui->column_first = 0;
+    ui->columns_usual = strcmp(wanted, "usual") == 0;
+    ui->tables[PARE_VIEW_LAYERS].sort = -1;
+    pare_ui_say(ui, false, strcmp(wanted, "errors") == 0 ? "own: quantized input; step: float input; accum.: whole stage lowered" : "columns: %s", wanted);
+}
+
 static void do_theme(struct pare_ui *ui, const char *argument)
 {
     const int theme = pare_theme_parse(argument);
@@ -491,7 +517,7 @@ void pare_ui_run_command(struct pare_ui *ui, const char *name, const char *argum
     } table[] = {{"view", do_view},       {"focus", do_focus},   {"axis", do_axis},
                  {"scale", do_scale},     {"trust", do_trust},        {"zoom", do_zoom},     {"sort", do_sort},
                  {"compare", do_compare}, {"filter", do_filter}, {"help", pare_ui_show_help},
-                 {"why", do_why},         {"theme", do_theme},     {"glyphs", do_glyphs}, {"mouse", do_mouse}};
+                 {"why", do_why},         {"columns", do_columns},         {"theme", do_theme},     {"glyphs", do_glyphs}, {"mouse", do_mouse}};
     for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
         if (strcmp(table[i].name, name) == 0) {
             table[i].run(ui, argument);

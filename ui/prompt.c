@@ -112,6 +112,15 @@ static void collect_words(struct pare_ui *ui, const char *line)
         for (int i = 0; i < n && p->n_words < max; i++) {
             snprintf(p->words[p->n_words++], sizeof p->words[0], "%s", words[i]);
         }
+    } else if (command >= 0 && strcmp(first, "columns") == 0) { /* words behind the last comma */
+        static const char *const sets[] = {"usual", "errors", "parts", "all"};
+        const char *comma = strrchr(line + stem, ','), *word = comma != NULL ? comma + 1 : line + stem;
+        for (int i = comma != NULL ? 0 : -4; i < PARE_COLUMN_COUNT && p->n_words < max; i++) {
+            const char *name = i < 0 ? sets[i + 4] : pare_column_info((enum pare_layer_column)i)->word;
+            if (strncmp(name, word, strlen(word)) == 0) {
+                snprintf(p->words[p->n_words++], sizeof p->words[0], "%.*s%s", (int)(word - line) - (int)stem, line + stem, name);
+            }
+        }
     } else if (command >= 0) {
         snprintf(arguments, sizeof arguments, "%s", pare_command_info(command)->arguments);
         char *rest = NULL;

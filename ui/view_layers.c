@@ -5,15 +5,13 @@
 
 #include "ui/app.h"
 
-enum { NAME, SHAPE, LEVEL, PIN, ERROR, DROP, LOSS, MS, BYTES, MACS, KIND, N_COLUMNS };
+enum { NAME, SHAPE, LEVEL, PIN, FIRST_FIGURE };
 
-static const struct pare_column columns_main[N_COLUMNS] = {
-    [NAME] = {"layer", 10, 26, 0, false, true}, [SHAPE] = {"shape", 11, 14, 5, false, false},
-    [LEVEL] = {"level", 5, 5, 0, false, false}, [PIN] = {"pin", 3, 3, 0, false, false},
-    [ERROR] = {"RMSE/s", 6, 6, 1, true, false}, [DROP] = {"drop %", 6, 6, 3, true, false},
-    [LOSS] = {"loss", 6, 6, 8, true, false},    [MS] = {"ms", 6, 6, 2, true, false},
-    [BYTES] = {"kB", 6, 6, 6, true, false},     [MACS] = {"MACs", 7, 7, 7, true, false},
-    [KIND] = {"kind", 5, 5, 9, false, false}};
+/* The figure of a column, -1 = none. */
+static int figure_of_column(const struct pare_ui *ui, int column)
+{
+    return column >= FIRST_FIGURE && column - FIRST_FIGURE < ui->n_columns ? ui->columns[column - FIRST_FIGURE] : -1;
+}
 
 /* Natural order: every stage's heading (-1 - stage), then its layers. */
 static int id_of_row(const struct pare_ui *ui, int row)
@@ -67,16 +65,13 @@ static void heading_cell(const struct pare_ui *ui, int stage, int column, char *
         const struct pare_cell *cell = cell_of(ui, i);
         ms += cell != NULL ? cell->ms : NAN;
     }
-    *style = PARE_INK_NAME;
+    *style = column == NAME ? PARE_INK_NAME : PARE_INK_DIM;
     if (column == NAME) {
         snprintf(text, size, "%s", s->name);
-    } else if (column == MS) {
+    } else if (figure_of_column(ui, column) == PARE_COLUMN_MS) {
         pare_format_ms(text, size, ms, ui->g);
-    } else if (column == MACS) {
+    } else if (figure_of_column(ui, column) == PARE_COLUMN_MACS) {
         pare_format_count(text, size, (double)s->macs, ui->g);
-    }
-    if (column != NAME) {
-        *style = PARE_INK_DIM;
     }
 }
 
@@ -85,25 +80,28 @@ static double key(const struct pare_ui *ui, int id, int column)
     const struct pare_layer *layer = &ui->st->layers[id];
     const struct pare_cell *cell = cell_of(ui, id);
     const bool done = cell != NULL && cell->state == PARE_CELL_DONE;
-    switch (column) {
-    case LEVEL:
+    const int figure = figure_of_column(ui, column);
+    if (column == LEVEL) {
         return shown_level(ui, id);
-    case PIN:
+    }
+    if (column == PIN) {
         return layer->pin_lo >= 0 ? (double)layer->pin_lo : (double)NAN;
-    case ERROR:
-        return done ? -cell->rmse_over_scale : NAN;
-    case DROP:
-        return done ? -cell->drop : NAN;
-    case LOSS:
-        return done ? -cell->loss : NAN;
-    case MS:
-        return cell != NULL ? -cell->ms : NAN;
-    case BYTES:
-        return -bytes_of(ui, id, cell);
-    case MACS:
-        return -(double)layer->macs;
-    default:
+    }
+    switch (figure) { /* what is worst comes first */
+    case -1:
+    case PARE_COLUMN_KIND:
         return NAN;
+    case PARE_COLUMN_MACS:
+        return -(double)layer->macs;
+    case PARE_COLUMN_KB:
+        return -bytes_of(ui, id, cell);
+    case PARE_COLUMN_MS:
+        return cell != NULL ? -cell->ms : NAN;
+    case PARE_COLUMN_SQNR:
+    case PARE_COLUMN_COSINE:
+        return done ? pare_column_of(cell, (enum pare_layer_column)figure) : NAN;
+    default:
+        return done ? -pare_column_of(cell, (enum pare_layer_column)figure) : NAN;
     }
 }
 
@@ -129,36 +127,35 @@ static bool pending(const struct pare_ui *ui, const struct pare_cell *cell, char
     return true;
 }
 
-static void figure_cell(const struct pare_ui *ui, int id, int column, char *text, size_t size,
+static void figure_cell(const struct pare_ui *ui, int id, enum pare_layer_column figure, char *text, size_t size,
                         uint32_t *style)
 {
+    const struct pare_layer *layer = &ui->st->layers[id];
     const struct pare_cell *cell = cell_of(ui, id);
-    if (column == MS) {
-        pare_format_ms(text, size, cell != NULL ? cell->ms : NAN, ui->g);
+    if (figure == PARE_COLUMN_KIND || figure == PARE_COLUMN_MACS) {
+        *style = PARE_INK_DIM;
+        if (figure == PARE_COLUMN_KIND) {
+            snprintf(text, size, "%s", layer->kind);
+        } else {
+            pare_format_count(text, size, (double)layer->macs, ui->g);
+        }
         return;
     }
-    if (column == BYTES) {
-        pare_format_number(text, size, bytes_of(ui, id, cell) / 1000, 1, ui->g);
+    if (figure == PARE_COLUMN_MS || figure == PARE_COLUMN_KB) {
+        pare_column_text(text, size, figure == PARE_COLUMN_KB ? bytes_of(ui, id, cell) / 1000 : cell != NULL ? cell->ms : NAN, figure, ui->g);
         return;
     }
     if (pending(ui, cell, text, size, style)) {
         return;
     }
-    if (column == ERROR) {
-        pare_format_number(text, size, cell->rmse_over_scale, 2, ui->g);
-        if (cell->suspected) {
-            strncat(text, "!", size - strlen(text) - 1);
-            *style = PARE_INK_WARN;
-        } else {
-            strncat(text, " ", size - strlen(text) - 1); /* digits stay under digits */
-        }
-    } else if (column == DROP) {
-        pare_format_percent(text, size, cell->drop, ui->g);
+    pare_column_text(text, size, pare_column_of(cell, figure), figure, ui->g);
+    if (figure == PARE_COLUMN_SCALE) {
+        strncat(text, cell->suspected ? "!" : " ", size - strlen(text) - 1); /* digits stay under digits */
+        *style = cell->suspected ? (uint32_t)PARE_INK_WARN : *style;
+    } else if (figure == PARE_COLUMN_DROP) {
         *style = cell->drop >= 0.01          ? PARE_INK_WARN
                  : fabs(cell->drop) < 0.0005 ? PARE_INK_DIM
                                              : PARE_INK_TEXT;
-    } else {
-        pare_format_number(text, size, cell->loss, 3, ui->g);
     }
     if (cell->state == PARE_CELL_RUNNING) {
         *style = PARE_INK_DIM;
@@ -195,31 +192,71 @@ static void cell_text(const struct pare_ui *ui, int id, int column, char *text, 
         pare_ui_pin_sign(ui, id, text, size);
         *style = PARE_INK_MARK;
         break;
-    case KIND:
-        snprintf(text, size, "%s", layer->kind);
-        *style = PARE_INK_DIM;
-        break;
-    case MACS:
-        pare_format_count(text, size, (double)layer->macs, ui->g);
-        *style = PARE_INK_DIM;
-        break;
     default:
-        figure_cell(ui, id, column, text, size, style);
+        figure_cell(ui, id, (enum pare_layer_column)figure_of_column(ui, column), text, size, style);
         break;
     }
 }
 
+/* The usual ones leave as they always did; chosen ones from the right, those that were scrolled over before them. */
+static short priority_of(const struct pare_ui *ui, int k)
+{
+    if (ui->columns_usual && ui->column_first == 0) {
+        return pare_column_info((enum pare_layer_column)ui->columns[k])->priority;
+    }
+    return (short)(k < ui->column_first ? 200 + ui->column_first - k : 10 + k - ui->column_first);
+}
+
+/* The model lives in static storage: one workbench at a time is drawn, by one thread. */
 static const struct pare_table_model *model(struct pare_ui *ui)
 {
+    static struct pare_column columns[FIRST_FIGURE + PARE_COLUMN_COUNT] = {
+        [NAME] = {"layer", 10, 26, 0, false, true}, [SHAPE] = {"shape", 11, 14, 5, false, false},
+        [LEVEL] = {"level", 5, 5, 0, false, false}, [PIN] = {"pin", 3, 3, 0, false, false}};
     static struct pare_table_model m = {
-        .columns = columns_main,
-        .n_columns = N_COLUMNS,
+        .columns = columns,
         .empty = "no layers: the models hold nothing that can be quantized",
         .id = id_of_row,
         .cell = cell_text,
         .key = key};
+    columns[SHAPE].priority = ui->columns_usual && ui->column_first == 0 ? 5 : 150;
+    for (int k = 0; k < ui->n_columns; k++) {
+        const struct pare_column_info *f = pare_column_info((enum pare_layer_column)ui->columns[k]);
+        columns[FIRST_FIGURE + k] = (struct pare_column){f->title, f->width, f->width, priority_of(ui, k), ui->columns[k] != PARE_COLUMN_KIND, false};
+    }
+    m.n_columns = FIRST_FIGURE + ui->n_columns;
     m.n_rows = ui->st->n_layers > 0 ? ui->st->n_layers + ui->st->n_stages : 0;
     return &m;
+}
+
+/* Chosen columns that have no room; -1 = no table was drawn yet. */
+static int hidden_columns(const struct pare_ui *ui, bool right)
+{
+    const struct pare_table *t = &ui->tables[PARE_VIEW_LAYERS];
+    int n = 0;
+    for (int k = 0; k < ui->n_columns; k++) {
+        n += t->w[FIRST_FIGURE + k] == 0 && (!right || k > ui->column_first);
+    }
+    return n;
+}
+
+/* Which errors the columns show: what the short heads mean. */
+static void draw_meanings(struct pare_ui *ui, int x, int y, int w)
+{
+    const struct pare_table *t = &ui->tables[PARE_VIEW_LAYERS];
+    struct pare_pen pen = pare_pen(&ui->surface, x, y, w);
+    bool first = true;
+    for (int k = 0; k < ui->n_columns; k++) {
+        const struct pare_column_info *f = pare_column_info((enum pare_layer_column)ui->columns[k]);
+        const char *means = w < 130 && f->brief != NULL ? f->brief : f->means;
+        const int room = pare_text_width(f->title) + pare_text_width(means) + 4;
+        if (!f->is_rmse || t->w[FIRST_FIGURE + k] == 0 || pen.x + room > pen.end) {
+            continue;
+        }
+        pare_pen_put(&pen, PARE_INK_HEAD, first ? "%s" : "   %s", f->title);
+        pare_pen_put(&pen, PARE_INK_DIM, ": %s", means);
+        first = false;
+    }
 }
 
 /* The legend at the bottom of the panel when there is room for it. */
@@ -246,6 +283,15 @@ static void draw_legend(struct pare_ui *ui, struct pare_rect in)
     pare_pen_put(&pen, PARE_INK_DIM, " suspected (> 0.7)");
 }
 
+static bool shows_errors(const struct pare_ui *ui)
+{
+    bool any = false;
+    for (int k = 0; k < ui->n_columns; k++) {
+        any = any || pare_column_info((enum pare_layer_column)ui->columns[k])->is_rmse;
+    }
+    return any;
+}
+
 static void draw(struct pare_ui *ui, struct pare_rect r, bool focused, int panel)
 {
     struct pare_table *t = &ui->tables[PARE_VIEW_LAYERS];
@@ -256,24 +302,39 @@ static void draw(struct pare_ui *ui, struct pare_rect r, bool focused, int panel
     pare_table_update(ui, t, model(ui));
     ui->layer = t->n > 0 ? t->cursor : ui->layer;
     pare_table_place(t, &at, &of);
-    snprintf(title, sizeof title, t->filter[0] != '\0' ? "layers of %s  & %s" : "layers of %s",
-             name, t->filter);
-    snprintf(right, sizeof right, "%d/%d", at, of);
-    if (ui->st->n_points == 0) {
-        snprintf(title, sizeof title, "layers at %s", pare_ui_level_name(ui, ui->level));
+    const bool errors = shows_errors(ui);
+    snprintf(title, sizeof title, "layers %s %s%s%s%s", ui->st->n_points > 0 ? "of" : "at",
+             ui->st->n_points > 0 ? name : pare_ui_level_name(ui, ui->level), errors ? (r.w < 70 ? ": RMSE" : ": RMSE of the output") : "",
+             t->filter[0] != '\0' ? "  & " : "", t->filter);
+    struct pare_rect in = pare_rect_inside(r), table = in;
+    const bool legend = in.h >= ui->st->n_layers + ui->st->n_stages + 3 || (panel < 0 && in.h > 20);
+    table.h -= legend ? 2 : 0;
+    table.h -= errors && panel < 0 && in.h > 8 ? 1 : 0;
+    pare_table_draw(ui, t, model(ui), table, focused);
+    const int hidden = ui->columns_usual && ui->column_first == 0 ? 0 : hidden_columns(ui, false);
+    if (hidden > 0) {
+        snprintf(right, sizeof right, r.w < 60 ? "h l +%d  %d/%d" : "h l: %d more  %d/%d", hidden, at, of);
+    } else {
+        snprintf(right, sizeof right, "%d/%d", at, of);
     }
     pare_ui_draw_box(ui, r, focused, title, right);
-    struct pare_rect in = pare_rect_inside(r);
-    if (in.h >= ui->st->n_layers + ui->st->n_stages + 3 || (panel < 0 && in.h > 20)) {
+    if (legend) {
         draw_legend(ui, in);
-        in.h -= 2;
     }
-    pare_table_draw(ui, t, model(ui), in, focused);
+    if (table.h < in.h - (legend ? 2 : 0)) {
+        draw_meanings(ui, in.x + 1, table.y + table.h, in.w - 2);
+    }
 }
 
 static bool move(struct pare_ui *ui, enum pare_motion motion)
 {
     if (motion == PARE_MOVE_LEFT || motion == PARE_MOVE_RIGHT) {
+        if (motion == PARE_MOVE_LEFT && ui->column_first > 0) {
+            ui->column_first--;
+        } else if (motion == PARE_MOVE_RIGHT && hidden_columns(ui, true) > 0) {
+            ui->column_first++;
+        }
+        ui->dirty = true;
         return true;
     }
     if (motion == PARE_MOVE_ENTER) {
@@ -288,4 +349,4 @@ static bool move(struct pare_ui *ui, enum pare_motion motion)
 
 const struct pare_view_ops pare_view_layers = {
     "layers", draw, move, model,
-    "p pin|P keep|f free|ENTER levels|< > sort|& filter|/ search|i explain|b budget|s solve"};
+    "p pin|P keep|f free|ENTER levels|w why|C columns|< > sort|& filter|/ search|i explain|b budget|s solve"};

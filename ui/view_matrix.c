@@ -6,26 +6,31 @@
 #include "ui/app.h"
 
 enum { NAME, SHAPE, PIN, FIRST_LEVEL };
-enum { SHOW_LOSS, SHOW_DROP, SHOW_ERROR, SHOW_MS, SHOW_COUNT };
-static const char *const figure_names[SHOW_COUNT] = {"loss", "drop, %", "RMSE / scale", "ms"};
+/* What [ and ] go through. */
+static const struct {
+    enum pare_layer_column figure;
+    const char *name;
+} shown[] = {{PARE_COLUMN_LOSS, "loss"},
+             {PARE_COLUMN_DROP, "drop, %"},
+             {PARE_COLUMN_SCALE, "RMSE / scale"},
+             {PARE_COLUMN_MS, "ms"},
+             {PARE_COLUMN_OWN, "own RMSE"},
+             {PARE_COLUMN_STEP, "step RMSE"},
+             {PARE_COLUMN_ACCUMULATED, "accumulated RMSE"},
+             {PARE_COLUMN_WEIGHTS, "RMSE of weights"},
+             {PARE_COLUMN_ACTIVATIONS, "RMSE of activations"}};
+enum { SHOW_COUNT = sizeof shown / sizeof shown[0] };
+
+static enum pare_layer_column figure_of(const struct pare_ui *ui)
+{
+    return shown[ui->figure].figure;
+}
 
 static double value_of(const struct pare_ui *ui, int layer, int level)
 {
     const struct pare_cell *cell =
         ui->st->layers[layer].cells != NULL ? &ui->st->layers[layer].cells[level] : NULL;
-    if (cell == NULL) {
-        return NAN;
-    }
-    switch (ui->figure) {
-    case SHOW_LOSS:
-        return cell->loss;
-    case SHOW_DROP:
-        return cell->drop;
-    case SHOW_ERROR:
-        return cell->rmse_over_scale;
-    default:
-        return cell->ms;
-    }
+    return cell != NULL ? pare_column_of(cell, figure_of(ui)) : (double)NAN;
 }
 
 static int id_of_row(const struct pare_ui *ui, int row)
@@ -55,13 +60,14 @@ static uint32_t ink_of(const struct pare_ui *ui, double v, const struct pare_cel
     if (cell != NULL && cell->state == PARE_CELL_RUNNING) {
         return PARE_INK_DIM; /* of the samples so far */
     }
-    if (ui->figure == SHOW_MS || isnan(v)) {
+    const enum pare_layer_column figure = figure_of(ui);
+    if (figure == PARE_COLUMN_MS || pare_column_info(figure)->is_rmse || isnan(v)) {
         return isnan(v) ? (uint32_t)PARE_INK_DIM : (uint32_t)PARE_INK_TEXT;
     }
-    if (ui->figure == SHOW_ERROR) {
+    if (figure == PARE_COLUMN_SCALE) {
         return cell->suspected ? PARE_INK_WARN : v < 0.3 ? PARE_INK_DIM : PARE_INK_TEXT;
     }
-    const double bad = ui->figure == SHOW_DROP ? 0.05 : 0.2, warn = bad / 5;
+    const double bad = figure == PARE_COLUMN_DROP ? 0.05 : 0.2, warn = bad / 5;
     return v >= bad              ? PARE_INK_BAD
            : v >= warn           ? PARE_INK_WARN
            : fabs(v) < warn / 20 ? PARE_INK_DIM
@@ -71,20 +77,16 @@ static uint32_t ink_of(const struct pare_ui *ui, double v, const struct pare_cel
 static void figure_text(const struct pare_ui *ui, const struct pare_cell *cell, double v,
                         char *text, size_t size)
 {
-    const bool waiting = cell != NULL && ui->figure != SHOW_MS && (cell->state != PARE_CELL_RUNNING || isnan(v));
+    const bool waiting = cell != NULL && figure_of(ui) != PARE_COLUMN_MS && (cell->state != PARE_CELL_RUNNING || isnan(v));
     if (waiting && (cell->state == PARE_CELL_QUEUED || cell->state == PARE_CELL_RUNNING)) {
         snprintf(text, size, cell->state == PARE_CELL_RUNNING ? "%s%s" : "%s", ui->g->ellipsis,
                  ui->g->ellipsis);
     } else if (waiting && cell->state == PARE_CELL_FAILED) {
         snprintf(text, size, "failed");
-    } else if (ui->figure == SHOW_DROP) {
-        pare_format_percent(text, size, v, ui->g);
-    } else if (ui->figure == SHOW_MS) {
-        pare_format_ms(text, size, v, ui->g);
     } else {
-        pare_format_number(text, size, v, ui->figure == SHOW_LOSS ? 3 : 2, ui->g);
+        pare_column_text(text, size, v, figure_of(ui), ui->g);
     }
-    if (cell != NULL && cell->suspected && ui->figure == SHOW_ERROR) {
+    if (cell != NULL && cell->suspected && figure_of(ui) == PARE_COLUMN_SCALE) {
         strncat(text, "!", size - strlen(text) - 1);
     }
 }
@@ -209,8 +211,9 @@ static void draw(struct pare_ui *ui, struct pare_rect r, bool focused, int panel
     ui->layer = t->n > 0 ? t->cursor : ui->layer;
     pare_table_place(t, &at, &of);
     pare_text_encode(ui->g->here, sign);
-    snprintf(title, sizeof title, "layer x level: %s%s%s", figure_names[ui->figure],
-             t->filter[0] != '\0' ? "  & " : "", t->filter);
+    const struct pare_column_info *info = pare_column_info(figure_of(ui));
+    snprintf(title, sizeof title, "layer x level: %s%s%s%s%s%s", shown[ui->figure].name, info->is_rmse ? " (" : "",
+             info->is_rmse ? info->means : "", info->is_rmse ? ")" : "", t->filter[0] != '\0' ? "  & " : "", t->filter);
     snprintf(right, sizeof right, "%s used by the point  %d/%d", sign, at, of);
     pare_ui_draw_box(ui, r, focused, title, right);
     const struct pare_rect in = pare_rect_inside(r);
@@ -245,4 +248,4 @@ static bool move(struct pare_ui *ui, enum pare_motion motion)
 
 const struct pare_view_ops pare_view_matrix = {
     "matrix", draw, move, model,
-    "ENTER pin|f free|P keep|[ ] figure|h l level|< > sort|& filter|i explain|s solve|u undo"};
+    "ENTER pin|f free|P keep|[ ] figure|h l level|w why|< > sort|& filter|i explain|s solve|u undo"};

@@ -79,7 +79,11 @@ command_line "pin 'nothing*=int8'"
 wait_for 'matches no layer' 20 "a pin of nothing"
 
 # why the layer under the cursor loses; how layers are quantized, undone
-keys 2 g j w
+keys 2 g j C
+wait_for 'layer .* own +step +accum\.' 20 "the columns of errors"
+command_line "columns usual"
+wait_gone 'accum\.' 20 "the usual columns"
+keys w
 wait_for 'why detector/[a-z0-9]+ loses at ' 20 "the why view"
 wait_for 'what would cure it' 120 "the cures"
 keys j

@@ -99,6 +99,13 @@ static void make_layers(struct fake *f)
             c->rmse = e * 0.4;
             c->rmse_over_sigma = e;
             c->sqnr_db = l == 0 ? INFINITY : -20 * log10(e + 1e-6);
+            c->weight_rmse = l < 2 ? NAN : 0.5 * c->rmse;
+            c->activation_rmse = l < 2 ? NAN : 0.8 * c->rmse;
+            c->step_rmse = 1.3 * c->rmse;
+            c->accumulated_rmse = c->rmse * (1.3 + 0.2 * (i % 10));
+            c->cosine = 1 - 0.02 * e * e;
+            c->max_error = 6 * c->rmse;
+            c->clipped = 0.001 * e;
             c->suspected = c->rmse_over_scale > 0.7;
             c->loss = e * e * facts[i].fragile * 0.9;
             c->drop = floor(c->loss * 0.22 * 2000) / 2000;
