@@ -59,25 +59,54 @@ static void add_levels(struct pare_strbuf *b, const json_t *json, const char *be
     }
 }
 
+/* What turning the first into each of the others would change: predicted, but for layers and kB. row: name, layers, ms, kB,
+ * uJ, loss, is the difference of their drops within chance? */
+static void add_changes(struct pare_strbuf *b, const json_t *json, const char *row)
+{
+    const json_t *changes = json_object_get(json, "changes");
+    for (size_t i = 1; i < json_array_size(changes); i++) {
+        const json_t *change = json_array_get(changes, i), *run = json_array_get(json_object_get(json, "runs"), i);
+        const json_t *tied = json_object_get(change, "tied");
+        char t[4][32];
+        snprintf(t[0], sizeof t[0], isfinite(of(change, "latency_ms")) ? "%+.4f" : "-", of(change, "latency_ms"));
+        snprintf(t[1], sizeof t[1], "%+.1f", of(change, "bytes") / 1000);
+        snprintf(t[2], sizeof t[2], "%+.2f", of(change, "energy_uj"));
+        snprintf(t[3], sizeof t[3], isfinite(of(change, "loss")) ? "%+.5f" : "-", of(change, "loss"));
+        pare_strbuf_printf(b, row, pare_json_get_string(run, "name", "?"), (int)pare_json_get_int(change, "layers", 0), t[0], t[1], t[2], t[3],
+                           json_is_true(tied) ? "tied" : json_is_false(tied) ? "told apart" : "-");
+    }
+}
+
+/* The head of the table of layers: whose levels stand in which column. */
+static void add_names(struct pare_strbuf *b, const json_t *json, const char *name, const char *end)
+{
+    size_t i;
+    json_t *run;
+    json_array_foreach(json_object_get(json, "runs"), i, run) {
+        pare_strbuf_printf(b, name, pare_json_get_string(run, "name", "?"));
+    }
+    pare_strbuf_append(b, end);
+}
+
 void cli_print_compare(const json_t *json)
 {
     struct pare_strbuf b;
-    const json_t *reference = json_object_get(json, "reference"), *changes = json_object_get(json, "changes");
+    const json_t *reference = json_object_get(json, "reference");
     pare_strbuf_init(&b);
     add_table(&b, json, "run                  method     budget               accuracy %  drop %  latency ms       kB     uJ ~  hypervol.  from exact  solved s  measured\n",
               "%-20.20s %-10.10s %-20.20s", " %10s %7s %11s %8s %8s %10s %8s ms %9s %9d  %s\n");
     pare_strbuf_printf(&b, "(~ predicted; hypervolume up to fp32's %.3f ms and a drop of %.2f points, as a share; from exact: latency above the\n"
-                           " exact front of the predicted costs at the same predicted loss; tied: the paired difference is within chance)\n\n",
+                           " exact front of the predicted costs, without pins, ties and rows, at the same predicted loss; tied: the paired difference\n"
+                           " is within chance; measured: configurations)\n\n",
                        of(reference, "latency_ms"), 100 * of(reference, "drop"));
-    for (size_t i = 1; i < json_array_size(changes); i++) {
-        const json_t *change = json_array_get(changes, i), *run = json_array_get(json_object_get(json, "runs"), i);
-        char loss[32];
-        pare_strbuf_printf(&b, "to %s: %d layers, %+.4f ms, %+.1f kB, %s loss (predicted)\n", pare_json_get_string(run, "name", "?"),
-                           (int)pare_json_get_int(change, "layers", 0), of(change, "latency_ms"), of(change, "bytes") / 1000,
-                           isfinite(of(change, "loss")) ? text_of(loss, of(change, "loss"), 5) : "unknown");
-    }
-    pare_strbuf_printf(&b, "%zu layers differ\n", json_array_size(json_object_get(json, "differences")));
-    add_levels(&b, json, "  %-40s", " %-8s ", " %-8s*", "\n");
+    pare_strbuf_append(&b, "the first into         layers        ms ~         kB       uJ ~      loss ~  drop\n");
+    add_changes(&b, json, "%-20.20s %8d %11s %10s %10s %11s  %s\n");
+    pare_strbuf_append(&b, "\n");
+    char title[64];
+    snprintf(title, sizeof title, "%zu layers differ", json_array_size(json_object_get(json, "differences")));
+    pare_strbuf_printf(&b, "%-42s", title);
+    add_names(&b, json, " %-11.11s ", "\n");
+    add_levels(&b, json, "  %-40s", " %-11s ", " %-11s*", "\n");
     fputs(b.text, stdout);
     pare_strbuf_clear(&b);
 }
@@ -107,6 +136,8 @@ int cli_write_compare(const struct cli_options *o, const struct pare_state *stat
     struct pare_error err = {0};
     const char *dot = strrchr(o->out, '.');
     const char *format = o->format != NULL ? o->format : dot != NULL ? dot + 1 : "json";
+    const json_t *reference = json_object_get(json, "reference");
+    char t[2][32];
     int rc = 0;
     if (strcmp(format, "png") == 0 || strcmp(format, "svg") == 0) {
         return draw_compare(o, format, state, json);
@@ -115,14 +146,29 @@ int cli_write_compare(const struct cli_options *o, const struct pare_state *stat
     if (strcmp(format, "csv") == 0) {
         add_table(&b, json, "run,method,budget,accuracy_percent,drop_percent,latency_ms,kilobytes,energy_predicted_uj,hypervolume,from_exact_ms,seconds,evaluations,note\n",
                   "%s,%s,%s", ",%s,%s,%s,%s,%s,%s,%s,%s,%d,%s\n");
-        pare_strbuf_append(&b, "\nlayer,levels\n");
+        pare_strbuf_printf(&b, "\nhypervolume_up_to_ms,hypervolume_up_to_drop_percent\n%s,%s\n", text_of(t[0], of(reference, "latency_ms"), 4),
+                           text_of(t[1], 100 * of(reference, "drop"), 4));
+        pare_strbuf_append(&b, "\nfirst_into,layers,latency_predicted_ms,kilobytes,energy_predicted_uj,loss_predicted,drop\n");
+        add_changes(&b, json, "%s,%d,%s,%s,%s,%s,%s\n");
+        pare_strbuf_append(&b, "\nlayer");
+        add_names(&b, json, ",%s", "\n");
         add_levels(&b, json, "%s", ",%s", ",%s", "\n");
     } else if (strcmp(format, "md") == 0) {
         add_table(&b, json, "| run | method | budget | accuracy % | drop % | latency ms | kB | uJ ~ | hypervolume | from exact ms | seconds | measured | |\n"
                             "|---|---|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|---|\n",
                   "| %s | %s | %s", " | %s | %s | %s | %s | %s | %s | %s | %s | %d | %s |\n");
-        pare_strbuf_append(&b, "\n| layer | levels |\n|---|---|\n");
-        add_levels(&b, json, "| %s |", " %s", " **%s**", " |\n");
+        pare_strbuf_printf(&b, "\n~ predicted; hypervolume up to fp32's %s ms and a drop of %s points, as a share; from exact: latency above the exact\n"
+                               "front of the predicted costs, without pins, ties and rows, at the same predicted loss; measured: configurations.\n",
+                           text_of(t[0], of(reference, "latency_ms"), 3), text_of(t[1], 100 * of(reference, "drop"), 2));
+        pare_strbuf_append(&b, "\n| the first into | layers | ms ~ | kB | uJ ~ | loss ~ | drop |\n|---|--:|--:|--:|--:|--:|---|\n");
+        add_changes(&b, json, "| %s | %d | %s | %s | %s | %s | %s |\n");
+        pare_strbuf_append(&b, "\n| layer |");
+        add_names(&b, json, " %s |", "\n|---|");
+        for (size_t i = 0; i < json_array_size(json_object_get(json, "runs")); i++) {
+            pare_strbuf_append(&b, "---|");
+        }
+        pare_strbuf_append(&b, "\n");
+        add_levels(&b, json, "| %s |", " %s |", " **%s** |", "\n");
     } else if (strcmp(format, "json") == 0) {
         char *text = json_dumps(json, JSON_INDENT(1) | JSON_REAL_PRECISION(9));
         pare_strbuf_append(&b, text != NULL ? text : "");

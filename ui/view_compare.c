@@ -26,7 +26,8 @@ enum {
     ROW_MEASURED,
     ROW_SECONDS,
     ROW_VOLUME,
-    ROW_CORNER,
+    ROW_CORNER_MS,
+    ROW_CORNER_DROP,
     ROW_EXACT,
     N_FIGURE_ROWS
 };
@@ -153,16 +154,17 @@ static void run_cell(const struct pare_ui *ui, int id, int point, char *text, si
     const struct pare_run *run = index >= 0 && index < ui->st->n_runs ? &ui->st->runs[index] : NULL;
     const double volume = id == ROW_VOLUME ? pare_state_hypervolume(ui->st, index) : NAN;
     double ms, drop;
-    char number[32];
     snprintf(text, size, "%s", ui->g->none);
     if (id == ROW_EXACT && isfinite(ui->st->points[point].from_exact)) {
         snprintf(text, size, "%+.3f", ui->st->points[point].from_exact);
     } else if (id == ROW_VOLUME && isfinite(volume)) {
         snprintf(text, size, "%.4f", volume);
-    } else if (id == ROW_CORNER) {
+    } else if (id == ROW_CORNER_MS || id == ROW_CORNER_DROP) {
         pare_state_reference(ui->st, &ms, &drop);
-        if (isfinite(ms)) {
-            snprintf(text, size, "%s ms, %.3g %%", pare_format_ms(number, sizeof number, ms, ui->g), 100 * drop);
+        if (id == ROW_CORNER_MS) {
+            pare_format_ms(text, size, ms, ui->g);
+        } else {
+            pare_format_percent(text, size, drop, ui->g);
         }
     } else if (run == NULL) {
         return;
@@ -214,9 +216,9 @@ static void figure_cell(const struct pare_ui *ui, int id, int column, char *text
                         uint32_t *style)
 {
     static const char *const names[N_FIGURE_ROWS] = {
-        "accuracy, %", "drop, %", "latency, ms", "bytes", "BitOps", "energy, uJ", "test accuracy, %", "drop beside the first",
+        "accuracy, %", "drop, %", "latency, ms", "bytes", "BitOps", "energy, uJ", "test accuracy, %", "drop vs first",
         "layers", "latency, ms", "weights, kB", "energy, uJ", "loss",
-        "method", "budget", "points", "measured", "solver, ms", "hypervolume", "up to its corner", "from exact front, ms"};
+        "method", "budget", "points", "measured", "solver, ms", "hypervolume", " up to, ms", " up to, drop %", "from exact, ms"};
     int points[PARE_MARKS + 1];
     const int n = compared(ui, points);
     if (column == 0 || column - 2 >= n) {
@@ -228,7 +230,7 @@ static void figure_cell(const struct pare_ui *ui, int id, int column, char *text
         return;
     }
     const int point = points[column - 2];
-    *style = id == ROW_EXACT ? PARE_INK_PREDICTED : id == ROW_CORNER ? PARE_INK_DIM : PARE_INK_TEXT;
+    *style = id == ROW_EXACT ? PARE_INK_PREDICTED : id == ROW_CORNER_MS || id == ROW_CORNER_DROP ? PARE_INK_DIM : PARE_INK_TEXT;
     if (id == ROW_TIED) {
         tied_cell(ui, points[0], point, text, size, style);
     } else if (id >= ROW_METHOD) {
@@ -246,7 +248,7 @@ static void cell_text(const struct pare_ui *ui, int id, int column, char *text, 
     int points[PARE_MARKS + 1];
     const int n = compared(ui, points);
     if (id < 0) {
-        static const char *const names[N_SECTIONS] = {"figures", "", "the first into this", "how they were found", "the same"};
+        static const char *const names[N_SECTIONS] = {"figures", "", "first into this", "how found", "the same"};
         *style = PARE_INK_NAME;
         if (column == 1 && id == -1 - LAYERS) {
             snprintf(text, size, "%d of %d differ", rows.n_differing, ui->st->n_layers);
@@ -276,6 +278,8 @@ static void cell_text(const struct pare_ui *ui, int id, int column, char *text, 
     }
 }
 
+static int room = 78; /* columns of the panel that was drawn last */
+
 static const struct pare_table_model *model(struct pare_ui *ui)
 {
     static struct pare_column columns[2 + PARE_MARKS + 1];
@@ -284,7 +288,9 @@ static const struct pare_table_model *model(struct pare_ui *ui)
     int points[PARE_MARKS + 1];
     const int n = compared(ui, points);
     columns[0] = (struct pare_column){"", 1, 1, 0, false, false};
-    columns[1] = (struct pare_column){"layer", 14, 24, 0, false, true};
+    columns[1] = (struct pare_column){"layer", 16, 24, 0, false, true};
+    const int each = n > 0 ? (room - 3 - 16) / n - 1 : 0; /* all of them, rather than the first ones wide */
+    const short width = (short)(each < 7 ? 7 : each > 14 ? 14 : each);
     for (int i = 0; i < n; i++) {
         char name[48], sign[8];
         const int mark = pare_ui_mark_of(ui, points[i]);
@@ -299,7 +305,7 @@ static const struct pare_table_model *model(struct pare_ui *ui)
             pare_ui_point_name(ui, points[i], name, sizeof name);
         }
         snprintf(titles[i], sizeof titles[i], "%s %s", sign, name);
-        columns[2 + i] = (struct pare_column){titles[i], 9, 14, 0, true, false};
+        columns[2 + i] = (struct pare_column){titles[i], width, width, 0, true, false};
     }
     m.n_columns = 2 + n;
     m.n_rows = n >= 2 && list_rows(ui) ? rows.n : 0;
@@ -313,6 +319,7 @@ static const struct pare_table_model *model(struct pare_ui *ui)
 static void draw(struct pare_ui *ui, struct pare_rect r, bool focused, int panel)
 {
     struct pare_table *t = &ui->tables[PARE_VIEW_COMPARE];
+    room = pare_rect_inside(r).w;
     const struct pare_table_model *m = model(ui);
     char title[96];
     snprintf(title, sizeof title, "compare%s%s", t->filter[0] != '\0' ? "  & " : "", t->filter);

@@ -61,6 +61,8 @@ static bool start_exact(struct pare_front *f, struct front_flow *flow, const int
     b.max_drop = b.max_latency = b.max_bytes = b.max_bitops = b.max_energy = NAN;
     b.minimize = PARE_COST_LATENCY;
     b.no_rows = true;
+    b.use_pins = false; /* what pins and ties cost is part of the distance; who was found without them is no better than exact */
+    b.untied = true;
     if (f->follower || !f->profiled || front_problem(f, &b, &p, &flow->err) != PARE_OK || pare_problem_check(p, &flow->err) != PARE_OK) {
         pare_problem_free(p);
         return false;

@@ -93,11 +93,19 @@ import json, sys
 d = json.load(open(sys.argv[1]))
 assert len(d['runs']) == 3 and d['differences'] and len(d['changes']) == 3
 assert d['changes'][0]['layers'] == 0 and d['changes'][1]['layers'] > 10
+assert d['changes'][0]['energy_uj'] == 0 and d['changes'][1]['energy_uj'] < 0 and d['changes'][1]['tied'] in (True, False)
+assert all(r['best']['energy_predicted_uj'] > 0 and r['seconds'] is None or r['seconds'] >= 0 for r in d['runs'])
 assert d['reference']['latency_ms'] > 0 and 0 <= d['runs'][2]['hypervolume'] <= 1
 assert all(r['from_exact_ms'] >= 0 for r in d['runs']), [r['from_exact_ms'] for r in d['runs']]" "$work/out" || fail "compare's fields"
 for f in csv md json; do
     XDG_DATA_HOME=$work/whole "$pare" compare $p --levels fp32,int8,int4,int2 --samples 25 int8 int4 --out "$work/c.$f" 2>"$work/err" && [ -s "$work/c.$f" ] || fail "compare --out c.$f"
 done
+for what in 'hypervolume up to' '| the first into | layers | ms ~ | kB | uJ ~ | loss ~ | drop |' '| int4 | 2' '| layer | int8 | int4 |'; do
+    grep -qF "$what" "$work/c.md" || fail "Markdown has no '$what': $(cat "$work/c.md")"
+done
+grep -q '^hypervolume_up_to_ms,' "$work/c.csv" && grep -q '^first_into,layers,' "$work/c.csv" && grep -q '^layer,int8,int4$' "$work/c.csv" || fail "CSV"
+XDG_DATA_HOME=$work/whole "$pare" compare $p --levels fp32,int8,int4,int2 --samples 25 int8 int4 >"$work/out" 2>"$work/err"
+grep -qE '^int4 +2[0-9] +[-+][0-9.]+ +-[0-9.]+ +-[0-9.]+ +[+][0-9.]+  (tied|told apart)$' "$work/out" || fail "what a change costs: $(head -12 "$work/out")"
 XDG_DATA_HOME=$work/whole "$pare" compare $p --levels fp32,int8,int4,int2 --samples 25 int8 nothing >"$work/out" 2>"$work/err"
 [ $? -eq 66 ] || fail "compare with a run that is not there"
 solve whole --method hawq >"$work/out" 2>"$work/err"

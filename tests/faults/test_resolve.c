@@ -134,6 +134,35 @@ static void turn_pins(uv_loop_t *loop, struct pare_front *f, struct pare_ui *ui,
            f->n_layers, f->n_levels, what, *median, *most, TURNS, solver[TURNS / 2], solver[TURNS - 1]);
 }
 
+/* How far points are from the exact front: solved in the background, for the costs of now, at most once for them. */
+static void check_distances(uv_loop_t *loop, struct pare_front *f)
+{
+    const int points[3] = {0, 1, 2};
+    struct pare_error err = {0};
+    const struct pare_state *s = pare_front_state(f);
+    assert_true(isnan(s->points[0].from_exact));
+    f->costs++; /* invented */
+    pare_front_distances(f, points, 3);
+    for (int i = 0; i < 6000 && !isfinite(pare_front_state(f)->points[2].from_exact); i++) {
+        uv_run(loop, UV_RUN_NOWAIT);
+        usleep(5000);
+    }
+    for (int i = 0; i < 3; i++) {
+        assert_true(pare_front_state(f)->points[i].from_exact >= 0);
+    }
+    const uint64_t last = f->last_flow;
+    pare_front_distances(f, points, 3);
+    assert_int_equal(f->last_flow, last); /* they are known */
+    char line[300];
+    snprintf(line, sizeof line, "tie '%s+%s'", f->layers[0].name, f->layers[1].name);
+    assert_int_equal(pare_front_command(f, line, -1, &err), PARE_OK);
+    assert_true(isnan(pare_front_state(f)->points[0].from_exact)); /* of another problem */
+    assert_int_equal(pare_front_command(f, "undo", -1, &err), PARE_OK);
+    while (front_busy(f)) {
+        uv_run(loop, UV_RUN_ONCE);
+    }
+}
+
 static void check_previews(struct pare_front *f)
 {
     char text[256];
@@ -176,7 +205,8 @@ static void pin_and_solve_again_does_not_wait_for_workers(void **state)
     assert_true(f->n_layers > 100);
     if (given == NULL) {
         invent_costs(f);
-        check_previews(f);
+        check_distances(&loop, f);
+    check_previews(f);
     }
     struct pare_ui_host host = {.user = f, .state = get_state, .command = run_command};
     struct pare_ui *ui = pare_ui_new(&host, NULL, 120, 36);

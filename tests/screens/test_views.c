@@ -1,0 +1,99 @@
+/* What views ask their host for, and when. */
+#include <locale.h>
+#include <stdio.h>
+
+#include "screens/fake_state.h"
+#include "support.h"
+
+static struct {
+    int proxies, distances, n, points[16];
+} asked;
+
+static int count_proxies(void *user, struct pare_proxy *proxies)
+{
+    (void)user;
+    asked.proxies++;
+    proxies[0] = (struct pare_proxy){.name = "loss", .what = "", .spearman = 0.01 * asked.proxies, .n = 9};
+    return 1;
+}
+
+static void note_distances(void *user, const int *points, int n)
+{
+    (void)user;
+    asked.distances++;
+    asked.n = n;
+    for (int i = 0; i < n && i < 16; i++) {
+        asked.points[i] = points[i];
+    }
+}
+
+static struct pare_ui *open_ui(struct fake *f)
+{
+    struct pare_ui_host host = fake_host(f);
+    const struct pare_ui_options options = {.glyphs = "ascii", .theme = "dark"};
+    host.proxies = count_proxies;
+    host.distances = note_distances;
+    memset(&asked, 0, sizeof asked);
+    struct pare_ui *ui = pare_ui_new(&host, &options, 120, 36);
+    assert_non_null(ui);
+    return ui;
+}
+
+static bool shows(const struct pare_ui *ui, const char *what)
+{
+    char *text = NULL;
+    size_t size = 0;
+    FILE *out = open_memstream(&text, &size);
+    pare_ui_write(ui, out);
+    fclose(out);
+    const bool found = strstr(text, what) != NULL;
+    free(text);
+    return found;
+}
+
+/* Predictions change without a new measurement, by what is sensed, pinned or tied. */
+static void trust_is_renewed_with_every_change(void **state)
+{
+    struct fake *f = fake_new(FAKE_FULL);
+    struct pare_ui *ui = open_ui(f);
+    (void)state;
+    pare_ui_execute(ui, "trust drop");
+    pare_ui_draw(ui);
+    assert_int_equal(asked.proxies, 1);
+    assert_true(shows(ui, "loss       0.01"));
+    pare_ui_draw(ui);
+    assert_int_equal(asked.proxies, 1);
+    fake_progress(f); /* nothing more is measured */
+    pare_ui_draw(ui);
+    assert_true(shows(ui, "loss       0.02"));
+    pare_ui_free(ui);
+    fake_free(f);
+}
+
+static void distances_are_those_of_the_points_shown(void **state)
+{
+    struct fake *f = fake_new(FAKE_FULL);
+    struct pare_ui *ui = open_ui(f);
+    (void)state;
+    pare_ui_draw(ui);
+    assert_int_equal(asked.distances, 0); /* nobody looks */
+    pare_ui_execute(ui, "compare int8 int4");
+    pare_ui_draw(ui);
+    assert_true(asked.distances > 0 && asked.n >= 2);
+    assert_int_equal(asked.points[0], 2);
+    assert_int_equal(asked.points[1], 3);
+    assert_true(shows(ui, "drop vs first") && shows(ui, "first into this") && shows(ui, "energy, uJ"));
+    pare_ui_resize(ui, 120, 60);
+    pare_ui_draw(ui);
+    assert_true(shows(ui, "from exact, ms") && shows(ui, "up to, ms") && shows(ui, "measured"));
+    pare_ui_free(ui);
+    fake_free(f);
+}
+
+int main(void)
+{
+    setlocale(LC_CTYPE, "");
+    const struct CMUnitTest tests[] = {cmocka_unit_test(trust_is_renewed_with_every_change),
+                                       cmocka_unit_test(distances_are_those_of_the_points_shown)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
