@@ -13,7 +13,7 @@
 
 struct kernel_print {
     const struct cli_options *o;
-    json_t *rows;
+    json_t *rows, *flushed;
     const struct pare_bench_shape *shape;
     int noisy, n;
 };
@@ -63,12 +63,13 @@ static void take_row(void *self, const struct pare_kernel_row *r)
     char us[16], mac[16], best[16], limit[16], share[16], near_floor[16], slow[16], weights[16];
     p->n++;
     p->noisy += r->timing.noisy;
+    const bool first = p->shape != r->shape;
+    p->shape = r->shape;
     if (p->o->json) {
         json_array_append_new(p->rows, row_json(r));
         return;
     }
-    if (p->shape != r->shape) {
-        p->shape = r->shape;
+    if (first) {
         printf("%s%s: %.2f M MAC\n", p->n > 1 ? "\n" : "", r->shape->name, 1e-6 * r->floor.macs);
         printf("  %-26s %-6s %-3s %10s %9s %7s %7s %6s %6s %9s  %-8s\n", "kernel", "level", "out", "us", "MAC/cycle", "best", "limit", "share",
                "floor", "weights", "binds");
@@ -88,9 +89,49 @@ static void take_row(void *self, const struct pare_kernel_row *r)
     fflush(stdout);
 }
 
+/* A shape whose weights no second cache holds, from memory. */
+static void take_flushed(void *self, const struct pare_flushed *rows, int n)
+{
+    struct kernel_print *p = self;
+    json_t *all = json_array();
+    if (!p->o->json) {
+        printf("  weights thrown out of every cache before each run:\n  %-26s %-6s %10s %9s %9s  %s\n", "kernel", "level", "us", "GB/s",
+               "best GB/s", "speed against w8a8 [95 %]");
+    }
+    for (int i = 0; i < n; i++) {
+        const struct pare_flushed *r = &rows[i];
+        const char *name = r->kernel != NULL ? r->kernel->name : "a loop that only reads";
+        const double bytes = (double)r->bytes, median = r->timing.noisy ? NAN : r->timing.median;
+        if (p->o->json) {
+            json_array_append_new(all, json_pack("{s:s, s:s, s:s, s:f, s:o, s:o, s:o, s:o, s:o}", "shape", p->shape->name, "kernel", name,
+                                                 "level", r->level, "bytes", bytes, "time", timing_json(&r->timing), "best_gb_per_s",
+                                                 pare_json_real(bytes / r->timing.min), "speed", pare_json_real(r->speed), "low",
+                                                 pare_json_real(r->low), "high", pare_json_real(r->high)));
+            continue;
+        }
+        char us[16], gb[16], best[16], speed[16], low[16], high[16];
+        number(us, 1e-3 * median, 2);
+        number(gb, bytes / median, 1);
+        number(best, bytes / r->timing.min, 1);
+        number(speed, r->speed, 2);
+        number(low, r->low, 2);
+        number(high, r->high, 2);
+        printf("  %-26s %-6s %10s %9s %9s  ", name, r->level, us, gb, best);
+        if (isfinite(r->speed)) {
+            printf("%s [%s, %s]", speed, low, high);
+        }
+        printf("%s\n", r->timing.noisy ? "  noisy: no figure" : "");
+    }
+    if (p->o->json) {
+        json_array_extend(p->flushed, all);
+    }
+    json_decref(all);
+    fflush(stdout);
+}
+
 int cli_bench_kernels(const struct cli_options *o)
 {
-    struct kernel_print print = {.o = o, .rows = json_array()};
+    struct kernel_print print = {.o = o, .rows = json_array(), .flushed = json_array()};
     const struct pare_kernel_bench bench = {
         .groups = PARE_SHAPE_GEMM | PARE_SHAPE_CONV | PARE_SHAPE_DEPTHWISE | PARE_SHAPE_FC,
         .filters = (const char *const *)o->args,
@@ -98,6 +139,7 @@ int cli_bench_kernels(const struct cli_options *o)
         .best_only = getenv("PARE_ISA") != NULL,
         .seconds = isfinite(o->time_limit) ? o->time_limit : 0.4,
         .row = take_row,
+        .flushed = take_flushed,
         .self = &print,
     };
     struct pare_error err = {0};
@@ -106,16 +148,18 @@ int cli_bench_kernels(const struct cli_options *o)
              : n == 0 ? cli_fail(o, (pare_error(&err, PARE_ERR_USAGE, "bench", "no kernel and shape match"), &err))
                       : 0;
     if (rc == 0 && o->json) {
-        json_t *json = json_pack("{s:i, s:s, s:o, s:i, s:O}", "schema", 1, "isa", pk_isa_name(pk_isa_best()), "ghz",
-                                 pare_json_real(pare_watch_ghz()), "noisy", print.noisy, "kernels", print.rows);
+        json_t *json = json_pack("{s:i, s:s, s:o, s:i, s:O, s:O}", "schema", 1, "isa", pk_isa_name(pk_isa_best()), "ghz",
+                                 pare_json_real(pare_watch_ghz()), "noisy", print.noisy, "kernels", print.rows, "flushed", print.flushed);
         cli_print_json(json);
         json_decref(json);
     } else if (rc == 0) {
         printf("\n%d rows, %d of them noisy. share: of what the instructions can do. floor: the time that multiplies, bytes and "
-               "epilogue\nneed at least, as a share of the time measured; binds: its largest part. One thread, pinned.\n",
+               "epilogue\nneed at least, as a share of the time measured; binds: its largest part. One thread, pinned.\n"
+               "Runs follow each other: weights are where the last run left them (of many MiB: what the third cache kept).\n",
                n, print.noisy);
     }
     json_decref(print.rows);
+    json_decref(print.flushed);
     return rc;
 }
 

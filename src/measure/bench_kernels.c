@@ -277,6 +277,13 @@ static int bench_shape(const struct pare_kernel_bench *bench, const struct pare_
                          cases[i].out.type == PK_F32 ? 4 : cases[i].out.type == PK_F16 ? 2 : 1, true, &row.floor);
         fill_row(&row, &series[i]);
         bench->row(bench->self, &row);
+    }
+    struct pare_flushed flushed[PARE_FLUSHED_MOST];
+    const int n_flushed = bench->flushed != NULL ? pare_bench_flushed(cases, n, 4 * bench->seconds, series, flushed) : 0;
+    if (n_flushed > 0) {
+        bench->flushed(bench->self, flushed, n_flushed);
+    }
+    for (int i = 0; i < n; i++) {
         pare_bench_case_clear(&cases[i]);
     }
     return n;

@@ -64,6 +64,21 @@ struct pare_kernel_row {
     size_t packed_bytes, resident_bytes; /* weights as packed; the pages they lie in, as the system counts them */
 };
 
+/* One layer, or a plain loop that only reads, with its weights in no cache. */
+struct pare_flushed {
+    const struct pk_layer_kernel *kernel; /* NULL: the loop, over the weights of the largest */
+    char level[16];                       /* "w4a8"; "" */
+    size_t bytes;                         /* of packed weights */
+    struct pare_timing timing;
+    double speed, low, high;              /* against w8a8 in the same rounds, with a 95 % interval; NaN: not known */
+};
+enum { PARE_FLUSHED_MOST = 9 };
+/* Times those of n cases that dispatch picks, each run after its weights were thrown out of every cache, in interleaved
+ * rounds, and the loop; memory that others use too makes such series noisy, their ratios less so. series:
+ * [PARE_FLUSHED_MOST]. Returns how many; 0: this machine cannot, or no case is to be timed. */
+int pare_bench_flushed(struct pare_bench_case *cases, int n, double seconds, struct pare_series *series,
+                       struct pare_flushed *to);
+
 struct pare_kernel_bench {
     int groups;                          /* PARE_SHAPE_...: which shapes */
     const char *const *filters;          /* parts of a kernel's name, an instruction set, a level or a shape's name; all must
@@ -75,6 +90,8 @@ struct pare_kernel_bench {
     double seconds;                      /* per shape */
     double most_macs;                    /* leaves out shapes of more multiply-adds; 0: none */
     void (*row)(void *self, const struct pare_kernel_row *row);
+    /* after the rows of a shape with weights that no second cache holds; NULL: these are not timed from memory */
+    void (*flushed)(void *self, const struct pare_flushed *rows, int n);
     void *self;
     bool (*stop)(void *self);            /* NULL */
 };

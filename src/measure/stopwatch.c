@@ -7,6 +7,10 @@
 #include <string.h>
 #include <time.h>
 
+#ifdef __x86_64__
+#include <cpuid.h>
+#endif
+
 #include "pk_probe.h"
 
 enum {
@@ -372,6 +376,27 @@ void pare_evict_caches(void *evict)
         e->memory[i] = (unsigned char)sum;
     }
     e->sum = sum;
+}
+
+bool pare_flush_memory(const void *p, size_t n)
+{
+#ifdef __x86_64__
+    unsigned a, b = 0, c, d;
+    const bool unordered = __get_cpuid_count(7, 0, &a, &b, &c, &d) != 0 && (b & bit_CLFLUSHOPT) != 0; /* several at once */
+    for (size_t i = 0; i < n; i += 64) {
+        const char *line = (const char *)p + i;
+        if (unordered) {
+            __asm__ volatile("clflushopt %0" : : "m"(*line) : "memory");
+        } else {
+            __builtin_ia32_clflush(line);
+        }
+    }
+    __builtin_ia32_mfence();
+    return true;
+#else
+    (void)p, (void)n;
+    return false;
+#endif
 }
 
 void pare_watch_machine(char *text, size_t size)

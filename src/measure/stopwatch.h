@@ -108,5 +108,7 @@ struct pare_evict {
     unsigned sum;
 };
 void pare_evict_caches(void *evict);
+/* Throws n bytes from p on out of every cache. false: the machine lets no program do that (known here: x86). */
+bool pare_flush_memory(const void *p, size_t n);
 
 #endif

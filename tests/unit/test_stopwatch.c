@@ -4,6 +4,7 @@
 #include "support.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 static struct pare_series a, b;
@@ -164,6 +165,37 @@ static void shapes_are_sound(void **state)
     assert_in_range(table, 55, 70);
 }
 
+/* 8192>2048: 16 MiB of bytes. */
+static void large_weights_are_timed_from_memory(void **state)
+{
+    const struct pk_conv conv = {1, 1, 8192, 1, 1, 2048, 1, 1, 1, 1, 1, 1, 0, 0, 1}, few = {1, 1, 64, 1, 1, 64, 1, 1, 1, 1, 1, 1, 0, 0, 1};
+    struct pare_series *series = calloc(PARE_FLUSHED_MOST, sizeof *series);
+    struct pare_flushed rows[PARE_FLUSHED_MOST];
+    struct pare_bench_case c[2];
+    const enum pk_family families[] = {PK_FC_U8S8, PK_FC_U8S4};
+    for (int i = 0; i < 2; i++) {
+        assert_true(pare_bench_case_init(&c[i], families[i], pk_isa_best(), pk_kernel_for(families[i], pk_isa_best(), &conv), &conv, PK_U8, 8));
+    }
+    char before[64] = "codes";
+    if (pare_flush_memory(before, sizeof before)) {
+        assert_string_equal(before, "codes");
+        assert_int_equal(pare_bench_flushed(c, 2, 1e-3, series, rows), 3);
+        assert_string_equal(rows[0].level, "w8a8");
+        assert_string_equal(rows[1].level, "w4a8");
+        assert_ptr_equal(rows[1].kernel, c[1].kernel);
+        assert_null(rows[2].kernel); /* the loop, over the larger */
+        assert_int_equal(rows[2].bytes, rows[0].bytes);
+    }
+    for (int i = 0; i < 2; i++) {
+        pare_bench_case_clear(&c[i]);
+    }
+    assert_true(pare_bench_case_init(c, PK_FC_U8S8, pk_isa_best(), pk_kernel_for(PK_FC_U8S8, pk_isa_best(), &few), &few, PK_U8, 8));
+    assert_int_equal(pare_bench_flushed(c, 1, 1e-3, series, rows), 0); /* small ones are not */
+    pare_bench_case_clear(c);
+    free(series);
+    (void)state;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -171,6 +203,7 @@ int main(void)
         cmocka_unit_test(states_of_the_tile_unit_are_kept_apart), cmocka_unit_test(ratios_are_taken_round_by_round),
         cmocka_unit_test(contenders_take_turns), cmocka_unit_test(families_say_what_they_compute_with),
         cmocka_unit_test(the_floor_names_what_binds), cmocka_unit_test(shapes_are_sound),
+        cmocka_unit_test(large_weights_are_timed_from_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
