@@ -212,7 +212,7 @@ const struct pare_maker *engine_method_maker(const struct engine_method *m, int 
     return &m->stages[stage].maker;
 }
 
-bool engine_method_wants_peaks(const struct engine_method *m, int stage)
+bool engine_method_wants_channels(const struct engine_method *m, int stage)
 {
     bool any = false;
     const struct stage_method *st = &m->stages[stage];
@@ -222,11 +222,11 @@ bool engine_method_wants_peaks(const struct engine_method *m, int stage)
     return any;
 }
 
-enum pare_status engine_method_set_peaks(struct engine_method *m, int stage, const float *const *peaks,
-                                         struct pare_error *err)
+enum pare_status engine_method_set_channels(struct engine_method *m, int stage,
+                                            const struct pare_channel_seen *const *seen, struct pare_error *err)
 {
     struct stage_method *st = &m->stages[stage];
-    return pare_equalize_streams(st->rewritten, st->methods, peaks, m->p->stages[stage].name, m->notes, err);
+    return pare_equalize_streams(st->rewritten, st->methods, seen, m->p->stages[stage].name, m->notes, err);
 }
 
 bool engine_method_sequence(const struct engine_method *m, int stage)

@@ -5,6 +5,7 @@
 #include "base/json.h"
 #include "exec/plan.h"
 #include "pipeline/pipeline.h"
+#include "quant/equalize.h"
 #include "quant/make.h"
 
 struct engine_method;
@@ -37,11 +38,11 @@ struct engine_row_limits {
     bool replay;
 };
 enum pare_status engine_layer_rows(const struct pare_graph *g, int node, struct engine_row_limits *limits, struct pare_rows *r, struct pare_plan *plan, struct pare_error *err);
-/* Does any layer of the stage ask for equalize=streams? Then, before anything runs on the rewritten networks: peaks of what
- * the pipeline's own layers read ([n_tensors] of [channels] or NULL). */
-bool engine_method_wants_peaks(const struct engine_method *m, int stage);
-enum pare_status engine_method_set_peaks(struct engine_method *m, int stage, const float *const *peaks,
-                                         struct pare_error *err);
+/* Does any layer of the stage ask for equalize=streams? Then, before anything runs on the rewritten networks: what was
+ * seen of the channels that the pipeline's own layers read ([n_tensors] of [channels] or NULL). */
+bool engine_method_wants_channels(const struct engine_method *m, int stage);
+enum pare_status engine_method_set_channels(struct engine_method *m, int stage,
+                                            const struct pare_channel_seen *const *seen, struct pare_error *err);
 /* Does any layer of the stage ask for order=sequence? */
 bool engine_method_sequence(const struct engine_method *m, int stage);
 /* Chooses the range of every tensor of a finished calibration (histograms there). */

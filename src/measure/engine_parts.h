@@ -40,8 +40,8 @@ struct pare_engine {
 
 /* Forgets the cached plans of a stage. */
 void engine_drop_plans(struct pare_engine *e, int stage);
-/* Gives a new method the peaks that it wants, from at most 48 samples of the calibration split through the pipeline's own
- * networks at fp32. */
+/* Gives a new method what was seen of the channels, where it wants that: at most 48 samples of the calibration split through
+ * the pipeline's own networks at fp32. */
 enum pare_status engine_peaks(struct pare_engine *e, struct engine_method *method, struct pare_error *err);
 /* Calls a stage on inputs made from `seed`, through the runner. */
 enum pare_status engine_synthetic_call(struct pare_engine *e, int stage, bool invented, const struct pare_runner *runner, int seed,

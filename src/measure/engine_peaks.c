@@ -1,4 +1,4 @@
-/* engine_peaks.c: largest |value| of every channel that a layer reads, for equalize=streams. */
+/* engine_peaks.c: peak, mean and deviation of every channel that a layer reads, for equalize=streams. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,10 +7,15 @@
 
 #define MOST_SAMPLES 48
 
+struct channel_sums {
+    double n, sum, squares;
+};
+
 struct peaks {
     struct pare_engine *e;
     struct pare_plan *plans[PARE_MAX_STAGES];
-    float **of[PARE_MAX_STAGES]; /* [n_tensors] of [channels], NULL = no layer reads it */
+    struct pare_channel_seen **of[PARE_MAX_STAGES]; /* [n_tensors] of [channels], NULL = no layer reads it */
+    struct channel_sums **sums[PARE_MAX_STAGES];    /* the same */
     bool wanted[PARE_MAX_STAGES];
 };
 
@@ -21,14 +26,27 @@ static enum pare_status see_tensor(struct peaks *p, int stage, int tensor, struc
     if (t->data != NULL || n < 1 || channels < 1 || n % channels != 0) {
         return PARE_OK;
     }
-    float **peak = &p->of[stage][tensor], *x = malloc((size_t)n * sizeof *x);
-    *peak = *peak != NULL ? *peak : calloc((size_t)channels, sizeof **peak);
-    enum pare_status status = x != NULL && *peak != NULL
+    struct pare_channel_seen **seen = &p->of[stage][tensor];
+    struct channel_sums **sums = &p->sums[stage][tensor];
+    float *x = malloc((size_t)n * sizeof *x);
+    *seen = *seen != NULL ? *seen : calloc((size_t)channels, sizeof **seen);
+    *sums = *sums != NULL ? *sums : calloc((size_t)channels, sizeof **sums);
+    enum pare_status status = x != NULL && *seen != NULL && *sums != NULL
                                   ? pare_plan_read_tensor(p->plans[stage], tensor, x, (size_t)n, err)
                                   : pare_error_nomem(err);
     for (int64_t i = 0; status == PARE_OK && i < n; i++) {
-        float *to = &(*peak)[i % channels];
-        *to = fabsf(x[i]) > *to ? fabsf(x[i]) : *to;
+        float *peak = &(*seen)[i % channels].peak;
+        struct channel_sums *to = &(*sums)[i % channels];
+        *peak = fabsf(x[i]) > *peak ? fabsf(x[i]) : *peak;
+        to->n += 1.0;
+        to->sum += (double)x[i];
+        to->squares += (double)x[i] * (double)x[i];
+    }
+    for (int64_t c = 0; status == PARE_OK && c < channels; c++) {
+        const struct channel_sums *of = &(*sums)[c];
+        const double mean = of->sum / of->n, variance = of->squares / of->n - mean * mean;
+        (*seen)[c].mean = (float)mean;
+        (*seen)[c].sd = (float)sqrt(variance > 0.0 ? variance : 0.0);
     }
     free(x);
     return status;
@@ -92,22 +110,27 @@ enum pare_status engine_peaks(struct pare_engine *e, struct engine_method *metho
     bool any = false;
     enum pare_status status = PARE_OK;
     for (int s = 0; s < e->p->n_stages; s++) {
-        p.wanted[s] = engine_method_wants_peaks(method, s);
+        p.wanted[s] = engine_method_wants_channels(method, s);
         any = any || p.wanted[s];
         p.of[s] = calloc((size_t)e->p->stages[s].graph->n_tensors + 1, sizeof *p.of[s]);
-        status = p.of[s] != NULL ? status : pare_error_nomem(err);
+        p.sums[s] = calloc((size_t)e->p->stages[s].graph->n_tensors + 1, sizeof *p.sums[s]);
+        status = p.of[s] != NULL && p.sums[s] != NULL ? status : pare_error_nomem(err);
     }
     if (status == PARE_OK && any) {
         status = see_samples(&p, engine_method_synthetic(method), err);
     }
     for (int s = 0; s < e->p->n_stages; s++) {
         if (status == PARE_OK && p.wanted[s]) {
-            status = engine_method_set_peaks(method, s, (const float *const *)p.of[s], err);
+            status = engine_method_set_channels(method, s, (const struct pare_channel_seen *const *)p.of[s], err);
         }
         for (int t = 0; p.of[s] != NULL && t < e->p->stages[s].graph->n_tensors; t++) {
             free(p.of[s][t]);
         }
+        for (int t = 0; p.sums[s] != NULL && t < e->p->stages[s].graph->n_tensors; t++) {
+            free(p.sums[s][t]);
+        }
         free(p.of[s]);
+        free(p.sums[s]);
         pare_plan_free(p.plans[s]);
     }
     return status;

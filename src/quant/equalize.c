@@ -26,7 +26,7 @@ bool equalize_shape_of(const struct pare_graph *g, int node, struct equalize_sha
     return x->rank > 0 && x->dims[x->rank - 1] == s->in && (s->depthwise ? weights == out * s->taps : true);
 }
 
-static size_t at(const struct equalize_shape *s, int o, int tap, int i)
+size_t equalize_at(const struct equalize_shape *s, int o, int tap, int i)
 {
     return s->depthwise ? (size_t)tap * (size_t)s->out + (size_t)o
                         : ((size_t)o * (size_t)s->taps + (size_t)tap) * (size_t)s->in + (size_t)i;
@@ -126,7 +126,7 @@ static float out_range(const struct equalize_work *k, int node, const struct equ
     float r = 0.0f;
     for (int tap = 0; tap < s->taps; tap++) {
         for (int i = 0; i < (s->depthwise ? 1 : s->in); i++) {
-            r = fmaxf(r, fabsf(k->w[node][at(s, o, tap, i)]));
+            r = fmaxf(r, fabsf(k->w[node][equalize_at(s, o, tap, i)]));
         }
     }
     return r;
@@ -137,7 +137,7 @@ float equalize_in_range(const struct equalize_work *k, int node, const struct eq
     float r = 0.0f;
     for (int o = 0; o < s->out; o++) {
         for (int tap = 0; tap < s->taps; tap++) {
-            r = fmaxf(r, fabsf(k->w[node][at(s, o, tap, i)]));
+            r = fmaxf(r, fabsf(k->w[node][equalize_at(s, o, tap, i)]));
         }
     }
     return r;
@@ -147,7 +147,7 @@ void equalize_scale_out(struct equalize_work *k, int node, const struct equalize
 {
     for (int tap = 0; tap < s->taps; tap++) {
         for (int i = 0; i < (s->depthwise ? 1 : s->in); i++) {
-            k->w[node][at(s, o, tap, i)] *= factor;
+            k->w[node][equalize_at(s, o, tap, i)] *= factor;
         }
     }
     k->b[node][o] *= factor;
@@ -158,7 +158,7 @@ void equalize_scale_in(struct equalize_work *k, int node, const struct equalize_
 {
     for (int o = 0; o < s->out; o++) {
         for (int tap = 0; tap < s->taps; tap++) {
-            k->w[node][at(s, o, tap, i)] *= factor;
+            k->w[node][equalize_at(s, o, tap, i)] *= factor;
         }
     }
 }
@@ -275,7 +275,7 @@ static enum pare_status absorb_from(struct equalize_work *k, int a, struct pare_
         for (int o = sb.depthwise ? i : 0; o < (sb.depthwise ? i + 1 : sb.out); o++) {
             float sum = 0.0f;
             for (int tap = 0; tap < sb.taps; tap++) {
-                sum += k->w[b][at(&sb, o, tap, i)];
+                sum += k->w[b][equalize_at(&sb, o, tap, i)];
             }
             k->b[b][o] += sum * c;
         }

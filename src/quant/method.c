@@ -159,7 +159,8 @@ static bool set_preset(struct pare_method *m, const char *word)
     } else if (strcmp(word, "best") == 0) {
         *m = defaults;
         m->ranges = PARE_RANGES_MSE;
-        m->rounding = PARE_ROUND_DESCENT;
+        m->rounding = PARE_ROUND_ADAROUND;
+        m->mse_scales = m->streams = m->sequence = true;
         m->bias = PARE_BIAS_EMPIRICAL;
     } else {
         return false;

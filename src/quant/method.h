@@ -11,7 +11,7 @@
  *   equalize=off|on|streams  absorb=off|on     bias=off|analytic|empirical|reestimate   inputs=calibration|synthetic
  *   order=alone|sequence     sequence: layer after layer, each on what the quantized layers in front of it give
  * and presets: minmax (all defaults), datafree (equalize, absorb, analytic bias, squant, bn ranges, synthetic inputs),
- * best (mse ranges, descent, empirical bias).
+ * best (streams, mse ranges and scales, adaround, empirical bias, sequence).
  */
 #ifndef PARE_METHOD_H
 #define PARE_METHOD_H

@@ -14,7 +14,7 @@ printf ' %s |' $levels
 printf '\n|---|'
 for _ in $levels; do printf -- '---|'; done
 printf '\n'
-for method in minmax rounding=squant datafree "best,rounding=adaround,scales=mse" "best,rounding=adaround,scales=mse,equalize=streams"; do
+for method in minmax rounding=squant datafree best,equalize=off,order=alone best,order=alone best; do
     printf '| `%s` |' "$method"
     for level in $levels; do
         more=()

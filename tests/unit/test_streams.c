@@ -52,7 +52,7 @@ static struct pare_graph *residual_net(void)
 }
 
 struct seen {
-    float *peaks[64];
+    struct pare_channel_seen *channels[64];
     float out[MOST];
 };
 
@@ -72,31 +72,46 @@ static void look(const struct pare_graph *g, const float *x, size_t n_x, struct 
         static float v[MOST];
         const size_t n = (size_t)pare_tensor_elements(&g->tensors[t]);
         MUST(pare_plan_read_tensor(plan, t, v, n, &err));
-        s->peaks[t] = realloc(s->peaks[t], sizeof(float) * (size_t)c);
-        memset(s->peaks[t], 0, sizeof(float) * (size_t)c);
-        for (size_t k = 0; k < n; k++) {
-            s->peaks[t][k % (size_t)c] = fmaxf(s->peaks[t][k % (size_t)c], fabsf(v[k]));
+        struct pare_channel_seen *to = s->channels[t] = realloc(s->channels[t], sizeof *to * (size_t)c);
+        for (size_t k = 0; k < (size_t)c; k++) {
+            double sum = 0.0, squares = 0.0;
+            to[k].peak = 0.0f;
+            for (size_t at = k; at < n; at += (size_t)c) {
+                to[k].peak = fmaxf(to[k].peak, fabsf(v[at]));
+                sum += (double)v[at];
+                squares += (double)v[at] * (double)v[at];
+            }
+            const double rows = (double)n / c, mean = sum / rows;
+            to[k].mean = (float)mean;
+            to[k].sd = (float)sqrt(fmax(squares / rows - mean * mean, 0.0));
         }
     }
     MUST(pare_plan_get_output(plan, 0, s->out, (size_t)pare_tensor_elements(&g->tensors[g->outputs[0]]), &err));
     pare_plan_free(plan);
 }
 
-static float spread(const float *peaks, int n)
+static float spread(const struct pare_channel_seen *c, int n)
 {
     float lo = INFINITY, hi = 0.0f;
     for (int i = 0; i < n; i++) {
-        lo = fminf(lo, peaks[i]);
-        hi = fmaxf(hi, peaks[i]);
+        lo = fminf(lo, c[i].peak);
+        hi = fmaxf(hi, c[i].peak);
     }
     return hi / lo;
 }
 
-static void streams_keep_the_function_and_level_the_peaks(void **state)
+/* shared: both depthwise layers read one constant bias (as in MediaPipe's palm detector); the head has none. */
+static void check_streams(bool shared)
 {
-    (void)state;
     struct pare_error err = {0};
     struct pare_graph *g = residual_net();
+    for (int i = 0, first = -1; shared && i < g->n_nodes; i++) {
+        if (g->nodes[i].op == PARE_OP_DEPTHWISE) {
+            first = first < 0 ? g->nodes[i].in[2] : first;
+            g->nodes[i].in[2] = first;
+        }
+        g->nodes[i].n_in -= g->nodes[i].op == PARE_OP_CONV && g->tensors[g->nodes[i].out[0]].is_output;
+    }
     struct pare_method methods[32];
     size_t n_x;
     float *x = random_input(g, 0, &n_x);
@@ -104,7 +119,7 @@ static void streams_keep_the_function_and_level_the_peaks(void **state)
     json_t *notes = json_array();
     methods_of(methods, "equalize=streams");
     look(g, x, n_x, &before);
-    MUST(pare_equalize_streams(g, methods, (const float *const *)before.peaks, "net", notes, &err));
+    MUST(pare_equalize_streams(g, methods, (const struct pare_channel_seen *const *)before.channels, "net", notes, &err));
     look(g, x, n_x, &after);
     for (int i = 0; i < 8 * 8 * 4; i++) {
         assert_true(fabsf(before.out[i] - after.out[i]) <= 1e-4f * (1.0f + fabsf(before.out[i])));
@@ -113,19 +128,37 @@ static void streams_keep_the_function_and_level_the_peaks(void **state)
     for (int i = 0; i < g->n_nodes; i++) {
         const int t = g->nodes[i].in[0];
         if (g->nodes[i].op == PARE_OP_DEPTHWISE) {
-            assert_true(spread(after.peaks[t], 8) < 0.25f * spread(before.peaks[t], 8));
+            assert_true(spread(after.channels[t], 8) < 0.25f * spread(before.channels[t], 8));
+            looked++;
+        } else if (g->tensors[t].producer >= 0 && g->nodes[g->tensors[t].producer].op == PARE_OP_DEPTHWISE) {
+            for (int c = 0; c < 8; c++) { /* between layers alone: centred */
+                assert_true(fabsf(before.channels[t][c].mean) > 1e-3f && fabsf(after.channels[t][c].mean) < 1e-4f);
+            }
             looked++;
         }
     }
-    assert_int_equal(looked, 2);
+    assert_int_equal(looked, 4);
     assert_int_equal(json_array_size(notes), 1);
     json_decref(notes);
     for (int i = 0; i < 64; i++) {
-        free(before.peaks[i]);
-        free(after.peaks[i]);
+        free(before.channels[i]);
+        free(after.channels[i]);
+        before.channels[i] = after.channels[i] = NULL;
     }
     free(x);
     pare_graph_free(g);
+}
+
+static void streams_keep_the_function_and_level_the_peaks(void **state)
+{
+    (void)state;
+    check_streams(false);
+}
+
+static void a_bias_that_layers_share_holds_no_stream(void **state)
+{
+    (void)state;
+    check_streams(true);
 }
 
 static void a_relu6_holds_its_stream(void **state)
@@ -141,13 +174,14 @@ static void a_relu6_holds_its_stream(void **state)
     add_output(g, t);
     finish_graph(g);
     g->nodes[maker(g, clip)].attr.hi = 6.0f;
-    const float *peaks[64] = {0}, uneven[4] = {0.1f, 1.0f, 3.0f, 6.0f};
+    const struct pare_channel_seen uneven[4] = {{0.1f, 0.0f, 0.1f}, {1.0f, 0.0f, 1.0f}, {3.0f, 0.0f, 1.0f}, {6.0f, 0.0f, 1.0f}};
+    const struct pare_channel_seen *seen[64] = {0};
     float w[12];
     memcpy(w, g->tensors[g->nodes[0].in[1]].data, sizeof w);
-    peaks[clip] = uneven;
+    seen[clip] = uneven;
     json_t *notes = json_array();
     methods_of(methods, "equalize=streams");
-    MUST(pare_equalize_streams(g, methods, peaks, "net", notes, &err));
+    MUST(pare_equalize_streams(g, methods, seen, "net", notes, &err));
     assert_memory_equal(w, g->tensors[g->nodes[0].in[1]].data, sizeof w);
     json_decref(notes);
     pare_graph_free(g);
@@ -269,6 +303,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(streams_keep_the_function_and_level_the_peaks),
+        cmocka_unit_test(a_bias_that_layers_share_holds_no_stream),
         cmocka_unit_test(a_relu6_holds_its_stream),
         cmocka_unit_test(a_layer_in_a_sequence_takes_up_the_error_in_front),
         cmocka_unit_test(a_batch_norm_is_estimated_again),
