@@ -224,37 +224,39 @@ static int load_text(lua_State *L)
     return 1;
 }
 
-enum pare_status pare_lua_load_file(struct pare_lua *lua, const char *path, struct pare_error *err)
+enum pare_status pare_lua_load_text(struct pare_lua *lua, const char *path, const char *text, size_t size, struct pare_error *err)
 {
-    struct pare_file file;
     char chunk[256];
-    enum pare_status status = pare_file_open(path, MAX_SCRIPT_BYTES, &file, err);
-    if (status != PARE_OK) {
-        return status;
-    }
     const char *slash = strrchr(path, '/');
     snprintf(chunk, sizeof chunk, "@%.50s", slash != NULL ? slash + 1 : path);
-    struct load_args args = {(const char *)file.data, chunk, file.size, LUA_OK};
+    struct load_args args = {text, chunk, size, LUA_OK};
     if (args.size >= 3 && memcmp(args.text, "\xEF\xBB\xBF", 3) == 0) {
         args.text += 3;
         args.size -= 3;
     }
     if (args.size > 0 && (memchr(args.text, '\0', args.size) != NULL || args.text[0] == '\x1B')) {
-        status = pare_error(err, PARE_ERR_FORMAT, path, "this is no Lua text");
-    } else {
-        if (lua->hash != NULL) {
-            pare_hash_add_string(lua->hash, chunk);
-            pare_hash_add(lua->hash, file.data, file.size);
-        }
-        if (!lua_checkstack(lua->L, 4)) {
-            status = pare_error_nomem(err);
-        } else {
-            lua_pushcfunction(lua->L, load_text);
-            lua_pushlightuserdata(lua->L, &args);
-            status = finish(lua, lua_pcall(lua->L, 1, 1, 0), err);
-        }
+        return pare_error(err, PARE_ERR_FORMAT, path, "this is no Lua text");
     }
-    pare_file_close(&file);
+    if (lua->hash != NULL) {
+        pare_hash_add_string(lua->hash, chunk);
+        pare_hash_add(lua->hash, text, size);
+    }
+    if (!lua_checkstack(lua->L, 4)) {
+        return pare_error_nomem(err);
+    }
+    lua_pushcfunction(lua->L, load_text);
+    lua_pushlightuserdata(lua->L, &args);
+    return finish(lua, lua_pcall(lua->L, 1, 1, 0), err);
+}
+
+enum pare_status pare_lua_load_file(struct pare_lua *lua, const char *path, struct pare_error *err)
+{
+    struct pare_file file;
+    enum pare_status status = pare_file_open(path, MAX_SCRIPT_BYTES, &file, err);
+    if (status == PARE_OK) {
+        status = pare_lua_load_text(lua, path, (const char *)file.data, file.size, err);
+        pare_file_close(&file);
+    }
     return status;
 }
 

@@ -60,6 +60,8 @@ struct pare_lua *pare_lua_of(lua_State *L);
 /* Loads a text file (at most 1 MiB, regular, no byte code, no NUL) and leaves its function on the
  * stack. */
 enum pare_status pare_lua_load_file(struct pare_lua *lua, const char *path, struct pare_error *err);
+/* The same of a text that was read already; path names it. */
+enum pare_status pare_lua_load_text(struct pare_lua *lua, const char *path, const char *text, size_t size, struct pare_error *err);
 /* Calls the function below n_in arguments under the limits; n_out results stay on the stack (none
  * on error). Errors: where = "DIR/FILE.lua:LINE" when the message names one. */
 enum pare_status pare_lua_call(struct pare_lua *lua, int n_in, int n_out, struct pare_error *err);

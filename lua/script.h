@@ -12,7 +12,7 @@
 /* The job kind "script": params {path, args}. */
 enum pare_status pare_lua_run_script(struct pare_worker *w, const json_t *params, json_t **result, struct pare_error *err);
 
-/* One step of the solver in the Lua file s->user (lua/solver.c says what it gets and gives). Errors name file and line. */
+/* One step of the solver in the Lua file that s->user, a struct pare_solver_file, holds (lua/solver.c says what it gets and gives). Errors name file and line. */
 enum pare_status pare_lua_step(struct pare_step *s, struct pare_error *err);
 
 /* ---- for this room ---- */

@@ -10,8 +10,8 @@
  *   ask       configurations to measure; answers: best first, when done
  *
  * A configuration is a list of levels by group, counted from 1, or { [group] = level }, in which groups left out take
- * their widest level; ask also takes { levels = configuration, samples = n }. The file is loaded anew for every step, and
- * nothing but state outlives it: a run that was killed goes on. There is no require.
+ * their widest level; ask also takes { levels = configuration, samples = n }. The file is read once, when the run begins;
+ * its text is loaded anew for every step, and nothing but state outlives it: a run that was killed goes on. There is no require.
  */
 #include "lua/script.h"
 
@@ -137,7 +137,8 @@ static enum pare_status take_result(struct pare_step *s, const json_t *result, c
 enum pare_status pare_lua_step(struct pare_step *s, struct pare_error *err)
 {
     const struct pare_lua_limits limits = {.time_ms = 30000, .mem_bytes = (size_t)256 << 20};
-    const char *path = s->user;
+    const struct pare_solver_file *file = s->user;
+    const char *path = file->path;
     const json_t *state = s->state;
     struct pare_lua *lua = NULL;
     struct pare_error own;
@@ -147,7 +148,7 @@ enum pare_status pare_lua_step(struct pare_step *s, struct pare_error *err)
     call.problem = pare_problem_to_json(s->p);
     enum pare_status status = call.problem != NULL ? pare_lua_new(&limits, &lua, err) : pare_error_nomem(err);
     if (status == PARE_OK) {
-        status = pare_lua_load_file(lua, path, err);
+        status = pare_lua_load_text(lua, path, file->text != NULL ? file->text : "", file->text != NULL ? strlen(file->text) : 0, err);
     }
     if (status == PARE_OK) {
         status = pare_lua_call(lua, 0, 1, err);

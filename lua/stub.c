@@ -67,7 +67,7 @@ static const char script_classes[] =
     "---@field max_latency? number ms\n---@field max_bytes? number\n---@field max_bitops? number\n---@field max_energy? number J, of a table\n---@field sure? boolean the "
     "drop's 95 % upper bound has to be within\n---@field per? \"layer\"|\"model\"\n---@field name? string of the "
     "run\n---@field measure? boolean false: predicted only\n---@field time_limit? number seconds\n---@field "
-    "method? \"exact\"|\"ilp\"|\"greedy\"|\"bisect\"|\"nsga2\"|\"random\"|\"paper\"|\"hawq\"|\"exhaustive\"|string \"lua:NAME\"\n---@field predicted? "
+    "method? \"exact\"|\"ilp\"|\"greedy\"|\"bisect\"|\"nsga2\"|\"random\"|\"paper\"|\"hawq\"|\"exhaustive\"|string \"lua:NAME\" \"plugin:NAME\"\n---@field predicted? "
     "boolean\n---@field verify? integer answers to measure and learn from in each round\n---@field seed? integer\n---@field settings? table<string, any> of the method\n"
     "---@field rows? pare.row[] beside the session's, in the place of those of their names\n"
     "\n---What a row sums: `times` what `of` says, over the layers that a pattern matches and that have one of the levels.\n"

@@ -209,6 +209,7 @@ struct pare_front_options {
     int eval_samples;        /* of a split that a point's accuracy is measured on; 0 = all, at most 2000 */
     void *self;
     void (*changed)(void *self); /* state->version has grown; NULL */
+    void (*print)(void *self, const char *line); /* a solver's plugin has said something; it is in the log too; NULL */
     void (*stop)(void *self);    /* another process asks us to save and leave (`pare session stop`); NULL = not served */
 };
 

@@ -53,6 +53,12 @@ static void on_changed(void *self)
     (void)self; /* progress is polled by the loop below */
 }
 
+static void on_print(void *self, const char *line)
+{
+    show_progress(self, true);
+    fprintf(stderr, "%s\n", line);
+}
+
 static void on_signal(uv_signal_t *handle, int number)
 {
     struct cli_session *s = handle->data;
@@ -121,6 +127,7 @@ int cli_open(struct cli_session *s, const struct cli_options *o, const char *pat
                                          .baseline = o->baseline != NULL && strcmp(o->baseline, "fp32") != 0 ? "w8a8" : NULL,
                                          .samples = o->samples,
                                          .self = s,
+                                         .print = on_print,
                                          .changed = on_changed};
     if (pare_front_open(&s->loop, &options, &s->front, &err) != PARE_OK) {
         uv_run(&s->loop, UV_RUN_NOWAIT);

@@ -62,6 +62,7 @@ int cli_new(const struct cli_options *o);
 int cli_script(const struct cli_options *o);
 int cli_doctor(const struct cli_options *o);
 int cli_paths(const struct cli_options *o);
+int cli_plugins(const struct cli_options *o);
 int cli_summary(const struct cli_options *o); /* the workbench without a terminal */
 
 int cli_session(const struct cli_options *o);

@@ -270,8 +270,10 @@ static int check_choices(const struct cli_options *o)
     if (o->minimize != NULL && !is_one_of(o->minimize, "latency|bytes|bitops|energy|drop")) {
         return bad("--minimize", o->minimize, "latency, bytes, bitops, energy or drop");
     }
-    if (o->method != NULL && (strncmp(o->method, "lua:", 4) != 0 || o->method[4] == '\0') && !is_one_of(o->method, "exact|ilp|greedy|bisect|nsga2|random|paper|hawq|exhaustive")) {
-        return bad("--method", o->method, "exact, ilp, greedy, bisect, nsga2, random, paper, hawq, exhaustive or lua:NAME");
+    const bool has_file = o->method != NULL && ((strncmp(o->method, "lua:", 4) == 0 && o->method[4] != '\0') ||
+                                                (strncmp(o->method, "plugin:", 7) == 0 && o->method[7] != '\0'));
+    if (o->method != NULL && !has_file && !is_one_of(o->method, "exact|ilp|greedy|bisect|nsga2|random|paper|hawq|exhaustive")) {
+        return bad("--method", o->method, "exact, ilp, greedy, bisect, nsga2, random, paper, hawq, exhaustive, lua:NAME or plugin:NAME");
     }
     if (o->split != NULL && !is_one_of(o->split, "calibration|search|test|all")) {
         return bad("--split", o->split, "calibration, search, test or all");
@@ -292,7 +294,7 @@ static int check_choices(const struct cli_options *o)
 int cli_parse(int argc, char **argv, struct cli_options *o)
 {
     static const char *const verbs[] = {"new", "info", "eval", "sense", "bench", "solve", "pin", "runs", "compare", "export",
-                                        "script", "worker", "doctor", "paths", "session", "help", "version", "target"};
+                                        "script", "worker", "doctor", "paths", "plugins", "session", "help", "version", "target"};
     enum { N_GIVEN = 64 };
     bool given[N_GIVEN] = {false};
     memset(o, 0, sizeof *o);
@@ -340,7 +342,7 @@ void cli_usage(const char *verb)
         {"target", "pare target list | import FILE [--name NAME]", "machines whose latencies count"},
         {"solve", "pare solve P [--minimize latency|bytes|bitops|energy|drop] [--max-drop X] [--max-latency MS] [--max-bytes N]", "the best configuration within budgets"},
         {"solve", "           [--max-bitops N] [--max-energy J (a table's prediction)] [--sure (the drop's 95 % upper bound holds)]", ""},
-        {"solve", "           [--method exact|ilp|greedy|bisect|nsga2|random|paper|hawq|exhaustive|lua:NAME] [--predicted] [--verify K] [--seed N] [--set NAME=VALUE]", ""},
+        {"solve", "           [--method exact|ilp|greedy|bisect|nsga2|random|paper|hawq|exhaustive|lua:NAME|plugin:NAME] [--predicted] [--verify K] [--seed N] [--set NAME=VALUE]", ""},
         {"solve", "           [--per layer|model] [--pin 'GLOB=LEVEL[..LEVEL]'|@FILE] [--tie auto|shared-inputs|residual|'GLOB+GLOB'|@FILE]", ""},
         {"solve", "           [--no-pins] [--front] [--name RUN] [--out F]", ""},
         {"pin", "pare pin P ['GLOB=LEVEL[..LEVEL]' | @FILE | --tie T | --free GLOB | --list]", "hold layers at a level, tie layers to one level; @FILE: a pin or tie a line"},
@@ -351,6 +353,7 @@ void cli_usage(const char *verb)
         {"session", "pare session list | show P | tail P | stop P | gc [--dry-run] [--yes]", "sessions: what they hold, who works on them; P is a pipeline or a session file"},
         {"doctor", "pare doctor", "what this machine can do"},
         {"paths", "pare paths", "where things are kept"},
+        {"plugins", "pare plugins [P]", "solvers in shared objects that --method plugin:NAME finds, with version and path"},
     };
     printf("usage:\n");
     for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++) {

@@ -1,4 +1,4 @@
-/* cli_trust.c: the question before a Lua file that others could have written runs. */
+/* cli_trust.c: the question before a Lua file or a plugin that others could have written runs. */
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -31,11 +31,12 @@ static void show(const char *path)
 static bool ask(const struct pare_trust *t)
 {
     char answer[64];
-    fprintf(stderr,
-            "%s\n%s. It would run in a worker, in a sandbox: no files but its own, no network, limited time and memory.\n"
-            "SHA-256 of it and the modules beside it: %s\n", t->path, t->why, t->hash);
+    const char *how = t->native ? "a process of its own: native code with all your rights.\nSHA-256"
+                                : "a worker, in a sandbox: no files but its own, no network, limited time and memory.\n"
+                                  "SHA-256 of it and the modules beside it";
+    fprintf(stderr, "%s\n%s. It would run in %s: %s\n", t->path, t->why, how, t->hash);
     for (;;) {
-        fprintf(stderr, "[s]how it, [t]rust this version, [q]uit? ");
+        fprintf(stderr, "%s[t]rust this version, [q]uit? ", t->native ? "" : "[s]how it, ");
         fflush(stderr);
         if (fgets(answer, sizeof answer, stdin) == NULL || answer[0] == 'q' || answer[0] == 'n') {
             return false;
@@ -43,7 +44,7 @@ static bool ask(const struct pare_trust *t)
         if (answer[0] == 't') {
             return true;
         }
-        if (answer[0] == 's') {
+        if (answer[0] == 's' && !t->native) {
             show(t->path);
         }
     }

@@ -12,6 +12,7 @@
 #include "src/base/file.h"
 #include "src/base/json.h"
 #include "src/base/strbuf.h"
+#include "src/command/solver_file.h"
 #include "src/export/export.h"
 #include "pk.h"
 
@@ -281,6 +282,19 @@ static int add_settings(const struct cli_options *o, json_t *args)
     return 0;
 }
 
+/* --method lua:NAME or plugin:NAME: others could have written its file too. What is not found is told when the solve begins. */
+static int trust_solver(const struct cli_options *o)
+{
+    char exe[PATH_MAX], file[PATH_MAX], pipeline[PATH_MAX];
+    const ssize_t n = readlink("/proc/self/exe", exe, sizeof exe - 1);
+    if (o->method == NULL || (!pare_solver_is_lua(o->method) && !pare_solver_is_plugin(o->method)) || pipeline_of(o) == NULL ||
+        realpath(pipeline_of(o), pipeline) == NULL || pare_solver_file_find(pipeline, o->method, file, NULL) != PARE_OK) {
+        return 0;
+    }
+    exe[n > 0 ? n : 0] = '\0';
+    return cli_trust(o, file, n > 0 ? exe : o->exe);
+}
+
 int cli_solve(const struct cli_options *o)
 {
     struct cli_session s;
@@ -302,6 +316,7 @@ int cli_solve(const struct cli_options *o)
         }
     }
     int rc = add_settings(o, args);
+    rc = rc == 0 ? trust_solver(o) : rc;
     rc = rc == 0 ? cli_open(&s, o, pipeline_of(o), false, false) : rc;
     if (rc != 0) {
         json_decref(args);
@@ -700,6 +715,44 @@ int cli_paths(const struct cli_options *o)
     }
     if (o->json) {
         cli_print_json(json);
+    }
+    json_decref(json);
+    return 0;
+}
+
+static void print_plugins(const json_t *json)
+{
+    size_t i;
+    json_t *item, *folders = json_object_get(json, "folders"), *plugins = json_object_get(json, "plugins");
+    json_array_foreach(plugins, i, item) {
+        const json_t *error = json_object_get(item, "error");
+        const char *version = pare_json_get_string(item, "version", "-"), *what = pare_json_get_string(item, "doc", "");
+        printf("%-16s %-9s %s\n", pare_json_get_string(item, "name", "?"), version, pare_json_get_string(item, "path", "?"));
+        printf("%-26s %s%s\n", "", json_is_object(error) ? pare_json_get_string(error, "message", "?") : what,
+               pare_json_get_bool(item, "hidden", false) ? " (not taken: a folder before has one of this name)" : "");
+    }
+    printf("%s", json_array_size(plugins) == 0 ? "no plugins in" : "looked in");
+    json_array_foreach(folders, i, item) {
+        printf("%s %s", i > 0 ? "," : "", json_string_value(item));
+    }
+    printf("\n");
+}
+
+int cli_plugins(const struct cli_options *o)
+{
+    char exe[PATH_MAX], pipeline[PATH_MAX];
+    const ssize_t n = readlink("/proc/self/exe", exe, sizeof exe - 1);
+    exe[n > 0 ? n : 0] = '\0';
+    if (pipeline_of(o) != NULL && realpath(pipeline_of(o), pipeline) == NULL) {
+        struct pare_error err = {0};
+        pare_error(&err, PARE_ERR_NOINPUT, pipeline_of(o), "no such file or folder");
+        return cli_fail(o, &err);
+    }
+    json_t *json = pare_plugin_list(pipeline_of(o) != NULL ? pipeline : NULL, n > 0 ? exe : o->exe);
+    if (o->json) {
+        cli_print_json(json);
+    } else {
+        print_plugins(json);
     }
     json_decref(json);
     return 0;

@@ -79,7 +79,7 @@ static int run(const struct cli_options *o)
     } verbs[] = {{"info", cli_info},       {"eval", cli_eval},     {"sense", cli_sense},   {"bench", cli_bench},
                  {"solve", cli_solve},     {"pin", cli_pin},       {"runs", cli_runs},     {"compare", cli_compare},
                  {"export", cli_export},   {"new", cli_new},       {"script", cli_script}, {"doctor", cli_doctor},
-                 {"paths", cli_paths},     {"session", cli_session}, {"target", cli_target}, {"version", print_version}};
+                 {"paths", cli_paths},     {"plugins", cli_plugins}, {"session", cli_session}, {"target", cli_target}, {"version", print_version}};
     if (o->help || (o->verb != NULL && strcmp(o->verb, "help") == 0)) {
         cli_usage(o->verb != NULL && strcmp(o->verb, "help") == 0 ? (o->n_args > 0 ? o->args[0] : NULL) : o->verb);
         return 0;

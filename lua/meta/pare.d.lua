@@ -287,7 +287,7 @@ arg = {}
 ---@field name? string of the run
 ---@field measure? boolean false: predicted only
 ---@field time_limit? number seconds
----@field method? "exact"|"ilp"|"greedy"|"bisect"|"nsga2"|"random"|"paper"|"hawq"|"exhaustive"|string "lua:NAME"
+---@field method? "exact"|"ilp"|"greedy"|"bisect"|"nsga2"|"random"|"paper"|"hawq"|"exhaustive"|string "lua:NAME" "plugin:NAME"
 ---@field predicted? boolean
 ---@field verify? integer answers to measure and learn from in each round
 ---@field seed? integer

@@ -458,6 +458,7 @@ void front_flows_free(struct pare_front *f)
         json_decref(flow->step);
         json_decref(flow->answers);
         json_decref(flow->script);
+        json_decref(flow->script_text);
         json_decref(flow->rounds);
         free(flow->levels);
         free(flow);

@@ -23,7 +23,8 @@ struct front_flow {
     uint64_t task;            /* the solve job under way */
     json_t *answer;           /* its answer */
     json_t *step;             /* the newest step of a solver that asks */
-    json_t *script;           /* of a solver in Lua: {"path", "hash"} */
+    json_t *script;           /* of a solver in a file: {"path", "hash"} */
+    json_t *script_text;      /* and its text, when it is Lua */
     json_t *rounds;           /* --verify: what came of them */
     bool verified;            /* they are over */
     json_t *answers;          /* those of its answers that hold the rows */

@@ -9,56 +9,74 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "base/file.h"
 #include "base/hash.h"
 #include "command/flow.h"
 #include "command/linear.h"
+#include "command/solver_file.h"
 #include "command/trust.h"
+#include "search/plugin.h"
 #include "search/solver.h"
 
 #define MOST_ASKED 1000000 /* measured or known: a solver that goes on for ever is stopped */
 #define STEPS_VERSION 2 /* raised when a solver goes another way from the same state */
 
-static bool is_lua(const struct front_flow *flow)
+static const char *method_of(const struct front_flow *flow)
 {
-    return strncmp(pare_json_get_string(flow->args, "method", ""), "lua:", 4) == 0;
+    return pare_json_get_string(flow->args, "method", "");
+}
+
+/* Does the solver live in a file of its own? */
+static bool has_file(const struct front_flow *flow)
+{
+    return pare_solver_is_lua(method_of(flow)) || pare_solver_is_plugin(method_of(flow));
 }
 
 bool flow_is_stepped(const struct front_flow *flow)
 {
-    return is_lua(flow) || pare_solver_find(pare_json_get_string(flow->args, "method", "")) != NULL;
+    return has_file(flow) || pare_solver_find(method_of(flow)) != NULL;
 }
 
-/* "lua:NAME": NAME.lua beside the pipeline; "lua:PATH.lua": a file. Into flow->script; false when the flow has ended. */
+/* What the run is known by, and for Lua the text, which all its steps run. */
+static enum pare_status read_script(struct front_flow *flow, const char *real, const struct pare_file *file)
+{
+    char hash[33];
+    const char *text = file->size > 0 ? (const char *)file->data : "";
+    pare_hash_bytes(file->data, file->size, hash);
+    if (pare_solver_is_lua(method_of(flow))) {
+        flow->script_text = memchr(text, '\0', file->size) == NULL ? json_stringn(text, file->size) : NULL;
+        if (flow->script_text == NULL) {
+            return pare_error(&flow->err, PARE_ERR_FORMAT, real, "expected Lua text in UTF-8");
+        }
+    }
+    flow->script = json_pack("{s:s, s:s}", "path", real, "hash", hash);
+    return flow->script != NULL ? PARE_OK : pare_error_nomem(&flow->err);
+}
+
+/* The solver's file into flow->script; a plugin that cannot be used is told before anything is measured. False when the flow has ended. */
 static bool find_script(struct pare_front *f, struct front_flow *flow)
 {
-    const char *name = pare_json_get_string(flow->args, "method", "") + 4, *slash = strrchr(f->real_path, '/');
-    const size_t n = strlen(name);
-    const bool is_path = strchr(name, '/') != NULL || (n > 4 && strcmp(name + n - 4, ".lua") == 0);
-    char path[PATH_MAX + 300], real[PATH_MAX], hash[33];
-    struct stat st;
+    const bool is_plugin = pare_solver_is_plugin(method_of(flow));
+    char real[PATH_MAX];
     struct pare_trust trust;
     struct pare_file file;
-    if (is_path) {
-        snprintf(path, sizeof path, "%s", name);
-    } else if (stat(f->real_path, &st) == 0 && S_ISDIR(st.st_mode)) {
-        snprintf(path, sizeof path, "%s/%s.lua", f->real_path, name);
-    } else {
-        snprintf(path, sizeof path, "%.*s/%s.lua", slash != NULL ? (int)(slash - f->real_path) : 1, slash != NULL ? f->real_path : ".", name);
-    }
-    enum pare_status status = realpath(path, real) != NULL ? pare_trust_check(real, f->exe, &trust, &flow->err)
-                                                           : pare_error(&flow->err, PARE_ERR_NOINPUT, path, "no such solver");
+    json_t *info = NULL;
+    enum pare_status status = pare_solver_file_find(f->real_path, method_of(flow), real, &flow->err);
     if (status == PARE_OK) {
-        status = pare_file_open(real, 1 << 20, &file, &flow->err);
+        status = pare_trust_check(real, f->exe, &trust, &flow->err);
+    }
+    if (status == PARE_OK && is_plugin) {
+        status = pare_plugin_inspect(real, &info, &flow->err);
     }
     if (status == PARE_OK) {
-        pare_hash_bytes(file.data, file.size, hash);
+        status = pare_file_open(real, is_plugin ? (size_t)256 << 20 : 1 << 20, &file, &flow->err);
+    }
+    if (status == PARE_OK) {
+        status = read_script(flow, real, &file);
         pare_file_close(&file);
-        flow->script = json_pack("{s:s, s:s}", "path", real, "hash", hash);
-        status = flow->script != NULL ? PARE_OK : pare_error_nomem(&flow->err);
     }
+    json_decref(info);
     if (status != PARE_OK) {
         flow_end(f, flow, status, NULL);
     }
@@ -231,6 +249,9 @@ static json_t *settings_of(const struct pare_front *f, const struct front_flow *
         index_traces(f, settings);
         json_object_set_new(settings, "rules", json_integer(2)); /* of search/step_paper.c: answers of other rules are not reused */
     }
+    if (pare_solver_is_plugin(method_of(flow)) && pare_json_get_real(flow->args, "time_limit") > 0) {
+        json_object_set(settings, "time_limit", json_object_get(flow->args, "time_limit"));
+    }
     json_object_set_new(settings, "seed", json_integer(pare_json_get_int(flow->args, "seed", 1)));
     json_object_set_new(settings, "all", json_integer(samples_of(f, flow)));
     json_object_set_new(settings, "quality_limit", pare_json_real(b->max_drop));
@@ -312,13 +333,19 @@ static bool next_step(struct pare_front *f, struct front_flow *flow, const struc
     if (flow->script != NULL) {
         json_object_set(params, "script", json_object_get(flow->script, "path"));
         json_object_set(params, "script_hash", json_object_get(flow->script, "hash"));
+        if (flow->script_text != NULL) {
+            json_object_set(params, "script_text", flow->script_text);
+        }
     }
     if (flow->step != NULL) {
         json_object_set(params, "state", json_object_get(flow->step, "state"));
         json_object_set_new(params, "told", told_take);
     }
+    const double time_limit = pare_json_get_real(flow->args, "time_limit");
     snprintf(title, sizeof title, "%s, step %d", method, flow->round + 1);
-    struct front_job job = {.kind = "step", .title = title, .params = params, .interactive = true, .priority = 90};
+    /* a plugin's process has its own limit, which the worker keeps */
+    struct front_job job = {.kind = "step", .title = title, .params = params, .interactive = true, .priority = 90,
+                            .limit_seconds = 120 + (time_limit > 0 ? time_limit : 0)};
     const json_t *row = front_row(f, &job, &failed, &flow->err);
     if (failed) {
         flow_end(f, flow, flow->err.code != PARE_OK ? flow->err.code : PARE_ERR_FAIL, NULL);
@@ -487,7 +514,7 @@ void flow_advance_steps(struct pare_front *f, struct front_flow *flow)
                                      "a bare model has no accuracy to measure: add --predicted"), NULL);
         return;
     }
-    if (is_lua(flow) && flow->script == NULL && !find_script(f, flow)) {
+    if (has_file(flow) && flow->script == NULL && !find_script(f, flow)) {
         return;
     }
     if (!knows_enough(f, flow, &b) || (flow->run < 0 && !begin(f, flow, &b))) {

@@ -382,6 +382,17 @@ static void job_failed(void *self, const struct pare_task *task)
     }
 }
 
+/* A line of a plugin. */
+static void job_printed(void *self, uint64_t task, const char *text)
+{
+    struct pare_front *f = self;
+    (void)task;
+    front_log(f, "%s", text);
+    if (f->options.print != NULL) {
+        f->options.print(f->options.self, text);
+    }
+}
+
 static void jobs_changed(void *self)
 {
     struct pare_front *f = self;
@@ -549,7 +560,8 @@ enum pare_status pare_front_open(struct uv_loop_s *loop, const struct pare_front
     if (status == PARE_OK) {
         long cores = sysconf(_SC_NPROCESSORS_ONLN);
         struct pare_sched_owner owner = {
-            .self = f, .find_row = find_row, .finished = job_finished, .failed = job_failed, .changed = jobs_changed};
+            .self = f, .find_row = find_row, .finished = job_finished, .failed = job_failed, .changed = jobs_changed,
+            .print = job_printed};
         f->sched = pare_sched_new(loop, options->exe,
                                   options->n_workers > 0 ? options->n_workers : cores > 0 ? (int)cores : 1, &owner);
         front_quantize_open(f);

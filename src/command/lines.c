@@ -7,7 +7,9 @@
 #include <string.h>
 
 #include "base/strbuf.h"
+#include "command/front.h"
 #include "command/linear.h"
+#include "command/solver_file.h"
 #include "export/export.h"
 
 #define MAX_WORDS 32
@@ -503,6 +505,21 @@ static void say_pins(struct pare_front *f)
     front_say(f, false, "%d of %d layers are pinned%s%s", n, f->n_layers, n > 0 ? ":" : "", text);
 }
 
+/* A line for each plugin into the log, and how many there are. */
+static void say_plugins(struct pare_front *f)
+{
+    json_t *json = pare_plugin_list(f->real_path, f->exe), *item, *plugins = json_object_get(json, "plugins");
+    size_t i;
+    json_array_foreach(plugins, i, item) {
+        const json_t *error = json_object_get(item, "error");
+        front_say(f, false, "%s %s: %s", pare_json_get_string(item, "name", "?"), pare_json_get_string(item, "version", "-"),
+                  pare_json_get_string(json_is_object(error) ? error : item, json_is_object(error) ? "message" : "path", "?"));
+    }
+    front_say(f, false, "%zu plugin%s in %zu folders", json_array_size(plugins), json_array_size(plugins) == 1 ? "" : "s",
+              json_array_size(json_object_get(json, "folders")));
+    json_decref(json);
+}
+
 static enum pare_status run_words(struct pare_front *f, const char *line, const struct words *w, int point,
                                   struct pare_error *err)
 {
@@ -582,6 +599,10 @@ static enum pare_status run_words(struct pare_front *f, const char *line, const 
         say_pins(f);
         return PARE_OK;
     }
+    if (strcmp(name, "plugins") == 0) {
+        say_plugins(f);
+        return PARE_OK;
+    }
     int command = pare_command_find(name);
     return command < 0 ? pare_error(err, PARE_ERR_USAGE, name, "unknown command")
                        : pare_error(err, PARE_ERR_USAGE, name, "expected :%s %s", name, pare_command_info(command)->arguments);
@@ -599,7 +620,7 @@ enum pare_status pare_front_command(struct pare_front *f, const char *line, int 
     if (status == PARE_OK && !f->described) {
         status = pare_error(e, PARE_ERR_BUSY, NULL, f->failed ? "the pipeline could not be opened" : "the pipeline is still being opened");
     } else if (status == PARE_OK && f->follower && strcmp(w.word[0], "export") != 0 &&
-               strcmp(w.word[0], "pins") != 0) {
+               strcmp(w.word[0], "pins") != 0 && strcmp(w.word[0], "plugins") != 0) {
         status = front_tell_holder(f, line, point, e);
     } else if (status == PARE_OK) {
         f->message[0] = '\0';

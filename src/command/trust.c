@@ -14,6 +14,7 @@
 #include "base/strbuf.h"
 
 #define MAX_LUA_BYTES ((size_t)16 << 20)
+#define MAX_NATIVE_BYTES ((size_t)256 << 20)
 
 static bool ours(uid_t owner)
 {
@@ -39,10 +40,31 @@ static bool foreign(const struct stat *st, const char *what, struct pare_trust *
     return false;
 }
 
+static bool ends_with(const char *text, const char *end)
+{
+    const size_t n = strlen(text), k = strlen(end);
+    return n > k && strcmp(text + n - k, end) == 0;
+}
+
 static int is_lua(const struct dirent *entry)
 {
-    size_t n = strlen(entry->d_name);
-    return n > 4 && strcmp(entry->d_name + n - 4, ".lua") == 0;
+    return ends_with(entry->d_name, ".lua");
+}
+
+/* A shared object into hash: it alone. */
+static enum pare_status hash_native(struct pare_trust *t, bool *is_foreign, struct pare_error *err)
+{
+    struct pare_file file = {0};
+    struct stat st;
+    *is_foreign = (stat(t->path, &st) == 0 && foreign(&st, "it", t)) || *is_foreign;
+    enum pare_status status = pare_file_open(t->path, MAX_NATIVE_BYTES, &file, err);
+    if (status == PARE_OK && *is_foreign) {
+        pare_sha256_bytes(file.data, file.size, t->hash);
+    }
+    if (status == PARE_OK) {
+        pare_file_close(&file);
+    }
+    return status;
 }
 
 /* Name and text of every Lua file of the folder into text: what the file may run, as require sees it. */
@@ -119,8 +141,8 @@ enum pare_status pare_trust_check(const char *path, const char *exe, struct pare
         snprintf(t->path, sizeof t->path, "%s", folder);
         *strrchr(folder, '/') = '\0';
     }
-    size_t n = strlen(t->path);
-    if (n < 4 || strcmp(t->path + n - 4, ".lua") != 0 || !pare_is_file(t->path) || beside_program(t->path, exe)) {
+    t->native = ends_with(t->path, ".so");
+    if ((!t->native && !ends_with(t->path, ".lua")) || !pare_is_file(t->path) || beside_program(t->path, exe)) {
         return PARE_OK;
     }
     if (folder[0] == '\0') {
@@ -131,16 +153,16 @@ enum pare_status pare_trust_check(const char *path, const char *exe, struct pare
     }
     struct pare_strbuf text;
     pare_strbuf_init(&text);
-    enum pare_status status = gather(t, folder, &is_foreign, &text, err);
-    if (status == PARE_OK && is_foreign) {
+    enum pare_status status = t->native ? hash_native(t, &is_foreign, err) : gather(t, folder, &is_foreign, &text, err);
+    if (status == PARE_OK && is_foreign && !t->native) {
         pare_sha256_bytes(text.text != NULL ? text.text : "", text.length, t->hash);
     }
     pare_strbuf_clear(&text);
     if (status != PARE_OK || !is_foreign || is_known(t)) {
         return status;
     }
-    return pare_error(err, PARE_ERR_PERMISSION, t->path, "%s; read it, then run it with --trust (asked once for this version, SHA-256 %.16s...)",
-                      t->why, t->hash);
+    return pare_error(err, PARE_ERR_PERMISSION, t->path, "%s; %s with --trust (asked once for this version, SHA-256 %.16s...)", t->why,
+                      t->native ? "it is native code: if you know where it is from, run it" : "read it, then run it", t->hash);
 }
 
 enum pare_status pare_trust_add(const struct pare_trust *t, struct pare_error *err)

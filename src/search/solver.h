@@ -16,6 +16,8 @@
 
 #include "search/problem.h"
 
+struct pare_child;
+
 struct pare_step {
     const struct pare_problem *p;
     const json_t *settings, *state, *told; /* state and told NULL at first */
@@ -29,6 +31,15 @@ struct pare_solver {
     bool asks; /* false: one step, from the problem alone */
     enum pare_status (*step)(struct pare_step *s, struct pare_error *err);
     void *user; /* given to its steps */
+};
+/* A solver in a file (lua:NAME, plugin:NAME): the user of its steps. */
+struct pare_solver_file {
+    const char *path, *hash; /* hash: pare_hash_bytes of the file when the run began */
+    const char *text;        /* of a Lua file, as it was then */
+    bool measured;           /* what is told was measured */
+    double stop_at;          /* CLOCK_MONOTONIC, seconds: when a plugin should come to its end */
+    struct pare_child *child; /* a plugin's process (base/contain.h), which is told its steps and log; NULL = none */
+    const void *loaded;      /* the plugin, once it is there */
 };
 /* exhaustive, paper, hawq, greedy, bisect, nsga2, random (exact and ilp: problem.h). NULL: no such solver. */
 const struct pare_solver *pare_solver_find(const char *name);

@@ -1,17 +1,19 @@
 /*
- * step.c: one step of a solver that asks. A pure function of {"method", "problem", "settings", "state", "told"} (and the text
- * of "script", a Lua file, for methods "lua:...") ->
+ * step.c: one step of a solver that asks. A pure function of {"method", "problem", "settings", "state", "told"} (and for methods
+ * "lua:..." and "plugin:..." of the file "script" with the hash "script_hash"; a Lua file's text is "script_text") ->
  * {"done", "ask", "answers", "curve", "state"}; with "predict": true it runs to the end on the summed loss, and says
  * how many configurations it "asked" for, and what share of the exact front's hypervolume its curve has.
  */
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <time.h>
 
+#include "base/contain.h"
 #include "search/front.h"
-#include <stdint.h>
-
+#include "search/plugin.h"
 #include "search/solver.h"
-
 #include "work/work.h"
 
 static enum pare_status (*lua_step)(struct pare_step *s, struct pare_error *err);
@@ -57,33 +59,38 @@ static double share_of_front(const struct pare_problem *p, const json_t *curve)
     return share;
 }
 
-enum pare_status pare_work_step(struct pare_worker *w, const json_t *params, json_t **result, struct pare_error *err)
+/* The solver, its file if it has one, and what the job asks. */
+struct step_job {
+    const json_t *params;
+    struct pare_solver solver;
+    struct pare_solver_file file;
+    double limit_seconds; /* of a plugin's process */
+    struct pare_worker *worker;
+};
+
+static enum pare_status run_step(void *self, struct pare_child *child, json_t **result, struct pare_error *err)
 {
-    const char *method = pare_json_get_string(params, "method", "");
-    const char *script = pare_json_get_string(params, "script", NULL);
-    const struct pare_solver of_script = {"lua", "a solver's file", true, lua_step, (void *)(uintptr_t)script};
-    const struct pare_solver *solver = script != NULL && lua_step != NULL ? &of_script : pare_solver_find(method);
+    struct step_job *job = self;
+    const json_t *params = job->params;
     struct pare_problem *p = NULL;
     struct pare_step s = {0};
     int asked = 0;
-    (void)w;
-    if (solver == NULL) {
-        return pare_error(err, PARE_ERR_USAGE, method, "no such solver");
-    }
+    job->file.child = child;
+    job->file.stop_at += job->limit_seconds > 0 ? 0.9 * job->limit_seconds : 0;
     enum pare_status status = pare_problem_from_json(json_object_get(params, "problem"), &p, err);
     if (status == PARE_OK && pare_json_get_bool(params, "predict", false)) {
         json_t *settings = json_deep_copy(json_object_get(params, "settings"));
         settings = settings != NULL ? settings : json_object();
-        status = pare_solver_predict(solver, p, settings, 10000000, &s, &asked, err);
+        status = pare_solver_predict(&job->solver, p, settings, 10000000, &s, &asked, err);
         json_decref(settings);
     } else if (status == PARE_OK) {
         const json_t *state = json_object_get(params, "state");
         s.p = p;
-        s.user = solver->user;
+        s.user = job->solver.user;
         s.settings = json_object_get(params, "settings");
         s.state = json_is_object(state) ? state : NULL;
         s.told = json_object_get(params, "told");
-        status = solver->step(&s, err);
+        status = job->solver.step(&s, err);
     }
     if (status == PARE_OK) {
         *result = json_pack("{s:b, s:o, s:o, s:o, s:o, s:i, s:o}", "done", (int)s.done, "ask", or_null(s.ask), "answers",
@@ -94,4 +101,53 @@ enum pare_status pare_work_step(struct pare_worker *w, const json_t *params, jso
     pare_step_clear(&s);
     pare_problem_free(p);
     return status;
+}
+
+static void say_line(void *self, const char *line)
+{
+    const struct step_job *job = self;
+    if (job->worker != NULL) {
+        pare_worker_print(job->worker, line);
+    }
+}
+
+/* In a process of its own; when that dies, its step is told too. */
+static enum pare_status run_contained(struct step_job *job, json_t **result, struct pare_error *err)
+{
+    struct timespec now;
+    struct pare_error own = {0};
+    int steps = -1;
+    err = err != NULL ? err : &own;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    job->file.stop_at = (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+    const struct pare_contain how = {job->file.path, job->limit_seconds, run_step, job, say_line};
+    const enum pare_status status = pare_contain(&how, &steps, result, err);
+    const size_t n = strlen(err->message);
+    if (status != PARE_OK && steps >= 1) {
+        snprintf(err->message + n, sizeof err->message - n, " in its step %d", steps);
+    } else if (status != PARE_OK && steps == 0) {
+        snprintf(err->message + n, sizeof err->message - n, " while it was loaded");
+    }
+    return status;
+}
+
+enum pare_status pare_work_step(struct pare_worker *w, const json_t *params, json_t **result, struct pare_error *err)
+{
+    const char *method = pare_json_get_string(params, "method", "");
+    const bool is_plugin = strncmp(method, "plugin:", 7) == 0, is_lua = strncmp(method, "lua:", 4) == 0;
+    const double seconds = pare_json_get_real(json_object_get(params, "settings"), "time_limit");
+    struct step_job job = {.params = params, .limit_seconds = is_plugin ? (seconds > 0 ? seconds : PARE_PLUGIN_SECONDS) : 0};
+    job.file = (struct pare_solver_file){.path = pare_json_get_string(params, "script", ""),
+                                         .hash = pare_json_get_string(params, "script_hash", NULL),
+                                         .text = pare_json_get_string(params, "script_text", NULL),
+                                         .measured = !pare_json_get_bool(params, "predict", false)};
+    job.worker = w;
+    if (is_plugin || (is_lua && lua_step != NULL)) {
+        job.solver = (struct pare_solver){method, "a solver's file", true, is_plugin ? pare_plugin_step : lua_step, &job.file};
+    } else if (pare_solver_find(method) != NULL) {
+        job.solver = *pare_solver_find(method);
+    } else {
+        return pare_error(err, PARE_ERR_USAGE, method, "no such solver");
+    }
+    return is_plugin ? run_contained(&job, result, err) : run_step(&job, NULL, result, err);
 }

@@ -20,7 +20,7 @@ extern const int pare_work_kind_count;
 /* Scripts are Lua and so are run by lua/; set once by main.c. */
 void pare_work_set_script(pare_worker_run run);
 
-/* Solvers written in Lua (method "lua:..."): one step, the file's path in step->user. Set once by main.c. */
+/* Solvers written in Lua (method "lua:..."): one step, a struct pare_solver_file in step->user. Set once by main.c. */
 void pare_work_set_lua_step(enum pare_status (*step)(struct pare_step *s, struct pare_error *err));
 
 /* ---- for the files of this room ---- */
