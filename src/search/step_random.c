@@ -17,8 +17,9 @@ static bool draw(const struct pare_problem *p, struct pare_rng *rng, int *levels
 {
     struct pare_worth w = {INFINITY, INFINITY};
     for (int tries = 0; tries < MAX_TRIES && w.over > 0; tries++) {
-        /* one number for the configuration, so that narrow ones and wide ones come up, not only mixed ones */
-        const double lean = pare_rng_unit(rng);
+        /* a common level and the share of layers that leave it, so that narrow ones, wide ones and nearly uniform ones
+         * come up: with every layer drawn alone, a network of a hundred layers always holds one that ruins it */
+        const double lean = pare_rng_unit(rng), mixed = pare_rng_unit(rng), share = mixed * mixed;
         for (int g = 0; g < p->n_groups; g++) {
             int n = 0, allowed[64];
             for (int l = 0; l < p->n_levels && n < 64; l++) {
@@ -26,7 +27,7 @@ static bool draw(const struct pare_problem *p, struct pare_rng *rng, int *levels
                     allowed[n++] = l;
                 }
             }
-            const double x = pare_rng_below(rng, 2) == 0 ? pare_rng_unit(rng) : lean;
+            const double x = pare_rng_unit(rng) < share ? pare_rng_unit(rng) : lean;
             levels[g] = allowed[(int)(x * 0.999999 * n)];
         }
         w = (struct pare_worth){INFINITY, INFINITY};
