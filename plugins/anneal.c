@@ -4,8 +4,8 @@
  *
  *     cc -O2 -shared -fPIC -I plugins -o anneal.so plugins/anneal.c -lm
  *     PARE_PLUGINS=$PWD pare solve PIPELINE --method plugin:anneal --predicted
- * The energy of a configuration is its objective, as a share of what the widest levels have, and 10 times what it is over each
- * limit, relatively. A move gives one group another level; a worse one is taken with probability exp(-difference / T).
+ * The energy of a configuration is its objective, as a share of what the widest levels have, and 10 times what it is over each limit
+ * and outside its rows, relatively. A move gives one group another level; a worse one is taken with probability exp(-difference / T).
  *   --predicted   all in one step, on the costs: five times --set moves=N (200000, at least 1000 for each group), T from 0.1 to 1e-5
  *   measured      the uniform configurations, then --set rounds=N (12) of --set batch=N (8) neighbours of where it stands,
  *                 three groups changed in each at first, one in the end; T from 0.05 to 0.005
@@ -15,7 +15,6 @@
 #include <string.h>
 
 #include "pare_plugin.h"
-
 #define MAX_FIGURES 16
 
 struct search {
@@ -47,11 +46,14 @@ static int is_allowed(const struct search *a, size_t g, int l)
     return a->p->allowed[g * (size_t)a->p->n_levels + (size_t)l];
 }
 
-static double energy_of(const struct search *a, const double *total, int *within)
+static double energy_of(const struct search *a, const int32_t *levels, const double *total, int *within)
 {
-    const int objective = a->p->objective;
-    double energy = total[objective] / a->scale[objective];
-    *within = 1;
+    double energy = total[a->p->objective] / a->scale[a->p->objective], by = 0;
+    if (a->p->n_rows > 0) {
+        a->host->outside(a->host, levels, a->n, &by);
+    }
+    energy += 10 * by;
+    *within = by <= 0;
     for (int f = 0; f < a->p->n_figures; f++) {
         if (total[f] > a->limit[f] + 1e-9 * fabs(a->limit[f])) { /* never for NaN */
             energy += 10 * fmin((total[f] - a->limit[f]) / fmax(fabs(a->limit[f]), 1e-9), 1e9) + 1e-3;
@@ -115,7 +117,7 @@ static int anneal(struct search *a, int32_t *levels, int32_t *best)
     uniform(a, 0, levels);
     a->host->total(a->host, levels, a->n, total);
     int within;
-    double energy = energy_of(a, total, &within);
+    double energy = energy_of(a, levels, total, &within);
     for (double i = 0; i < moves; i++) {
         int32_t before;
         const size_t g = i > 0 ? move(a, levels, &before) : a->n; /* the first turn only looks at the start */
@@ -123,7 +125,7 @@ static int anneal(struct search *a, int32_t *levels, int32_t *best)
         if (g < a->n) {
             change(a, g, before, levels, next);
         }
-        const double e = energy_of(a, next, &within), t = 0.1 * pow(1e-4, i / moves);
+        const double e = energy_of(a, levels, next, &within), t = 0.1 * pow(1e-4, i / moves);
         if (e > energy && chance(a) >= exp((energy - e) / t)) {
             levels[g] = before;
             continue;
@@ -159,8 +161,6 @@ static int predicted(struct search *a)
     return block == NULL ? PARE_PLUGIN_FAILED : found ? PARE_PLUGIN_DONE : PARE_PLUGIN_INFEASIBLE;
 }
 
-/* ---- measured: a batch a step ---- */
-
 /* Goes from where it stands over what was told. configs: as in struct kept. */
 static void take_told(struct search *a, struct kept *k, int32_t *configs, double t)
 {
@@ -170,7 +170,7 @@ static void take_told(struct search *a, struct kept *k, int32_t *configs, double
         a->host->total(a->host, levels, a->n, total);
         total[PARE_PLUGIN_LOSS] = a->s->told[i];
         int within = 0;
-        const double e = isnan(a->s->told[i]) ? INFINITY : energy_of(a, total, &within);
+        const double e = isnan(a->s->told[i]) ? INFINITY : energy_of(a, levels, total, &within);
         if (e < k->best && within) {
             k->best = e;
             memcpy(configs + a->n, levels, a->n * sizeof *configs);
@@ -182,13 +182,14 @@ static void take_told(struct search *a, struct kept *k, int32_t *configs, double
     }
 }
 
+/* A batch a step. */
 static int measured(struct search *a)
 {
     const int rounds = (int)fmax(1, a->host->number(a->host, "rounds", 12)), levels = a->p->n_levels;
     const int batch = (int)fmin(1000, fmax(1, a->host->number(a->host, "batch", 8)));
     const size_t most = 2 + (size_t)(batch > levels ? batch : levels), size = sizeof(struct kept) + most * a->n * sizeof(int32_t);
     unsigned char *block = calloc(1, size);
-    if (block == NULL || a->s->n_state > size) { /* a state of its own never is */
+    if (block == NULL || a->s->n_state > size) {
         free(block);
         return PARE_PLUGIN_FAILED;
     }
@@ -245,6 +246,5 @@ static int step(const struct pare_plugin_host *host, const struct pare_plugin_pr
 }
 
 static const struct pare_plugin_solver solver = {.size = sizeof solver, .step = step};
-
 PARE_PLUGIN_EXPORT const struct pare_plugin pare_plugin_entry = {
     PARE_PLUGIN_MAGIC, PARE_PLUGIN_ABI, sizeof pare_plugin_entry, "anneal", "1.0", "simulated annealing, on costs or on measurements", &solver};

@@ -38,7 +38,7 @@
  *
  * Versions. A plugin with another PARE_PLUGIN_ABI is refused before any of its functions is called. Within one ABI structs
  * grow at their end only, and each begins with its size as the one who made it knew it: PARE_PLUGIN_HAS tells whether a
- * member is there. Structs that stand in arrays (pare_plugin_border) do not grow. Enums may grow.
+ * member is there. Structs that stand in arrays (border, pair, row) do not grow. Enums may grow.
  */
 #ifndef PARE_PLUGIN_H
 #define PARE_PLUGIN_H
@@ -84,8 +84,25 @@ struct pare_plugin_border {
     double ms;
 };
 
+/* A pair of groups in a row: `weight` counts when their levels differ. */
+struct pare_plugin_pair {
+    int32_t a, b; /* groups */
+    double weight;
+};
+
+/* A row that was declared beside the budgets: at_least <= sum of cost over the groups + sum of weight over the pairs whose
+ * levels differ <= at_most. `outside` tells whether all hold, within their tolerance. */
+struct pare_plugin_row {
+    const char *name;                    /* UTF-8 */
+    double at_least, at_most;            /* -INFINITY, INFINITY = none */
+    const double *cost;                  /* [groups][levels]; finite where allowed */
+    const struct pare_plugin_pair *pairs; /* [n_pairs] */
+    int32_t n_pairs;
+};
+
 /*
- * What is to be solved: one level for every group, so that the figures stay within their limits and the objective gets small.
+ * What is to be solved: one level for every group, so that the figures stay within their limits, the rows hold, and the
+ * objective gets small.
  * A group is what takes one level: a layer, several layers that are tied, or with --per model a model. Pins and ranges of
  * levels, first and last layers, and what could not be measured are all in `allowed`.
  * [groups][levels] stands for: of group g at level l at index g * n_levels + l.
@@ -104,6 +121,8 @@ struct pare_plugin_problem {
     const double *fixed;                /* [figures] belongs to every configuration: other operators, glue */
     const double *limit;                /* [figures] NaN = no limit. Measured runs hold the loss by step.quality_limit instead */
     const struct pare_plugin_border *borders; /* [n_borders], added to the latency; from != to */
+    const struct pare_plugin_row *rows; /* [n_rows]; refuse the problem if you cannot hold them */
+    int32_t n_rows;
 };
 
 /* What this step begins with. */
@@ -138,6 +157,8 @@ struct pare_plugin_host {
     int (*keep)(const struct pare_plugin_host *host, const void *bytes, size_t n);
     /* The figures of a configuration: fixed, costs and borders. total: [n_figures], written. Nonzero as ask. */
     int (*total)(const struct pare_plugin_host *host, const int32_t *levels, size_t n, double *total);
+    /* By how much a configuration is outside the problem's rows, relatively and summed, into *by: 0 = all hold. Nonzero as ask. */
+    int (*outside)(const struct pare_plugin_host *host, const int32_t *levels, size_t n, double *by);
     /* A setting of the command line (--set NAME=VALUE), or `otherwise` when there is none of that kind. Text is the host's. */
     double (*number)(const struct pare_plugin_host *host, const char *name, double otherwise);
     const char *(*text)(const struct pare_plugin_host *host, const char *name, const char *otherwise);

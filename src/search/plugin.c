@@ -140,6 +140,16 @@ static int host_total(const struct pare_plugin_host *api, const int32_t *levels,
     return 0;
 }
 
+static int host_outside(const struct pare_plugin_host *api, const int32_t *levels, size_t n, double *by)
+{
+    struct host *h = host_of(api);
+    if (!take_levels(h, "outside", 1, levels, n)) {
+        return 1;
+    }
+    *by = pare_rows_over(h->s->p, h->levels);
+    return 0;
+}
+
 static double host_number(const struct pare_plugin_host *api, const char *name, double otherwise)
 {
     const double x = pare_json_get_real(host_of(api)->s->settings, name);
@@ -230,48 +240,88 @@ static enum pare_status judge(struct host *h, int result, struct pare_error *err
     return PARE_OK;
 }
 
-static struct pare_plugin_problem view_of(const struct pare_problem *p, unsigned char *allowed, int32_t *form,
-                                          struct pare_plugin_border *borders)
+/* A problem as plugins see it, and the arrays that it does not share with ours. */
+struct view {
+    struct pare_plugin_problem problem;
+    unsigned char *allowed;
+    int32_t *form;
+    struct pare_plugin_border *borders;
+    struct pare_plugin_row *rows;
+    struct pare_plugin_pair *pairs; /* of all rows */
+};
+
+static void clear_view(struct view *v)
 {
-    for (int i = 0; i < p->n_groups * p->n_levels; i++) {
-        allowed[i] = p->allowed[i];
+    free(v->allowed);
+    free(v->form);
+    free(v->borders);
+    free(v->rows);
+    free(v->pairs);
+}
+
+static bool make_view(const struct pare_problem *p, struct view *v)
+{
+    const size_t cells = (size_t)p->n_groups * (size_t)p->n_levels;
+    size_t n_pairs = 0;
+    for (int r = 0; r < p->n_rows; r++) {
+        n_pairs += (size_t)p->rows[r].n_pairs;
+    }
+    *v = (struct view){.allowed = calloc(cells + 1, 1),
+                       .form = calloc((size_t)p->n_levels + 1, sizeof *v->form),
+                       .borders = calloc((size_t)p->n_borders + 1, sizeof *v->borders),
+                       .rows = calloc((size_t)p->n_rows + 1, sizeof *v->rows),
+                       .pairs = calloc(n_pairs + 1, sizeof *v->pairs)};
+    if (v->allowed == NULL || v->form == NULL || v->borders == NULL || v->rows == NULL || v->pairs == NULL) {
+        return false;
+    }
+    for (size_t i = 0; i < cells; i++) {
+        v->allowed[i] = p->allowed[i];
     }
     for (int l = 0; l < p->n_levels; l++) {
-        form[l] = p->form[l];
+        v->form[l] = p->form[l];
     }
     for (int b = 0; b < p->n_borders; b++) {
-        borders[b] = (struct pare_plugin_border){p->borders[b].from, p->borders[b].to, p->borders[b].ms};
+        v->borders[b] = (struct pare_plugin_border){p->borders[b].from, p->borders[b].to, p->borders[b].ms};
     }
-    return (struct pare_plugin_problem){.size = sizeof(struct pare_plugin_problem),
-                                        .n_groups = p->n_groups,
-                                        .n_levels = p->n_levels,
-                                        .n_figures = PARE_COST_COUNT,
-                                        .objective = (int32_t)p->objective,
-                                        .n_borders = p->n_borders,
-                                        .group_names = p->group_names,
-                                        .level_names = p->level_names,
-                                        .form = form,
-                                        .allowed = allowed,
-                                        .cost = (const double *const *)p->cost,
-                                        .fixed = p->fixed,
-                                        .limit = p->limit,
-                                        .borders = borders};
+    struct pare_plugin_pair *pair = v->pairs;
+    for (int r = 0; r < p->n_rows; r++) {
+        const struct pare_row *row = &p->rows[r];
+        v->rows[r] = (struct pare_plugin_row){row->name, row->at_least, row->at_most, row->cost, pair, row->n_pairs};
+        for (int k = 0; k < row->n_pairs; k++) {
+            *pair++ = (struct pare_plugin_pair){row->pairs[k].a, row->pairs[k].b, row->pairs[k].weight};
+        }
+    }
+    v->problem = (struct pare_plugin_problem){.size = sizeof v->problem,
+                                              .n_groups = p->n_groups,
+                                              .n_levels = p->n_levels,
+                                              .n_figures = PARE_COST_COUNT,
+                                              .objective = (int32_t)p->objective,
+                                              .n_borders = p->n_borders,
+                                              .n_rows = p->n_rows,
+                                              .group_names = p->group_names,
+                                              .level_names = p->level_names,
+                                              .form = v->form,
+                                              .allowed = v->allowed,
+                                              .cost = (const double *const *)p->cost,
+                                              .fixed = p->fixed,
+                                              .limit = p->limit,
+                                              .borders = v->borders,
+                                              .rows = v->rows};
+    return true;
 }
 
 static enum pare_status call_step(struct host *h, const struct pare_plugin *plugin, const struct pare_solver_file *file, struct pare_error *err)
 {
     struct pare_step *s = h->s;
-    const size_t cells = (size_t)s->p->n_groups * (size_t)s->p->n_levels, n_told = json_array_size(s->told);
+    const size_t n_told = json_array_size(s->told);
     struct pare_plugin_step step = {.size = sizeof step, .measured = file->measured, .n_told = n_told,
                                     .seed = (uint64_t)pare_json_get_int(s->settings, "seed", 1),
                                     .quality_limit = pare_json_get_real(s->settings, "quality_limit")};
-    unsigned char *allowed = malloc(cells + 1), *state = read_state(s->state, &step.n_state);
-    int32_t *form = malloc(((size_t)s->p->n_levels + 1) * sizeof *form);
-    struct pare_plugin_border *borders = malloc(((size_t)s->p->n_borders + 1) * sizeof *borders);
+    unsigned char *state = read_state(s->state, &step.n_state);
     double *told = malloc((n_told + 1) * sizeof *told);
+    struct view view = {0};
     enum pare_status status = PARE_ERR_NOMEM;
-    if (allowed != NULL && form != NULL && borders != NULL && told != NULL && h->levels != NULL && h->state != NULL) {
-        const struct pare_plugin_problem problem = view_of(s->p, allowed, form, borders);
+    if (make_view(s->p, &view) && told != NULL && h->levels != NULL && h->state != NULL) {
         fenv_t fenv;
         for (size_t i = 0; i < n_told; i++) {
             told[i] = pare_json_at_real(s->told, i);
@@ -279,16 +329,14 @@ static enum pare_status call_step(struct host *h, const struct pare_plugin *plug
         step.told = told;
         step.state = state;
         fegetenv(&fenv);
-        const int result = plugin->solver->step(&h->api, &problem, &step);
+        const int result = plugin->solver->step(&h->api, &view.problem, &step);
         fesetenv(&fenv);
         status = judge(h, result, err);
     } else {
         pare_error_nomem(err);
     }
-    free(allowed);
+    clear_view(&view);
     free(state);
-    free(form);
-    free(borders);
     free(told);
     return status;
 }
@@ -298,8 +346,8 @@ enum pare_status pare_plugin_step(struct pare_step *s, struct pare_error *err)
     struct pare_solver_file *file = s->user;
     struct pare_error own = {0};
     err = err != NULL ? err : &own;
-    struct host h = {.api = {sizeof h.api, PARE_PLUGIN_ABI, PARE_VERSION, host_ask, host_answer, host_keep, host_total, host_number,
-                             host_text, host_log, host_complain, host_stopping},
+    struct host h = {.api = {sizeof h.api, PARE_PLUGIN_ABI, PARE_VERSION, host_ask, host_answer, host_keep, host_total, host_outside,
+                             host_number, host_text, host_log, host_complain, host_stopping},
                      .s = s,
                      .path = file->path,
                      .levels = malloc(((size_t)s->p->n_groups + 1) * sizeof(int)),

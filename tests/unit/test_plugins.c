@@ -163,6 +163,49 @@ static void the_example_comes_near_the_best(void **state)
     }
 }
 
+/* At least two groups at the widest level, and at most one change of level: what the best answer without them breaks. */
+static void add_rows(struct pare_problem *p)
+{
+    struct pare_row widest, changes;
+    const int cells = p->n_groups * p->n_levels;
+    assert_true(pare_row_init(&widest, "widest", cells, 0) && pare_row_init(&changes, "changes", cells, p->n_groups - 1));
+    for (int g = 0; g < p->n_groups; g++) {
+        widest.cost[g * p->n_levels] = 1;
+    }
+    for (int b = 0; b + 1 < p->n_groups; b++) {
+        changes.pairs[b] = (struct pare_row_pair){b, b + 1, 1};
+    }
+    widest.at_least = 2;
+    changes.at_most = 1;
+    pare_row_settle(&widest, cells);
+    pare_row_settle(&changes, cells);
+    assert_true(pare_problem_take_row(p, &widest) && pare_problem_take_row(p, &changes));
+}
+
+static void rows_reach_plugins(void **state)
+{
+    (void)state;
+    if (access(PARE_BINARY_DIR "/plugins/anneal.so", R_OK) != 0) {
+        printf("SKIP: built without plugins\n");
+        skip();
+    }
+    for (uint32_t seed = 1; seed <= 6; seed++) {
+        struct pare_problem *p = network(seed, 7, 4, 0.3);
+        struct pare_answer best = {0};
+        int levels[7], asked = 0, broke = 0;
+        anneal(p, false, (int)seed, &asked, levels);
+        add_rows(p);
+        broke = pare_rows_over(p, levels) > 0;
+        assert_int_equal(pare_solve_exhaustive(p, &best, NULL), PARE_OK);
+        assert_true(broke && best.levels != NULL);
+        const double ms = anneal(p, false, (int)seed, &asked, levels);
+        assert_true(pare_rows_over(p, levels) <= 0);
+        assert_true(ms >= best.total[PARE_COST_LATENCY] - 1e-9 && ms <= 1.02 * best.total[PARE_COST_LATENCY]);
+        pare_answer_clear(&best);
+        pare_problem_free(p);
+    }
+}
+
 /* The text that the run began with is what runs, whatever the file holds now; the plugin's file has to be the same. */
 static void a_solvers_file_is_what_it_was(void **state)
 {
@@ -195,6 +238,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_child_that_dies_is_told),
         cmocka_unit_test(the_example_comes_near_the_best),
+        cmocka_unit_test(rows_reach_plugins),
         cmocka_unit_test(a_solvers_file_is_what_it_was),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
