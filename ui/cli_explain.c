@@ -96,6 +96,9 @@ static void print_cures(const json_t *json)
         printf("  %-50s %10s %10s %10s %10s\n", level, number(a, of(item, "step_rmse"), "%.4g"), number(b, of(item, "loss"), "%.4f"),
                number(c, of(item, "bytes") / 1000, "%.2f"), number(d, of(item, "ms"), "%+.4f"));
     }
+    if (json_object_get(json, "quantize") != NULL && json_array_size(json_object_get(json, "cures")) > 0) {
+        printf("  (these rules come behind those that hold: '%s; ...')\n", pare_json_get_string(json, "quantize", ""));
+    }
     if (json_array_size(json_object_get(json, "cures")) == 0) {
         printf("  (of the rules that were tried on this layer alone none takes a tenth off its step error)\n");
     }

@@ -69,7 +69,7 @@ static const json_t *explain_row(struct pare_front *f, int layer, int level, cha
     snprintf(title, 160, "why %s loses at %s", f->layers[layer].name, f->level_alias[level]);
     struct front_job job = {.kind = "explain",
                             .title = title,
-                            .params = json_pack("{s:i, s:i, s:s, s:s, s:i}", "version", 2, "layer", layer, "level",
+                            .params = json_pack("{s:i, s:i, s:s, s:s, s:i}", "version", 4, "layer", layer, "level",
                                                 f->level_names[level], "split", f->split_samples[1] > 0 ? "search" : "calibration",
                                                 "samples", 16),
                             .needs_calibration = true,
@@ -96,6 +96,9 @@ void flow_advance_explain(struct pare_front *f, struct front_flow *flow)
             json_t *answer = json_copy((json_t *)(uintptr_t)row);
             json_object_set_new(answer, "schema", json_integer(1));
             json_object_set_new(answer, "wider", wider_levels(f, layer, level));
+            if (f->options.quantize != NULL) {
+                json_object_set_new(answer, "quantize", json_string(f->options.quantize));
+            }
             flow_end(f, flow, PARE_OK, answer);
             return;
         }

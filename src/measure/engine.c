@@ -219,6 +219,11 @@ const struct pare_maker *pare_engine_maker(const struct pare_engine *e, int stag
     return e->method != NULL ? engine_method_maker(e->method, stage) : NULL;
 }
 
+const char *pare_engine_method(const struct pare_engine *e)
+{
+    return e->method != NULL ? engine_method_text(e->method) : "";
+}
+
 const json_t *pare_engine_notes(const struct pare_engine *e)
 {
     return e->method != NULL ? engine_method_notes(e->method) : NULL;

@@ -48,6 +48,8 @@ enum pare_status pare_engine_calibrate(struct pare_engine *e, enum pare_split sp
  * nothing. notes: what was done and what did not apply (borrowed array of lines; NULL = nothing). */
 enum pare_status pare_engine_set_method(struct pare_engine *e, const char *text, struct pare_error *err);
 bool pare_engine_synthetic(const struct pare_engine *e); /* its method reads no sample: ranges come from invented inputs */
+/* Its rules; "" = none. */
+const char *pare_engine_method(const struct pare_engine *e);
 const json_t *pare_engine_notes(const struct pare_engine *e);
 /* Gathers the samples of layers' inputs that the method needs (from the calibration split), once; to be called before
  * plans of integer levels are asked for. */

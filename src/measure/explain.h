@@ -20,7 +20,7 @@
  *  "input_channels": {"n", "dead", "spread", "worst", "reach"}, "seen": calibration samples' values, "outside": share of inputs beyond
  *  what calibration saw,
  *  "rmse": {"own", "step", "weights", "activations"}, "output_sigma", "why": one line,
- *  "cures": [{"rule", "step_rmse", "bytes" (more than now)}], best first}
+ *  "cures": [{"rule" (for this layer, behind those that hold), "step_rmse", "gain", "bytes" (more than now)}], best first}
  * From the first n samples of a split. A new reference.
  */
 enum pare_status pare_explain(struct pare_engine *e, int layer, struct pare_level level, enum pare_split split, int n,

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/strbuf.h"
 #include "measure/explain_parts.h"
 #include "quant/clip.h"
 
@@ -104,7 +105,7 @@ enum pare_status explain_weights(struct explanation *x, struct pare_error *err)
     return status;
 }
 
-/* The ranges of what the layer reads and writes, chosen anew by a rule from the gathered calls. */
+/* The range of what the layer reads, chosen anew by a rule from the gathered calls; that of what it writes is its readers'. */
 static void choose_ranges(const struct explanation *x, const struct pare_method *m, struct pare_range *range, float *const *values, size_t n)
 {
     if (m->ranges == PARE_RANGES_MINMAX || range->n == 0) {
@@ -126,9 +127,21 @@ static void choose_ranges(const struct explanation *x, const struct pare_method 
     *range = seen;
 }
 
+/* The rule for this layer behind those that hold: as `:quantize +LAYER: RULE` means it. */
+static enum pare_status parse_behind(const struct explanation *x, const char *rule, struct pare_method *m, struct pare_error *err)
+{
+    struct pare_strbuf text;
+    pare_strbuf_init(&text);
+    pare_strbuf_printf(&text, "%s; %s", pare_engine_method(x->e), rule);
+    enum pare_status status = text.failed ? pare_error_nomem(err) : pare_method_parse(text.text, x->name, m, err);
+    pare_strbuf_clear(&text);
+    return status;
+}
+
 enum pare_status explain_errors(struct explanation *x, const char *rule, int calls, double *fields, double *scale, struct pare_error *err)
 {
-    struct pare_maker maker = {.graph = x->g};
+    const struct pare_maker *now = pare_engine_maker(x->e, x->stage);
+    struct pare_maker maker = {.graph = x->g, .rows = now != NULL ? now->rows : NULL, .own_node = -1};
     struct pare_calibration calibration = {x->calibration->n_tensors, NULL};
     struct pare_own *own = NULL;
     double one[PARE_OWN_FIELDS];
@@ -142,13 +155,12 @@ enum pare_status explain_errors(struct explanation *x, const char *rule, int cal
         memcpy(calibration.ranges, x->calibration->ranges, (size_t)calibration.n_tensors * sizeof *calibration.ranges);
     }
     if (status == PARE_OK && rule != NULL) {
-        status = pare_method_parse(rule, NULL, &maker.methods[x->node], err);
-        if (status == PARE_OK) {
+        status = parse_behind(x, rule, &maker.methods[x->node], err);
+        if (status == PARE_OK && strstr(rule, "ranges=") != NULL) {
             choose_ranges(x, &maker.methods[x->node], &calibration.ranges[x->in], x->x, x->n_in);
-            choose_ranges(x, &maker.methods[x->node], &calibration.ranges[x->out], x->y, x->n_out);
         }
     }
-    const struct pare_maker *use = rule != NULL ? &maker : pare_engine_maker(x->e, x->stage);
+    const struct pare_maker *use = rule != NULL ? &maker : now;
     status = status == PARE_OK ? pare_own_new(x->g, x->node, &calibration, x->level, pare_engine_isa(x->e), use, &own, err) : status;
     for (int k = 0; k < PARE_OWN_FIELDS; k++) {
         fields[k] = 0;

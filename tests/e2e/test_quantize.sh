@@ -50,6 +50,17 @@ assert(p:quantize("+" .. arg[2] .. ": ranges=0..0.01"))
 t = assert(p:sense())
 assert(t.quantize == layer .. ": per=tensor; " .. arg[2] .. ": ranges=0..0.01", t.quantize)
 assert(at(t, layer).step_rmse > at(chosen, layer).step_rmse, "a tensor's range")
+-- a cure that is taken does what was said of it, behind the rules that hold
+assert(p:quantize("scales=mse"))
+local which = {layer = "detector/dw2", level = "w4a4"}
+local why = assert(p:explain(which))
+assert(why.quantize == "scales=mse" and #why.channels.reach == why.channels.n)
+local cure = assert(why.cures[1], "no cure")
+assert(p:quantize("+detector/dw2: " .. cure.rule))
+local cured = assert(p:explain(which))
+assert(cured.rmse.step < 0.9 * why.rmse.step and math.abs(cured.rmse.step / cure.step_rmse - 1) < 0.1,
+  string.format("%g, said %g, before %g", cured.rmse.step, cure.step_rmse, why.rmse.step))
+assert(p:quantize(t.quantize))
 -- errors change nothing
 local ok, message = p:quantize("nix/*: best")
 assert(not ok and message:find('the pattern "nix/*" matches no stage, layer or tensor', 1, true), message)

@@ -99,6 +99,10 @@ wait_for 'hand_gesture  quantize detector: ranges=mse' 20 "the rules in the head
 keys u
 wait_for 'undone: quantize' 20 "undo of rules"
 wait_gone 'hand_gesture  quantize' 20 "undo of rules"
+t send-keys -l ':quantize detector/pw3: ran' && keys Tab
+wait_for ':quantize detector/pw3: ranges=' 20 "rules are completed"
+keys Escape
+sleep 0.5
 command_line "quantize nothing/*: best"
 wait_for 'matches no stage, layer or tensor' 20 "rules for nothing"
 keys 1
