@@ -3,7 +3,8 @@
  *   z[g][l] in {0,1},  sum_l z[g][l] = 1,  one row for each budget,
  *   y[b] >= sum_{l in form f} z[from][l] + sum_{l not in form f} z[to][l] - 1  for each border b and form f,
  *   one row for each extra row (row.h), with d in [0,1] for each of its pairs: does the level of a differ from that of b?
- *   z[a][l] - z[b][l] <= d <= 2 - z[a][l] - z[b][l] for each level l (of the two sides only the one that is needed).
+ *   d >= 1 - sum_l y[l], y[l] <= z[a][l], y[l] <= z[b][l]: as tight as one pair can be (with d >= z[a][l] - z[b][l] alone 60
+ *   layers take ten seconds and more), and d <= 2 - z[a][l] - z[b][l]; of the two sides only the one that is needed.
  *
  * GLPK prints to stdout, aborts the process on bad arguments and says "optimal" to NaN: the terminal hook
  * swallows, the error hook jumps back here (and the environment is freed), input is checked to be finite.
@@ -147,25 +148,49 @@ static int column_of(const struct program *m, int group, int level)
     return m->column[group * m->p->n_levels + level];
 }
 
-/* d >= z[a][l] - z[b][l], or (upper) d <= 2 - z[a][l] - z[b][l]. */
-static void add_side(struct program *m, const struct pare_row_pair *q, int d, int l, bool upper)
+/* x + sign y (+ z) <= bound; z 0 = none. */
+static void add_short_row(struct program *m, int x, int y, double sign, int z, double bound)
 {
-    const int a = column_of(m, q->a, l), b = column_of(m, q->b, l);
+    const int index[4] = {0, x, y, z}, row = glp_add_rows(m->lp, 1);
+    const double value[4] = {0, 1, sign, 1};
+    glp_set_row_bnds(m->lp, row, GLP_UP, 0, bound);
+    glp_set_mat_row(m->lp, row, z > 0 ? 3 : 2, index, value);
+}
+
+/* d >= 1 - how much of one level both have. */
+static void add_lower(struct program *m, const struct pare_row_pair *q, int d)
+{
     int n = 0;
-    if (a == 0 || (upper && b == 0)) {
-        return; /* nothing follows from a level that one of them cannot have */
+    int same[PARE_MOST_LEVELS];
+    for (int l = 0; l < m->p->n_levels; l++) {
+        const int a = column_of(m, q->a, l), b = column_of(m, q->b, l);
+        if (a > 0 && b > 0) {
+            same[n] = glp_add_cols(m->lp, 1);
+            glp_set_col_bnds(m->lp, same[n], GLP_DB, 0, 1);
+            add_short_row(m, same[n], a, -1, 0, 0);
+            add_short_row(m, same[n++], b, -1, 0, 0);
+        }
     }
-    m->index[++n] = d;
-    m->value[n] = upper ? 1 : -1;
-    m->index[++n] = a;
-    m->value[n] = 1;
-    if (b > 0) {
-        m->index[++n] = b;
-        m->value[n] = upper ? 1 : -1;
+    for (int i = 0; i < n; i++) {
+        m->index[i + 2] = same[i];
+        m->value[i + 2] = 1;
     }
+    m->index[1] = d;
+    m->value[1] = 1;
     const int row = glp_add_rows(m->lp, 1);
-    glp_set_row_bnds(m->lp, row, GLP_UP, 0, upper ? 2 : 0);
-    glp_set_mat_row(m->lp, row, n, m->index, m->value);
+    glp_set_row_bnds(m->lp, row, GLP_LO, 1, 0);
+    glp_set_mat_row(m->lp, row, n + 1, m->index, m->value);
+}
+
+/* d <= 2 - z[a][l] - z[b][l] */
+static void add_upper(struct program *m, const struct pare_row_pair *q, int d)
+{
+    for (int l = 0; l < m->p->n_levels; l++) {
+        const int a = column_of(m, q->a, l), b = column_of(m, q->b, l);
+        if (a > 0 && b > 0) {
+            add_short_row(m, d, a, 1, b, 2);
+        }
+    }
 }
 
 /* Columns of a row's pairs; lower: they are pulled up, upper: they are pulled down. The first column, 0 = no pairs. */
@@ -175,13 +200,11 @@ static int add_pairs(struct program *m, const struct pare_row *r, bool at_most, 
     for (int i = 0; i < r->n_pairs; i++) {
         const bool more = r->pairs[i].weight > 0;
         glp_set_col_bnds(m->lp, first + i, GLP_DB, 0, 1);
-        for (int l = 0; l < m->p->n_levels; l++) {
-            if (more ? at_most : at_least) {
-                add_side(m, &r->pairs[i], first + i, l, false);
-            }
-            if (more ? at_least : at_most) {
-                add_side(m, &r->pairs[i], first + i, l, true);
-            }
+        if (more ? at_most : at_least) {
+            add_lower(m, &r->pairs[i], first + i);
+        }
+        if (more ? at_least : at_most) {
+            add_upper(m, &r->pairs[i], first + i);
         }
     }
     return first;
@@ -273,6 +296,9 @@ static int solve_program(struct program *m, bool presolve, struct pare_answer *a
     glp_init_iocp(&options);
     options.msg_lev = GLP_MSG_OFF;
     options.presolve = presolve ? GLP_ON : GLP_OFF;
+    for (int r = 0; r < m->p->n_rows; r++) { /* their relaxation is weak: depth first, of 160 layers it finds one in time */
+        options.bt_tech = m->p->rows[r].n_pairs > 0 ? GLP_BT_DFS : options.bt_tech;
+    }
     options.cb_func = note_gap;
     options.cb_info = &gap;
     options.mip_gap = 1e-9;
@@ -303,6 +329,18 @@ static int solve_program(struct program *m, bool presolve, struct pare_answer *a
     return 0;
 }
 
+/* Does an answer break a row or a budget, which the presolver's tolerances may let it? */
+static bool is_outside(const struct program *m, const int *levels)
+{
+    double total[PARE_COST_COUNT];
+    bool outside = pare_rows_over(m->p, levels) > 0;
+    pare_problem_total(m->p, levels, total);
+    for (int c = 0; c < PARE_COST_COUNT; c++) {
+        outside = outside || total[c] > m->p->limit[c] + 1e-6 / m->scale[c];
+    }
+    return outside;
+}
+
 static int build_and_solve(struct program *m, struct pare_answer *a)
 {
     const struct pare_problem *p = m->p;
@@ -326,7 +364,7 @@ static int build_and_solve(struct program *m, struct pare_answer *a)
         set_objective(m, (int)p->objective);
     }
     int rc = solve_program(m, true, a);
-    if (rc == 0 && a->status != PARE_SOLVE_INFEASIBLE && pare_rows_over(p, a->levels) > 0) { /* by its tolerances */
+    if (rc == 0 && a->status != PARE_SOLVE_INFEASIBLE && is_outside(m, a->levels)) {
         rc = solve_program(m, false, a);
     }
     return rc;
@@ -339,7 +377,7 @@ static size_t widest_row(const struct pare_problem *p)
     for (int r = 0; r < p->n_rows; r++) {
         pairs = (size_t)p->rows[r].n_pairs > pairs ? (size_t)p->rows[r].n_pairs : pairs;
     }
-    return (size_t)p->n_groups * (size_t)p->n_levels + pairs + 2;
+    return (size_t)p->n_groups * (size_t)p->n_levels + pairs + 3;
 }
 
 enum pare_status pare_program_solve(const struct pare_problem *p, const struct pare_row *goal, double sign, struct pare_answer *a,

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #define MAX_GROUPS 100000
-#define MAX_LEVELS 64
+#define MAX_LEVELS PARE_MOST_LEVELS
 
 const char *pare_cost_name(enum pare_figure_id c)
 {

@@ -22,6 +22,8 @@
 enum pare_figure_id { PARE_COST_LOSS, PARE_COST_LATENCY, PARE_COST_BYTES, PARE_COST_BITOPS, PARE_COST_ENERGY, PARE_COST_COUNT };
 const char *pare_cost_name(enum pare_figure_id c); /* "drop", "latency", "bytes", "bitops", "energy" */
 
+#define PARE_MOST_LEVELS 64
+
 struct pare_border {
     int from, to;      /* groups: `to` reads what `from` writes */
     double ms;         /* when the forms of their levels differ */
