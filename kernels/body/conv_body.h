@@ -195,6 +195,7 @@ static const struct tiles all_tiles[NV + 1] = {
 #define TILE_TWICE(nv) ((nv) == 4 ? tile_4x4 : NULL)
 #else
 TILE(tile_6x2, 6, 2)
+TILE(tile_4x2, 4, 2)
 TILE(tile_2x2, 2, 2)
 TILE(tile_12x1, 12, 1)
 TILE(tile_4x1, 4, 1)
@@ -205,9 +206,11 @@ static const struct tiles all_tiles[NV + 1] = {
     {12, 4, tile_12x1, tile_4x1, tile_1x1},
     {6, 2, tile_6x2, tile_2x2, tile_1x2},
 };
+#define TILE_TWICE(nv) ((nv) == 2 ? tile_4x2 : NULL)
 #endif
 #endif
-/* A tile of 2 * few rows, fewer than `rows`; NULL: there is none. (2x4 alone hides no latency of its products.) */
+/* A tile of 2 * few rows, fewer than `rows`; NULL: there is none. (What squares leave is often four rows, and tiles of two
+ * hide less latency.) */
 #ifndef TILE_TWICE
 #define TILE_TWICE(nv) ((tile_fn *)NULL)
 #endif
@@ -485,6 +488,19 @@ static void sum_rows(const struct work *w)
     }
 }
 
+/* What tiles read of the panel and no copy writes: rows after the last pixel, what rounds K up. */
+static void clear_rest(const struct plan *p, T_A *panel)
+{
+    const size_t rows = panel_rows(p), more = pk_round_up(p->k, K_GROUP) - p->k;
+    if (rows == 0) {
+        return;
+    }
+    for (size_t r = 0; more > 0 && r < p->block; r++) {
+        memset(panel + r * p->lda + p->k, 0, more * sizeof(T_A));
+    }
+    memset(panel + p->block * p->lda, 0, (rows - p->block) * p->lda * sizeof(T_A));
+}
+
 static void run(const struct pk_conv *c, const void *x, int pad_code, const void *packed,
                 const struct pk_epilogue *e, void *scratch)
 {
@@ -500,7 +516,7 @@ static void run(const struct pk_conv *c, const void *x, int pad_code, const void
                      0,
                      (int32_t *)(void *)(acc + 2 * STRIP * WIDE),
                      acc + STRIP * WIDE};
-    memset(scratch, 0, panel_bytes); /* rows after the last pixel and what rounds K up stay zero */
+    clear_rest(&p, scratch);
     const size_t group_weights = p.width * (HEAD + pk_round_up(p.k, K_GROUP));
     for (size_t g = 0; g < (size_t)c->groups; g++) {
         for (w.pixel = 0; w.pixel < p.pixels; w.pixel += p.block) {
