@@ -57,6 +57,7 @@ struct pare_quant {
 
 struct pare_tensor {
     const char *name;           /* UTF-8 as in the file; escape before printing */
+    const char *source;         /* the file's tensor that this is in another layout, NULL = it is the file's own, or made here */
     enum pare_dtype dtype;
     int rank;                   /* -1 = unknown */
     int64_t dims[PARE_MAX_RANK];/* -1 = unknown */

@@ -89,6 +89,13 @@ static enum pare_dtype dtype_of(const struct onnx_node *n, int t)
     return n->c->g->tensors[t].dtype;
 }
 
+/* y holds what x holds, laid out another way. */
+static void same_values(struct onnx_node *n, int x, int y)
+{
+    const struct pare_tensor *from = &n->c->g->tensors[x];
+    n->c->g->tensors[y].source = from->source != NULL ? from->source : from->name;
+}
+
 int onnx_transpose(struct onnx_node *n, int x, int rank, const int *perm, const char *suffix)
 {
     int y = onnx_fresh(n, suffix, dtype_of(n, x));
@@ -96,6 +103,7 @@ int onnx_transpose(struct onnx_node *n, int x, int rank, const int *perm, const 
     for (int i = 0; i < rank; i++) {
         a->perm[i] = perm[i];
     }
+    same_values(n, x, y);
     onnx_set_rank(n->c, y, rank);
     return y;
 }
@@ -107,6 +115,7 @@ int onnx_reshape(struct onnx_node *n, int x, int rank, const int64_t *dims, cons
     int shape = onnx_const_ints(n, shape_suffix, dims, rank);
     int y = onnx_fresh(n, suffix, dtype_of(n, x));
     onnx_emit_helper(n, PARE_OP_RESHAPE, suffix, 2, (int[]){x, shape}, 1, &y);
+    same_values(n, x, y);
     onnx_set_rank(n->c, y, rank);
     return y;
 }

@@ -57,6 +57,7 @@ static enum pare_status scale_weights(struct pass *p, int layer, const double *s
         int64_t c = last ? i % channels : i / (n / channels);
         to[i] = (float)((double)from[i] * scale[c]);
     }
+    g->tensors[made].source = old.source;
     g->nodes[layer].in[1] = made;
     return PARE_OK;
 }

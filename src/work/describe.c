@@ -84,6 +84,12 @@ static json_t *bytes_json(const struct pare_graph *g, int node, const struct par
     return bytes;
 }
 
+/* The name that others know a tensor by. */
+static json_t *file_name(const struct pare_tensor *t)
+{
+    return safe_string(t->source != NULL ? t->source : t->name);
+}
+
 /* NULL when memory is out. */
 static json_t *layer_json(const struct pare_engine *e, int layer, const struct pare_graph *g, const bool *first,
                           const bool *last, int first_layer_of_stage)
@@ -122,8 +128,8 @@ static json_t *layer_json(const struct pare_engine *e, int layer, const struct p
                      (json_int_t)pare_node_out_channels(g, ref->node), "first", (int)first[ref->node], "last",
                      (int)last[ref->node], "bytes", bytes, "from", from, "elements",
                      (json_int_t)pare_tensor_elements(in), "geometry", geometry);
-    json_object_set_new(its, "weight", safe_string(g->tensors[g->nodes[ref->node].in[1]].name));
-    json_object_set_new(its, "input", safe_string(in->name));
+    json_object_set_new(its, "weight", file_name(&g->tensors[g->nodes[ref->node].in[1]]));
+    json_object_set_new(its, "input", file_name(in));
     return its;
 }
 
