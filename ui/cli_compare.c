@@ -21,6 +21,19 @@ static double of(const json_t *json, const char *key)
     return pare_json_get_real(json, key);
 }
 
+/* What stands behind a row: is it tied with the first, what does the tool claim that it was imported from? */
+static const char *note_of(char note[64], const json_t *best, bool tied)
+{
+    const double claimed = of(json_object_get(best, "claimed"), "accuracy");
+    note[0] = '\0';
+    if (tied) {
+        snprintf(note, 64, "tied with the first");
+    } else if (isfinite(claimed)) {
+        snprintf(note, 64, "accuracy %.2f %% claimed", 100 * claimed);
+    }
+    return note;
+}
+
 static void add_table(struct pare_strbuf *b, const json_t *json, const char *head, const char *row, const char *cells)
 {
     size_t i;
@@ -32,15 +45,15 @@ static void add_table(struct pare_strbuf *b, const json_t *json, const char *hea
         char t[10][32], latency[40];
         pare_strbuf_printf(b, row, pare_json_get_string(run, "name", "?"), pare_json_get_string(run, "method", "?"),
                            pare_json_get_string(run, "budget", ""));
-        char drop[40];
+        char drop[40], note[64];
         snprintf(drop, sizeof drop, "%s%s", pare_json_get_bool(best, "drop_measured", false) || !isfinite(of(best, "drop")) ? "" : "~",
                  text_of(t[0], 100 * of(best, "drop"), 2));
         const char *const ms = text_of(t[1], of(best, "latency_ms"), 3);
-        snprintf(latency, sizeof latency, "%s%s", pare_json_get_bool(best, "latency_measured", false) ? "" : "~", ms);
+        snprintf(latency, sizeof latency, "%s%s", pare_json_get_bool(best, "latency_measured", false) || !isfinite(of(best, "latency_ms")) ? "" : "~", ms);
         pare_strbuf_printf(b, cells, text_of(t[2], 100 * of(best, "accuracy"), 2), drop, latency, text_of(t[3], of(best, "bytes") / 1000, 1), text_of(t[9], of(best, "energy_predicted_uj"), 2),
                            text_of(t[4], of(run, "hypervolume"), 4), text_of(t[5], of(run, "from_exact_ms"), 4),
                            text_of(t[6], of(run, "seconds"), 2), (int)pare_json_get_int(run, "evaluations", 0),
-                           i == 0 ? "" : json_is_true(tied) ? "tied with the first" : "");
+                           note_of(note, best, i > 0 && json_is_true(tied)));
     }
 }
 
@@ -93,9 +106,9 @@ void cli_print_compare(const json_t *json)
     struct pare_strbuf b;
     const json_t *reference = json_object_get(json, "reference");
     pare_strbuf_init(&b);
-    add_table(&b, json, "run                  method     budget               accuracy %  drop %  latency ms       kB     uJ ~  hypervol.  from exact  solved s  measured\n",
-              "%-20.20s %-10.10s %-20.20s", " %10s %7s %11s %8s %8s %10s %8s ms %9s %9d  %s\n");
-    pare_strbuf_printf(&b, "(~ predicted; hypervolume up to fp32's %.3f ms and a drop of %.2f points, as a share; from exact: latency above the\n"
+    add_table(&b, json, "run                  method     budget               accuracy %  drop %  latency ms       kB     uJ ~  hypervol.   exact+ms  solved s  measured\n",
+              "%-20.20s %-10.10s %-20.20s", " %10s %7s %11s %8s %8s %10s %10s %9s %9d  %s\n");
+    pare_strbuf_printf(&b, "(~ predicted; hypervolume up to fp32's %.3f ms and a drop of %.2f points, as a share; exact+ms: latency above the\n"
                            " exact front of the predicted costs, without pins, ties and rows, at the same predicted loss; tied: the paired difference\n"
                            " is within chance; measured: configurations)\n\n",
                        of(reference, "latency_ms"), 100 * of(reference, "drop"));

@@ -225,7 +225,8 @@ static bool knows_enough(struct pare_front *f, struct front_flow *flow, const st
         return flow_costs_ready(f, flow, b);
     }
     ready = front_ensure_calibration(f, &failed, &flow->err);
-    ready = (!listed || front_ensure_sense(f, f->sense_samples, &failed, &flow->err)) && ready;
+    const bool measured_pins = b->use_pins && front_choices_measured(f); /* they say nothing without the table */
+    ready = ((!listed && !measured_pins) || front_ensure_sense(f, f->sense_samples, &failed, &flow->err)) && ready;
     ready = front_ensure_profile(f, &failed, &flow->err) && ready;
     if (failed) {
         flow_end(f, flow, flow->err.code != PARE_OK ? flow->err.code : PARE_ERR_FAIL, NULL);

@@ -85,7 +85,8 @@ static void name_run(const struct pare_front *f, const struct source *s, int bef
     for (char *p = escaped; *p != '\0'; p++) {
         *p = strchr(": '\"", *p) != NULL ? '-' : *p; /* RUN:POINT, and words of a command */
     }
-    snprintf(stem, sizeof stem, "%s%s%.30s", escaped, s->stage >= 0 ? "." : "", stage_name(f, s));
+    const bool says_stage = s->stage < 0 || strcmp(escaped, stage_name(f, s)) == 0;
+    snprintf(stem, sizeof stem, "%s%s%.30s", escaped, says_stage ? "" : ".", says_stage ? "" : stage_name(f, s));
     if (before >= 0) {
         snprintf(stem, sizeof stem, "%s", pare_json_get_string(f->runs[before].settings, "base", f->runs[before].name));
     }

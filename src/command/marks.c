@@ -157,10 +157,11 @@ double pare_state_hypervolume(const struct pare_state *s, int run)
         for (int i = 0; i < s->n_points; i++) {
             if (s->points[i].run == run) {
                 x[n] = s->points[i].latency.value;
-                y[n++] = fmax(s->points[i].drop.value, 0);
+                y[n] = isfinite(s->points[i].drop.value) ? fmax(s->points[i].drop.value, 0) : NAN;
+                n += isfinite(x[n]) && isfinite(y[n]);
             }
         }
-        result = pare_hypervolume(n, x, y, ms, drop) / (ms * drop);
+        result = n > 0 ? pare_hypervolume(n, x, y, ms, drop) / (ms * drop) : NAN;
     }
     free(x);
     return result;

@@ -176,7 +176,7 @@ static void price_solve(struct pare_front *f, struct front_flow *flow)
     int configs, samples;
     const bool asks = flow_steps_ask(f, flow, &configs, &samples);
     const bool listed = strcmp(pare_json_get_string(flow->args, "method", "greedy"), "greedy") == 0;
-    bool failed = false, sensed = (asks && !listed) || front_ensure_sense(f, f->sense_samples, &failed, NULL);
+    bool failed = false, sensed = (asks && !listed && !front_choices_measured(f)) || front_ensure_sense(f, f->sense_samples, &failed, NULL);
     (void)front_ensure_profile(f, &failed, NULL);
     if (asks) {
         add_samples(f->pricing, configs, samples);

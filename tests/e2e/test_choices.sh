@@ -137,6 +137,8 @@ grep -q '^theirs.v2:1 ' "$work/out" && ! grep -q '^theirs:' "$work/out" || fail 
 code 0 "$pare" compare $p --samples 25 --levels fp32,int8,int4 theirs:3 theirs.v2:2 theirs-2:1 --json
 
 code 0 "$pare" info $p --json
+[ "$(field "[(l['weight'], l['input']) for l in d['layers'][:2]]")" = "[('conv1.weight', 'image'), ('dw2.weight', 'relu_conv1_out')]" ] ||
+    fail "tensors have the file's names: $(field "[(l['weight'], l['input']) for l in d['layers'][:2]]")"
 python3 -c "
 import json
 d = json.load(open('$work/out'))
