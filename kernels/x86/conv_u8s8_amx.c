@@ -4,7 +4,9 @@
  * channels.
  *
  * The tile unit works beside the vector units, so the epilogue of one block of sums runs in slices
- * between the tile products of the next one: two blocks of sums alternate in scratch.
+ * between the tile products of the next one: two blocks of sums alternate in scratch. Where few products are followed by
+ * steps or several outputs, of the next one but one, because loads wait for the stores of tiles: 32>32 on 96x96 pixels with
+ * residual and PReLU 65 us, so 57; of larger layers three blocks and the weights would leave the L1 (2026-11-21).
  *
  * Packed weights: per group, per 16 channels, per 64 of K a tile [16][16 channels][4 of K], zero
  * beyond the last channel and beyond K. Activations: a layer that reads its picture in order reads
@@ -15,12 +17,13 @@
  * A full tile takes 16 pixels: shapes of fewer (and a handful more) are left to other kernels by
  * measurement, see pk_kernel_for.
  */
-#include "epilogue_quads.h"
+#include <string.h>
+
+#include "finish_slices_avx512.h"
+#include "panel_ring.h"
 #include "panel_u8_avx512.h"
 
 #include "../pk_tables.h"
-
-#include <string.h>
 
 enum {
     ROWS = 32,             /* pixels of a block of sums */
@@ -81,14 +84,21 @@ struct plan {
     size_t pixels, block;        /* output pixels; rows of the panel at a time */
     size_t part;                 /* of K at a time, in 64 */
     bool direct, far;            /* activations where they are; weights past the L1 cache */
+    bool sliced; /* epilogues that are not plain lag two blocks behind, in slices */
+    /* first layers (panel_ring.h): bytes of a slot, of a place, of the ring; 0 = a panel of copied windows */
+    size_t slot, place, ring;
 };
 
-static struct plan plan_of(const struct pk_conv *c)
+/* rings: a first layer may read its windows from a ring. */
+static struct plan plan_of(const struct pk_conv *c, bool rings)
 {
     struct plan p;
     p.depth = (size_t)(c->in_c / c->groups);
     p.k = (size_t)c->kernel_h * (size_t)c->kernel_w * p.depth;
-    p.k_all = pk_round_up(p.k, 64);
+    p.slot = rings ? ring_slot(c) : 0;
+    p.place = p.slot * (size_t)c->kernel_h;
+    p.ring = p.slot > 0 ? ring_bytes(c, p.slot) : 0;
+    p.k_all = pk_round_up(p.slot > 0 ? ring_k(c, p.slot) : p.k, 64);
     p.n = (size_t)(c->out_c / c->groups);
     p.tiles = (p.n + 15) / 16;
     p.pixels = (size_t)c->out_h * (size_t)c->out_w;
@@ -100,6 +110,7 @@ static struct plan plan_of(const struct pk_conv *c)
     const size_t chunks = p.k_all / 64, parts = (chunks + MOST_CHUNKS - 1) / MOST_CHUNKS;
     p.part = (chunks + parts - 1) / parts;
     p.far = p.tiles * chunks * TILE > FAR_BYTES;
+    p.sliced = c->groups == 1 && p.n <= COLUMNS && p.k_all * p.tiles * 16 <= 64 * COLUMNS;
     return p;
 }
 
@@ -108,23 +119,30 @@ static size_t group_bytes(const struct plan *p)
     return p->tiles * (p->k_all / 64) * TILE;
 }
 
-static size_t packed_size(const struct pk_conv *c)
+static size_t packed_of(const struct pk_conv *c, bool rings)
 {
-    const struct plan p = plan_of(c);
-    return (size_t)c->groups * group_bytes(&p);
+    const struct plan p = plan_of(c, rings);
+    return (size_t)(p.slot > 0 ? c->kernel_h : c->groups) * group_bytes(&p);
 }
 
+static size_t packed_size(const struct pk_conv *c)
+{
+    return packed_of(c, true);
+}
+
+/* [turns of a ring, or groups][tile of channels][tile of K] */
 static void pack(const struct pk_conv *c, const void *weights, void *packed)
 {
-    const struct plan p = plan_of(c);
+    const struct plan p = plan_of(c, true);
     int8_t *to = packed;
-    for (size_t g = 0; g < (size_t)c->groups; g++) {
-        const int8_t *w = (const int8_t *)weights + g * p.n * p.k; /* [n][k] */
+    for (int g = 0; g < (p.slot > 0 ? c->kernel_h : c->groups); g++) {
+        const int8_t *w = (const int8_t *)weights + (p.slot > 0 ? 0 : (size_t)g * p.n * p.k); /* [n][k] */
         for (size_t tile = 0; tile < p.tiles; tile++) {
             for (size_t k = 0; k < p.k_all; k += 4) {
                 for (size_t i = 0; i < 64; i++) {
                     const size_t n = tile * 16 + i / 4, at = k + i % 4;
-                    *to++ = n < p.n && at < p.k ? w[n * p.k + at] : 0;
+                    const ptrdiff_t tap = p.slot > 0 ? ring_tap(c, p.slot, g, at) : at < p.k ? (ptrdiff_t)at : -1;
+                    *to++ = n < p.n && tap >= 0 ? w[n * p.k + (size_t)tap] : 0;
                 }
             }
         }
@@ -136,21 +154,37 @@ static size_t parts_bytes(const struct plan *p)
     return p->part * 64 < p->k_all ? pk_round_up(p->n, COLUMNS) * ROWS * sizeof(int32_t) : 0;
 }
 
+static size_t copy_bytes(const struct plan *p)
+{
+    return pk_round_up(p->slot > 0 ? p->ring : p->block * p->lda, 64);
+}
+
+static size_t acc_bytes(const struct plan *p)
+{
+    return (size_t)(p->sliced ? 3 : 2) * ROWS * COLUMNS * sizeof(int32_t);
+}
+
+static size_t scratch_of(const struct pk_conv *c, bool rings)
+{
+    const struct plan p = plan_of(c, rings);
+    return copy_bytes(&p) + acc_bytes(&p) + (p.sliced ? sizeof(struct slices) : 0) + parts_bytes(&p) +
+           (p.slot > 0 ? (size_t)c->out_w : p.block) * sizeof(int32_t);
+}
+
 static size_t scratch_size(const struct pk_conv *c)
 {
-    const struct plan p = plan_of(c);
-    return pk_round_up(p.block * p.lda, 64) + 2 * ROWS * COLUMNS * sizeof(int32_t) +
-           parts_bytes(&p) + p.block * sizeof(int32_t);
+    return scratch_of(c, true);
 }
 
 struct work {
     const struct pk_epilogue *e;
     const struct plan *p;
-    int32_t *acc[2]; /* [ROWS][COLUMNS]: the block at work, the block before it */
+    int32_t *acc[3]; /* [ROWS][COLUMNS]: the block at work and the one before it, or two */
     int32_t *parts;  /* [blocks of channels][ROWS][COLUMNS]: sums of the first parts of K */
     bool plain;      /* one output of codes without steps */
-    struct pk_tile before;
-    int left; /* rows of the block before that still wait for their epilogue */
+    const struct slices *slices; /* else, where these do the epilogue */
+    struct pk_tile before, waiting; /* the block whose epilogue runs; with slices the one after it */
+    int left, waits;                /* rows of them without their epilogue */
     const int32_t *sums;
     size_t pixel; /* first of the panel */
     int group;
@@ -172,6 +206,22 @@ static void drain(struct work *w, int rows)
     w->left -= t.rows;
 }
 
+/* Now the block that waits: the one before is done. */
+static void next_block(struct work *w)
+{
+    w->before = w->waiting;
+    w->left = w->waits;
+    w->waits = 0;
+}
+
+/* All that is left. */
+static void flush(struct work *w)
+{
+    drain(w, ROWS);
+    next_block(w);
+    drain(w, ROWS);
+}
+
 /* Rows of activations that a block of sums reads. */
 struct rows {
     const uint8_t *a;
@@ -180,8 +230,9 @@ struct rows {
 
 /*
  * What runs between two products of tiles: rows of the epilogue of the block before. `vectors`, a
- * constant: of each row of a plain epilogue (4, 2, 1), which then is inline; 0: any epilogue.
+ * constant: of each row of a plain epilogue (4, 2, 1), which then is inline; SLICED: by `slices`; ANY: any epilogue.
  */
+enum { ANY = 0, SLICED = -1 };
 struct between {
     struct work *w;
     struct plain plain;  /* when vectors > 0 */
@@ -191,9 +242,18 @@ struct between {
 
 PK_INLINE void between_run(struct between *t, const int vectors, const bool whole)
 {
-    if (vectors == 0) {
+    if (vectors == ANY) {
         if (t->w->left > 0) {
             drain(t->w, t->slice);
+        }
+        return;
+    }
+    if (vectors == SLICED) {
+        const int n = t->rows - t->row < t->slice ? t->rows - t->row : t->slice;
+        if (n > 0) {
+            t->w->slices->run(t->w->slices, t->sums, COLUMNS, (ptrdiff_t)t->w->before.pixel + t->row, n);
+            t->row += n;
+            t->sums += n * COLUMNS;
         }
         return;
     }
@@ -286,17 +346,51 @@ static void products_slices(struct work *w, const struct job *j, struct operands
     for (size_t i = 0; i < tiles; i += 2, o->b += 2 * o->beside, o->acc += 32) {
         const bool tall = j->r.n > 16, wide = i + 1 < tiles;
         if (tall && wide) {
-            tiles_run(&t, o, true, true, 0, false);
+            tiles_run(&t, o, true, true, ANY, false);
         } else if (tall) {
-            tiles_run(&t, o, true, false, 0, false);
+            tiles_run(&t, o, true, false, ANY, false);
         } else if (wide) {
-            tiles_run(&t, o, false, true, 0, false);
+            tiles_run(&t, o, false, true, ANY, false);
         } else {
-            tiles_run(&t, o, false, false, 0, false);
+            tiles_run(&t, o, false, false, ANY, false);
         }
         o->start += o->start != NULL ? 32 : 0;
     }
     drain(w, ROWS);
+}
+
+/* Rows of the block before that are finished: the others are drained. */
+static void rows_done(struct work *w, int rows)
+{
+    w->before.acc = (int32_t *)w->before.acc + rows * COLUMNS;
+    w->before.pixel += (size_t)rows;
+    w->left -= rows;
+    drain(w, ROWS);
+}
+
+static void products_sliced(struct work *w, const struct job *j, struct operands *o, size_t tiles)
+{
+    const int step = 4 / slices_wide(w->before.n), rows = w->left / step * step;
+    const int steps = (int)(tiles * j->chunks) * (j->r.n > 16 ? 2 : 1), least = 4 * step; /* a call fetches constants: not for less */
+    struct between t = {.w = w, .sums = w->before.acc, .rows = rows};
+    t.slice = (rows / step + steps - 1) / steps * step;
+    t.slice = t.slice < least ? least : t.slice;
+    for (size_t i = 0; i < tiles; i += 2, o->b += 2 * o->beside, o->acc += 32) {
+        const bool tall = j->r.n > 16, wide = i + 1 < tiles;
+        if (tall && wide) {
+            tiles_run(&t, o, true, true, SLICED, false);
+        } else if (tall) {
+            tiles_run(&t, o, true, false, SLICED, false);
+        } else if (wide) {
+            tiles_run(&t, o, false, true, SLICED, false);
+        } else {
+            tiles_run(&t, o, false, false, SLICED, false);
+        }
+        o->start += o->start != NULL ? 32 : 0;
+    }
+    t.slice = ROWS;
+    between_run(&t, SLICED, false);
+    rows_done(w, rows);
 }
 
 /* Blocks of n channels, at most 16 * `vectors`, now and before; whole: exactly so many. `tall` as for tiles_run. */
@@ -319,10 +413,7 @@ PK_INLINE void products_plain(struct work *w, const struct job *j, struct operan
     }
     t.slice = ROWS;
     between_run(&t, vectors, whole);
-    w->before.acc = (int32_t *)w->before.acc + rows * COLUMNS;
-    w->before.pixel += (size_t)rows;
-    w->left -= rows;
-    drain(w, ROWS);
+    rows_done(w, rows);
 }
 
 #define PLAIN(vectors, whole)                                                                      \
@@ -333,7 +424,9 @@ PK_INLINE void products_plain(struct work *w, const struct job *j, struct operan
 static void products(struct work *w, const struct job *j, struct operands *o, size_t n)
 {
     const bool tall = j->r.n > 16;
-    if (!w->plain || w->left == 0 || w->before.n != (int)n) {
+    if (w->slices != NULL && w->left > 0) {
+        products_sliced(w, j, o, (n + 15) / 16);
+    } else if (!w->plain || w->left == 0 || w->before.n != (int)n) {
         products_slices(w, j, o, (n + 15) / 16);
     } else if (n == 64) {
         PLAIN(4, true);
@@ -365,18 +458,21 @@ static void block(struct work *w, const struct job *j)
                          .start = j->from > 0 ? j->part : NULL,
                          .acc = last ? w->acc[0] : j->part};
     products(w, j, &o, n);
+    next_block(w);
     if (last) {
-        w->before = (struct pk_tile){.acc = w->acc[0],
-                                     .ld = COLUMNS,
-                                     .pixel = w->pixel + j->row,
-                                     .rows = (int)j->r.n,
-                                     .channel = w->group * (int)p->n + (int)j->first,
-                                     .n = (int)n,
-                                     .sums = w->e->weight_zero != NULL ? w->sums + j->row : NULL};
-        w->left = (int)j->r.n;
-        int32_t *other = w->acc[1];
-        w->acc[1] = w->acc[0];
-        w->acc[0] = other;
+        const bool lags = w->slices != NULL;
+        int32_t *done = w->acc[0];
+        *(lags ? &w->waiting : &w->before) = (struct pk_tile){.acc = done,
+                                                              .ld = COLUMNS,
+                                                              .pixel = w->pixel + j->row,
+                                                              .rows = (int)j->r.n,
+                                                              .channel = w->group * (int)p->n + (int)j->first,
+                                                              .n = (int)n,
+                                                              .sums = w->e->weight_zero != NULL ? w->sums + j->row : NULL};
+        *(lags ? &w->waits : &w->left) = (int)j->r.n;
+        w->acc[0] = w->acc[lags ? 2 : 1];
+        w->acc[2] = w->acc[1];
+        w->acc[1] = done;
     }
 }
 
@@ -401,47 +497,109 @@ static void panel(struct work *w, const uint8_t *a, size_t lda, size_t rows, con
     }
 }
 
-static void run(const struct pk_conv *c, const void *x, int pad_code, const void *packed,
-                const struct pk_epilogue *e, void *scratch)
+/* A first layer: a row of output pixels after another, from the ring. */
+static void run_rows(struct work *w, const struct pk_conv *c, const uint8_t *x, uint8_t pad, const int8_t *weights,
+                     uint8_t *ring, int32_t *sums)
 {
-    const struct plan p = plan_of(c);
+    const struct plan *p = w->p;
+    int next = 0; /* first row, counted with padding, that the ring does not hold */
+    for (int oy = 0; oy < c->out_h; oy++, w->pixel += (size_t)c->out_w) {
+        const int top = oy * c->stride_h;
+        for (next = next > top ? next : top; next < top + c->kernel_h; next++) {
+            ring_put(c, x, next - c->pad_top, pad, ring + (size_t)(next % c->kernel_h) * p->slot, p->slot);
+        }
+        if (w->e->weight_zero != NULL) {
+            flush(w); /* it reads the sums of its rows */
+            for (int ox = 0; ox < c->out_w; ox++) {
+                sums[ox] = ring_sum(c, ring, p->slot, ox);
+            }
+        }
+        panel(w, ring, p->place, (size_t)c->out_w, weights + (size_t)(top % c->kernel_h) * group_bytes(p));
+    }
+}
+
+/* One group of channels, in panels of copied windows or where the picture is. */
+static void run_group(struct work *w, const struct pk_conv *c, const uint8_t *codes, uint8_t pad, const int8_t *weights,
+                      uint8_t *copy, int32_t *sums)
+{
+    const struct plan *p = w->p;
+    for (size_t rows; w->pixel < p->pixels; w->pixel += rows) {
+        const size_t left = p->pixels - w->pixel;
+        rows = left < p->block ? left : p->block;
+        const uint8_t *a = copy;
+        size_t lda = p->lda;
+        if (p->direct && rows % 16 == 0 && rows * p->k + p->k_all - p->k <= left * p->k) {
+            a = codes + w->pixel * p->k;
+            lda = p->k;
+        } else {
+            panel_gather(c, codes, w->pixel, rows, pad, copy, p->lda);
+        }
+        if (w->e->weight_zero != NULL) {
+            flush(w); /* it reads the sums of its rows */
+            panel_sums(a, lda, p->k, rows, sums);
+        }
+        panel(w, a, lda, rows, weights);
+    }
+}
+
+static void run_plan(const struct pk_conv *c, const void *x, int pad_code, const void *packed,
+                     const struct pk_epilogue *e, void *scratch, bool rings)
+{
+    const struct plan p = plan_of(c, rings);
     uint8_t *copy = scratch;
-    int32_t *acc = (int32_t *)(void *)(copy + pk_round_up(p.block * p.lda, 64));
-    int32_t *parts = acc + 2 * ROWS * COLUMNS;
-    int32_t *sums = parts + parts_bytes(&p) / sizeof(int32_t);
+    int32_t *acc = (int32_t *)(void *)(copy + copy_bytes(&p));
+    struct slices *slices = (struct slices *)(void *)((uint8_t *)acc + acc_bytes(&p));
+    int32_t *parts = (int32_t *)(void *)(slices + (p.sliced ? 1 : 0)), *sums = parts + parts_bytes(&p) / sizeof(int32_t);
     struct work w = {.e = e,
                      .p = &p,
-                     .acc = {acc, acc + ROWS * COLUMNS},
+                     .acc = {acc, acc + ROWS * COLUMNS, p.sliced ? acc + 2 * ROWS * COLUMNS : NULL},
                      .parts = parts,
                      .sums = sums,
                      .plain = e->n_steps == 0 && e->n_outs == 1 && e->outs->type == PK_U8 &&
                               e->weight_zero == NULL};
+    if (p.sliced && !w.plain && slices_do(e)) {
+        slices_panel(slices, e, 0, (int)p.n);
+        w.slices = slices;
+    }
     tiles_begin();
-    for (w.group = 0; w.group < c->groups; w.group++) {
+    for (w.group = 0; w.group < c->groups; w.group++, w.pixel = 0) {
         const uint8_t *codes = (const uint8_t *)x + (size_t)w.group * p.depth;
         const int8_t *weights = (const int8_t *)packed + (size_t)w.group * group_bytes(&p);
-        for (size_t rows; w.pixel < p.pixels; w.pixel += rows) {
-            const size_t left = p.pixels - w.pixel;
-            rows = left < p.block ? left : p.block;
-            const uint8_t *a = copy;
-            size_t lda = p.lda;
-            if (p.direct && rows % 16 == 0 && rows * p.k + p.k_all - p.k <= left * p.k) {
-                a = codes + w.pixel * p.k;
-                lda = p.k;
-            } else {
-                panel_gather(c, codes, w.pixel, rows, (uint8_t)pad_code, copy, p.lda);
-            }
-            if (e->weight_zero != NULL) {
-                drain(&w, ROWS); /* it reads the sums of its rows */
-                panel_sums(a, lda, p.k, rows, sums);
-            }
-            panel(&w, a, lda, rows, weights);
+        if (p.slot > 0) {
+            memset(copy, 0, p.ring); /* weights of 0 meet what is never written */
+            run_rows(&w, c, codes, (uint8_t)pad_code, weights, copy, sums);
+        } else {
+            run_group(&w, c, codes, (uint8_t)pad_code, weights, copy, sums);
         }
-        w.pixel = 0;
     }
-    drain(&w, ROWS);
+    flush(&w);
     tiles_end();
+}
+
+static void run(const struct pk_conv *c, const void *x, int pad_code, const void *packed,
+                const struct pk_epilogue *e, void *scratch)
+{
+    run_plan(c, x, pad_code, packed, e, scratch, true);
 }
 
 const struct pk_layer_kernel pk_conv_u8s8_amx = {"conv_u8s8_amx", packed_size, pack, scratch_size,
                                                  run};
+
+static size_t panels_packed_size(const struct pk_conv *c)
+{
+    return packed_of(c, false);
+}
+
+static size_t panels_scratch_size(const struct pk_conv *c)
+{
+    return scratch_of(c, false);
+}
+
+static void panels_run(const struct pk_conv *c, const void *x, int pad_code, const void *packed,
+                       const struct pk_epilogue *e, void *scratch)
+{
+    run_plan(c, x, pad_code, packed, e, scratch, false);
+}
+
+const struct pk_layer_kernel pk_conv_u8s8_amx_panels = {"conv_u8s8_amx", panels_packed_size, NULL, panels_scratch_size,
+                                                        panels_run};

@@ -146,13 +146,13 @@ PK_INLINE void quad_bias(const struct quad *q, vi *bias, const int wide, const b
 }
 
 /* Stays fmaf(sum, m, b) of every int32 within int32? 2^31 * 0.5 + 2^29 < 2^31; a NaN says no. */
-PK_INLINE bool plain_fits(const struct plain *f, const int wide)
+PK_INLINE bool sums_fit(const vf *m, const vf *b, const int wide)
 {
     __mmask16 fits = 0xffff;
     PK_UNROLL
     for (int j = 0; j < wide; j++) {
-        fits &= _mm512_cmp_ps_mask(_mm512_abs_ps(f->m[j]), v_set(0.5f), _CMP_LE_OQ);
-        fits &= _mm512_cmp_ps_mask(_mm512_abs_ps(f->b[j]), v_set(0x1p29f), _CMP_LE_OQ);
+        fits &= _mm512_cmp_ps_mask(_mm512_abs_ps(m[j]), v_set(0.5f), _CMP_LE_OQ);
+        fits &= _mm512_cmp_ps_mask(_mm512_abs_ps(b[j]), v_set(0x1p29f), _CMP_LE_OQ);
     }
     return fits == 0xffff;
 }
@@ -167,7 +167,7 @@ PK_INLINE struct plain plain_of(const struct quad *q, const struct pk_out *o, si
     quad_vec(q, o->b, f.b, wide, whole);
     f.biased = q->e->bias_i32 != NULL;
     quad_bias(q, f.bias, wide, whole);
-    f.to.ceiling = bound_code(o, o->hi) != 255 || !plain_fits(&f, wide);
+    f.to.ceiling = bound_code(o, o->hi) != 255 || !sums_fit(f.m, f.b, wide);
     return f;
 }
 

@@ -10,4 +10,7 @@ void pk_epilogue_f32_avx2(const struct pk_epilogue *e, const struct pk_tile *t);
 void pk_epilogue_i32_avx512(const struct pk_epilogue *e, const struct pk_tile *t);
 void pk_epilogue_f32_avx512(const struct pk_epilogue *e, const struct pk_tile *t);
 
+/* All but pack of conv_u8s8_amx on weights in tiles [group][16 channels][64 of K], whatever the shape. */
+extern const struct pk_layer_kernel pk_conv_u8s8_amx_panels;
+
 #endif

@@ -243,6 +243,51 @@ static void depthwise_windows_of_networks_equal_the_reference(void **state)
     }
 }
 
+/* A first layer with rows of any width, or a 1x1 layer of few channels: both are finished in ways of their own. */
+static void narrow_shape(struct kernel_case *k)
+{
+    static const int widths[] = {5, 16, 31, 32, 48, 50, 64, 113};
+    struct pk_conv *c = &k->conv;
+    const bool first = kernel_case_int(k, 0, 1) == 1;
+    const int size = first ? kernel_case_int(k, 1, 7) : 1, stride = first ? kernel_case_int(k, 1, 3) : 1;
+    *c = (struct pk_conv){.kernel_h = size, .kernel_w = first ? kernel_case_int(k, 1, 5) : 1, .stride_h = stride, .stride_w = stride,
+                          .dilation_h = 1, .dilation_w = 1, .groups = 1};
+    c->in_c = first ? kernel_case_int(k, 1, 5) : kernel_case_int(k, 1, 16) * 4;
+    c->out_c = kernel_case_int(k, 0, 1) ? kernel_case_int(k, 1, 4) * 16 : kernel_case_int(k, 1, 70);
+    c->out_h = kernel_case_int(k, 1, 5);
+    c->out_w = widths[kernel_case_int(k, 0, 7)];
+    c->pad_top = first ? kernel_case_int(k, 0, size - 1) : 0;
+    c->pad_left = first ? kernel_case_int(k, 0, c->kernel_w - 1) : 0;
+    const int pad = first ? kernel_case_int(k, 0, c->kernel_w) : 0; /* right and below */
+    c->in_h = (c->out_h - 1) * stride + size - c->pad_top - pad;
+    c->in_w = (c->out_w - 1) * stride + c->kernel_w - c->pad_left - pad;
+    c->in_h = c->in_h < 1 ? 1 : c->in_h;
+    c->in_w = c->in_w < 1 ? 1 : c->in_w;
+}
+
+static void narrow_layers_equal_the_reference(void **state)
+{
+    (void)state;
+    for (int i = 0; i < N_ENTRIES; i++) {
+        const bool wanted = !kernel_case_is_depthwise(entries[i].family) && strncmp(pk_family_name(entries[i].family), "fc", 2) != 0;
+        for (uint32_t seed = 0; wanted && usable(&entries[i]) && seed < CASES / 4; seed++) {
+            struct kernel_case k;
+            kernel_case_init(&k, entries[i].family, seed + 90000);
+            narrow_shape(&k);
+            kernel_case_random_values(&k, seed % 4 == 0 ? KERNEL_EXTREME : KERNEL_EXACT);
+            if (seed % 4 == 1) {
+                kernel_case_random_epilogue(&k);
+            } else if (kernel_case_is_integer(entries[i].family)) {
+                kernel_case_usual_codes(&k);
+            } else {
+                kernel_case_usual_epilogue(&k);
+            }
+            (void)check_exact(&k, &entries[i], seed);
+            kernel_case_clear(&k);
+        }
+    }
+}
+
 static void usual_float_epilogues_equal_the_reference(void **state)
 {
     (void)state;
@@ -363,6 +408,7 @@ int main(void)
         cmocka_unit_test(large_shapes_equal_the_reference),
         cmocka_unit_test(depthwise_windows_of_networks_equal_the_reference),
         cmocka_unit_test(usual_float_epilogues_equal_the_reference),
+        cmocka_unit_test(narrow_layers_equal_the_reference),
         cmocka_unit_test(float_sums_are_within_the_stated_tolerance),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,183 @@
+/* op_resize_rows.h: one output position of a resize, a row of elements side by side; included by op_resize.c alone. */
+#ifndef PARE_PK_OP_RESIZE_ROWS_H
+#define PARE_PK_OP_RESIZE_ROWS_H
+
+#include "op_math.h"
+#include "op_types.h"
+#include "op_wide.h"
+
+#include <string.h>
+
+/* One resized axis. */
+struct axis_table {
+    int axis, n_taps;
+    int32_t *place;  /* [out][n_taps]; place[0] = -1: outside (extrapolated) */
+    float *weight;   /* [out][n_taps] */
+    int64_t in_step; /* elements */
+};
+
+/* One output position: where its row of `inner` elements goes and what it reads. */
+struct position {
+    const struct axis_table *tables;
+    int n_tables;
+    const int32_t *place[PK_OPS_MAX_RANK];
+    const float *weight[PK_OPS_MAX_RANK];
+    int64_t base; /* input offset of the axes that are not resized */
+    int64_t inner;
+};
+
+/* Next combination of taps: false at the end. *weight and *at are those of the combination. */
+static bool next_taps(const struct position *p, int *tap, float *weight, int64_t *at, bool begin)
+{
+    if (!begin) {
+        int i = p->n_tables - 1;
+        for (; i >= 0 && ++tap[i] == p->tables[i].n_taps; i--) {
+            tap[i] = 0;
+        }
+        if (i < 0) {
+            return false;
+        }
+    }
+    *weight = 1.0f;
+    *at = p->base;
+    for (int i = 0; i < p->n_tables; i++) {
+        *weight *= p->weight[i][tap[i]];
+        *at += p->place[i][tap[i]] * p->tables[i].in_step;
+    }
+    return true;
+}
+
+/* Four rows in one pass. */
+OP_INLINE void blend_f32_body(const float *const *row, const float *w, float *restrict y, int64_t n)
+{
+    const float *r0 = row[0], *r1 = row[1], *r2 = row[2], *r3 = row[3];
+    const float w0 = w[0], w1 = w[1], w2 = w[2], w3 = w[3];
+    for (int64_t c = 0; c < n; c++) {
+        y[c] = w0 * r0[c] + w1 * r1[c] + (w2 * r2[c] + w3 * r3[c]);
+    }
+}
+OP_WIDE_LOOP(blend_f32, (const float *const *row, const float *w, float *restrict y, int64_t n), (row, w, y, n))
+
+static bool is_bilinear(const struct position *p)
+{
+    return p->n_tables == 2 && p->tables[0].n_taps == 2 && p->tables[1].n_taps == 2;
+}
+
+/* The weight of tap k of 4 and where it reads. */
+static float bilinear_tap(const struct position *p, int k, int64_t *at)
+{
+    *at = p->base + p->place[0][k >> 1] * p->tables[0].in_step + p->place[1][k & 1] * p->tables[1].in_step;
+    return p->weight[0][k >> 1] * p->weight[1][k & 1];
+}
+
+static void row_f32(const struct position *p, const float *x, float *restrict y)
+{
+    int tap[PK_OPS_MAX_RANK] = {0}, total = 1;
+    float weight = 0.0f, w[4];
+    const float *four[4];
+    int64_t at = 0;
+    for (int i = 0; i < p->n_tables; i++) {
+        total = total <= 4 ? total * p->tables[i].n_taps : total;
+    }
+    if (total == 4) {
+        for (int k = 0; k < 4; k++) {
+            if (is_bilinear(p)) {
+                w[k] = bilinear_tap(p, k, &at);
+            } else {
+                (void)next_taps(p, tap, &w[k], &at, k == 0);
+            }
+            four[k] = x + at;
+        }
+        blend_f32(four, w, y, p->inner);
+        return;
+    }
+    for (bool begin = true; next_taps(p, tap, &weight, &at, begin); begin = false) {
+        const float *row = x + at;
+        for (int64_t c = 0; c < p->inner; c++) {
+            y[c] = begin ? weight * row[c] : y[c] + weight * row[c];
+        }
+    }
+}
+
+static void row_any(const struct position *p, enum pk_dtype t, const void *x, void *y, int64_t to)
+{
+    double sum[OP_CHUNK];
+    for (int64_t first = 0; first < p->inner; first += OP_CHUNK) {
+        int64_t n = p->inner - first < OP_CHUNK ? p->inner - first : OP_CHUNK, at = 0;
+        int tap[PK_OPS_MAX_RANK] = {0};
+        float weight = 0.0f;
+        memset(sum, 0, sizeof sum);
+        for (bool begin = true; next_taps(p, tap, &weight, &at, begin); begin = false) {
+            for (int64_t c = 0; c < n; c++) {
+                sum[c] += (double)weight * pk_load(t, x, (size_t)(at + first + c));
+            }
+        }
+        for (int64_t c = 0; c < n; c++) {
+            pk_store(t, y, (size_t)(to + first + c), sum[c]);
+        }
+    }
+}
+
+/* Four weights that are sixteenths and make 1 (twice the size): the sums in float32 then are exact, so are integers. */
+struct sixteenths {
+    int64_t at[4];
+    uint16_t part[4];
+};
+
+static bool sixteenths_of(const struct position *p, struct sixteenths *s)
+{
+    int sum = 0;
+    if (!is_bilinear(p)) {
+        return false;
+    }
+    for (int k = 0; k < 4; k++) {
+        const float part = bilinear_tap(p, k, &s->at[k]) * 16.0f;
+        if (!(part >= 0.0f && part <= 16.0f) || (float)(int)part != part) {
+            return false;
+        }
+        s->part[k] = (uint16_t)part;
+        sum += s->part[k];
+    }
+    return sum == 16;
+}
+
+OP_INLINE void row_sixteenths_body(const struct sixteenths *s, const uint8_t *x, uint8_t *restrict y, int64_t n)
+{
+    const uint8_t *a = x + s->at[0], *b = x + s->at[1], *c = x + s->at[2], *d = x + s->at[3];
+    const uint16_t ka = s->part[0], kb = s->part[1], kc = s->part[2], kd = s->part[3];
+    for (int64_t i = 0; i < n; i++) {
+        const uint16_t left = (uint16_t)((uint16_t)(ka * a[i]) + (uint16_t)(kb * b[i]));
+        const uint16_t right = (uint16_t)((uint16_t)(kc * c[i]) + (uint16_t)(kd * d[i]));
+        const uint16_t sum = (uint16_t)(left + right), odd = (sum >> 4) & 1;
+        y[i] = (uint8_t)((uint16_t)(sum + 7 + odd) >> 4); /* half to even */
+    }
+}
+OP_WIDE_LOOP(row_sixteenths, (const struct sixteenths *s, const uint8_t *x, uint8_t *restrict y, int64_t n), (s, x, y, n))
+
+/* Bytes: sums in float32, rounded half to even. */
+#define ROW_BYTES(name, type, lo, hi)                                                              \
+    static void name(const struct position *p, const type *x, type *y)                             \
+    {                                                                                              \
+        float sum[OP_CHUNK];                                                                       \
+        for (int64_t first = 0; first < p->inner; first += OP_CHUNK) {                             \
+            int64_t n = p->inner - first < OP_CHUNK ? p->inner - first : OP_CHUNK, at = 0;         \
+            int tap[PK_OPS_MAX_RANK] = {0};                                                        \
+            float weight = 0.0f;                                                                   \
+            memset(sum, 0, sizeof sum);                                                            \
+            for (bool begin = true; next_taps(p, tap, &weight, &at, begin); begin = false) {       \
+                const type *row = x + at + first;                                                  \
+                for (int64_t c = 0; c < n; c++) {                                                  \
+                    sum[c] += weight * (float)row[c];                                              \
+                }                                                                                  \
+            }                                                                                      \
+            for (int64_t c = 0; c < n; c++) {                                                      \
+                float v = sum[c] > (lo) ? sum[c] : (lo);                                           \
+                y[first + c] = (type)(int)op_rint(v < (hi) ? v : (hi));                            \
+            }                                                                                      \
+        }                                                                                          \
+    }
+
+ROW_BYTES(row_u8, uint8_t, 0.0f, 255.0f)
+ROW_BYTES(row_i8, int8_t, -128.0f, 127.0f)
+
+#endif

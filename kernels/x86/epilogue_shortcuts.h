@@ -1,0 +1,104 @@
+/*
+ * epilogue_shortcuts.h: the steps that real networks have most between sums and codes, without a look at the steps for each
+ * vector: the sum of codes of a residual, an activation, or both. The operations of ref/epilogue.c.
+ */
+#ifndef PARE_PK_EPILOGUE_SHORTCUTS_H
+#define PARE_PK_EPILOGUE_SHORTCUTS_H
+
+#include "epilogue_quads.h"
+
+#include <math.h>
+
+/* t > 0 ? t : t * slope */
+PK_INLINE vf quad_prelu(vf t, vf slope)
+{
+    const __mmask16 rest = _mm512_cmp_ps_mask(t, _mm512_setzero_ps(), _CMP_NGT_UQ);
+    return _mm512_mask_mul_ps(t, rest, t, slope);
+}
+
+/* max(t, t * slope): the same where all slopes are at most 1 and t is finite, one operation less. */
+PK_INLINE vf quad_prelu_most(vf t, vf slope)
+{
+    return _mm512_max_ps(t, v_mul(t, slope));
+}
+
+PK_INLINE bool slopes_fit(const vf *slope, const int wide)
+{
+    __mmask16 fits = 0xffff;
+    PK_UNROLL
+    for (int j = 0; j < wide; j++)
+        fits &= _mm512_cmp_ps_mask(slope[j], v_set(1.0f), _CMP_LE_OQ);
+    return fits == 0xffff;
+}
+
+enum shortcut { NO_SHORTCUT, ADD_ONLY, ADD_PRELU, ADD_CLAMP, PRELU_ONLY, PRELU_ADD, SHORTCUTS };
+
+static enum shortcut shortcut_of(const struct pk_epilogue *e)
+{
+    if (e->b == NULL || e->n_outs > 2 || e->outs[0].offset != 0.0f || e->outs[e->n_outs - 1].offset != 0.0f || e->n_steps > 2) {
+        return NO_SHORTCUT;
+    }
+    if (e->steps[0].op == PK_STEP_PRELU) {
+        return e->n_steps == 1                                                            ? PRELU_ONLY
+               : e->steps[1].op == PK_STEP_ADD_TENSOR && e->steps[1].type == PK_U8 ? PRELU_ADD
+                                                                                          : NO_SHORTCUT;
+    }
+    if (e->steps[0].op != PK_STEP_ADD_TENSOR || e->steps[0].type != PK_U8) {
+        return NO_SHORTCUT;
+    }
+    return e->n_steps == 1                   ? ADD_ONLY
+           : e->steps[1].op == PK_STEP_PRELU ? ADD_PRELU
+           : e->steps[1].op == PK_STEP_CLAMP ? ADD_CLAMP
+                                             : NO_SHORTCUT;
+}
+
+/* A residual's codes as real values. */
+struct residual {
+    const uint8_t *at; /* of the tile's first pixel and channel */
+    ptrdiff_t pitch;
+    vf scale, offset, zero; /* zero: 2^23 more */
+    __m512i lanes, exponent;
+};
+
+PK_INLINE struct residual residual_of(const struct quad *q, const struct pk_step *add, size_t pixel)
+{
+    const struct residual r = {
+        .at = (const uint8_t *)add->operand + (ptrdiff_t)pixel * add->pitch + q->channel,
+        .pitch = add->pitch,
+        .scale = v_set(add->scale),
+        .offset = v_set(add->offset),
+        .zero = v_set(0x1p23f + (float)add->zero),
+        .lanes = _mm512_cvtepu8_epi32(_mm_setr_epi8(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15)),
+        .exponent = v_set_i(0x4b000000),
+    };
+    return r;
+}
+
+/* Sixteen values. A code in the lowest byte of 2^23 is 2^23 + code, all of these differences are exact: one shuffle and one
+ * subtraction where widening, subtracting and converting take three operations. */
+PK_INLINE vf residual_value(const struct residual *r, ptrdiff_t at, vm lanes, const bool whole)
+{
+    const uint8_t *p = r->at + at;
+    const __m128i bytes = whole ? _mm_loadu_si128((const __m128i *)(const void *)p) : _mm_maskz_loadu_epi8(lanes, p);
+    const __m512i code =
+        _mm512_mask_shuffle_epi8(r->exponent, 0x1111111111111111u, _mm512_broadcast_i32x4(bytes), r->lanes);
+    return v_fma(v_sub(_mm512_castsi512_ps(code), r->zero), r->scale, r->offset);
+}
+
+/* Does everything before the output's rounding stay within int32, whatever the sums? A NaN says no. */
+PK_INLINE bool steps_fit(const struct pk_step *add, const struct pk_out *o, const vf *m, const vf *b, const vf *slope,
+                         const int wide)
+{
+    /* at most 2^31 * |m| + |b| + what is added, times a slope, times the factor */
+    const float real = add == NULL ? 0.0f : 255.0f * fabsf(add->scale) + fabsf(add->offset);
+    __mmask16 fits = 0xffff;
+    PK_UNROLL
+    for (int j = 0; j < wide; j++) {
+        vf most = v_add(v_fma(_mm512_abs_ps(m[j]), v_set(0x1p31f), _mm512_abs_ps(b[j])), v_set(real));
+        most = slope == NULL ? most : v_add(most, v_mul(most, _mm512_abs_ps(slope[j])));
+        fits &= _mm512_cmp_ps_mask(v_mul(most, v_set(fabsf(o->inv_scale))), v_set(0x1p30f), _CMP_LE_OQ);
+    }
+    return fits == 0xffff && bound_code(o, o->hi) == 255;
+}
+
+#endif

@@ -1,0 +1,169 @@
+/*
+ * finish_slices_avx512.h: the epilogue of a block of integer sums in slices of a few pixels, so small that they fit between
+ * two products of tiles: whatever does not change from block to block is found once per layer. For outputs of codes behind
+ * no steps or the usual ones (epilogue_shortcuts.h).
+ */
+#ifndef PARE_PK_FINISH_SLICES_AVX512_H
+#define PARE_PK_FINISH_SLICES_AVX512_H
+
+#include "epilogue_shortcuts.h"
+
+/* Finishes `rows` pixels from `pixel` of the layer on, a multiple of 4 / vectors; p: their sums, ld apart. */
+struct slices;
+typedef void slice_fn(const struct slices *f, const int32_t *p, size_t ld, ptrdiff_t pixel, int rows);
+
+/* Of one panel of at most 64 channels. */
+struct slices {
+    slice_fn *run;
+    struct quad q;
+    int n_outs;
+    vi bias[4];
+    vf m[2][4], b[2][4]; /* of each output, or of the steps */
+    vf slope[4], least, most;
+    struct residual add;
+    struct target to[2];
+};
+
+PK_INLINE bool way_adds(const enum shortcut way)
+{
+    return way == ADD_ONLY || way == ADD_PRELU || way == ADD_CLAMP || way == PRELU_ADD;
+}
+
+PK_INLINE bool way_prelu(const enum shortcut way)
+{
+    return way == ADD_PRELU || way == PRELU_ONLY || way == PRELU_ADD;
+}
+
+/* All but f, p, ld, pixel and rows are constants. way: NO_SHORTCUT is no steps. whole: all channels exist, no clamp changes
+ * anything, slopes fit. */
+PK_INLINE void slice(const struct slices *f, const int32_t *p, const size_t ld, ptrdiff_t pixel, int rows, const int wide,
+                     const bool whole, const enum shortcut way)
+{
+    /* copies: a store of codes may alias what f points to */
+    const struct quad q = f->q;
+    struct target to = f->to[0], other;
+    const struct residual add = f->add;
+    const int n_outs = f->n_outs;
+    const vf least = f->least, most = f->most;
+    vf m[4], b[4], slope[4], v[4], u[4];
+    vi bias[4];
+    if (whole) {
+        to.floor = to.ceiling = false;
+    }
+    PK_UNROLL
+    for (int j = 0; j < wide; j++)
+        m[j] = f->m[0][j], b[j] = f->b[0][j], slope[j] = f->slope[j], bias[j] = f->bias[j];
+    for (; rows > 0; rows -= 4 / wide, pixel += 4 / wide, p += (size_t)(4 / wide) * ld) {
+        quad_sums(p, ld, bias, v, wide);
+        PK_UNROLL
+        for (int j = 0; j < 4; j++) {
+            if (way == NO_SHORTCUT) {
+                u[j] = v_fma(v[j], m[j % wide], b[j % wide]);
+                continue;
+            }
+            vf t = v_fma(v[j], m[j % wide], b[j % wide]);
+            t = way != PRELU_ADD ? t : whole ? quad_prelu_most(t, slope[j % wide]) : quad_prelu(t, slope[j % wide]);
+            if (way_adds(way)) {
+                const ptrdiff_t at = (pixel + j / wide) * add.pitch + QUAD_CHANNEL(j, wide);
+                t = v_add(t, residual_value(&add, at, quad_lanes(&q, j, wide), whole));
+            }
+            if (way == ADD_PRELU || way == PRELU_ONLY) {
+                t = whole ? quad_prelu_most(t, slope[j % wide]) : quad_prelu(t, slope[j % wide]);
+            } else if (way == ADD_CLAMP) {
+                t = v_clamp(t, least, most);
+            }
+            v[j] = t;
+            u[j] = v_mul(t, to.factor);
+        }
+        quad_put(&q, &to, pixel, u, wide, whole);
+        if (n_outs == 2) { /* seldom: the registers are for the first */
+            PK_UNROLL
+            for (int j = 0; j < 4; j++)
+                u[j] = way == NO_SHORTCUT ? v_fma(v[j], f->m[1][j], f->b[1][j]) : v_mul(v[j], f->to[1].factor);
+            other = f->to[1];
+            if (whole) {
+                other.floor = other.ceiling = false;
+            }
+            quad_put(&q, &other, pixel, u, wide, whole);
+        }
+    }
+}
+
+#define SLICES(wide, way)                                                                          \
+    static void slice_##wide##_##way(const struct slices *f, const int32_t *p, size_t ld, ptrdiff_t pixel, int rows) \
+    {                                                                                              \
+        slice(f, p, ld, pixel, rows, wide, true, way);                                             \
+    }                                                                                              \
+    static void part_##wide##_##way(const struct slices *f, const int32_t *p, size_t ld, ptrdiff_t pixel, int rows)  \
+    {                                                                                              \
+        slice(f, p, ld, pixel, rows, wide, false, way);                                            \
+    }
+#define SLICES_OF(way) SLICES(1, way) SLICES(2, way) SLICES(4, way)
+#define SLICES_ROW(way)                                                                            \
+    [way] = {{part_1_##way, slice_1_##way}, {part_2_##way, slice_2_##way}, {part_4_##way, slice_4_##way}}
+SLICES_OF(NO_SHORTCUT)
+SLICES_OF(ADD_ONLY)
+SLICES_OF(ADD_PRELU)
+SLICES_OF(ADD_CLAMP)
+SLICES_OF(PRELU_ONLY)
+SLICES_OF(PRELU_ADD)
+static slice_fn *const slice_table[SHORTCUTS][3][2] = {SLICES_ROW(NO_SHORTCUT), SLICES_ROW(ADD_ONLY),   SLICES_ROW(ADD_PRELU),
+                                                       SLICES_ROW(ADD_CLAMP),   SLICES_ROW(PRELU_ONLY), SLICES_ROW(PRELU_ADD)};
+
+/* Can slices do this epilogue? */
+static bool slices_do(const struct pk_epilogue *e)
+{
+    for (int i = 0; i < e->n_outs; i++) {
+        if (e->outs[i].type != PK_U8) {
+            return false;
+        }
+    }
+    return e->n_outs <= 2 && e->weight_zero == NULL && (e->n_steps == 0 || (e->m != NULL && shortcut_of(e) != NO_SHORTCUT));
+}
+
+/* Vectors of a pixel of n channels. */
+PK_INLINE int slices_wide(int n)
+{
+    return n > 32 ? 4 : n > 16 ? 2 : 1;
+}
+
+/* Channels [channel, channel + n) of the layer, n <= 64. */
+static void slices_panel(struct slices *f, const struct pk_epilogue *e, int channel, int n)
+{
+    const bool steps = e->n_steps > 0;
+    const enum shortcut way = steps ? shortcut_of(e) : NO_SHORTCUT;
+    const int wide = slices_wide(n);
+    const struct pk_step *add = way_adds(way) ? &e->steps[way == PRELU_ADD] : NULL;
+    memset(f, 0, sizeof *f);
+    f->q = (struct quad){e, channel, n >= 64 ? ~(__mmask64)0 : ((__mmask64)1 << n) - 1};
+    f->n_outs = e->n_outs;
+    for (int j = 0; j < 4; j++) { /* vectors beyond the channels repeat those before */
+        const struct quad at = {e, channel + QUAD_CHANNEL(j, wide), f->q.bytes >> QUAD_CHANNEL(j, wide)};
+        quad_bias(&at, &f->bias[j], 1, false);
+        for (int i = 0; i < (steps ? 1 : e->n_outs); i++) {
+            quad_vec(&at, steps ? e->m : e->outs[i].m, &f->m[i][j], 1, false);
+            quad_vec(&at, steps ? e->b : e->outs[i].b, &f->b[i][j], 1, false);
+        }
+        if (way_prelu(way)) {
+            quad_vec(&at, e->steps[way == ADD_PRELU].vec, &f->slope[j], 1, false);
+        }
+    }
+    if (add != NULL) {
+        f->add = residual_of(&f->q, add, 0);
+    }
+    if (way == ADD_CLAMP) {
+        f->least = v_set(e->steps[1].a), f->most = v_set(e->steps[1].b);
+    }
+    const bool tame = way != ADD_CLAMP || (e->steps[1].a <= 0.0f && e->steps[1].b >= 0.0f); /* clamps to nothing larger */
+    bool whole = n == wide * VL && (!way_prelu(way) || slopes_fit(f->slope, 4));
+    for (int i = 0; i < e->n_outs; i++) {
+        const struct pk_out *o = &e->outs[i];
+        f->to[i] = target_of(&f->q, o, 0);
+        f->to[i].ceiling = !tame || (steps ? !steps_fit(add, o, f->m[0], f->b[0], way_prelu(way) ? f->slope : NULL, 4)
+                                           : bound_code(o, o->hi) != 255 || !sums_fit(f->m[i], f->b[i], 4));
+        whole = whole && !f->to[i].floor && !f->to[i].ceiling;
+    }
+    f->run = slice_table[way][wide / 2][whole];
+}
+
+#endif
