@@ -477,8 +477,12 @@ int cli_runs(const struct cli_options *o)
         const struct pare_run *run = &state->runs[r];
         json_array_append_new(runs, json_pack("{s:s, s:s, s:s, s:s, s:i}", "name", run->name, "method", run->method, "budget",
                                               run->budget, "status", run->status, "points", run->n_points));
+        if (run->quantize != NULL) {
+            json_object_set_new(json_array_get(runs, (size_t)r), "quantize", json_string(run->quantize));
+        }
         if (!o->json) {
-            printf("%2d  %-20s %-9s %-28s %-10s %4d points\n", r + 1, run->name, run->method, run->budget, run->status, run->n_points);
+            printf("%2d  %-20s %-9s %-28s %-10s %4d points%s%s\n", r + 1, run->name, run->method, run->budget, run->status, run->n_points,
+                   run->quantize != NULL ? ", quantized by " : "", run->quantize != NULL ? run->quantize : "");
         }
     }
     if (rc == 0 && o->json) {

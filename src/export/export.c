@@ -56,6 +56,9 @@ char *pare_export_config(const struct pare_state *s, int point)
     json_t *root = json_pack("{s:i, s:s, s:s, s:s, s:s, s:s, s:b, s:o, s:o, s:o, s:o, s:o}", "schema", 1, "pipeline", s->name, "point",
                              p->label, "target", s->target, "isa", s->cpu, "split", s->split, "simulated", (int)simulated, "accuracy", figure_json(&p->accuracy), "drop", figure_json(&p->drop), "latency_ms", figure_json(&p->latency),
                              "bytes", pare_json_real(p->bytes.value), "config", config);
+    if (s->quantize != NULL) { /* levels alone do not say what deploys */
+        json_object_set_new(root, "quantize", json_string(s->quantize));
+    }
     char *text = json_dumps(root, JSON_INDENT(1) | JSON_REAL_PRECISION(9));
     json_decref(root);
     return text;
@@ -103,6 +106,9 @@ static void write_md(const struct pare_state *s, int point, struct pare_strbuf *
 {
     pare_strbuf_printf(b, "# %s\n\n%d models, %d layers; target %s (%s); figures on the %s split, `~` predicted.\n\n", s->name,
                        s->n_stages, s->n_layers, s->target, s->cpu, s->split);
+    if (s->quantize != NULL) {
+        pare_strbuf_printf(b, "Quantized by `%s`.\n\n", s->quantize);
+    }
     pare_strbuf_append(b, "| point | accuracy % | drop | latency ms | bytes | front |\n|---|---:|---:|---:|---:|---|\n");
     for (int k = 0; k < s->n_points; k++) {
         const struct pare_point *p = &s->points[k];
