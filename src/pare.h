@@ -150,6 +150,7 @@ struct pare_state {
     const char *const *waiting;      /* pins that hold nothing yet, or not everywhere, and choices that cannot hold now; why */
     int n_rows;                      /* extra rows of the session and of pipeline.lua */
     const char *const *row_names, *const *row_words; /* "few int4": "layers at int4 <= 3" */
+    const char *const *row_json;     /* as `row` takes them */
     bool can_undo, can_redo;
 };
 

@@ -17,9 +17,9 @@ struct cli_options {
     char **args;               /* what is left after options: pipeline, runs, ... */
     bool json, quiet, fresh, no_pins, detach, dry_run, yes, trust, front, help, kernels, table, peers, verbose, list, sure, predicted;
     const char *models, *session, *levels, *config, *run, *level, *split, *out, *format, *method, *per, *minimize, *name, *quantize;
-    const char *free_glob, *keys, *explain, *baseline, *target, *columns, *csv_debugger;
-    const char *pins[64], *ties[32], *keep[8], *sets[32], *imports[8];
-    int n_pins, n_ties, n_imports, n_keep, keep_first_n, n_sets, samples, jobs, threads, seed, verify;
+    const char *free_glob, *keys, *explain, *baseline, *target, *columns, *csv_debugger, *unrow;
+    const char *pins[64], *ties[32], *rows[32], *keep[8], *sets[32], *imports[8];
+    int n_pins, n_ties, n_rows, n_imports, n_keep, keep_first_n, n_sets, samples, jobs, threads, seed, verify;
     double max_drop, max_latency, max_bytes, max_bitops, max_energy, time_limit, keep_suspected; /* NaN = not given */
 };
 
@@ -43,6 +43,8 @@ void cli_close(struct cli_session *s);
 
 /* Prints err as one line (and as JSON with --json); returns the exit code. */
 int cli_fail(const struct cli_options *o, const struct pare_error *err);
+/* cli_rows.c: --unrow, then --row, as choices of the session. 0 or an exit code. */
+int cli_apply_rows(struct cli_session *s, const struct cli_options *o);
 /* Config JSON {layer: level} of --config, --run or --level into args of a verb. 0 or an exit code. */
 int cli_config_args(const struct cli_options *o, json_t *args);
 

@@ -185,7 +185,7 @@ static int check_twice(const struct cli_options *o, const char *const *pins, int
     return 0;
 }
 
-/* --tie, and the pins of --pin or of `pare pin`. */
+/* --tie, --row, and the pins of --pin or of `pare pin`. */
 static int apply_pins(struct cli_session *s, const struct cli_options *o, const char *const *pins, int n)
 {
     int rc = check_twice(o, pins, n);
@@ -195,7 +195,7 @@ static int apply_pins(struct cli_session *s, const struct cli_options *o, const 
     for (int i = 0; rc == 0 && i < o->n_ties; i++) {
         rc = o->ties[i][0] == '@' ? apply_file(s, o, o->ties[i] + 1) : apply_choice(s, o, "tie", o->ties[i]);
     }
-    return rc;
+    return rc == 0 ? cli_apply_rows(s, o) : rc;
 }
 
 /* Waits until the pipeline is described. */

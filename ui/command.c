@@ -333,11 +333,18 @@ static void rules_line(struct pare_ui *ui, struct pare_strbuf *b, const char *be
     }
 }
 
-/* The ties of this screen, as further options. */
+/* The ties and rows of this screen, as further options. */
 static void tie_line(struct pare_ui *ui, struct pare_strbuf *b, const char *between)
 {
     for (int i = 0; i < ui->st->n_ties; i++) {
         pare_strbuf_printf(b, "%s--tie '%s'", between, ui->st->ties[i]);
+    }
+    for (int i = 0; i < ui->st->n_rows; i++) {
+        pare_strbuf_printf(b, "%s--row '", between);
+        for (const char *p = ui->st->row_json[i]; *p != '\0'; p++) { /* a quote would end the word */
+            pare_strbuf_append(b, *p == '\'' ? "\\u0027" : (const char[2]){*p, '\0'});
+        }
+        pare_strbuf_append(b, "'");
     }
 }
 

@@ -83,13 +83,18 @@ static void add_rows(struct pare_front *f, struct pare_state *s)
     const size_t n = json_array_size(f->rows);
     const char **names = pare_arena_array(&f->state_arena, n + 1, sizeof *names);
     const char **words = pare_arena_array(&f->state_arena, n + 1, sizeof *words);
-    for (size_t i = 0; names != NULL && words != NULL && i < n; i++) {
-        char text[400];
+    const char **json = pare_arena_array(&f->state_arena, n + 1, sizeof *json);
+    const bool ok = names != NULL && words != NULL && json != NULL;
+    for (size_t i = 0; ok && i < n; i++) {
+        char text[400], *its = json_dumps(json_array_get(f->rows, i), JSON_COMPACT);
         front_row_words(json_array_get(f->rows, i), text, sizeof text);
         names[i] = front_state_text(f, "%s", pare_json_get_string(json_array_get(f->rows, i), "name", ""));
         words[i] = front_state_text(f, "%s", text);
+        json[i] = front_state_text(f, "%s", its != NULL ? its : "");
+        free(its);
     }
-    s->n_rows = names != NULL && words != NULL ? (int)n : 0;
+    s->n_rows = ok ? (int)n : 0;
+    s->row_json = json;
     s->row_names = names;
     s->row_words = words;
 }

@@ -122,6 +122,17 @@ code 0 "$pare" script "$work/rows.lua" $p
 grep FAIL "$work/out" && failures=$((failures + 1))
 code 0 "$pare" pin $p --list --json --levels fp32,int8
 [ "$(field "d['rows']")" = "[{'name': 'roomy', 'says': 'layers at int4 <= 7'}, {'name': \"it's one\", 'says': 'layers at int4 <= 1'}]" ] || fail "the session's row: $(field "d['rows']")"
+code 2 "$pare" pin $p --row '{"name": "z", "at": "int4"'
+says "--row: expected JSON such as"
+code 2 "$pare" pin $p --row '{"name": "z", "at": "int4"}'
+says "row 'z': its bounds"
+echo '[{"name": "y", "of": "changes", "at_most": 9}, {"name": "z", "of": "bytes", "at_most": 9e6}]' >"$work/rows.json"
+code 0 "$pare" pin $p --row "@$work/rows.json" --json
+[ "$(field "[r['name'] for r in d['rows']]")" = "['roomy', \"it's one\", 'y', 'z']" ] || fail "rows of a file"
+code 0 "$pare" pin $p --unrow z
+code 0 "$pare" pin $p --unrow y --list
+code 2 "$pare" pin $p --unrow y
+says "y: no such row"
 code 0 "$pare" solve $p --samples 25 --levels fp32,int8,int4 --minimize bytes --max-drop 0.05
 grep -qF "row it's one: layers at int4 <= 1: 1, binds (without it the answer gains" "$work/out" || fail "a solve says its rows"
 grep -qF "by ilp: exact hands programs with rows to ilp" "$work/out" || fail "a solve says who solved"
