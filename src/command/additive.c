@@ -253,7 +253,7 @@ static int best_first(const void *a, const void *b)
     return x > y ? -1 : x < y ? 1 : strcmp(p->name, q->name);
 }
 
-int pare_front_proxies(struct pare_front *f, struct pare_proxy *proxies)
+static int find_proxies(struct pare_front *f, struct pare_proxy *proxies)
 {
     static const struct pare_proxy all[N_PROXIES + 1] = {
         [P_LOSS] = {.name = "loss", .what = "smooth losses of the layers, added"},
@@ -281,6 +281,33 @@ int pare_front_proxies(struct pare_front *f, struct pare_proxy *proxies)
     free(x);
     additive_clear(&v);
     return count;
+}
+
+/* Of all that the proxies are computed from: costs, and what was measured of points. A screen asks with every change. */
+static uint64_t checksum(const struct pare_front *f)
+{
+    uint64_t sum = 14695981039346656037u ^ f->costs;
+    for (int i = 0; i < f->n_points; i++) {
+        const struct front_point *p = &f->points[i];
+        const double figures[5] = {p->search.samples, p->search.loss, p->search.figures.drop, p->latency[1], p->latency_predicted};
+        unsigned char bytes[sizeof figures];
+        memcpy(bytes, figures, sizeof bytes);
+        for (size_t k = 0; k < sizeof bytes; k++) {
+            sum = (sum ^ bytes[k]) * 1099511628211u;
+        }
+    }
+    return sum;
+}
+
+int pare_front_proxies(struct pare_front *f, struct pare_proxy *proxies)
+{
+    const uint64_t now = checksum(f);
+    if (f->n_proxies == 0 || f->proxies_of != now) {
+        f->n_proxies = find_proxies(f, f->proxies);
+        f->proxies_of = now;
+    }
+    memcpy(proxies, f->proxies, (size_t)f->n_proxies * sizeof *proxies);
+    return f->n_proxies;
 }
 
 json_t *flow_proxies_json(struct pare_front *f)

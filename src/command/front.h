@@ -173,6 +173,9 @@ struct pare_front {
     json_t *pins, *ties;      /* choices.c: as they were said */
     int n_unmet;              /* choices of the session that cannot hold now, and why; tried again when it is opened */
     char unmet[8][240];
+    struct pare_proxy proxies[PARE_PROXIES]; /* the last answer of pare_front_proxies, and a checksum of what it is of */
+    int n_proxies;
+    uint64_t proxies_of;
     uint64_t costs;           /* grows when what a solver would read changes: cells, latencies, pins, ties */
     char *quantize_said;      /* quantize.c: the rules that were chosen; in force is options.quantize */
     const char *quantize_given; /* --quantize */

@@ -163,6 +163,37 @@ static void check_distances(uv_loop_t *loop, struct pare_front *f)
     }
 }
 
+static double rank_of(struct pare_front *f, const char *name)
+{
+    struct pare_proxy proxies[PARE_PROXIES];
+    const int n = pare_front_proxies(f, proxies);
+    for (int i = 0; i < n; i++) {
+        if (strcmp(proxies[i].name, name) == 0) {
+            return proxies[i].spearman;
+        }
+    }
+    fail_msg("no proxy %s of %d", name, n);
+    return NAN;
+}
+
+/* What is said of proxies follows the costs and the measurements, and nothing else. */
+static void check_proxies(struct pare_front *f)
+{
+    const double before = rank_of(f, "loss");
+    assert_true(before > 0.9); /* drops were invented from losses */
+    for (int turn = 0; turn < 2; turn++) {
+        for (int i = 0; i < f->n_layers * f->n_levels; i++) {
+            f->cells[i].loss = f->cells[i].loss > 0 ? 1 / f->cells[i].loss : 0;
+        }
+        f->costs++;
+        assert_true(turn == 0 ? rank_of(f, "loss") < before - 0.1 : rank_of(f, "loss") == before);
+    }
+    const double drop = f->points[0].search.figures.drop;
+    f->points[0].search.figures.drop = 1;
+    assert_true(rank_of(f, "loss") < before);
+    f->points[0].search.figures.drop = drop;
+}
+
 static void check_previews(struct pare_front *f)
 {
     char text[256];
@@ -205,6 +236,7 @@ static void pin_and_solve_again_does_not_wait_for_workers(void **state)
     assert_true(f->n_layers > 100);
     if (given == NULL) {
         invent_costs(f);
+        check_proxies(f);
         check_distances(&loop, f);
     check_previews(f);
     }
