@@ -8,7 +8,7 @@
  *   vacc, V_ZERO(), V_BROADCAST(p), V_WEIGHTS(p), V_MADD(acc, a, w), V_SUM(a, b), V_PUT(p, acc)
  *   copy_row(T_A *, const T_X *, size_t), weight_of(T_W)
  *   PK_EPILOGUE                 the epilogue function
- *   CONV_NAME, FC_NAME          tables pk_<name> (FC_NAME: if there is one)
+ *   CONV_NAME, FC_NAME          tables pk_<name>, if there are any
  * Or, where sums do not come lane by lane from broadcasts, instead of the vacc line:
  *   OWN_TILES                   a header that defines all_tiles from functions of type tile_fn, or
  *   CONV_TILES()                the same as a macro
@@ -539,7 +539,9 @@ static void run(const struct pk_conv *c, const void *x, int pad_code, const void
 #define PK_TABLE_2(name)                                                                           \
     const struct pk_layer_kernel pk_##name = {#name, packed_size, pack, scratch_size, run}
 #define PK_TABLE(name) PK_TABLE_2(name)
+#ifdef CONV_NAME
 PK_TABLE(CONV_NAME);
+#endif
 #ifdef FC_NAME
 PK_TABLE(FC_NAME);
 #endif

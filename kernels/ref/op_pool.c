@@ -3,6 +3,7 @@
 
 #include "op_math.h"
 #include "op_types.h"
+#include "op_wide.h"
 
 /* Taps of one output position along one axis that lie in [0, size): from, to, and the first one's
  * input place. */
@@ -172,30 +173,46 @@ static void max_index(const struct pk_window *w, enum pk_dtype t, const struct p
     }
 }
 
+/* n output pixels of 2 x 2 taps: `channels` elements of each, `step` between windows, `row` to the taps below. */
+#define MAX_FOUR(name, type)                                                                       \
+    OP_INLINE void name##_body(const type *p, type *restrict y, int64_t n, int64_t channels, int64_t step, int64_t row) \
+    {                                                                                              \
+        for (int64_t i = 0; i < n; i++, p += step, y += channels) {                                \
+            const type *right = p + channels, *low = p + row, *last = low + channels;              \
+            for (int64_t c = 0; c < channels; c++) {                                               \
+                type most = p[c];                                                                  \
+                most = right[c] > most ? right[c] : most;                                          \
+                most = low[c] > most ? low[c] : most;                                              \
+                y[c] = last[c] > most ? last[c] : most;                                            \
+            }                                                                                      \
+        }                                                                                          \
+    }                                                                                              \
+    OP_WIDE_LOOP(name, (const type *p, type *restrict y, int64_t n, int64_t channels, int64_t step, int64_t row), \
+                 (p, y, n, channels, step, row))
+MAX_FOUR(max_four_u8, uint8_t)
+MAX_FOUR(max_four_f32, float)
+
 /*
- * The window of most pools of codes: 2 x 2 taps, none dilated. Writes `n` output pixels of the row
+ * The window of most pools: 2 x 2 taps, none dilated, of codes or floats. Writes `n` output pixels of the row
  * `at` from its first whole window on and returns how many; 0: where the window is another one.
  */
 static int64_t max_four(const struct pk_window *w, enum pk_dtype t, const int64_t *at,
-                        int64_t image, const uint8_t *x, uint8_t *restrict y)
+                        int64_t image, const void *x, void *y)
 {
     const int64_t top = at[1] * w->stride[1] - w->pad_before[1];
     const int64_t left = at[2] * w->stride[2] - w->pad_before[2];
-    if (t != PK_DT_U8 || w->in[0] != 1 || w->kernel[0] != 1 || w->pad_before[0] != 0 ||
+    if ((t != PK_DT_U8 && t != PK_DT_F32) || w->in[0] != 1 || w->kernel[0] != 1 || w->pad_before[0] != 0 ||
         w->kernel[1] != 2 || w->kernel[2] != 2 || w->dilation[1] != 1 || w->dilation[2] != 1 ||
         top < 0 || top + 2 > w->in[1] || left < 0 || left + 2 > w->in[2]) {
         return 0;
     }
-    const int64_t row = w->in[2] * w->in_c, step = w->stride[2] * w->in_c, right = w->in_c;
+    const int64_t row = w->in[2] * w->in_c, step = w->stride[2] * w->in_c;
     const int64_t fit = (w->in[2] - 2 - left) / w->stride[2] + 1, rest = w->out[2] - at[2];
-    const int64_t n = fit < rest ? fit : rest;
-    const uint8_t *p = x + (image + top * w->in[2] + left) * w->in_c;
-    for (int64_t i = 0; i < n; i++, p += step, y += w->in_c) {
-        for (int64_t c = 0; c < w->in_c; c++) {
-            const uint8_t a = p[c] > p[right + c] ? p[c] : p[right + c];
-            const uint8_t b = p[row + c] > p[row + right + c] ? p[row + c] : p[row + right + c];
-            y[c] = a > b ? a : b;
-        }
+    const int64_t n = fit < rest ? fit : rest, first = (image + top * w->in[2] + left) * w->in_c;
+    if (t == PK_DT_U8) {
+        max_four_u8((const uint8_t *)x + first, y, n, w->in_c, step, row);
+    } else {
+        max_four_f32((const float *)x + first, y, n, w->in_c, step, row);
     }
     return n;
 }
@@ -210,7 +227,7 @@ bool pk_max_pool(const struct pk_window *w, enum pk_dtype t, const void *x, void
         struct pixel p = {.image = n * w->in[0] * w->in[1] * w->in[2]};
         for (int64_t i = 0; i < out_pixels(w); i++, step_out(w, at)) {
             const int64_t run =
-                index == NULL ? max_four(w, t, at, p.image, x, (uint8_t *)to) : 0;
+                index == NULL ? max_four(w, t, at, p.image, x, to) : 0;
             if (run > 0) {
                 at[2] += run - 1;
                 i += run - 1;

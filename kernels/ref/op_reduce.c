@@ -1,6 +1,7 @@
 /* op_reduce.c: softmax, reductions, places of largest elements. */
 #include "op_math.h"
 #include "op_types.h"
+#include "op_wide.h"
 
 /* One row of n floats, dense. */
 static void softmax_row(size_t n, float beta, const float *x, float *y)
@@ -61,7 +62,7 @@ bool pk_softmax(enum pk_dtype t, size_t outer, size_t n, size_t inner, float bet
 #define LANES 64
 
 /* x [n, inner] -> y [inner] for float32: sums in double, `LANES` columns at a time. */
-static void sum_f32(size_t n, size_t inner, double factor, const float *x, float *y)
+OP_INLINE void sum_f32_body(size_t n, size_t inner, double factor, const float *x, float *y)
 {
     double sum[LANES];
     for (size_t first = 0; first < inner; first += LANES) {
@@ -80,6 +81,8 @@ static void sum_f32(size_t n, size_t inner, double factor, const float *x, float
         }
     }
 }
+
+OP_WIDE_LOOP(sum_f32, (size_t n, size_t inner, double factor, const float *x, float *y), (n, inner, factor, x, y))
 
 static void extreme_f32(bool largest, size_t n, size_t inner, const float *x, float *y)
 {

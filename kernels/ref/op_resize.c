@@ -216,6 +216,14 @@ bool pk_resize(const struct pk_resize *r, enum pk_dtype t, const void *x, void *
                          .n_tables = n,
                          .inner = op_product(r->rank - last - 1, r->in + (last + 1))};
     int64_t rows = op_product(last + 1, r->out);
+    if (t == PK_DT_U8 && n == 2 && last == tables[0].axis + 1 && axis_doubles(&tables[0], r->in[last - 1], r->out[last - 1]) &&
+        axis_doubles(&tables[1], r->in[last], r->out[last])) {
+        const int64_t picture = r->in[last - 1] * r->in[last] * p.inner;
+        for (int64_t i = 0; i < op_product(last - 1, r->in); i++) {
+            double_picture((const uint8_t *)x + i * picture, r->in[last - 1], r->in[last], p.inner, (uint8_t *)y + 4 * i * picture);
+        }
+        return true;
+    }
     for (int64_t row = 0; row < rows; row++) {
         p.base = 0;
         for (int i = 0, k = 0; i <= last; i++) {

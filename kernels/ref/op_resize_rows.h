@@ -154,6 +154,63 @@ OP_INLINE void row_sixteenths_body(const struct sixteenths *s, const uint8_t *x,
 }
 OP_WIDE_LOOP(row_sixteenths, (const struct sixteenths *s, const uint8_t *x, uint8_t *restrict y, int64_t n), (s, x, y, n))
 
+/* ---- twice the size ---- */
+
+enum { DOUBLE_RUN = 64 };
+
+/* The four outputs between inputs a b above c d: 9, 3, 3 and 1 sixteenths of them, rounded half to even. */
+OP_INLINE void double_run_body(const uint8_t *a, const uint8_t *b, const uint8_t *c, const uint8_t *d, int n,
+                               uint8_t (*restrict y)[DOUBLE_RUN])
+{
+    for (int i = 0; i < n; i++) {
+        const uint16_t above0 = (uint16_t)(3 * a[i] + b[i]), above1 = (uint16_t)(a[i] + 3 * b[i]);
+        const uint16_t below0 = (uint16_t)(3 * c[i] + d[i]), below1 = (uint16_t)(c[i] + 3 * d[i]);
+        const uint16_t sum0 = (uint16_t)(3 * above0 + below0), sum1 = (uint16_t)(3 * above1 + below1);
+        const uint16_t sum2 = (uint16_t)(above0 + 3 * below0), sum3 = (uint16_t)(above1 + 3 * below1);
+        y[0][i] = (uint8_t)((uint16_t)(sum0 + 7 + ((sum0 >> 4) & 1)) >> 4);
+        y[1][i] = (uint8_t)((uint16_t)(sum1 + 7 + ((sum1 >> 4) & 1)) >> 4);
+        y[2][i] = (uint8_t)((uint16_t)(sum2 + 7 + ((sum2 >> 4) & 1)) >> 4);
+        y[3][i] = (uint8_t)((uint16_t)(sum3 + 7 + ((sum3 >> 4) & 1)) >> 4);
+    }
+}
+OP_WIDE_LOOP(double_run,
+             (const uint8_t *a, const uint8_t *b, const uint8_t *c, const uint8_t *d, int n, uint8_t (*restrict y)[DOUBLE_RUN]),
+             (a, b, c, d, n, y))
+
+/* Does every output of this axis lie a quarter beside an input? */
+static bool axis_doubles(const struct axis_table *t, int64_t in, int64_t out)
+{
+    bool doubles = t->n_taps == 2 && out == 2 * in;
+    for (int64_t i = 0; doubles && i < out; i++) {
+        const int64_t low = (i + 1) / 2 - 1, high = low + 1;
+        doubles = t->place[2 * i] == (low < 0 ? 0 : low) && t->place[2 * i + 1] == (high < in ? high : in - 1) &&
+                  t->weight[2 * i] == (i % 2 == 0 ? 0.25f : 0.75f) && t->weight[2 * i + 1] == (i % 2 == 0 ? 0.75f : 0.25f);
+    }
+    return doubles;
+}
+
+/* One picture [h][w][inner] to [2 h][2 w][inner]; at its edges, where two inputs are one, outputs beyond are left out. */
+static void double_picture(const uint8_t *x, int64_t h, int64_t w, int64_t inner, uint8_t *y)
+{
+    uint8_t four[4][DOUBLE_RUN];
+    for (int64_t row = -1; row < h; row++) {
+        const uint8_t *above = x + (row < 0 ? 0 : row) * w * inner, *below = x + (row + 1 < h ? row + 1 : row) * w * inner;
+        for (int64_t column = -1; column < w; column++) {
+            const int64_t left = (column < 0 ? 0 : column) * inner, right = (column + 1 < w ? column + 1 : column) * inner;
+            for (int64_t at = 0; at < inner; at += DOUBLE_RUN) {
+                const int n = (int)(inner - at < DOUBLE_RUN ? inner - at : DOUBLE_RUN);
+                double_run(above + left + at, above + right + at, below + left + at, below + right + at, n, four);
+                for (int k = 0; k < 4; k++) {
+                    const int64_t oy = 2 * row + 1 + k / 2, ox = 2 * column + 1 + k % 2;
+                    if (oy >= 0 && oy < 2 * h && ox >= 0 && ox < 2 * w) {
+                        memcpy(y + (oy * 2 * w + ox) * inner + at, four[k], (size_t)n);
+                    }
+                }
+            }
+        }
+    }
+}
+
 /* Bytes: sums in float32, rounded half to even. */
 #define ROW_BYTES(name, type, lo, hi)                                                              \
     static void name(const struct position *p, const type *x, type *y)                             \

@@ -23,7 +23,6 @@
 #define V_PUT(p, acc) _mm512_storeu_ps(p, acc)
 #define PK_EPILOGUE pk_epilogue_f32_avx512
 #define PK_PAD(code) ((void)(code), 0.0f)
-#define CONV_NAME conv_f32_avx512
 #define FC_NAME fc_f32_avx512
 
 PK_INLINE void copy_row(float *to, const float *from, size_t n)
@@ -37,3 +36,32 @@ PK_INLINE float weight_of(float w)
 }
 
 #include "conv_body.h"
+
+/* First layers read their windows where they are. */
+#define W_START(f, j) V_ZERO()
+#define W_POINTWISE 0
+#define W_FINISHES 1
+#include "conv_window.h"
+
+static size_t any_packed_size(const struct pk_conv *c)
+{
+    return win_does(c) ? win_packed_size(c) : packed_size(c);
+}
+
+static void any_pack(const struct pk_conv *c, const void *weights, void *packed)
+{
+    (win_does(c) ? win_pack : pack)(c, weights, packed);
+}
+
+static size_t any_scratch_size(const struct pk_conv *c)
+{
+    return win_does(c) ? win_scratch_size(c) : scratch_size(c);
+}
+
+static void any_run(const struct pk_conv *c, const void *x, int pad_code, const void *packed, const struct pk_epilogue *e,
+                    void *scratch)
+{
+    (win_does(c) ? win_run : run)(c, x, pad_code, packed, e, scratch);
+}
+
+const struct pk_layer_kernel pk_conv_f32_avx512 = {"conv_f32_avx512", any_packed_size, any_pack, any_scratch_size, any_run};
