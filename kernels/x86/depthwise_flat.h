@@ -18,8 +18,10 @@
  *
  * What binds (Sapphire Rapids, two vector ports, 2026-11-21): 64 outputs of 3x3, stride 1, are 12 products, 17 operations of the
  * epilogue and 4 unpacks, 16.5 cycles or 35 MAC per cycle; measured 21.6 (5 of them interleaving, on the shuffle port alone).
- * 5x5: 40 + 17 + 2, 29.5 cycles or 54; measured 39: 34 in the products' loop, which is 84 % of the ports, as loops of
- * multiplies and conversions mostly are there. Stride 2 waits for the L2 cache: 256 bytes of input a block, 16-18 cycles.
+ * 5x5: 40 + 17 + 2, 29.5 cycles or 54; measured 37 (43 MAC per cycle on large pictures): 33 in the products' loop, which is
+ * 86 % of the ports, as loops of multiplies and conversions mostly are there. Small pictures interleave more than they
+ * write: 12x12 16 columns by 16 rows in groups of four, 3.6 cycles for 64 outputs instead of 2 (38.8); 7x7 11 by 12, 5.4,
+ * and its seven rows are passes of four and of three, which load weights for fewer products (33.2). Stride 2 waits for the L2 cache: 256 bytes of input a block, 16-18 cycles.
  */
 #ifndef PARE_PK_DEPTHWISE_FLAT_H
 #define PARE_PK_DEPTHWISE_FLAT_H
@@ -29,7 +31,9 @@
 #include <string.h>
 
 enum {
-    FLAT_CACHE = 28 << 10 /* bytes of groups of a chunk's stripe: with weights, the L1 cache */
+    /* Bytes of groups of a chunk's stripe: with the weights of two phases (20 KiB at 5x5), the L1 cache. (28 KiB: 1.06x the time
+     * of 5x5 on 32 channels of 96x96, as much of others; 2026-11-21) */
+    FLAT_CACHE = 20 << 10
 };
 
 struct flat_plan {

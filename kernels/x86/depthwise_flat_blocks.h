@@ -44,7 +44,7 @@ struct flat_pass {
 
 /* Sums at work in registers: two vectors of `blocks` blocks of `rows` output rows: [row][block][2]. */
 #define FLAT_SUM(r, block, i) (((r) * blocks + (block)) * 2 + (i))
-enum { FLAT_SUMS = 16 };
+enum { FLAT_SUMS = 24 };
 
 /* Neighbouring blocks of a phase. */
 struct flat_block {
@@ -217,6 +217,14 @@ PK_INLINE void flat_phase_codes(const struct flat_pass *f, struct flat_block at,
 {
     size_t left = whole;
     while (left > 1 || (left == 1 && whole > 1)) {
+        if (kernel == 5 && stride == 1 && left == 3) { /* as many sums as registers allow */
+            flat_block_codes(f, &at, to, 0, kernel, stride, rows, 3, odd, clamps);
+            at.v[0] += 3 * at.apart;
+            at.v[1] += 3 * at.apart;
+            to += 3 * f->step;
+            left = 0;
+            break;
+        }
         /* an odd number: the last but one again rather than a single one, which takes as long */
         const size_t back = left == 1;
         at.v[0] -= back * at.apart;
