@@ -255,8 +255,8 @@ void *pare_front_config(struct pare_front *f, const char *run, int point);
  * figures predicted. -1 with err. */
 int pare_front_point_of(struct pare_front *f, const void *json_config, struct pare_error *err);
 
-/* The index (into state->runs) of the newest run that `import TEXT` made ([STAGE=]FILE); -1 = none. */
-int pare_front_imported(const struct pare_front *f, const char *text);
+/* The index (into state->runs) of the run that the last `import` made or found; -1 = none. */
+int pare_front_imported(const struct pare_front *f);
 
 /* Works out pare_point.from_exact of these points (indices into state->points) where it is not known for the costs of now: a
  * solve in the background; the state changes when it is there. A follower's stay unknown. */

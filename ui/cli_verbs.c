@@ -527,7 +527,7 @@ static int import_files(struct cli_session *s, const struct cli_options *o, json
             return rc;
         }
         const struct pare_state *state = pare_front_state(s->front);
-        const int run = pare_front_imported(s->front, o->imports[i]);
+        const int run = pare_front_imported(s->front);
         for (int k = 0; k < state->n_points; k++) {
             if (state->points[k].run == run) {
                 char name[256];

@@ -166,6 +166,7 @@ struct pare_front {
     struct front_point *points;
     bool probe_done[PARE_MAX_LEVELS + FRONT_MIXED];
     int n_runs, cap_runs;
+    int imported;             /* 1 + the run of the last import; 0 = none */
     struct front_run *runs;
     int n_fit;                /* measured configurations, sorted by loss */
     struct front_fitted *fit; /* malloc'ed */

@@ -44,25 +44,22 @@ static const char *stage_name(const struct pare_front *f, const struct source *s
     return s->stage >= 0 ? f->stages[s->stage].name : "";
 }
 
-/* The newest run of this file, -1 = none. */
-static int newest_run(const struct pare_front *f, const struct source *s)
+/* The newest run of this file, or of it with these bytes; -1 = none. */
+static int newest_run(const struct pare_front *f, const struct source *s, const char *hash)
 {
     int found = -1;
     for (int r = 0; r < f->n_runs; r++) {
         const json_t *settings = f->runs[r].settings;
-        if (strcmp(f->runs[r].method, "imported") == 0 && strcmp(pare_json_get_string(settings, "file", ""), s->path) == 0 &&
-            strcmp(pare_json_get_string(settings, "stage", ""), stage_name(f, s)) == 0) {
-            found = r;
-        }
+        const bool same_file = strcmp(f->runs[r].method, "imported") == 0 && strcmp(pare_json_get_string(settings, "file", ""), s->path) == 0 &&
+                               strcmp(pare_json_get_string(settings, "stage", ""), stage_name(f, s)) == 0;
+        found = same_file && (hash == NULL || strcmp(pare_json_get_string(settings, "hash", ""), hash) == 0) ? r : found;
     }
     return found;
 }
 
-int pare_front_imported(const struct pare_front *f, const char *text)
+int pare_front_imported(const struct pare_front *f)
 {
-    struct source s;
-    source_of(f, text, &s);
-    return newest_run(f, &s);
+    return f->imported - 1;
 }
 
 static bool is_taken(const struct pare_front *f, const char *name)
@@ -141,8 +138,9 @@ static bool known_levels(const struct pare_front *f, const json_t *points, unsig
 static int run_for(struct pare_front *f, const struct source *s, const char *kind, int before, struct pare_error *err)
 {
     const json_t *settings = before >= 0 ? f->runs[before].settings : NULL;
-    if (before >= 0 && strcmp(pare_json_get_string(settings, "hash", ""), s->hash) == 0) {
-        return before;
+    const int same = newest_run(f, s, s->hash);
+    if (same >= 0) {
+        return same;
     }
     char name[200];
     const int version = before >= 0 ? (int)pare_json_get_int(settings, "version", 1) + 1 : 1;
@@ -180,8 +178,8 @@ static void say_imported(struct pare_front *f, const struct source *s, const cha
     if (n < read) {
         snprintf(same, sizeof same, " (%zu of %zu rows say the same)", read - n, read);
     }
-    if (before == run) {
-        front_say(f, false, "%s has not changed: run %s", s->given, f->runs[run].name);
+    if (run <= before) {
+        front_say(f, false, run == before ? "%s has not changed: run %s" : "%s is again as it was for run %s", s->given, f->runs[run].name);
     } else if (before >= 0) {
         front_say(f, false, "%s has changed since run %s, which stays as it was: %zu %s%s as run %s", s->given, f->runs[before].name, n,
                   n == 1 ? "point" : "points", same, f->runs[run].name);
@@ -203,11 +201,12 @@ enum pare_status front_import(struct pare_front *f, const char *text, struct par
         status = err != NULL && err->code != PARE_OK ? err->code : PARE_ERR_CONFIG;
     }
     if (status == PARE_OK) {
-        before = newest_run(f, &s);
+        before = newest_run(f, &s, NULL);
         run = run_for(f, &s, kind, before, err);
         status = run >= 0 ? add_points(f, run, points, levels, err) : PARE_ERR_IO;
     }
     if (status == PARE_OK) {
+        f->imported = run + 1;
         say_imported(f, &s, kind, before, run, json_array_size(points));
     }
     json_decref(points);

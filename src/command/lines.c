@@ -761,14 +761,24 @@ void pare_front_explain_point(struct pare_front *f, int point, char *text, size_
     const char *found = pare_json_get_string(f->runs[p->run].settings, "quantize", f->options.quantize != NULL ? "the pipeline's own rules" : "");
     found = f->options.quantize != NULL && strcmp(found, f->options.quantize) == 0 ? "" : found;
     found = strcmp(f->runs[p->run].method, "uniform") == 0 ? "" : found;
+    const json_t *settings = f->runs[p->run].settings;
+    const double claimed = pare_json_get_real(json_object_get(p->facts, "claimed"), "accuracy");
+    char from[400] = "", claims[64] = "";
+    if (isfinite(claimed)) {
+        snprintf(claims, sizeof claims, ", which claims an accuracy of %.2f %%", 100 * claimed);
+    }
+    if (pare_json_get_string(settings, "hash", NULL) != NULL) {
+        snprintf(from, sizeof from, "\nread from %.200s (%.60s)%s; nothing of a claim is taken over", pare_json_get_string(settings, "file", "?"),
+                 pare_json_get_string(settings, "budget", "?"), claims);
+    }
     snprintf(text, size,
-             "point %d of run %s (%s)\n"
+             "point %d of run %s (%s)%s\n"
              "accuracy and drop: %s, %d samples of the search split, integer arithmetic at every integer level\n"
              "latency: %s on this host (%s), %s, 1 thread, glue included\n"
              "predicted drop: monotone fit from the summed loss %.4g over %d measured configurations\n"
              "bytes: packed weights at their bits, scales and biases; BitOps: MACs x weight bits x activation bits\n"
              "quantized by: %.200s%s%.200s",
-             p->number, f->runs[p->run].name, f->runs[p->run].method, p->search.samples > 0 ? "measured" : "predicted",
+             p->number, f->runs[p->run].name, f->runs[p->run].method, from, p->search.samples > 0 ? "measured" : "predicted",
              p->search.samples, isfinite(p->latency[1]) ? "measured end to end, interleaved with fp32" : "predicted: sum of the layers' times",
              f->isa, f->cpu, p->loss_sum, f->n_fit, rules_in_force(f), found[0] != '\0' ? "; it was found by: " : "", found);
 }

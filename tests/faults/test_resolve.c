@@ -163,6 +163,53 @@ static void check_distances(uv_loop_t *loop, struct pare_front *f)
     }
 }
 
+static void write_table(const struct pare_front *f, const char *path, const char *levels)
+{
+    FILE *out = fopen(path, "w");
+    assert_non_null(out);
+    fprintf(out, "label,accuracy,%s\n%s", f->layers[0].name, levels);
+    fclose(out);
+}
+
+static const char *import_run(struct pare_front *f, const char *path)
+{
+    struct pare_error err = {0};
+    char line[700];
+    snprintf(line, sizeof line, "import '%s'", path);
+    if (pare_front_command(f, line, -1, &err) != PARE_OK) {
+        fail_msg("%s: %s", err.where, err.message);
+    }
+    const int run = pare_front_imported(f);
+    assert_true(run >= 0);
+    return pare_front_state(f)->runs[run].name;
+}
+
+/* A run is a file as it was; where a point comes from is said. */
+static void check_imports(struct pare_front *f)
+{
+    char path[600], other[600], text[2048];
+    snprintf(path, sizeof path, "%s/found 1.csv", test_temp_dir());
+    snprintf(other, sizeof other, "%s/found 1.txt", test_temp_dir());
+    write_table(f, path, "x,0.9,int8\ny,,w4a8\n");
+    write_table(f, other, "x,,fp16\n");
+    assert_string_equal(import_run(f, path), "found-1");
+    assert_string_equal(import_run(f, other), "found-1-2");
+    const int n = f->n_points;
+    assert_string_equal(import_run(f, path), "found-1");
+    assert_int_equal(f->n_points, n);
+    write_table(f, path, "x,0.8,int8\nx,,int8\n");
+    assert_string_equal(import_run(f, path), "found-1.v2");
+    assert_int_equal(f->n_points, n + 1);
+    assert_non_null(strstr(f->message, "1 point (1 of 2 rows say the same) as run found-1.v2"));
+    pare_front_explain_point(f, n, text, sizeof text);
+    assert_non_null(strstr(text, "found 1.csv (table of configurations), which claims an accuracy of 80.00 %; nothing of a claim is taken over"));
+    write_table(f, path, "x,0.9,int8\ny,,w4a8\n"); /* as it was at first */
+    assert_string_equal(import_run(f, path), "found-1");
+    write_table(f, path, "x,,int8\n");
+    assert_string_equal(import_run(f, path), "found-1.v3");
+    assert_true(front_find_point(f, "found-1:2") >= 0 && front_find_point(f, "found-1.v2:2") < 0);
+}
+
 static double rank_of(struct pare_front *f, const char *name)
 {
     struct pare_proxy proxies[PARE_PROXIES];
@@ -237,6 +284,7 @@ static void pin_and_solve_again_does_not_wait_for_workers(void **state)
     if (given == NULL) {
         invent_costs(f);
         check_proxies(f);
+        check_imports(f);
         check_distances(&loop, f);
     check_previews(f);
     }
