@@ -153,7 +153,7 @@ static void draw_cure(struct pare_ui *ui, int i, int x, int y, int w, int name)
     }
     const int at = x + (w >= name + 46 ? 26 : 18) + name;
     pare_draw_right(&ui->surface, at, y, 10, c->bytes > 0 ? PARE_INK_TEXT : PARE_INK_DIM, number(ui, kb, c->bytes / 1000, c->bytes > 0 ? "%+.2f" : "%.0f"));
-    pare_draw_right(&ui->surface, at + 10, y, 10, PARE_INK_TEXT, number(ui, ms, c->ms, c->ms != 0 ? "%+.3f" : "%.0f"));
+    pare_draw_right(&ui->surface, at + 10, y, 10, PARE_INK_TEXT, number(ui, ms, c->ms, c->ms == 0 ? "%.0f" : fabs(c->ms) < 0.0995 ? "%+.4f" : "%+.3f"));
 }
 
 /* Head and rows: h lines; the chosen one is always among them. */

@@ -166,6 +166,9 @@ code 0 "$pare" eval $p --config "$work/odd.json" --samples 100 --json
 code 0 "$pare" export $p --config "$work/odd.json" --format json --out "$work/again.json"
 python3 -c "import json,sys; a,b=(json.load(open(f))['config'] for f in sys.argv[1:]); assert a == b and 'w7a7' in a.values()" \
     "$work/odd.json" "$work/again.json" || fail "an exported config is not what was given"
+code 0 "$pare" export $p --config "$work/odd.json" --quantize scales=mse --format json --out "$work/ruled.json"
+grep -q '"quantize": "scales=mse"' "$work/ruled.json" || fail "an exported config does not say how it is quantized"
+grep -q '"quantize"' "$work/again.json" && fail "an exported config names rules that nobody gave"
 echo '{"nothing": "int8"}' >"$work/nothing.json"
 code 78 "$pare" export $p --config "$work/nothing.json" --format json --out "$work/x.json"
 
