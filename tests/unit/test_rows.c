@@ -395,6 +395,37 @@ static void binding_rows_say_what_they_cost(void **state)
     pare_problem_free(p);
 }
 
+/* 120 layers with a row of changes are more than a second's work: what was found by then says how far off it may be. */
+static void a_time_limit_leaves_an_answer_with_its_gap(void **state)
+{
+    uint32_t seed = 7;
+    struct pare_problem *p = random_problem(&seed, 120, 4);
+    struct pare_row r;
+    struct pare_answer a;
+    (void)state;
+    for (int c = 0; c < PARE_COST_COUNT; c++) {
+        p->limit[c] = c == PARE_COST_LOSS ? 60 : NAN;
+    }
+    p->objective = PARE_COST_LATENCY;
+    p->time_limit_seconds = 1;
+    assert_true(pare_row_init(&r, "changes", 480, 120));
+    for (int g = 1; g < 120; g++) {
+        r.pairs[r.n_pairs++] = (struct pare_row_pair){g - 1, g, 1};
+    }
+    r.at_most = 40;
+    pare_row_settle(&r, 480);
+    assert_true(pare_problem_take_row(p, &r));
+    const enum pare_status status = pare_solve_glpk(p, &a, NULL);
+    print_message("status %d, answer %d, gap %.3g in %.2f s\n", status, a.status, a.gap, a.seconds);
+    assert_true(status == PARE_OK || status == PARE_ERR_PARTIAL);
+    if (status == PARE_OK && a.status == PARE_SOLVE_FEASIBLE) {
+        assert_true(a.gap > 0 && pare_rows_over(p, a.levels) <= 0);
+    }
+    assert_true(a.seconds < 30);
+    pare_answer_clear(&a);
+    pare_problem_free(p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -402,6 +433,7 @@ int main(void)
         cmocka_unit_test(paper_and_hawq_hold_rows),
         cmocka_unit_test(bad_rows_are_named),
         cmocka_unit_test(binding_rows_say_what_they_cost),
+        cmocka_unit_test(a_time_limit_leaves_an_answer_with_its_gap),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
