@@ -2,7 +2,7 @@
  * conv_u8s8_avx512.c: byte codes with vpmaddwd on codes and weights widened to 16 bits.
  * (vpmaddubsw would halve the work but saturates: 2 * 255 * 127 does not fit in 16 bits.)
  */
-#include "vec_avx512.h"
+#include "finish_codes_avx512.h"
 
 #include "../pk_tables.h"
 

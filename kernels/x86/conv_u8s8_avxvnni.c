@@ -1,5 +1,5 @@
 /* conv_u8s8_avxvnni.c: byte codes with the 256-bit vpdpbusd of machines without AVX-512. */
-#include "vec_avx2.h"
+#include "finish_codes_avx2.h"
 
 #include "../pk_tables.h"
 
@@ -12,6 +12,7 @@
 #define T_ACC int32_t
 #define K_GROUP 4
 #define NV 2
+#define STEPS 4
 #define vacc __m256i
 #define V_ZERO() _mm256_setzero_si256()
 #define V_BROADCAST(p) _mm256_set1_epi32(four_codes(p))
