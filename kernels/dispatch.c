@@ -350,12 +350,14 @@ struct conversions {
     void (*dequantize)(const uint8_t *q, size_t n, float scale, float offset, int zero, float *x);
     void (*narrow)(const float *x, size_t n, uint16_t *h);
     void (*widen)(const uint16_t *h, size_t n, float *x);
+    void (*moments)(const float *x, size_t n, struct pk_moments *m);
+    void (*distance)(const float *y, const float *x, size_t n, struct pk_distance *d);
 };
 
 #define PK_KERNEL(family, isa, name)
 #define PK_CONVERT(isa, suffix)                                                                    \
     [isa] = {pk_quantize_u8_##suffix, pk_dequantize_u8_##suffix, pk_f32_to_f16_##suffix,           \
-             pk_f16_to_f32_##suffix},
+             pk_f16_to_f32_##suffix, pk_moments_f32_##suffix, pk_distance_f32_##suffix},
 static const struct conversions conversions[PK_ISA_COUNT] = {
 #include "kernels.inc"
 };
@@ -391,4 +393,14 @@ void pk_f32_to_f16(enum pk_isa isa, const float *x, size_t n, uint16_t *h)
 void pk_f16_to_f32(enum pk_isa isa, const uint16_t *h, size_t n, float *x)
 {
     conversions_of(isa)->widen(h, n, x);
+}
+
+void pk_moments_f32(enum pk_isa isa, const float *x, size_t n, struct pk_moments *m)
+{
+    conversions_of(isa)->moments(x, n, m);
+}
+
+void pk_distance_f32(enum pk_isa isa, const float *y, const float *x, size_t n, struct pk_distance *d)
+{
+    conversions_of(isa)->distance(y, x, n, d);
 }

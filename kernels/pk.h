@@ -206,4 +206,20 @@ void pk_dequantize_u8(enum pk_isa isa, const uint8_t *q, size_t n, float scale, 
 void pk_f32_to_f16(enum pk_isa isa, const float *x, size_t n, uint16_t *h);
 void pk_f16_to_f32(enum pk_isa isa, const uint16_t *h, size_t n, float *x);
 
+/* Sums of n floats in float64, the same bits in every instruction set: element i belongs to lane i % PK_SUM_LANES, each
+ * lane adds in order, then the lanes are added up from the first on. */
+#define PK_SUM_LANES 8
+struct pk_moments {
+    int64_t n; /* finite ones: others count nowhere */
+    float min, max; /* 0 when there is none; never -0 */
+    double sum, squares;
+};
+void pk_moments_f32(enum pk_isa isa, const float *x, size_t n, struct pk_moments *m);
+/* e = y - x */
+struct pk_distance {
+    double sum, squares, signal, power, dot; /* of e, e^2, x^2, y^2, x*y */
+    double most;                             /* largest |e| */
+};
+void pk_distance_f32(enum pk_isa isa, const float *y, const float *x, size_t n, struct pk_distance *d);
+
 #endif

@@ -273,4 +273,13 @@ void pk_detection(const struct pk_detection *p, const float *boxes, const float 
                   const float *anchors, float *out_boxes, float *out_classes, float *out_scores,
                   float *out_count, void *scratch);
 
+/* ---- counting (op_histogram.c) ---- */
+
+#define PK_HISTOGRAM_MOST 512 /* bins */
+/* How many lie below lo or above hi (NaN does neither). */
+size_t pk_count_beyond(const float *x, size_t n, float lo, float hi);
+/* Adds to bins[n_bins], saturating: x belongs to bin (int)((x - lo) * per_unit), to the last one where that is beyond it.
+ * What lies a whole bin below the first, or as many bins again above the last, counts nowhere, and NaN neither. */
+void pk_histogram(const float *x, size_t n, float lo, float per_unit, int n_bins, uint32_t *bins);
+
 #endif

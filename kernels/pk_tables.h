@@ -14,7 +14,9 @@
     void pk_dequantize_u8_##suffix(const uint8_t *q, size_t n, float scale, float offset,          \
                                    int zero, float *x);                                            \
     void pk_f32_to_f16_##suffix(const float *x, size_t n, uint16_t *h);                            \
-    void pk_f16_to_f32_##suffix(const uint16_t *h, size_t n, float *x);
+    void pk_f16_to_f32_##suffix(const uint16_t *h, size_t n, float *x);                            \
+    void pk_moments_f32_##suffix(const float *x, size_t n, struct pk_moments *m);                  \
+    void pk_distance_f32_##suffix(const float *y, const float *x, size_t n, struct pk_distance *d);
 #include "kernels.inc"
 #undef PK_KERNEL
 #undef PK_CONVERT

@@ -12,18 +12,29 @@ static int size_argument(lua_State *L, int i)
     return (int)n;
 }
 
+static struct pare_memo *memo_of(lua_State *L)
+{
+    const struct pare_sample *sample = pare_binding_of(L)->sample;
+    return sample != NULL ? sample->memo : NULL;
+}
+
 int pare_lua_op_crop(lua_State *L)
 {
+    static const char name[] = "crop";
     const struct pare_value *image = pare_check_tensor(L, 1, NULL);
     struct pare_box box;
     pare_check_box(L, 2, &box);
     const int w = size_argument(L, 3), h = size_argument(L, 4);
     const double scale = luaL_optnumber(L, 5, 1);
     struct pare_arena *arena = pare_check_arena(L);
-    struct pare_value *out;
+    const double numbers[8] = {box.cx, box.cy, box.w, box.h, box.angle, w, h, scale};
+    struct pare_value *out = pare_memo_find(memo_of(L), name, image, numbers, 8);
     struct pare_error err;
-    if (pare_op_crop(image, &box, w, h, scale, arena, &out, &err) != PARE_OK) {
-        return pare_raise(L, &err);
+    if (out == NULL) {
+        if (pare_op_crop(image, &box, w, h, scale, arena, &out, &err) != PARE_OK) {
+            return pare_raise(L, &err);
+        }
+        pare_memo_keep(memo_of(L), name, image, numbers, 8, out);
     }
     pare_push_tensor(L, out, false);
     return 1;
@@ -44,13 +55,18 @@ int pare_lua_op_frame(lua_State *L)
 
 int pare_lua_op_resize(lua_State *L)
 {
+    static const char name[] = "resize";
     const struct pare_value *image = pare_check_tensor(L, 1, NULL);
     const int w = size_argument(L, 2), h = size_argument(L, 3);
     struct pare_arena *arena = pare_check_arena(L);
-    struct pare_value *out;
+    const double numbers[2] = {w, h};
+    struct pare_value *out = pare_memo_find(memo_of(L), name, image, numbers, 2);
     struct pare_error err;
-    if (pare_op_resize(image, w, h, arena, &out, &err) != PARE_OK) {
-        return pare_raise(L, &err);
+    if (out == NULL) {
+        if (pare_op_resize(image, w, h, arena, &out, &err) != PARE_OK) {
+            return pare_raise(L, &err);
+        }
+        pare_memo_keep(memo_of(L), name, image, numbers, 2, out);
     }
     pare_push_tensor(L, out, false);
     return 1;
@@ -58,14 +74,19 @@ int pare_lua_op_resize(lua_State *L)
 
 int pare_lua_op_letterbox(lua_State *L)
 {
+    static const char name[] = "letterbox";
     const struct pare_value *image = pare_check_tensor(L, 1, NULL);
     const int w = size_argument(L, 2), h = size_argument(L, 3);
     const double fill = luaL_optnumber(L, 4, 0);
     struct pare_arena *arena = pare_check_arena(L);
-    struct pare_value *out;
+    const double numbers[3] = {w, h, fill};
+    struct pare_value *out = pare_memo_find(memo_of(L), name, image, numbers, 3);
     struct pare_error err;
-    if (pare_op_letterbox(image, w, h, fill, arena, &out, &err) != PARE_OK) {
-        return pare_raise(L, &err);
+    if (out == NULL) {
+        if (pare_op_letterbox(image, w, h, fill, arena, &out, &err) != PARE_OK) {
+            return pare_raise(L, &err);
+        }
+        pare_memo_keep(memo_of(L), name, image, numbers, 3, out);
     }
     pare_push_tensor(L, out, false);
     return 1;

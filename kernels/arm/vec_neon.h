@@ -205,4 +205,52 @@ PK_INLINE vf v_positive_or(vf t, vf other)
     return vbslq_f32(vcgtzq_f32(t), t, other);
 }
 
+/* ---- doubles ---- */
+
+enum { DL = 2 };
+typedef float64x2_t vd;
+
+PK_INLINE vd d_set(double x)
+{
+    return vdupq_n_f64(x);
+}
+
+/* The next DL floats. */
+PK_INLINE vd d_load_f32(const float *p)
+{
+    return vcvt_f64_f32(vld1_f32(p));
+}
+
+PK_INLINE void d_store(double *p, vd v)
+{
+    vst1q_f64(p, v);
+}
+
+PK_INLINE vd d_add(vd a, vd b)
+{
+    return vaddq_f64(a, b);
+}
+
+PK_INLINE vd d_sub(vd a, vd b)
+{
+    return vsubq_f64(a, b);
+}
+
+PK_INLINE vd d_mul(vd a, vd b)
+{
+    return vmulq_f64(a, b);
+}
+
+/* a < b ? a : b */
+PK_INLINE vd d_min(vd a, vd b)
+{
+    return vbslq_f64(vcltq_f64(a, b), a, b);
+}
+
+/* a > b ? a : b */
+PK_INLINE vd d_max(vd a, vd b)
+{
+    return vbslq_f64(vcgtq_f64(a, b), a, b);
+}
+
 #endif

@@ -188,4 +188,52 @@ PK_INLINE vf v_positive_or(vf t, vf other)
     return _mm256_blendv_ps(other, t, _mm256_cmp_ps(t, _mm256_setzero_ps(), _CMP_GT_OQ));
 }
 
+/* ---- doubles ---- */
+
+enum { DL = 4 };
+typedef __m256d vd;
+
+PK_INLINE vd d_set(double x)
+{
+    return _mm256_set1_pd(x);
+}
+
+/* The next DL floats. */
+PK_INLINE vd d_load_f32(const float *p)
+{
+    return _mm256_cvtps_pd(_mm_loadu_ps(p));
+}
+
+PK_INLINE void d_store(double *p, vd v)
+{
+    _mm256_storeu_pd(p, v);
+}
+
+PK_INLINE vd d_add(vd a, vd b)
+{
+    return _mm256_add_pd(a, b);
+}
+
+PK_INLINE vd d_sub(vd a, vd b)
+{
+    return _mm256_sub_pd(a, b);
+}
+
+PK_INLINE vd d_mul(vd a, vd b)
+{
+    return _mm256_mul_pd(a, b);
+}
+
+/* a < b ? a : b */
+PK_INLINE vd d_min(vd a, vd b)
+{
+    return _mm256_min_pd(a, b);
+}
+
+/* a > b ? a : b */
+PK_INLINE vd d_max(vd a, vd b)
+{
+    return _mm256_max_pd(a, b);
+}
+
 #endif

@@ -144,4 +144,52 @@ PK_INLINE vf v_positive_or(vf t, vf other)
     return _mm512_mask_blend_ps(_mm512_cmp_ps_mask(t, _mm512_setzero_ps(), _CMP_GT_OQ), other, t);
 }
 
+/* ---- doubles ---- */
+
+enum { DL = 8 };
+typedef __m512d vd;
+
+PK_INLINE vd d_set(double x)
+{
+    return _mm512_set1_pd(x);
+}
+
+/* The next DL floats. */
+PK_INLINE vd d_load_f32(const float *p)
+{
+    return _mm512_cvtps_pd(_mm256_loadu_ps(p));
+}
+
+PK_INLINE void d_store(double *p, vd v)
+{
+    _mm512_storeu_pd(p, v);
+}
+
+PK_INLINE vd d_add(vd a, vd b)
+{
+    return _mm512_add_pd(a, b);
+}
+
+PK_INLINE vd d_sub(vd a, vd b)
+{
+    return _mm512_sub_pd(a, b);
+}
+
+PK_INLINE vd d_mul(vd a, vd b)
+{
+    return _mm512_mul_pd(a, b);
+}
+
+/* a < b ? a : b */
+PK_INLINE vd d_min(vd a, vd b)
+{
+    return _mm512_min_pd(a, b);
+}
+
+/* a > b ? a : b */
+PK_INLINE vd d_max(vd a, vd b)
+{
+    return _mm512_max_pd(a, b);
+}
+
 #endif

@@ -323,16 +323,19 @@ static enum pare_status job_finished(void *self, const struct pare_task *task, c
 {
     struct pare_front *f = self;
     enum pare_status status = PARE_OK;
-    if (task->key[0] != '\0' && f->session != NULL) {
+    const double seconds = pare_sched_now(f->sched) - task->started;
+    const bool part = front_is_part(task->kind, task->params), whole = !part && strcmp(task->kind, "calibrate") == 0;
+    if (task->key[0] != '\0' && f->session != NULL && !part) {
         json_t *params = json_copy(task->params);
         json_object_del(params, "pipeline");
         json_object_del(params, "models");
         status = pare_session_put_row(f->session, task->key, task->kind, params, result,
-                                      pare_sched_now(f->sched) - task->started, err);
+                                      seconds + (whole ? f->part_seconds : 0), err);
         json_decref(params);
     }
+    f->part_seconds = part ? f->part_seconds + seconds : whole ? 0 : f->part_seconds;
     if (task->key[0] != '\0' && status == PARE_OK) {
-        front_rate_add(f, task->kind, task->params, pare_sched_now(f->sched) - task->started);
+        front_rate_add(f, task->kind, task->params, seconds);
         json_object_set(f->recent, task->key, (json_t *)(uintptr_t)result);
         json_object_del(f->absent, task->key);
     }

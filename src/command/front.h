@@ -2,6 +2,8 @@
  * front.h: inside command/: the front. It owns the session and the queue, and knows the pipeline only through
  * the description that a job gave. Everything shown is made from rows.
  *
+ *   calibration.c the calibration from its parts
+ *   sense.c     the sensitivity table and its early stop
  *   rows.c      which rows there are, which jobs would make the missing ones, what they add up to
  *   flow.c      verbs: what they need next, until they are done
  *   figures.c   what rows of samples say of the metric: value, drop, intervals
@@ -30,6 +32,7 @@
 #include "measure/figures.h"
 #include "measure/own_error.h"
 #include "pare.h"
+#include "quant/range.h"
 #include "search/problem.h"
 #include "session/session.h"
 
@@ -153,6 +156,7 @@ struct pare_front {
     int sense_samples, eval_samples;
     bool *sense_chunk;        /* [n_levels * chunks] integrated */
     bool sense_decided[PARE_MAX_LEVELS]; /* the first chunks are there: which cells go on is known */
+    double sense_effect[PARE_MAX_LEVELS]; /* what the cells that go on lose together, by the first chunks */
     int n_chunks;
     char calibration_key[40];
     json_t *calibration;      /* the row */
@@ -218,6 +222,7 @@ struct pare_front {
     bool looking;             /* rows are only looked up: nothing is queued */
     struct front_pricing *pricing; /* while looking: what is missing is counted */
     struct front_rate rates[FRONT_RATES];
+    double part_seconds;      /* of the calibration's parts that are not in the session */
     bool dirty, advance_wanted, can_undo, can_redo;
     double idle_since;
     struct pare_state state;
@@ -263,9 +268,10 @@ void front_job_key(const struct pare_front *f, const char *kind, const json_t *p
 /* The finished row (borrowed) or NULL after queueing the job; *failed when it has failed in this process. */
 const json_t *front_row(struct pare_front *f, struct front_job *job_take, bool *failed, struct pare_error *err);
 const json_t *front_find_row(struct pare_front *f, const char *key);
-
-bool front_ensure_calibration(struct pare_front *f, bool *failed, struct pare_error *err);
-bool front_ensure_sense(struct pare_front *f, int samples, bool *failed, struct pare_error *err);
+/* value added on a grid of 1/grid: the sum is the same in any order. What is not finite adds nothing. */
+double front_add_on_grid(double sum, double value, double grid);
+/* A row that there is already, NULL otherwise: nothing is queued. */
+const json_t *front_known_row(struct pare_front *f, const char *kind, json_t *params_take);
 bool front_ensure_profile(struct pare_front *f, bool *failed, struct pare_error *err);
 /* ||Q(w) - w||^2 of every layer at every candidate level, into f->perturbation. */
 bool front_ensure_perturbation(struct pare_front *f, bool *failed, struct pare_error *err);
@@ -276,16 +282,29 @@ bool front_ensure_eval(struct pare_front *f, json_t *config, const char *split, 
 const json_t *front_ensure_stopwatch(struct pare_front *f, json_t *config, int threads, bool *failed, struct pare_error *err);
 bool front_ensure_latency(struct pare_front *f, json_t *config, int priority, double latency[6], double *fp32_ms,
                           bool *failed, struct pare_error *err);
-/* Is the cell all measured, or stopped early? */
-bool front_cell_done(const struct pare_front *f, const struct front_cell *c);
-/* The mean of one of a cell's own errors, NaN while there is none; RMSE of those that are mean squares. */
-double front_own(const struct front_cell *c, enum pare_own_field field);
-double front_own_rmse(const struct front_cell *c, enum pare_own_field field);
 /* Takes what earlier sessions know, without queueing anything. */
 void front_load_rows(struct pare_front *f);
 void front_load_point(struct pare_front *f, struct front_point *p);
 /* Sums an accuracy row into eval. */
 void front_add_eval(struct front_eval *eval, const json_t *row);
+
+/* ---- sense.c ---- */
+bool front_ensure_sense(struct pare_front *f, int samples, bool *failed, struct pare_error *err);
+/* Takes what is there already. */
+void front_load_sense(struct pare_front *f);
+/* Is the cell all measured, or stopped early? */
+bool front_cell_done(const struct pare_front *f, const struct front_cell *c);
+/* The mean of one of a cell's own errors, NaN while there is none; RMSE of those that are mean squares. */
+double front_own(const struct front_cell *c, enum pare_own_field field);
+double front_own_rmse(const struct front_cell *c, enum pare_own_field field);
+
+/* ---- calibration.c ---- */
+bool front_ensure_calibration(struct pare_front *f, bool *failed, struct pare_error *err);
+/* Parameters of the calibration (a new reference); sets its key. seen, bins: new lists of the keys of its parts, empty when
+ * it has none. */
+json_t *front_calibration_params(struct pare_front *f, json_t **seen, json_t **bins);
+/* Is the job a part of the calibration? Its row is for this process only. */
+bool front_is_part(const char *kind, const json_t *params);
 
 /* ---- target.c: latencies of another machine, from its table ---- */
 /* After the host's profile: the target's times take the place of the host's, what is no layer in proportion. */

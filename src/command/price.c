@@ -34,6 +34,12 @@ static double units_of(const struct pare_front *f, int kind, const json_t *param
 {
     const json_t *layers = json_object_get(params, "layers"); /* of sense: those that were left */
     const double part = json_is_array(layers) && f->n_layers > 0 ? ((double)json_array_size(layers) + 1) / (f->n_layers + 1) : 1;
+    if (kind == 0 && front_is_part(kinds[0], params)) { /* one of two passes */
+        return 0.5 * (double)pare_json_get_int(params, "n", 1);
+    }
+    if (kind == 0 && json_object_get(params, "bins") != NULL) {
+        return 0; /* adds them up */
+    }
     return kind == 0 ? fmax(f->split_samples[0], 1) : kind < 3 ? fmax((double)pare_json_get_int(params, "n", 1), 1) * part : 1;
 }
 
@@ -226,7 +232,8 @@ static double total_seconds(const struct pare_front *f, const double units[FRONT
         bool known;
         double seconds = units[k] > 0 ? units[k] * unit_seconds(f, k, &known) : 0;
         *measured = *measured && (units[k] <= 0 || known);
-        *(k == 1 || k == 2 ? &shared : &alone) += seconds; /* calibration is one job, timing wants quiet */
+        const bool splits = k == 1 || k == 2 || (k == 0 && f->split_samples[0] > PARE_CALIBRATE_PART);
+        *(splits ? &shared : &alone) += seconds; /* timing wants quiet */
     }
     return alone + shared / pare_sched_compute(f->sched);
 }

@@ -130,224 +130,6 @@ const json_t *front_row(struct pare_front *f, struct front_job *job, bool *faile
     return NULL;
 }
 
-bool front_ensure_calibration(struct pare_front *f, bool *failed, struct pare_error *err)
-{
-    if (f->calibration != NULL) {
-        return true;
-    }
-    json_t *params = json_pack("{s:i}", "samples", 0);
-    front_job_key(f, "calibrate", params, f->calibration_key);
-    struct front_job job = {.kind = "calibrate",
-                            .title = "calibrate",
-                            .params = params,
-                            .priority = 90,
-                            .total = 2.0 * f->split_samples[0]};
-    const json_t *row = front_row(f, &job, failed, err);
-    f->calibration = row != NULL ? json_incref((json_t *)(uintptr_t)row) : NULL;
-    return row != NULL;
-}
-
-/* ---- sensitivity ---- */
-
-/* Losses are kept to six digits: on their grid a sum is the same in any order, so neither the number of workers nor a
- * run cut and resumed moves the last digit printed. */
-static double add_on_grid(double sum, double value, double grid)
-{
-    return isfinite(value) ? round((sum + value) * grid) / grid : sum;
-}
-
-static void add_cell(struct front_cell *cell, const json_t *item, const char *reference_right)
-{
-    const json_t *loss = json_object_get(item, "loss");
-    const char *right = pare_json_get_string(item, "right", "");
-    size_t n = json_array_size(loss);
-    int own = (int)pare_json_get_int(item, "n", 0);
-    for (size_t i = 0; i < n && right[i] != '\0' && reference_right[i] != '\0'; i++) {
-        double value = pare_json_at_real(loss, i);
-        cell->loss = add_on_grid(cell->loss, value, 1e6);
-        cell->loss_squares = add_on_grid(cell->loss_squares, value * value, 1e12);
-        cell->lost += reference_right[i] == '1' && right[i] == '0';
-        cell->won += reference_right[i] == '0' && right[i] == '1';
-        cell->samples++;
-    }
-    if (own > 0) {
-        cell->own_n += own;
-        for (int k = 0; k < PARE_OWN_FIELDS; k++) {
-            cell->own[k] += own * pare_json_get_real(item, pare_own_field_name((enum pare_own_field)k));
-        }
-        const double most = pare_json_get_real(item, "most");
-        cell->most = most > cell->most ? most : cell->most;
-        cell->scale = pare_json_get_real(item, "scale");
-        cell->zero = (int)pare_json_get_int(item, "zero", 0);
-    }
-    cell->sigma = pare_json_get_real(item, "sigma");
-    cell->problem = json_string_value(json_object_get(item, "problem")); /* the row stays in memory */
-}
-
-double front_own(const struct front_cell *c, enum pare_own_field field)
-{
-    return c->own_n > 0 ? c->own[field] / c->own_n : (double)NAN;
-}
-
-double front_own_rmse(const struct front_cell *c, enum pare_own_field field)
-{
-    return sqrt(front_own(c, field));
-}
-
-/*
- * Early stop. The first quarter of the samples (a chunk at least) is measured for every cell. Then a cell is left alone
- *   - whose mean loss is below SENSE_NOTHING with 3 standard errors, and that changed no sample's outcome: a
- *     hundred of them add up to nothing;
- *   - whose mean loss is above SENSE_HOPELESS with 3 standard errors: nobody takes it.
- * What is left are the cells that matter. Rows depend on the list of layers that were left (params.layers), so they are found
- * again by the same decision.
- */
-#define SENSE_NOTHING 5e-5
-#define SENSE_HOPELESS 1.0
-
-bool front_cell_done(const struct pare_front *f, const struct front_cell *c)
-{
-    return c->samples >= f->sense_samples || (c->stopped && c->samples > 0);
-}
-
-static int first_chunks(const struct pare_front *f)
-{
-    const int quarter = (f->sense_samples / 4 + FRONT_CHUNK - 1) / FRONT_CHUNK;
-    return quarter < 1 ? 1 : quarter < f->n_chunks ? quarter : f->n_chunks;
-}
-
-static bool tells_enough(const struct front_cell *c)
-{
-    const double n = c->samples, mean = n > 0 ? c->loss / n : 0, variance = n > 1 ? (c->loss_squares - n * mean * mean) / (n - 1) : 0;
-    const double error = n > 1 ? 3 * sqrt((variance > 0 ? variance : 0) / n) : INFINITY;
-    return (mean + error < SENSE_NOTHING && c->lost == 0 && c->won == 0) || mean - error > SENSE_HOPELESS;
-}
-
-static void mark_done(struct pare_front *f, int level)
-{
-    for (int c = first_chunks(f); c < f->n_chunks; c++) {
-        f->sense_chunk[level * f->n_chunks + c] = true;
-    }
-}
-
-/* After the first chunks of a level: which of its cells go on. */
-static void decide(struct pare_front *f, int level)
-{
-    int left = 0;
-    for (int c = 0; c < first_chunks(f); c++) {
-        if (!f->sense_chunk[level * f->n_chunks + c]) {
-            return;
-        }
-    }
-    if (f->sense_decided[level]) {
-        return;
-    }
-    f->sense_decided[level] = true;
-    for (int l = 0; l < f->n_layers; l++) {
-        struct front_cell *cell = &f->cells[l * f->n_levels + level];
-        cell->stopped = tells_enough(cell);
-        left += !cell->stopped;
-    }
-    if (left == 0) {
-        mark_done(f, level);
-    }
-}
-
-static void take_sense(struct pare_front *f, int level, int chunk, const json_t *row)
-{
-    const char *reference = pare_json_get_string(row, "right", "");
-    if (f->sense_chunk[level * f->n_chunks + chunk]) {
-        return;
-    }
-    f->sense_chunk[level * f->n_chunks + chunk] = true;
-    for (int l = 0; l < f->n_layers; l++) {
-        const json_t *item = json_object_get(json_object_get(row, "cells"), f->layers[l].name);
-        if (item != NULL) {
-            add_cell(&f->cells[l * f->n_levels + level], item, reference);
-            front_cell_take(f, &f->cells[l * f->n_levels + level], row, item);
-        }
-    }
-    decide(f, level);
-    f->costs++;
-    if (level == f->int8_level) {
-        front_choices_again(f);
-    }
-    front_changed(f);
-}
-
-/* The layers that go on after the first chunks; NULL = all. */
-static json_t *layers_left(const struct pare_front *f, int level)
-{
-    json_t *left = json_array();
-    for (int l = 0; l < f->n_layers; l++) {
-        if (!f->cells[l * f->n_levels + level].stopped) {
-            json_array_append_new(left, json_integer(l));
-        }
-    }
-    if ((int)json_array_size(left) == f->n_layers) {
-        json_decref(left);
-        return NULL;
-    }
-    return left;
-}
-
-static json_t *sense_params(const struct pare_front *f, int level, int chunk)
-{
-    int first = chunk * FRONT_CHUNK, n = f->sense_samples - first < FRONT_CHUNK ? f->sense_samples - first : FRONT_CHUNK;
-    json_t *params = json_pack("{s:s, s:i, s:i, s:s, s:i}", "level", f->level_names[level], "first", first, "n", n, "split",
-                               "search", "own_every", 4);
-    json_t *left = chunk >= first_chunks(f) ? layers_left(f, level) : NULL;
-    if (f->options.baseline != NULL) {
-        json_object_set_new(params, "baseline", json_string(f->options.baseline));
-    }
-    if (left != NULL) {
-        json_object_set_new(params, "layers", left);
-    }
-    return params;
-}
-
-/* Is it known what this chunk has to measure? */
-static bool sense_known(const struct pare_front *f, int level, int chunk)
-{
-    return chunk < first_chunks(f) || f->sense_decided[level];
-}
-
-bool front_ensure_sense(struct pare_front *f, int samples, bool *failed, struct pare_error *err)
-{
-    bool all = true;
-    if (!front_ensure_calibration(f, failed, err)) {
-        all = false;
-    }
-    int chunks = (samples + FRONT_CHUNK - 1) / FRONT_CHUNK;
-    for (int c = 0; c < chunks && c < f->n_chunks && !*failed; c++) {
-        for (int l = 1; l < f->n_levels && !*failed; l++) {
-            char title[96];
-            if (f->sense_chunk[l * f->n_chunks + c]) {
-                continue;
-            }
-            if (!sense_known(f, l, c) && f->pricing == NULL) { /* priced as if every cell went on */
-                all = false;
-                continue;
-            }
-            snprintf(title, sizeof title, "sense %s, samples %d to %d", f->level_alias[l], c * FRONT_CHUNK + 1,
-                     (c + 1) * FRONT_CHUNK < f->sense_samples ? (c + 1) * FRONT_CHUNK : f->sense_samples);
-            struct front_job job = {.kind = "sense",
-                                    .title = title,
-                                    .params = sense_params(f, l, c),
-                                    .needs_calibration = true,
-                                    .priority = 50 - (c >= first_chunks(f)),
-                                    .total = FRONT_CHUNK};
-            const json_t *row = front_row(f, &job, failed, err);
-            if (row != NULL) {
-                take_sense(f, l, c, row);
-            } else {
-                all = false;
-            }
-        }
-    }
-    return all && !*failed;
-}
-
 /* ---- latency ---- */
 
 static json_t *profile_params(const struct pare_front *f)
@@ -533,6 +315,13 @@ bool front_ensure_latency(struct pare_front *f, json_t *config, int priority, do
 
 /* ---- accuracy ---- */
 
+/* Losses are kept to six digits: on their grid a sum is the same in any order, so neither the number of workers nor a
+ * run cut and resumed moves the last digit printed. */
+double front_add_on_grid(double sum, double value, double grid)
+{
+    return isfinite(value) ? round((sum + value) * grid) / grid : sum;
+}
+
 void front_add_eval(struct front_eval *eval, const json_t *row)
 {
     const char *right = pare_json_get_string(row, "right", "");
@@ -548,7 +337,7 @@ void front_add_eval(struct front_eval *eval, const json_t *row)
         eval->lost += reference[i] == '1' && right[i] == '0';
         eval->won += reference[i] == '0' && right[i] == '1';
         eval->agree += json_integer_value(json_array_get(prediction, i)) == json_integer_value(json_array_get(expected, i));
-        eval->loss = add_on_grid(eval->loss, value, 1e6);
+        eval->loss = front_add_on_grid(eval->loss, value, 1e6);
     }
     eval->none += (int)pare_json_get_int(row, "none", 0);
     eval->reference_none += (int)pare_json_get_int(row, "reference_none", 0);
@@ -614,7 +403,7 @@ json_t *front_eval_keys(struct pare_front *f, json_t *config, const char *split,
 
 /* ---- what earlier sessions know ---- */
 
-static const json_t *known_row(struct pare_front *f, const char *kind, json_t *params_take)
+const json_t *front_known_row(struct pare_front *f, const char *kind, json_t *params_take)
 {
     char key[40];
     front_job_key(f, kind, params_take, key);
@@ -715,21 +504,15 @@ void front_load_point(struct pare_front *f, struct front_point *p)
 
 void front_load_rows(struct pare_front *f)
 {
-    json_t *params = json_pack("{s:i}", "samples", 0);
-    front_job_key(f, "calibrate", params, f->calibration_key);
-    const json_t *row = known_row(f, "calibrate", params);
+    json_t *seen, *bins, *params = front_calibration_params(f, &seen, &bins);
+    json_decref(seen);
+    json_decref(bins);
+    const json_t *row = front_known_row(f, "calibrate", params);
     if (row != NULL && f->calibration == NULL) {
         f->calibration = json_incref((json_t *)(uintptr_t)row);
     }
-    for (int c = 0; c < f->n_chunks; c++) {
-        for (int l = 1; l < f->n_levels; l++) {
-            row = f->sense_chunk[l * f->n_chunks + c] || !sense_known(f, l, c) ? NULL : known_row(f, "sense", sense_params(f, l, c));
-            if (row != NULL) {
-                take_sense(f, l, c, row);
-            }
-        }
-    }
-    row = f->profiled ? NULL : known_row(f, "profile", profile_params(f));
+    front_load_sense(f);
+    row = f->profiled ? NULL : front_known_row(f, "profile", profile_params(f));
     if (row != NULL) {
         take_profile(f, row);
     }

@@ -39,6 +39,9 @@ enum pare_status pare_plan_observe(struct pare_plan *p, struct pare_calibration 
         }
         if (pass == 0) {
             pare_range_add_run(&c->ranges[t], &run);
+            if (run.n > 0 && c->log != NULL && !pare_run_log_add(c->log, t, run.min, run.max)) {
+                return pare_error_nomem(err);
+            }
         }
     }
     return PARE_OK;

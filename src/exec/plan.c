@@ -123,6 +123,7 @@ enum pare_status pare_plan_new(const struct pare_graph *g, const struct pare_pla
     p->carrier = options->carrier;
     p->isa = options->isa;
     p->maker = options->maker;
+    p->room = options->room;
     p->keep_all = options->keep_all;
     p->band_bytes = options->band_bytes;
     p->cache = options->cache != NULL ? options->cache : &p->own_cache;
@@ -144,7 +145,9 @@ void pare_plan_free(struct pare_plan *p)
     pare_arena_clear(&p->arena);
     free(p->slots);
     free(p->steps);
-    free(p->block);
+    if (p->room == NULL || p->block != p->room->memory) {
+        free(p->block);
+    }
     free(p);
 }
 

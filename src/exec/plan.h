@@ -42,6 +42,11 @@
 
 enum pare_carrier { PARE_CARRIER_AUTO, PARE_CARRIER_CODES, PARE_CARRIER_F16, PARE_CARRIER_F32 };
 
+struct pare_plan_room {
+    unsigned char *memory; /* 64-byte aligned */
+    size_t bytes;
+};
+
 struct pare_plan_options {
     /* [graph->n_nodes]; entries of non-layers are ignored; NULL = all fp32 */
     const struct pare_level *levels;
@@ -58,6 +63,9 @@ struct pare_plan_options {
     size_t band_bytes;
     /* packed weights shared by many plans of one graph; NULL = the plan's own */
     struct pare_pack_cache *cache;
+    /* Memory for activations that several plans share, of which one is run at a time: what a plan holds is gone once another
+     * has run. A plan that needs more has its own. NULL = its own. Must outlive its plans. */
+    struct pare_plan_room *room;
     /* makes the weights of integer and weight-only levels (quant/make.h); NULL = the default codes. All plans of one
      * cache have the same. */
     const struct pare_maker *maker;

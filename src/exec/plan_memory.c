@@ -148,7 +148,8 @@ enum pare_status plan_place_memory(struct pare_plan *p, struct pare_error *err)
     free(blocks);
     free(alive);
     if (status == PARE_OK) {
-        p->block = aligned_alloc(64, p->block_bytes + 64);
+        const bool shares = p->room != NULL && p->block_bytes + 64 <= p->room->bytes;
+        p->block = shares ? p->room->memory : aligned_alloc(64, p->block_bytes + 64);
         status = p->block != NULL ? PARE_OK : pare_error_nomem(err);
     }
     for (int i = 0; status == PARE_OK && i < p->n_slots; i++) {

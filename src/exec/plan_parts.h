@@ -188,6 +188,7 @@ struct pare_plan {
     struct plan_band *bands; /* in the order of the steps */
     size_t block_bytes, weight_bytes;
     unsigned char *block;
+    const struct pare_plan_room *room; /* of the options */
     int64_t (*dims)[PARE_MAX_RANK]; /* [n_tensors] of the last run */
     bool has_run;
     unsigned char *mark; /* [n_steps] and [n_slots] of suffix runs */

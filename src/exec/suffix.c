@@ -135,9 +135,10 @@ enum pare_status pare_plan_run_suffix(struct pare_plan *p, struct pare_plan *ref
     mark_needed(p, reference);
     for (int i = 0; i < p->graph->n_inputs; i++) {
         static const struct pare_grid f32 = {PARE_FORM_F32, 0, 1.0f, 0.0f, 0};
-        const int tensor = p->graph->inputs[i];
-        plan_convert(p, &reference->slots[plan_slot_find(reference, tensor, &f32)],
-                     &p->slots[plan_slot_find(p, tensor, &f32)]);
+        const int tensor = p->graph->inputs[i], slot = plan_slot_find(p, tensor, &f32);
+        if (p->needed[slot]) {
+            plan_convert(p, &reference->slots[plan_slot_find(reference, tensor, &f32)], &p->slots[slot]);
+        }
     }
     for (int i = 0; i < p->n_steps; i++) {
         enum pare_status status = PARE_OK;

@@ -10,6 +10,7 @@
 #include "pipeline/ops.h"
 
 #define MAX_PLAN_BYTES ((size_t)1500 << 20)
+#define ROOM_BYTES ((size_t)256 << 20) /* reserved; what plans never touch is never there */
 
 enum pare_status pare_engine_new(struct pare_pipeline *p_take, enum pk_isa isa, struct pare_engine **out,
                                  struct pare_error *err)
@@ -77,6 +78,7 @@ void pare_engine_free(struct pare_engine *e)
     engine_method_free(e->method);
     engine_sequences_free(e->sequences);
     pare_pack_cache_free(e->packs);
+    free(e->room.memory);
     pare_pipeline_free(e->p);
     pare_arena_clear(&e->arena);
     free(e);
@@ -243,7 +245,7 @@ static void evict(struct pare_engine *e)
     e->plans[oldest] = e->plans[--e->n_plans];
 }
 
-static enum pare_status make_plan(struct pare_engine *e, int stage, const struct pare_level *levels, bool keep_all,
+static enum pare_status make_plan(struct pare_engine *e, int stage, const struct pare_level *levels, bool keep_all, bool brief,
                                   struct pare_pack_cache *cache, struct pare_plan **plan, struct pare_error *err)
 {
     int first, count;
@@ -271,6 +273,7 @@ static enum pare_status make_plan(struct pare_engine *e, int stage, const struct
                                         .isa = e->isa,
                                         .keep_all = keep_all,
                                         .cache = cache,
+                                        .room = brief && e->room.memory != NULL ? &e->room : NULL,
                                         .maker = maker};
     status = status == PARE_OK ? pare_plan_new(g, &options, plan, err) : status;
     free(by_node);
@@ -281,11 +284,11 @@ enum pare_status pare_engine_plan_new(struct pare_engine *e, int stage, const st
                                       struct pare_plan **plan, struct pare_error *err)
 {
     *plan = NULL;
-    return make_plan(e, stage, levels, false, NULL, plan, err);
+    return make_plan(e, stage, levels, false, false, NULL, plan, err);
 }
 
-enum pare_status pare_engine_plan(struct pare_engine *e, int stage, const struct pare_level *levels,
-                                  bool keep_all, struct pare_plan **plan, struct pare_error *err)
+static enum pare_status cached(struct pare_engine *e, int stage, const struct pare_level *levels, bool keep_all, bool brief,
+                               struct pare_plan **plan, struct pare_error *err)
 {
     int first, count;
     char key[33];
@@ -294,20 +297,20 @@ enum pare_status pare_engine_plan(struct pare_engine *e, int stage, const struct
     *plan = NULL;
     for (int i = 0; i < e->n_plans; i++) {
         struct cached_plan *c = &e->plans[i];
-        if (c->stage == stage && c->keep_all == keep_all && memcmp(c->key, key, sizeof key) == 0) {
+        if (c->stage == stage && c->keep_all == keep_all && c->brief == brief && memcmp(c->key, key, sizeof key) == 0) {
             c->used = ++e->clock;
             *plan = c->plan;
             return PARE_OK;
         }
     }
-    struct cached_plan c = {.stage = stage, .keep_all = keep_all};
-    enum pare_status status = make_plan(e, stage, levels, keep_all, e->packs, &c.plan, err);
+    struct cached_plan c = {.stage = stage, .keep_all = keep_all, .brief = brief};
+    enum pare_status status = make_plan(e, stage, levels, keep_all, brief, e->packs, &c.plan, err);
     if (status != PARE_OK) {
         return status;
     }
     size_t activations, weights;
     pare_plan_memory(c.plan, &activations, &weights);
-    c.bytes = activations; /* the packed weights are shared */
+    c.bytes = brief && activations + 64 <= e->room.bytes ? 0 : activations; /* the packed weights are shared */
     c.used = ++e->clock;
     memcpy(c.key, key, sizeof key);
     while (e->n_plans > 4 && (e->n_plans == MAX_PLANS || e->plan_bytes + c.bytes > MAX_PLAN_BYTES)) {
@@ -317,6 +320,22 @@ enum pare_status pare_engine_plan(struct pare_engine *e, int stage, const struct
     e->plan_bytes += c.bytes;
     *plan = c.plan;
     return PARE_OK;
+}
+
+enum pare_status pare_engine_plan(struct pare_engine *e, int stage, const struct pare_level *levels,
+                                  bool keep_all, struct pare_plan **plan, struct pare_error *err)
+{
+    return cached(e, stage, levels, keep_all, false, plan, err);
+}
+
+enum pare_status pare_engine_plan_brief(struct pare_engine *e, int stage, const struct pare_level *levels,
+                                        struct pare_plan **plan, struct pare_error *err)
+{
+    if (e->room.memory == NULL) {
+        e->room.memory = aligned_alloc(64, ROOM_BYTES); /* NULL: plans have their own */
+        e->room.bytes = e->room.memory != NULL ? ROOM_BYTES : 0;
+    }
+    return cached(e, stage, levels, false, true, plan, err);
 }
 
 int pare_engine_sample_count(struct pare_engine *e, enum pare_split split)

@@ -43,6 +43,23 @@ const struct pare_calibration *pare_engine_calibration(const struct pare_engine 
 enum pare_status pare_engine_calibrate(struct pare_engine *e, enum pare_split split, int limit, void *self,
                                        void (*done)(void *self, int done, int total), struct pare_error *err);
 
+/* The same in parts of PARE_CALIBRATE_PART samples, which several processes may make: pass 0 of all parts, added up in order
+ * from ranges_init on; pass 1 of all parts, each from what pass 0 has `seen`, added to the same; take_ranges. The result is
+ * the same bytes as calibrate's. `part` is made by observe and cleared by the caller, also after an error. */
+struct pare_engine_ranges {
+    struct pare_calibration stage[PARE_MAX_STAGES];
+    struct pare_run_log log[PARE_MAX_STAGES]; /* where the method wants averages of runs */
+};
+enum pare_status pare_engine_ranges_init(const struct pare_engine *e, struct pare_engine_ranges *r, struct pare_error *err);
+void pare_engine_ranges_clear(struct pare_engine_ranges *r);
+enum pare_status pare_engine_observe(struct pare_engine *e, enum pare_split split, int pass, int first, int n,
+                                     const struct pare_engine_ranges *seen, struct pare_engine_ranges *part, void *self,
+                                     void (*done)(void *self, int done, int total), struct pare_error *err);
+void pare_engine_ranges_merge(const struct pare_engine *e, struct pare_engine_ranges *to, const struct pare_engine_ranges *part,
+                              int pass);
+/* Finishes the ranges and keeps them as the engine's calibration; clears r. */
+void pare_engine_take_ranges(struct pare_engine *e, struct pare_engine_ranges *r);
+
 /* How layers are quantized (quant/method.h); "" = defaults. Drops plans and calibration when the text changes. Rewrites
  * the networks where it asks for that: all plans run the rewritten network then, but those of fp32 layers alone that keep
  * nothing. notes: what was done and what did not apply (borrowed array of lines; NULL = nothing). */
@@ -68,7 +85,12 @@ const struct pare_maker *pare_engine_maker(const struct pare_engine *e, int stag
 enum pare_status pare_engine_plan(struct pare_engine *e, int stage, const struct pare_level *levels,
                                   bool keep_all, struct pare_plan **plan, struct pare_error *err);
 
-/* The same, not cached, with weights of its own: the caller's, also for another thread. */
+/* One that keeps nothing, in memory that all of these share: what it holds is gone once another one has run. For many
+ * configs in turn; the memory stays in the cache of the core. */
+enum pare_status pare_engine_plan_brief(struct pare_engine *e, int stage, const struct pare_level *levels,
+                                        struct pare_plan **plan, struct pare_error *err);
+
+/* A plan that is not cached, with weights of its own: the caller's, also for another thread. */
 enum pare_status pare_engine_plan_new(struct pare_engine *e, int stage, const struct pare_level *levels,
                                       struct pare_plan **plan, struct pare_error *err);
 

@@ -3,6 +3,7 @@
  * methods that want them.
  */
 #include <stdlib.h>
+#include <string.h>
 
 #include "measure/engine_parts.h"
 
@@ -101,52 +102,131 @@ enum pare_status pare_engine_prepare(struct pare_engine *e, struct pare_error *e
     return status;
 }
 
-enum pare_status pare_engine_calibrate(struct pare_engine *e, enum pare_split split, int limit, void *self,
-                                       void (*done)(void *self, int done, int total), struct pare_error *err)
+/* ---- parts ---- */
+
+static bool wants_log(const struct pare_engine *e)
 {
-    struct pare_calibration fresh[PARE_MAX_STAGES] = {{0}};
+    return e->method != NULL && strstr(engine_method_text(e->method), "average") != NULL;
+}
+
+void pare_engine_ranges_clear(struct pare_engine_ranges *r)
+{
+    for (int s = 0; s < PARE_MAX_STAGES; s++) {
+        pare_calibration_clear(&r->stage[s]);
+        pare_run_log_clear(&r->log[s]);
+    }
+}
+
+enum pare_status pare_engine_ranges_init(const struct pare_engine *e, struct pare_engine_ranges *r, struct pare_error *err)
+{
+    enum pare_status status = PARE_OK;
+    memset(r, 0, sizeof *r);
+    for (int s = 0; status == PARE_OK && s < e->p->n_stages; s++) {
+        status = pare_calibration_init(&r->stage[s], e->p->stages[s].graph->n_tensors, err);
+        r->stage[s].log = wants_log(e) ? &r->log[s] : NULL;
+    }
+    return status;
+}
+
+enum pare_status pare_engine_observe(struct pare_engine *e, enum pare_split split, int pass, int first, int n,
+                                     const struct pare_engine_ranges *seen, struct pare_engine_ranges *part, void *self,
+                                     void (*done)(void *self, int done, int total), struct pare_error *err)
+{
     struct pare_level *fp32 = calloc((size_t)e->n_layers + 1, sizeof *fp32);
     struct pare_arena arena = {0};
-    int n = run_count(e, split);
-    enum pare_status status = fp32 != NULL ? PARE_OK : pare_error_nomem(err);
-    n = limit > 0 && n > limit ? limit : n;
-    if (status == PARE_OK && n == 0) {
-        status = pare_error(err, PARE_ERR_FORMAT, e->p->path, "the calibration split has no samples");
-    }
+    enum pare_status status = pare_engine_ranges_init(e, part, err);
+    status = status == PARE_OK && fp32 == NULL ? pare_error_nomem(err) : status;
     for (int i = 0; status == PARE_OK && i < e->n_layers; i++) {
         fp32[i] = (struct pare_level){PARE_LEVEL_FP32, 32, 32};
     }
-    for (int s = 0; status == PARE_OK && s < e->p->n_stages; s++) {
-        status = pare_calibration_init(&fresh[s], e->p->stages[s].graph->n_tensors, err);
-    }
-    for (int pass = 0; status == PARE_OK && pass < 2; pass++) {
-        struct observe_context context = {e, fp32, fresh, pass};
-        struct pare_runner runner = {&context, observe_stage};
-        for (int i = 0; status == PARE_OK && i < n; i++) {
-            status = run_one(e, &runner, split, i, &arena, err);
-            pare_arena_clear(&arena);
-            if (done != NULL) {
-                done(self, pass * n + i + 1, 2 * n);
-            }
+    for (int s = 0; status == PARE_OK && pass == 1 && s < e->p->n_stages; s++) {
+        for (int t = 0; t < part->stage[s].n_tensors; t++) {
+            part->stage[s].ranges[t].min = seen->stage[s].ranges[t].min;
+            part->stage[s].ranges[t].max = seen->stage[s].ranges[t].max;
         }
     }
-    for (int s = 0; s < e->p->n_stages; s++) {
-        if (status == PARE_OK) {
-            for (int t = 0; t < fresh[s].n_tensors; t++) {
-                pare_range_finish(&fresh[s].ranges[t]);
-            }
-            if (e->method != NULL) {
-                engine_method_ranges(e->method, s, &fresh[s]);
-            }
-            engine_drop_plans(e, s);
-            engine_sequences_forget(e->sequences, s);
-            pare_calibration_clear(&e->calibration[s]);
-            e->calibration[s] = fresh[s];
-            e->calibrated[s] = true;
-        } else {
-            pare_calibration_clear(&fresh[s]);
+    struct observe_context context = {e, fp32, part->stage, pass};
+    struct pare_runner runner = {&context, observe_stage};
+    for (int i = 0; status == PARE_OK && i < n; i++) {
+        status = run_one(e, &runner, split, first + i, &arena, err);
+        pare_arena_clear(&arena);
+        if (done != NULL) {
+            done(self, i + 1, n);
         }
     }
     free(fp32);
+    return status;
+}
+
+void pare_engine_ranges_merge(const struct pare_engine *e, struct pare_engine_ranges *to, const struct pare_engine_ranges *part,
+                              int pass)
+{
+    for (int s = 0; s < e->p->n_stages; s++) {
+        pare_calibration_merge(&to->stage[s], &part->stage[s], pass);
+    }
+}
+
+void pare_engine_take_ranges(struct pare_engine *e, struct pare_engine_ranges *r)
+{
+    for (int s = 0; s < e->p->n_stages; s++) {
+        struct pare_calibration *c = &r->stage[s];
+        for (int t = 0; t < c->n_tensors; t++) {
+            pare_range_finish(&c->ranges[t]);
+        }
+        if (e->method != NULL) {
+            engine_method_ranges(e->method, s, c);
+        }
+        engine_drop_plans(e, s);
+        engine_sequences_forget(e->sequences, s);
+        pare_calibration_clear(&e->calibration[s]);
+        c->log = NULL;
+        e->calibration[s] = *c;
+        e->calibrated[s] = true;
+        *c = (struct pare_calibration){0, NULL, NULL};
+    }
+    pare_engine_ranges_clear(r);
+}
+
+struct whole {
+    void *self;
+    void (*done)(void *self, int done, int total);
+    int before, total;
+};
+
+static void tell(void *self, int done, int total)
+{
+    const struct whole *w = self;
+    (void)total;
+    if (w->done != NULL) {
+        w->done(w->self, w->before + done, w->total);
+    }
+}
+
+enum pare_status pare_engine_calibrate(struct pare_engine *e, enum pare_split split, int limit, void *self,
+                                       void (*done)(void *self, int done, int total), struct pare_error *err)
+{
+    struct pare_engine_ranges all;
+    int n = run_count(e, split);
+    n = limit > 0 && n > limit ? limit : n;
+    enum pare_status status = pare_engine_ranges_init(e, &all, err);
+    if (status == PARE_OK && n == 0) {
+        status = pare_error(err, PARE_ERR_FORMAT, e->p->path, "the calibration split has no samples");
+    }
+    for (int pass = 0; status == PARE_OK && pass < 2; pass++) {
+        for (int first = 0; status == PARE_OK && first < n; first += PARE_CALIBRATE_PART) {
+            struct pare_engine_ranges part;
+            struct whole w = {self, done, pass * n + first, 2 * n};
+            const int count = n - first < PARE_CALIBRATE_PART ? n - first : PARE_CALIBRATE_PART;
+            status = pare_engine_observe(e, split, pass, first, count, &all, &part, &w, tell, err);
+            if (status == PARE_OK) {
+                pare_engine_ranges_merge(e, &all, &part, pass);
+            }
+            pare_engine_ranges_clear(&part);
+        }
+    }
+    if (status == PARE_OK) {
+        pare_engine_take_ranges(e, &all);
+    }
+    pare_engine_ranges_clear(&all);
     return status;
 }

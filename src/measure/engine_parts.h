@@ -11,7 +11,7 @@
 #define MAX_PLANS 512
 struct cached_plan {
     int stage;
-    bool keep_all;
+    bool keep_all, brief;
     char key[33];
     struct pare_plan *plan;
     size_t bytes;
@@ -31,6 +31,7 @@ struct pare_engine {
     int n_plans;
     uint64_t clock;
     size_t plan_bytes;
+    struct pare_plan_room room; /* of brief plans; made when first needed */
     struct pare_pack_cache *packs; /* packed weights, shared by all plans */
     struct engine_method *method;  /* NULL = defaults */
     void *step_self;

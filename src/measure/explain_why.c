@@ -142,7 +142,7 @@ enum pare_status explain_errors(struct explanation *x, const char *rule, int cal
 {
     const struct pare_maker *now = pare_engine_maker(x->e, x->stage);
     struct pare_maker maker = {.graph = x->g, .rows = now != NULL ? now->rows : NULL, .own_node = -1};
-    struct pare_calibration calibration = {x->calibration->n_tensors, NULL};
+    struct pare_calibration calibration = {x->calibration->n_tensors, NULL, NULL};
     struct pare_own *own = NULL;
     double one[PARE_OWN_FIELDS];
     int zero;

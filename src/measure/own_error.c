@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "pk_ops.h"
 #include "quant/grid.h"
 
 struct pare_own {
@@ -222,11 +223,19 @@ double pare_own_sigma(const struct pare_own *own)
 /* Puts y on the grid; returns how many lay beyond its ends (by more than half a step). */
 static size_t to_grid(const struct pare_grid *g, float *y, size_t n)
 {
-    size_t clipped = 0;
-    float low = pare_grid_real(g, 0) - 0.5f * g->scale;
-    float high = pare_grid_real(g, (1 << g->bits) - 1) + 0.5f * g->scale;
-    for (size_t i = 0; i < n; i++) {
-        clipped += y[i] < low || y[i] > high;
+    enum { PART = 4096 };
+    uint8_t codes[PART];
+    const enum pk_isa isa = pk_isa_best();
+    const float low = pare_grid_real(g, 0) - 0.5f * g->scale;
+    const float high = pare_grid_real(g, (1 << g->bits) - 1) + 0.5f * g->scale;
+    const size_t clipped = pk_count_beyond(y, n, low, high);
+    for (size_t i = 0; i < n && g->bits <= 8; i += PART) {
+        const size_t count = n - i < PART ? n - i : PART;
+        pk_quantize_u8(isa, y + i, count, 1.0f / g->scale, g->offset, g->zero, (float)-g->zero,
+                       (float)((1 << g->bits) - 1 - g->zero), codes);
+        pk_dequantize_u8(isa, codes, count, g->scale, g->offset, g->zero, y + i);
+    }
+    for (size_t i = 0; i < n && g->bits > 8; i++) {
         y[i] = pare_grid_real(g, pare_grid_code(g, y[i]));
     }
     return clipped;
@@ -267,35 +276,24 @@ static enum pare_status run_one(struct pare_own *own, struct pare_plan *plan, co
 
 static double mean_square(const float *a, const float *b, size_t n)
 {
-    double squares = 0;
-    for (size_t i = 0; i < n; i++) {
-        const double d = (double)a[i] - (double)b[i];
-        squares += d * d;
-    }
-    return squares / (n > 0 ? (double)n : 1);
+    struct pk_distance d;
+    pk_distance_f32(pk_isa_best(), a, b, n, &d);
+    return d.squares / (n > 0 ? (double)n : 1);
 }
 
 /* All figures of y beside the reference. */
 static void compare(const float *y, const float *reference, size_t n, double *fields)
 {
-    double sum = 0, squares = 0, signal = 0, power = 0, dot = 0, most = 0;
+    struct pk_distance d;
     const double count = n > 0 ? (double)n : 1;
-    for (size_t i = 0; i < n; i++) {
-        const double a = (double)y[i], b = (double)reference[i], d = a - b;
-        sum += d;
-        squares += d * d;
-        signal += b * b;
-        power += a * a;
-        dot += a * b;
-        most = fabs(d) > most ? fabs(d) : most;
-    }
-    const double mean = sum / count, variance = squares / count - mean * mean;
-    fields[PARE_OWN_MSE] = squares / count;
-    fields[PARE_OWN_POWER] = signal / count;
+    pk_distance_f32(pk_isa_best(), y, reference, n, &d);
+    const double mean = d.sum / count, variance = d.squares / count - mean * mean;
+    fields[PARE_OWN_MSE] = d.squares / count;
+    fields[PARE_OWN_POWER] = d.signal / count;
     fields[PARE_OWN_MEAN] = mean;
     fields[PARE_OWN_SD] = sqrt(variance > 0 ? variance : 0);
-    fields[PARE_OWN_MAX] = most;
-    fields[PARE_OWN_COSINE] = signal > 0 && power > 0 ? dot / sqrt(signal * power) : (double)NAN;
+    fields[PARE_OWN_MAX] = d.most;
+    fields[PARE_OWN_COSINE] = d.signal > 0 && d.power > 0 ? d.dot / sqrt(d.signal * d.power) : (double)NAN;
     fields[PARE_OWN_ELEMENTS] = (double)n;
 }
 

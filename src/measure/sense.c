@@ -40,6 +40,29 @@ static enum pare_status keep_reference(struct sense_context *c, int stage, const
     return status;
 }
 
+/* The call of the reference pass with this very input: glue that made it again found what it had made before. */
+static const struct reference_call *same_call(const struct sense_context *c, int stage, const struct pare_value *const *in, int n_in)
+{
+    for (int i = 0; i < c->n_calls; i++) {
+        const struct reference_call *call = &c->calls[i];
+        if (call->stage == stage && call->n_in == n_in && memcmp(call->in, in, (size_t)n_in * sizeof *in) == 0) {
+            return call;
+        }
+    }
+    return NULL;
+}
+
+/* The one with an input of the same content. */
+static const struct reference_call *equal_call(const struct sense_context *c, int stage, const char *input)
+{
+    for (int i = 0; i < c->n_calls; i++) {
+        if (c->calls[i].stage == stage && strcmp(c->calls[i].input, input) == 0) {
+            return &c->calls[i];
+        }
+    }
+    return NULL;
+}
+
 static enum pare_status reference_stage(void *self, int stage, const struct pare_value *const *in, int n_in,
                                         struct pare_arena *arena, struct pare_value **out, int *n_out,
                                         struct pare_error *err)
@@ -55,6 +78,8 @@ static enum pare_status reference_stage(void *self, int stage, const struct pare
     if (status == PARE_OK && c->n_calls < SENSE_MAX_CALLS) {
         struct reference_call *call = &c->calls[c->n_calls++];
         call->stage = stage;
+        call->n_in = n_in <= SENSE_MAX_INPUTS ? n_in : -1;
+        memcpy(call->in, in, (size_t)(call->n_in > 0 ? n_in : 0) * sizeof *in);
         memcpy(call->input, input, sizeof input);
         call->n_out = *n_out;
         memcpy(call->out, out, (size_t)*n_out * sizeof *out);
@@ -69,22 +94,26 @@ static enum pare_status lowered_stage(void *self, int stage, const struct pare_v
     struct sense_context *c = self;
     const struct pare_layer_ref *ref = pare_engine_layer(c->e, c->layer);
     struct pare_plan *plan, *kept;
+    const struct reference_call *call = same_call(c, stage, in, n_in);
     char input[33];
-    hash_inputs(in, n_in, input);
-    for (int i = 0; ref->stage != stage && i < c->n_calls; i++) {
-        if (c->calls[i].stage == stage && strcmp(c->calls[i].input, input) == 0) {
-            *n_out = c->calls[i].n_out;
-            memcpy(out, c->calls[i].out, (size_t)*n_out * sizeof *out);
-            return PARE_OK;
-        }
+    if (call != NULL) {
+        memcpy(input, call->input, sizeof input);
+    } else {
+        hash_inputs(in, n_in, input);
+        call = equal_call(c, stage, input);
+    }
+    if (ref->stage != stage && call != NULL) {
+        *n_out = call->n_out;
+        memcpy(out, call->out, (size_t)*n_out * sizeof *out);
+        return PARE_OK;
     }
     enum pare_status status =
-        pare_engine_plan(c->e, stage, ref->stage == stage ? c->lowered : c->base, false, &plan, err);
+        pare_engine_plan_brief(c->e, stage, ref->stage == stage ? c->lowered : c->base, &plan, err);
     if (status == PARE_OK && ref->stage == stage) {
         status = keep_reference(c, stage, in, n_in, input, arena, &kept, err);
         /* keep_reference may have made a plan and so dropped an old one: fetch ours again */
         if (status == PARE_OK) {
-            status = pare_engine_plan(c->e, stage, c->lowered, false, &plan, err);
+            status = pare_engine_plan_brief(c->e, stage, c->lowered, &plan, err);
         }
         if (status == PARE_OK) {
             status = pare_plan_run_suffix(plan, kept, ref->node, err);
@@ -118,10 +147,10 @@ static enum pare_status keep_item(struct pare_engine *e, const struct pare_sampl
 }
 
 static enum pare_status run_cell(struct sense_context *c, struct pare_sense *s, int layer, int i,
-                                 const struct pare_sample *sample, const struct pare_outcome *reference,
-                                 struct pare_arena *arena, struct pare_error *err)
+                                 const struct pare_sample *sample, const struct pare_outcome *reference, struct pare_error *err)
 {
     struct pare_runner lower = {c, lowered_stage};
+    struct pare_arena arena = {0}; /* what one cell makes is of no use to the next */
     struct pare_outcome outcome;
     if (pare_level_equal(c->base[layer], c->level)) { /* it is at that level already */
         s->cells[layer].right[i] = is_right(sample, reference);
@@ -129,13 +158,14 @@ static enum pare_status run_cell(struct sense_context *c, struct pare_sense *s, 
     }
     c->layer = layer;
     c->lowered[layer] = c->level;
-    enum pare_status status = pare_engine_infer_with(c->e, &lower, sample, arena, &outcome, err);
+    enum pare_status status = pare_engine_infer_with(c->e, &lower, sample, &arena, &outcome, err);
     c->lowered[layer] = c->base[layer];
     if (status == PARE_OK) {
         s->cells[layer].loss[i] = pare_outcome_loss(reference, &outcome);
         s->cells[layer].right[i] = is_right(sample, &outcome);
         status = keep_item(c->e, sample, &outcome, s->cells[layer].items, err);
     }
+    pare_arena_clear(&arena);
     return status;
 }
 
@@ -145,12 +175,15 @@ static enum pare_status run_sample(struct sense_context *c, struct pare_sense *s
     struct pare_arena arena = {0};
     struct pare_sample sample;
     struct pare_outcome reference;
+    struct pare_memo memo = {.learning = true};
     struct pare_runner keep = {c, reference_stage};
     c->n_calls = 0;
     memset(c->has_kept, 0, sizeof c->has_kept);
     enum pare_status status = pare_engine_sample(c->e, split, s->first_sample + i, &arena, &sample, err);
     if (status == PARE_OK) {
+        sample.memo = &memo;
         status = pare_engine_infer_with(c->e, &keep, &sample, &arena, &reference, err);
+        memo.learning = false; /* the cells' own values live shorter */
     }
     if (status == PARE_OK) {
         s->reference_right[i] = is_right(&sample, &reference);
@@ -162,7 +195,7 @@ static enum pare_status run_sample(struct sense_context *c, struct pare_sense *s
     }
     for (int l = 0; status == PARE_OK && l < s->n_layers; l++) {
         if (s->cells[l].wanted && !s->cells[l].failed) {
-            status = run_cell(c, s, l, i, &sample, &reference, &arena, err);
+            status = run_cell(c, s, l, i, &sample, &reference, err);
         }
     }
     pare_arena_clear(&arena);
@@ -232,7 +265,7 @@ static enum pare_status can_lower(struct sense_context *c, int layer, struct par
     struct pare_plan *plan;
     const struct pare_level before = c->lowered[layer];
     c->lowered[layer] = level;
-    enum pare_status status = pare_engine_plan(c->e, pare_engine_layer(c->e, layer)->stage, c->lowered, false, &plan, err);
+    enum pare_status status = pare_engine_plan_brief(c->e, pare_engine_layer(c->e, layer)->stage, c->lowered, &plan, err);
     c->lowered[layer] = before;
     *can = status == PARE_OK;
     return status == PARE_ERR_FORMAT || status == PARE_ERR_USAGE ? PARE_OK : status;

@@ -79,7 +79,7 @@ static double accumulated(const struct pare_graph *g, int tensor, struct pare_pl
     for (int steps = 0; tensor >= 0 && steps < 8; steps++, tensor = only_reader(g, tensor)) {
         const size_t n = (size_t)pare_tensor_elements(&g->tensors[tensor]);
         float *a = pare_arena_array(arena, 2 * n + 1, sizeof *a), *b = a + n;
-        double squares = 0;
+        struct pk_distance d;
         if (a == NULL) {
             return NAN;
         }
@@ -87,11 +87,8 @@ static double accumulated(const struct pare_graph *g, int tensor, struct pare_pl
             pare_plan_read_tensor(uniform, tensor, b, n, NULL) != PARE_OK) {
             continue;
         }
-        for (size_t i = 0; i < n; i++) {
-            const double d = (double)a[i] - (double)b[i];
-            squares += d * d;
-        }
-        return n > 0 ? squares / (double)n : (double)NAN;
+        pk_distance_f32(pk_isa_best(), a, b, n, &d);
+        return n > 0 ? d.squares / (double)n : (double)NAN;
     }
     return NAN;
 }

@@ -5,10 +5,12 @@
 #include "measure/sense.h"
 
 #define SENSE_MAX_CALLS 16
+#define SENSE_MAX_INPUTS 16
 
-/* One stage call of the reference pass: its input's hash and its outputs. */
+/* One stage call of the reference pass: its input, by address and by hash, and its outputs. */
 struct reference_call {
-    int stage;
+    int stage, n_in;
+    const struct pare_value *in[SENSE_MAX_INPUTS];
     char input[33];
     int n_out;
     struct pare_value *out[PARE_MAX_OUTPUTS];

@@ -47,19 +47,34 @@ static void add_pixel(const float *pixels, int64_t h, int64_t w, int64_t c, int6
     }
 }
 
+/* The largest whole number not above x; |x| is small. */
+static int64_t whole(double x)
+{
+    const int64_t t = (int64_t)x;
+    return t - ((double)t > x);
+}
+
+/* out[c], all 0, becomes the picture at (y, x). */
 static void sample_zero(const float *pixels, int64_t h, int64_t w, int64_t c, double y, double x,
                         float *out)
 {
     if (!(x > -1 && y > -1 && x < (double)w && y < (double)h)) {
-        return; /* also NaN; out is zero */
+        return; /* also NaN */
     }
-    const double fy = floor(y), fx = floor(x);
-    const int64_t y0 = (int64_t)fy, x0 = (int64_t)fx;
-    const float ty = (float)(y - fy), tx = (float)(x - fx);
-    add_pixel(pixels, h, w, c, y0, x0, (1 - ty) * (1 - tx), out);
-    add_pixel(pixels, h, w, c, y0, x0 + 1, (1 - ty) * tx, out);
-    add_pixel(pixels, h, w, c, y0 + 1, x0, ty * (1 - tx), out);
-    add_pixel(pixels, h, w, c, y0 + 1, x0 + 1, ty * tx, out);
+    const int64_t y0 = whole(y), x0 = whole(x);
+    const float ty = (float)(y - (double)y0), tx = (float)(x - (double)x0);
+    const float w00 = (1 - ty) * (1 - tx), w01 = (1 - ty) * tx, w10 = ty * (1 - tx), w11 = ty * tx;
+    if (y0 >= 0 && x0 >= 0 && y0 + 1 < h && x0 + 1 < w) {
+        const float *p = pixels + (y0 * w + x0) * c, *q = p + w * c;
+        for (int64_t k = 0; k < c; k++) { /* from 0 on, as add_pixel adds */
+            out[k] = 0.0f + w00 * p[k] + w01 * p[c + k] + w10 * q[k] + w11 * q[c + k];
+        }
+        return;
+    }
+    add_pixel(pixels, h, w, c, y0, x0, w00, out);
+    add_pixel(pixels, h, w, c, y0, x0 + 1, w01, out);
+    add_pixel(pixels, h, w, c, y0 + 1, x0, w10, out);
+    add_pixel(pixels, h, w, c, y0 + 1, x0 + 1, w11, out);
 }
 
 enum pare_status pare_op_crop(const struct pare_value *image, const struct pare_box *box, int out_w,
@@ -76,12 +91,20 @@ enum pare_status pare_op_crop(const struct pare_value *image, const struct pare_
     const double cosine = cos(box->angle), sine = sin(box->angle);
     const bool good = isfinite(side) && isfinite(x0) && isfinite(y0) && isfinite(cosine) &&
                       isfinite(box->w) && isfinite(box->h);
+    double *column = pare_arena_array(arena, (size_t)out_w, 2 * sizeof *column); /* y, x of each in the middle row */
+    if (column == NULL) {
+        return pare_error_nomem(err);
+    }
+    for (int j = 0; j < out_w; j++) {
+        const double dx = ((j + 0.5) / out_w - 0.5) * side;
+        column[2 * j] = y0 + dx * sine;
+        column[2 * j + 1] = x0 + dx * cosine;
+    }
+    float *to = (*out)->data;
     for (int i = 0; i < out_h && good; i++) {
-        const double dy = ((i + 0.5) / out_h - 0.5) * side;
-        for (int j = 0; j < out_w; j++) {
-            const double dx = ((j + 0.5) / out_w - 0.5) * side;
-            sample_zero(image->data, h, w, c, y0 + dx * sine + dy * cosine,
-                        x0 + dx * cosine - dy * sine, (*out)->data + ((int64_t)i * out_w + j) * c);
+        const double dy = ((i + 0.5) / out_h - 0.5) * side, down = dy * cosine, left = dy * sine;
+        for (int j = 0; j < out_w; j++, to += c) {
+            sample_zero(image->data, h, w, c, column[2 * j] + down, column[2 * j + 1] - left, to);
         }
     }
     return PARE_OK;
@@ -115,26 +138,34 @@ static void tap(int i, int n_out, int64_t n_in, int64_t *a, int64_t *b, float *t
     *t = (float)(x - (double)*a);
 }
 
-/* Scales the whole picture into the rectangle (left, top, rw, rh) of out. */
-static void paint(const struct pare_value *image, int64_t h, int64_t w, int64_t c,
-                  struct pare_value *out, int left, int top, int rw, int rh)
+struct tap {
+    int64_t a, b;
+    float t;
+};
+
+/* Scales the whole picture into the rectangle (left, top, rw, rh) of out. false = memory. */
+static bool paint(const struct pare_value *image, int64_t h, int64_t w, int64_t c,
+                  struct pare_value *out, int left, int top, int rw, int rh, struct pare_arena *arena)
 {
     const int64_t out_w = out->dims[2];
-    for (int i = 0; i < rh; i++) {
-        int64_t ya, yb, xa, xb;
-        float ty, tx;
-        tap(i, rh, h, &ya, &yb, &ty);
-        for (int j = 0; j < rw; j++) {
-            tap(j, rw, w, &xa, &xb, &tx);
-            const float *p = image->data;
-            float *o = out->data + ((top + i) * out_w + left + j) * c;
+    struct tap *x = pare_arena_array(arena, (size_t)rw, sizeof *x), y;
+    for (int j = 0; x != NULL && j < rw; j++) {
+        tap(j, rw, w, &x[j].a, &x[j].b, &x[j].t);
+    }
+    for (int i = 0; x != NULL && i < rh; i++) {
+        tap(i, rh, h, &y.a, &y.b, &y.t);
+        const float *p = image->data + y.a * w * c, *q = image->data + y.b * w * c;
+        float *o = out->data + ((top + i) * out_w + left) * c;
+        for (int j = 0; j < rw; j++, o += c) {
+            const float tx = x[j].t;
             for (int64_t k = 0; k < c; k++) {
-                const float u = p[(ya * w + xa) * c + k] * (1 - tx) + p[(ya * w + xb) * c + k] * tx;
-                const float v = p[(yb * w + xa) * c + k] * (1 - tx) + p[(yb * w + xb) * c + k] * tx;
-                o[k] = u * (1 - ty) + v * ty;
+                const float u = p[x[j].a * c + k] * (1 - tx) + p[x[j].b * c + k] * tx;
+                const float v = q[x[j].a * c + k] * (1 - tx) + q[x[j].b * c + k] * tx;
+                o[k] = u * (1 - y.t) + v * y.t;
             }
         }
     }
+    return x != NULL;
 }
 
 enum pare_status pare_op_resize(const struct pare_value *image, int out_w, int out_h,
@@ -146,8 +177,7 @@ enum pare_status pare_op_resize(const struct pare_value *image, int out_w, int o
     if (status != PARE_OK || (status = new_picture(out_h, out_w, c, arena, out, err)) != PARE_OK) {
         return status;
     }
-    paint(image, h, w, c, *out, 0, 0, out_w, out_h);
-    return PARE_OK;
+    return paint(image, h, w, c, *out, 0, 0, out_w, out_h, arena) ? PARE_OK : pare_error_nomem(err);
 }
 
 static void fill_with(struct pare_value *v, double fill)
@@ -183,8 +213,7 @@ enum pare_status pare_op_letterbox(const struct pare_value *image, int out_w, in
     }
     fill_with(*out, fill);
     inner_rectangle(w, h, out_w, out_h, &left, &top, &rw, &rh);
-    paint(image, h, w, c, *out, left, top, rw, rh);
-    return PARE_OK;
+    return paint(image, h, w, c, *out, left, top, rw, rh, arena) ? PARE_OK : pare_error_nomem(err);
 }
 
 enum pare_status pare_op_letterbox_frame(const struct pare_value *image, int out_w, int out_h,

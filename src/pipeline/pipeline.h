@@ -83,6 +83,27 @@ struct pare_extra_metric {
     struct pare_metric scoring;
 };
 
+/* Pictures that glue made from the sample's own while `learning`: the same operation on the same value gives the same value
+ * again, as long as the arena lives that they were made in. */
+#define PARE_MEMO_MOST 16
+struct pare_memo {
+    bool learning;
+    int n;
+    struct pare_made {
+        const void *operation; /* which */
+        const struct pare_value *of;
+        int numbers_n;
+        double numbers[8];     /* its other arguments, compared bit by bit */
+        struct pare_value *out;
+    } made[PARE_MEMO_MOST];
+};
+/* The value that this operation made before, NULL = none (or memo is NULL). */
+struct pare_value *pare_memo_find(const struct pare_memo *memo, const void *operation, const struct pare_value *of,
+                                  const double *numbers, int n);
+/* To be found again, while there is room and the memo is learning. n <= 8. */
+void pare_memo_keep(struct pare_memo *memo, const void *operation, const struct pare_value *of, const double *numbers, int n,
+                    struct pare_value *out);
+
 struct pare_sample {
     int index; /* in its split */
     int label; /* class index, -1 = none */
@@ -91,6 +112,7 @@ struct pare_sample {
     const struct pare_value
         *target; /* optional array `target` of the sample (points, boxes, ...), or NULL */
     struct pare_report *reports; /* [n_stages], filled by glue when not NULL */
+    struct pare_memo *memo;      /* of glue that runs again and again on this sample; NULL = none */
 };
 
 struct pare_pipeline;

@@ -1,5 +1,7 @@
 #include "pipeline/pipeline.h"
 
+#include <string.h>
+
 /* One sample may use this much: far more than any picture needs, far less than a runaway loop would
  * take. */
 #define MAX_SAMPLE_BYTES ((size_t)1 << 30)
@@ -66,4 +68,30 @@ bool pare_outcome_take(struct pare_outcome *o, const struct pare_value *const *o
         }
     }
     return true;
+}
+
+struct pare_value *pare_memo_find(const struct pare_memo *memo, const void *operation, const struct pare_value *of,
+                                  const double *numbers, int n)
+{
+    for (int i = 0; memo != NULL && i < memo->n; i++) {
+        const struct pare_made *m = &memo->made[i];
+        if (m->operation == operation && m->of == of && m->numbers_n == n &&
+            memcmp(m->numbers, numbers, (size_t)n * sizeof *numbers) == 0) {
+            return m->out;
+        }
+    }
+    return NULL;
+}
+
+void pare_memo_keep(struct pare_memo *memo, const void *operation, const struct pare_value *of, const double *numbers, int n,
+                    struct pare_value *out)
+{
+    if (memo != NULL && memo->learning && memo->n < PARE_MEMO_MOST) {
+        struct pare_made *m = &memo->made[memo->n++];
+        m->operation = operation;
+        m->of = of;
+        m->numbers_n = n;
+        memcpy(m->numbers, numbers, (size_t)n * sizeof *numbers);
+        m->out = out;
+    }
 }

@@ -5,18 +5,26 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "pk.h"
+#include "pk_ops.h"
+
 void pare_range_init(struct pare_range *r)
 {
     memset(r, 0, sizeof *r);
 }
 
+void pare_range_average(struct pare_range *to, float min, float max)
+{
+    const double part = to->n_runs < 100 ? 1.0 / (double)(to->n_runs + 1) : 0.01;
+    to->average_min += (float)(part * ((double)min - (double)to->average_min));
+    to->average_max += (float)(part * ((double)max - (double)to->average_max));
+    to->n_runs++;
+}
+
 void pare_range_add_run(struct pare_range *to, const struct pare_range *run)
 {
     if (run->n > 0) {
-        const double part = to->n_runs < 100 ? 1.0 / (double)(to->n_runs + 1) : 0.01;
-        to->average_min += (float)(part * ((double)run->min - (double)to->average_min));
-        to->average_max += (float)(part * ((double)run->max - (double)to->average_max));
-        to->n_runs++;
+        pare_range_average(to, run->min, run->max);
         to->min = to->n == 0 || run->min < to->min ? run->min : to->min;
         to->max = to->n == 0 || run->max > to->max ? run->max : to->max;
     }
@@ -26,89 +34,25 @@ void pare_range_add_run(struct pare_range *to, const struct pare_range *run)
     to->sum_squares += run->sum_squares;
 }
 
-enum { LANES = 4 }; /* independent sums, so that an addition need not wait for the one before it */
-
-struct lane {
-    float min, max;
-    double sum, squares;
-};
-
-/* Adds n values, all finite. */
-static void add_finite(struct lane lane[LANES], const float *x, size_t n)
-{
-    for (size_t i = 0; i < n; i++) {
-        struct lane *l = &lane[i % LANES];
-        const float v = x[i];
-        l->min = v < l->min ? v : l->min;
-        l->max = v > l->max ? v : l->max;
-        l->sum += (double)v;
-        l->squares += (double)v * (double)v;
-    }
-}
-
-static bool all_finite(const float *x, size_t n)
-{
-    float sum[LANES] = {0.0f};
-    for (size_t i = 0; i < n; i++) {
-        sum[i % LANES] += x[i] * 0.0f; /* NaN from an infinity or a NaN */
-    }
-    return sum[0] + sum[1] + sum[2] + sum[3] == 0.0f;
-}
-
 void pare_range_add(struct pare_range *r, const float *x, size_t n)
 {
-    struct lane lane[LANES];
-    for (int i = 0; i < LANES; i++) {
-        lane[i] =
-            (struct lane){r->n > 0 ? r->min : INFINITY, r->n > 0 ? r->max : -INFINITY, 0.0, 0.0};
+    struct pk_moments m;
+    pk_moments_f32(pk_isa_best(), x, n, &m);
+    if (m.n > 0) {
+        r->min = r->n == 0 || m.min < r->min ? m.min : r->min;
+        r->max = r->n == 0 || m.max > r->max ? m.max : r->max;
     }
-    int64_t bad = 0;
-    for (size_t at = 0; at < n; at += 256) {
-        const size_t count = n - at < 256 ? n - at : 256;
-        if (all_finite(x + at, count)) {
-            add_finite(lane, x + at, count);
-            continue;
-        }
-        for (size_t i = at; i < at + count; i++) {
-            if (isfinite(x[i])) {
-                add_finite(lane, x + i, 1);
-            } else {
-                bad++;
-            }
-        }
-    }
-    r->n += (int64_t)n - bad;
-    r->n_nonfinite += bad;
-    for (int i = 0; r->n > 0 && i < LANES; i++) {
-        r->min = i == 0 || lane[i].min < r->min ? lane[i].min : r->min;
-        r->max = i == 0 || lane[i].max > r->max ? lane[i].max : r->max;
-        r->sum += lane[i].sum;
-        r->sum_squares += lane[i].squares;
-    }
+    r->n += m.n;
+    r->n_nonfinite += (int64_t)n - m.n;
+    r->sum += m.sum;
+    r->sum_squares += m.squares;
 }
 
 void pare_range_add_histogram(struct pare_range *r, const float *x, size_t n)
 {
-    uint32_t bins[LANES][PARE_HISTOGRAM_BINS] = {{0}}; /* several: many values are the same zero */
     const double span = (double)r->max - (double)r->min;
     const float per_unit = span > 0.0 ? (float)(PARE_HISTOGRAM_BINS / span) : 0.0f;
-    if (n > UINT32_MAX / 2) {
-        pare_range_add_histogram(r, x + UINT32_MAX / 2, n - UINT32_MAX / 2);
-        n = UINT32_MAX / 2;
-    }
-    for (size_t i = 0; i < n; i++) {
-        const float at = (x[i] - r->min) * per_unit;
-        if (at > -1.0f && at < 2.0f * PARE_HISTOGRAM_BINS) { /* neither infinite nor NaN */
-            const int bin = (int)at;
-            bins[i % LANES][bin < PARE_HISTOGRAM_BINS ? bin : PARE_HISTOGRAM_BINS - 1]++;
-        }
-    }
-    for (int i = 0; i < PARE_HISTOGRAM_BINS; i++) {
-        for (int l = 0; l < LANES; l++) {
-            const uint32_t room = UINT32_MAX - r->bins[i];
-            r->bins[i] += bins[l][i] < room ? bins[l][i] : room;
-        }
-    }
+    pk_histogram(x, n, r->min, per_unit, PARE_HISTOGRAM_BINS, r->bins);
 }
 
 /* Means of the values below and above position `cut` (in bins), values spread evenly inside their
@@ -164,6 +108,7 @@ enum pare_status pare_calibration_init(struct pare_calibration *c, int n_tensors
                                        struct pare_error *err)
 {
     c->n_tensors = n_tensors;
+    c->log = NULL;
     c->ranges = calloc(n_tensors > 0 ? (size_t)n_tensors : 1, sizeof *c->ranges);
     if (c->ranges == NULL) {
         c->n_tensors = 0;

@@ -35,13 +35,25 @@ void pare_range_add(struct pare_range *r, const float *x, size_t n);           /
 void pare_range_add_histogram(struct pare_range *r, const float *x, size_t n); /* second pass */
 /* One run (of a first pass of its own) into `to`. */
 void pare_range_add_run(struct pare_range *to, const struct pare_range *run);
+/* A run's extremes into the averages. */
+void pare_range_average(struct pare_range *to, float min, float max);
 void pare_range_finish(struct pare_range *r); /* Lloyd's two means from the histogram (converged) */
 double pare_range_sigma(const struct pare_range *r);
+
+/* The extremes of single runs in the order in which they were seen: averages depend on it. */
+struct pare_run_log {
+    int n, cap;
+    struct pare_logged_run {
+        int tensor;
+        float min, max;
+    } *runs;
+};
 
 /* Ranges of every tensor of a graph, by tensor index. */
 struct pare_calibration {
     int n_tensors;
     struct pare_range *ranges;
+    struct pare_run_log *log; /* filled by the first pass unless NULL; the caller's */
 };
 enum pare_status pare_calibration_init(struct pare_calibration *c, int n_tensors,
                                        struct pare_error *err);
@@ -51,5 +63,21 @@ void pare_calibration_clear(struct pare_calibration *c);
 json_t *pare_calibration_to_json(const struct pare_calibration *c);
 enum pare_status pare_calibration_from_json(const json_t *json, struct pare_calibration *c,
                                             struct pare_error *err);
+
+/* ---- calibration in parts (range_part.c): each part sees some of the samples, from new ranges on ---- */
+
+#define PARE_CALIBRATE_PART 32 /* samples */
+
+/* Adds what a part saw in this pass. The same parts in the same order give the same bits wherever each was made; averages of
+ * runs need the part's log. The second pass of a part starts from the merged ranges of the first, bins cleared. */
+void pare_calibration_merge(struct pare_calibration *to, const struct pare_calibration *part, int pass);
+bool pare_run_log_add(struct pare_run_log *log, int tensor, float min, float max); /* false = memory */
+void pare_run_log_clear(struct pare_run_log *log);
+/* A part between processes, exact: pass 0 {"seen": [null or [n, n_nonfinite, min, max, sum, sum of squares]], "runs"
+ * (of a log): [tensor, min, max, ...]}; pass 1 {"bins": [null or text]}. NULL = memory. */
+json_t *pare_calibration_part_to_json(const struct pare_calibration *part, int pass);
+/* Into a part of as many tensors (and with a log where the runs are wanted). ERR_FORMAT names what is wrong. */
+enum pare_status pare_calibration_part_from_json(const json_t *json, int pass, struct pare_calibration *part,
+                                                 struct pare_error *err);
 
 #endif

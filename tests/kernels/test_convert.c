@@ -121,6 +121,54 @@ static void every_isa_converts_as_the_reference(void **state)
     }
 }
 
+/* Sums by their definition, then every instruction set bit by bit. */
+static void check_sums(enum pk_isa isa, int n, bool finite, uint32_t *random)
+{
+    float x[LONGEST + 1], y[LONGEST + 1];
+    struct pk_moments a, b;
+    struct pk_distance c, d;
+    double sum[PK_SUM_LANES] = {0}, total = 0, most = 0;
+    memset(&a, 0, sizeof a), memset(&b, 0, sizeof b), memset(&c, 0, sizeof c), memset(&d, 0, sizeof d);
+    for (int i = 0; i < n; i++) {
+        x[i] = (float)((int)(test_random(random) % 2001) - 1000) * 0.37f;
+        y[i] = x[i] + (float)(test_random(random) % 100) * 0.01f;
+        x[i] = !finite && test_random(random) % 8 == 0 ? (test_random(random) % 2 != 0 ? NAN : -INFINITY) : x[i];
+        if (isfinite(x[i])) {
+            sum[i % PK_SUM_LANES] += (double)x[i];
+        }
+    }
+    for (int l = 0; l < PK_SUM_LANES; l++) {
+        total += sum[l];
+    }
+    pk_moments_f32(PK_REF, x, (size_t)n, &a);
+    pk_moments_f32(isa, x, (size_t)n, &b);
+    assert_memory_equal(&a, &b, sizeof a);
+    assert_true(a.sum == total && (n > 0 || (a.min == 0 && a.max == 0)));
+    if (finite) {
+        assert_int_equal(a.n, n);
+        for (int i = 0; i < n; i++) {
+            assert_true(a.min <= x[i] && x[i] <= a.max);
+            most = fabs((double)y[i] - (double)x[i]) > most ? fabs((double)y[i] - (double)x[i]) : most;
+        }
+        pk_distance_f32(PK_REF, x, y, (size_t)n, &c);
+        pk_distance_f32(isa, x, y, (size_t)n, &d);
+        assert_memory_equal(&c, &d, sizeof c);
+        assert_true(c.most == most && c.power == a.squares);
+    }
+}
+
+static void every_isa_adds_as_the_reference(void **state)
+{
+    (void)state;
+    uint32_t random = 11;
+    for (int isa = 0; isa < PK_ISA_COUNT; isa++) {
+        for (int n = 0; n <= LONGEST && pk_isa_supported((enum pk_isa)isa); n++) {
+            check_sums((enum pk_isa)isa, n, true, &random);
+            check_sums((enum pk_isa)isa, n, false, &random);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -128,6 +176,7 @@ int main(void)
         cmocka_unit_test(narrowing_rounds_half_to_even),
         cmocka_unit_test(quantize_clamps_and_rounds_half_to_even),
         cmocka_unit_test(every_isa_converts_as_the_reference),
+        cmocka_unit_test(every_isa_adds_as_the_reference),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

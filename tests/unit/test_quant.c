@@ -1,6 +1,7 @@
 /* Levels, grids, ranges, weights. */
 #include "tests/unit/plan_build.h"
 
+#include "pk_ops.h"
 #include "quant/bytes.h"
 
 static void test_level_names(void **state)
@@ -167,6 +168,89 @@ static void test_calibration_json(void **state)
     assert_int_equal(pare_calibration_from_json(json, &back, &err), PARE_ERR_FORMAT);
     json_decref(json);
     pare_calibration_clear(&c);
+}
+
+/* Every bin by its definition, for few values and for many. */
+static void test_histogram(void **state)
+{
+    (void)state;
+    for (int n = 5; n <= 10005; n += 5000) {
+        static float x[10005];
+        uint32_t bins[64], want[64] = {0};
+        memset(bins, 0, sizeof bins);
+        bins[3] = want[3] = UINT32_MAX - 1; /* saturates */
+        for (int i = 0; i < n; i++) {
+            x[i] = i % 3 == 0 ? 0.0f : i % 101 == 0 ? NAN : i % 103 == 0 ? INFINITY : random_real(-3, 7);
+            const float at = (x[i] - -0.5f) * 16.0f;
+            if (at > -1.0f && at < 128.0f) {
+                uint32_t *bin = &want[(int)at < 64 ? (int)at : 63];
+                *bin += *bin < UINT32_MAX;
+            }
+        }
+        pk_histogram(x, (size_t)n, -0.5f, 16.0f, 64, bins);
+        assert_memory_equal(bins, want, sizeof bins);
+    }
+    const float x[5] = {1.0f, 2.0f, NAN, 3.0f, -4.0f};
+    assert_int_equal(pk_count_beyond(x, 5, 1.0f, 2.5f), 2);
+}
+
+/* Calibration in parts, as text between processes, against the same samples in one go. */
+static void test_calibration_parts(void **state)
+{
+    (void)state;
+    enum { PARTS = 3, RUNS = 40, N = 50 };
+    struct pare_error err = {0};
+    struct pare_calibration whole, sum;
+    struct pare_run_log log = {0, 0, NULL}, other = {0, 0, NULL};
+    static float x[PARTS * RUNS][N];
+    MUST(pare_calibration_init(&whole, 2, &err));
+    MUST(pare_calibration_init(&sum, 2, &err));
+    for (int i = 0; i < PARTS * RUNS; i++) {
+        for (int k = 0; k < N; k++) {
+            x[i][k] = (float)(int)random_real(-40, 90) * 0.25f; /* sums of these are exact in any order */
+        }
+    }
+    x[7][3] = NAN;
+    for (int pass = 0; pass < 2; pass++) {
+        for (int p = 0; p < PARTS; p++) {
+            struct pare_calibration part, back;
+            MUST(pare_calibration_init(&part, 2, &err));
+            MUST(pare_calibration_init(&back, 2, &err));
+            part.log = pass == 0 ? &log : NULL;
+            back.log = pass == 0 ? &other : NULL;
+            part.ranges[1].min = pass == 1 ? sum.ranges[1].min : 0;
+            part.ranges[1].max = pass == 1 ? sum.ranges[1].max : 0;
+            for (int i = p * RUNS; i < (p + 1) * RUNS; i++) {
+                struct pare_range run;
+                pare_range_init(&run);
+                if (pass == 1) {
+                    pare_range_add_histogram(&part.ranges[1], x[i], N);
+                    continue;
+                }
+                pare_range_add(&run, x[i], N);
+                pare_range_add_run(&part.ranges[1], &run);
+                pare_range_add_run(&whole.ranges[1], &run);
+                assert_true(pare_run_log_add(&log, 1, run.min, run.max));
+            }
+            json_t *json = pare_calibration_part_to_json(&part, pass);
+            MUST(pare_calibration_part_from_json(json, pass, &back, &err));
+            pare_calibration_merge(&sum, &back, pass);
+            json_array_remove(json_object_get(json, pass == 0 ? "seen" : "bins"), 0);
+            assert_int_equal(pare_calibration_part_from_json(json, pass, &back, &err), PARE_ERR_FORMAT);
+            json_decref(json);
+            pare_calibration_clear(&part);
+            pare_calibration_clear(&back);
+            pare_run_log_clear(&log);
+            pare_run_log_clear(&other);
+        }
+    }
+    for (int i = 0; i < PARTS * RUNS; i++) {
+        pare_range_add_histogram(&whole.ranges[1], x[i], N);
+    }
+    assert_memory_equal(sum.ranges, whole.ranges, 2 * sizeof *sum.ranges);
+    assert_true(sum.ranges[1].n_runs == PARTS * RUNS && sum.ranges[1].n_nonfinite == 1);
+    pare_calibration_clear(&whole);
+    pare_calibration_clear(&sum);
 }
 
 /* One FC layer [2][k] with these weights. */
@@ -355,6 +439,8 @@ int main(void)
         cmocka_unit_test(test_range),
         cmocka_unit_test(test_lloyd_gaussian),
         cmocka_unit_test(test_calibration_json),
+        cmocka_unit_test(test_histogram),
+        cmocka_unit_test(test_calibration_parts),
         cmocka_unit_test(test_weight_codes),
         cmocka_unit_test(test_weights_not_finite),
         cmocka_unit_test(test_two_bits_least_error),

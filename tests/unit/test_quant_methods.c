@@ -277,7 +277,7 @@ static void chosen_ranges_beat_the_extremes(void **state)
         assert_true(chosen.clipped && chosen.clip_hi[4] < 20.0f);
         assert_true(pare_clip_error(&r, chosen.clip_lo[4], chosen.clip_hi[4], 4) < pare_clip_error(&r, r.min, r.max, 4));
     }
-    struct pare_calibration c = {1, &r}, back;
+    struct pare_calibration c = {1, &r, NULL}, back;
     struct pare_error err = {0};
     struct pare_method m;
     MUST(pare_method_parse("ranges=-2..3", NULL, &m, &err));
