@@ -73,24 +73,26 @@ static int only_reader(const struct pare_graph *g, int tensor)
 
 /* Mean squared difference of the layer's output between both plans; where an epilogue does not store it, of the tensor that
  * the epilogue writes. NaN when that is not known. */
-static double accumulated(const struct pare_graph *g, int tensor, struct pare_plan *kept, struct pare_plan *uniform,
-                          struct pare_arena *arena)
+static enum pare_status accumulated(const struct pare_graph *g, int tensor, struct pare_plan *kept, struct pare_plan *uniform,
+                                    struct pare_arena *arena, double *value, struct pare_error *err)
 {
+    *value = NAN;
     for (int steps = 0; tensor >= 0 && steps < 8; steps++, tensor = only_reader(g, tensor)) {
         const size_t n = (size_t)pare_tensor_elements(&g->tensors[tensor]);
-        float *a = pare_arena_array(arena, 2 * n + 1, sizeof *a), *b = a + n;
+        float *a = pare_arena_array(arena, n + 1, sizeof *a), *b = pare_arena_array(arena, n + 1, sizeof *b);
         struct pk_distance d;
-        if (a == NULL) {
-            return NAN;
+        if (a == NULL || b == NULL) {
+            return pare_error_nomem(err);
         }
         if (pare_plan_read_tensor(kept, tensor, a, n, NULL) != PARE_OK ||
             pare_plan_read_tensor(uniform, tensor, b, n, NULL) != PARE_OK) {
             continue;
         }
         pk_distance_f32(pk_isa_best(), a, b, n, &d);
-        return n > 0 ? d.squares / (double)n : (double)NAN;
+        *value = n > 0 ? d.squares / (double)n : (double)NAN;
+        return PARE_OK;
     }
-    return NAN;
+    return PARE_OK;
 }
 
 /* The stage with every layer at the level on the input that its kept plan has run on; NULL with PARE_OK where it cannot. */
@@ -143,7 +145,10 @@ static enum pare_status add_layer(struct sense_context *c, struct pare_sense_cel
         return status; /* a sample that gives no number counts nowhere, as in TFLite's table */
     }
     if (uniform != NULL) {
-        fields[PARE_OWN_ACCUMULATED] = accumulated(g, cell->tensor, kept, uniform, arena);
+        status = accumulated(g, cell->tensor, kept, uniform, arena, &fields[PARE_OWN_ACCUMULATED], err);
+    }
+    if (status != PARE_OK) {
+        return status;
     }
     for (int k = 0; k < PARE_OWN_FIELDS; k++) {
         cell->own[k] += fields[k];

@@ -209,6 +209,8 @@ static void jobs_run(void **state)
     job_rows = json_pack("{s:o}", "c", job_result("calibrate", json_pack("{s:s, s:i}", "pipeline", folder, "samples", 2)));
     sweep_job("describe", json_pack("{s:s}", "pipeline", folder));
     sweep_job("calibrate", json_pack("{s:s, s:i}", "pipeline", folder, "samples", 1));
+    sweep_job("calibrate", json_pack("{s:s, s:i, s:i, s:i}", "pipeline", folder, "pass", 0, "first", 0, "n", 1));
+    sweep_job("calibrate", json_pack("{s:s, s:i, s:i, s:i, s:[]}", "pipeline", folder, "pass", 1, "first", 0, "n", 1, "seen"));
     sweep_job("sense", json_pack("{s:s, s:s, s:s, s:i, s:i, s:i}", "pipeline", folder, "calibration", "c", "level",
                                  "int8", "first", 0, "n", 1, "own_every", 1));
     sweep_job("accuracy", json_pack("{s:s, s:s, s:{}, s:s, s:i, s:i}", "pipeline", folder, "calibration", "c", "config",
