@@ -207,10 +207,10 @@ struct direct_part {
     int y, begin, end;
 };
 
-/* Part of a row of outputs of some vectors of channels. x: the picture; d: channel, lanes, weights (of
- * the first row of the window) and what follows from the layer are set. */
+/* Part of a row of outputs of some vectors of channels. x: the picture; weights: of the first row of the window; d: channel,
+ * lanes and what follows from the layer are set. (A copy of d for every row waits for the stores of its fields.) */
 static void direct_row(const struct pk_conv *c, const struct direct_blocks *blocks, const T_X *x,
-                       struct direct d, const struct direct_part *part)
+                       struct direct *d, const T_P *weights, const struct direct_part *part)
 {
     const int oy = part->y;
     const int top = oy * c->stride_h - c->pad_top;
@@ -219,34 +219,34 @@ static void direct_row(const struct pk_conv *c, const struct direct_blocks *bloc
     }
     for (; end > ky && top + (end - 1) * c->dilation_h >= c->in_h; end--) {
     }
-    d.n_rows = end - ky;
-    d.all = DIRECT_MASK_OF(d.lanes);
-    d.weights += ky * c->kernel_w * DIRECT_LANES;
+    d->n_rows = end - ky;
+    d->all = DIRECT_MASK_OF(d->lanes);
+    d->weights = weights + ky * c->kernel_w * DIRECT_LANES;
     const T_X *row =
-        x + ((ptrdiff_t)(d.n_rows > 0 ? top + ky * c->dilation_h : 0) * c->in_w) * c->in_c +
-        d.channel;
+        x + ((ptrdiff_t)(d->n_rows > 0 ? top + ky * c->dilation_h : 0) * c->in_w) * c->in_c +
+        d->channel;
     const int columns = (blocks->n - 1) * c->stride_w + c->kernel_w;
     /* elements from the last row's first pixel of these channels on to the end of the picture */
     const ptrdiff_t room =
-        (ptrdiff_t)(c->in_h - (top + (end - 1) * c->dilation_h)) * c->in_w * c->in_c - d.channel;
+        (ptrdiff_t)(c->in_h - (top + (end - 1) * c->dilation_h)) * c->in_w * c->in_c - d->channel;
     for (int ox = part->begin; ox < part->end; ox += blocks->n) {
         /* the last block starts earlier rather than computing what does not exist */
         const int over = ox + blocks->n - c->out_w;
-        d.skip = over <= 0 ? 0 : over < ox ? over : ox;
-        const int first = ox - d.skip, ix = first * c->stride_w - c->pad_left;
+        d->skip = over <= 0 ? 0 : over < ox ? over : ox;
+        const int first = ox - d->skip, ix = first * c->stride_w - c->pad_left;
         const int lo = ix < 0 ? -ix : 0, hi = c->in_w - ix < columns ? c->in_w - ix : columns;
-        const bool at_end = (ptrdiff_t)(ix + hi - 1) * c->in_c + d.vectors * DIRECT_LANES > room;
-        d.lo = (unsigned)lo;
-        d.span = hi > lo ? (unsigned)(hi - lo) : 0;
+        const bool at_end = (ptrdiff_t)(ix + hi - 1) * c->in_c + d->vectors * DIRECT_LANES > room;
+        d->lo = (unsigned)lo;
+        d->span = hi > lo ? (unsigned)(hi - lo) : 0;
         for (int i = 0; i < 4; i++) {
             const unsigned g = (unsigned)(i < 2 ? i : columns - 4 + i);
-            d.edge[i] = DIRECT_MASK_OF(g - d.lo < d.span ? d.lanes : 0);
+            d->edge[i] = DIRECT_MASK_OF(g - d->lo < d->span ? d->lanes : 0);
         }
-        d.rows = row + (ptrdiff_t)ix * d.pitch;
-        d.count = c->out_w - first < blocks->n ? c->out_w - first : blocks->n;
-        d.pixel = (size_t)oy * (size_t)c->out_w + (size_t)first;
+        d->rows = row + (ptrdiff_t)ix * d->pitch;
+        d->count = c->out_w - first < blocks->n ? c->out_w - first : blocks->n;
+        d->pixel = (size_t)oy * (size_t)c->out_w + (size_t)first;
         const bool careful = lo > 2 || hi < columns - 2 || at_end;
-        blocks->fn[c->kernel_w == 5][c->stride_w == 2][careful](&d);
+        blocks->fn[c->kernel_w == 5][c->stride_w == 2][careful](d);
     }
 }
 
@@ -270,15 +270,15 @@ PK_INLINE void direct_rows(const struct pk_conv *c, const struct direct_blocks *
     d.vectors = whole;
     d.lanes = DIRECT_LANES;
     last.channel += whole * DIRECT_LANES;
-    last.weights += (ptrdiff_t)whole * d.vector;
+    const T_P *d_weights = d.weights, *last_weights = d.weights + (ptrdiff_t)whole * d.vector;
     last.vectors = 1;
     last.lanes = rest;
     for (part.y = 0; part.y < c->out_h; part.y++) {
         if (whole > 0) {
-            direct_row(c, blocks, x, d, &part);
+            direct_row(c, blocks, x, &d, d_weights, &part);
         }
         if (rest > 0) {
-            direct_row(c, blocks, x, last, &part);
+            direct_row(c, blocks, x, &last, last_weights, &part);
         }
     }
 }
