@@ -90,7 +90,7 @@ static double unit_seconds(const struct pare_front *f, int kind, bool *measured)
     }
     switch (kind) {
     case 0: return 5 * one;
-    case 1: return one * (2 + 0.6 * f->n_layers);
+    case 1: return one * (2 + 0.4 * f->n_layers);
     case 2: return 1.1 * one;
     case 3: return 0.5 + (0.2 + 25 * one) * f->n_levels;
     default: return 0.4 + 200 * one;

@@ -164,12 +164,13 @@ static bool take_sense(struct pare_front *f, int level, int chunk, const json_t 
     return true;
 }
 
-/* The layers that go on after the first chunks; NULL = all. */
+/* The layers that go on after the first chunks (half of them where that is not known: for a price); NULL = all. */
 static json_t *layers_left(const struct pare_front *f, int level)
 {
     json_t *left = json_array();
     for (int l = 0; l < f->n_layers; l++) {
-        if (!f->cells[l * f->n_levels + level].stopped) {
+        const bool goes_on = f->sense_decided[level] ? !f->cells[l * f->n_levels + level].stopped : l % 2 == 0;
+        if (goes_on) {
             json_array_append_new(left, json_integer(l));
         }
     }
@@ -221,7 +222,7 @@ bool front_ensure_sense(struct pare_front *f, int samples, bool *failed, struct 
             if (f->sense_chunk[l * f->n_chunks + c]) {
                 continue;
             }
-            if (!sense_known(f, l, c) && f->pricing == NULL) { /* priced as if every cell went on */
+            if (!sense_known(f, l, c) && f->pricing == NULL) { /* priced as if half of the cells went on */
                 all = false;
                 continue;
             }
