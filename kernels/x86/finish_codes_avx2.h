@@ -94,9 +94,9 @@ PK_INLINE void finish_store(const struct finish *f, uint8_t *out, __m256i codes,
         _mm_storeu_si128((__m128i *)(void *)(out + f->pitch), high);
     } else {
         _mm_storel_epi64((__m128i *)(void *)out, low);
-        _mm_storeh_pd((double *)(void *)(out + f->pitch), _mm_castsi128_pd(low));
+        _mm_storeh_pi((__m64 *)(void *)(out + f->pitch), _mm_castsi128_ps(low)); /* pi: pd wants its address aligned */
         _mm_storel_epi64((__m128i *)(void *)(out + 2 * f->pitch), high);
-        _mm_storeh_pd((double *)(void *)(out + 3 * f->pitch), _mm_castsi128_pd(high));
+        _mm_storeh_pi((__m64 *)(void *)(out + 3 * f->pitch), _mm_castsi128_ps(high));
     }
 }
 

@@ -192,8 +192,8 @@ static void a_cancelled_verb_can_be_asked_again(void **state)
     struct pare_front *f = open_front(&loop, false);
     wait_described(&loop, f);
     char text[160];
-    assert_true(pare_front_price_line(f, "sense", -1, text, sizeof text) > 0); /* calibration and 2 levels of one chunk */
-    assert_memory_equal(text, "3 jobs, guessed 0:0", 19);
+    assert_true(pare_front_price_line(f, "sense", -1, text, sizeof text) > 0); /* calibration in five parts, 2 levels of one chunk */
+    assert_memory_equal(text, "7 jobs, guessed 0:0", 19);
     assert_true(isnan(pare_front_price_line(f, "pin *=int8", -1, text, sizeof text)));
     assert_int_equal(pare_sched_pending(f->sched), 0); /* asking for a price starts nothing */
     assert_int_equal(pare_front_command(f, "sense", -1, &err), PARE_OK);
