@@ -16,7 +16,7 @@
  *   price.c     what a verb would cost, how long the queue takes
  *   state.c     struct pare_state for the screen
  *   marks.c     front, ghost and ties in any two figures
- *   lines.c     commands as text
+ *   lines.c     commands as text (line_choice.c: choices; hints.c: beside the prompt)
  *   follow.c    a second process on the same session; verbs that were left unfinished
  *   trust.c     Lua files that others could have written
  *   front.c     opening, jobs coming back, closing

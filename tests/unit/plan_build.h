@@ -224,4 +224,16 @@ static inline struct pare_level *levels_all(const struct pare_graph *g, const ch
     return levels;
 }
 
+static inline struct pare_plan *new_plan(const struct pare_graph *g, const struct pare_level *levels,
+                                  const struct pare_calibration *c, enum pk_isa isa, bool keep,
+                                  struct pare_pack_cache *cache)
+{
+    struct pare_error err = {0};
+    struct pare_plan *plan;
+    const struct pare_plan_options options = {
+        .levels = levels, .calibration = c, .isa = isa, .keep_all = keep, .cache = cache};
+    MUST(pare_plan_new(g, &options, &plan, &err));
+    return plan;
+}
+
 #endif

@@ -39,7 +39,7 @@ static struct pare_graph *chain_graph(int round)
     return g;
 }
 
-static struct pare_plan *new_plan(const struct pare_graph *g, const struct pare_level *levels, const struct pare_calibration *c,
+static struct pare_plan *plan_of_bands(const struct pare_graph *g, const struct pare_level *levels, const struct pare_calibration *c,
                                   enum pk_isa isa, size_t band_bytes)
 {
     struct pare_error err = {0};
@@ -95,8 +95,8 @@ static void test_same_bytes(void **state)
             levels[random_int(0, g->n_nodes - 1)] = level_of(levels_tried[random_int(0, 5)]);
         }
         const enum pk_isa isa = round % 5 == 4 ? PK_REF : pk_isa_best();
-        struct pare_plan *whole = new_plan(g, levels, &c, isa, SIZE_MAX);
-        struct pare_plan *bands = new_plan(g, levels, &c, isa, (size_t)1 << random_int(12, 15));
+        struct pare_plan *whole = plan_of_bands(g, levels, &c, isa, SIZE_MAX);
+        struct pare_plan *bands = plan_of_bands(g, levels, &c, isa, (size_t)1 << random_int(12, 15));
         uint64_t *ns = calloc((size_t)pare_plan_step_count(bands) + 1, sizeof *ns);
         assert_int_equal(whole->n_bands, 0);
         banded += check_lives(bands);

@@ -19,8 +19,8 @@ static struct pare_graph *open_model(const char *name)
     return g;
 }
 
-static struct pare_plan *new_plan(const struct pare_graph *g, const char *level,
-                                  const struct pare_calibration *c, enum pk_isa isa)
+static struct pare_plan *network_plan(const struct pare_graph *g, const char *level,
+                                      const struct pare_calibration *c, enum pk_isa isa)
 {
     struct pare_error err = {0};
     struct pare_plan *plan;
@@ -122,7 +122,7 @@ static void test_mnist(void **state)
                 {"int4", 2000, 1900, 2000},     {"w2a8", 2000, 1400, 2000},
                 {"int2", 2000, 1200, 2000},     {"bin1", 2000, 600, 2000}};
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        struct pare_plan *plan = new_plan(g, rows[i].level, &c, pk_isa_best());
+        struct pare_plan *plan = network_plan(g, rows[i].level, &c, pk_isa_best());
         const int right = right_of(plan, &m, rows[i].n);
         print_message("mnist_cnn %-5s %6.2f %% of %d\n", rows[i].level, 100.0 * right / rows[i].n,
                       rows[i].n);
@@ -243,8 +243,8 @@ static void test_same_bytes(void **state)
         static const char *const levels[] = {"int8", "int4", "bin1"};
         const bool large = macs_of(g) > 30000000;
         for (int k = 0; k < (large ? 1 : 3); k++) {
-            struct pare_plan *portable = new_plan(g, levels[k], &c, PK_REF);
-            struct pare_plan *best = new_plan(g, levels[k], &c, pk_isa_best());
+            struct pare_plan *portable = network_plan(g, levels[k], &c, PK_REF);
+            struct pare_plan *best = network_plan(g, levels[k], &c, pk_isa_best());
             feed_smooth(g, portable, best);
             MUST(pare_plan_run(portable, &err));
             MUST(pare_plan_run(best, &err));
@@ -269,8 +269,8 @@ static void test_file_grids(void **state)
     for (int i = 0; i < 3; i++) {
         struct pare_error err = {0};
         struct pare_graph *g = open_model(names[i]);
-        struct pare_plan *codes = new_plan(g, "int8", NULL, pk_isa_best());
-        struct pare_plan *real = new_plan(g, "fp32", NULL, pk_isa_best());
+        struct pare_plan *codes = network_plan(g, "int8", NULL, pk_isa_best());
+        struct pare_plan *real = network_plan(g, "fp32", NULL, pk_isa_best());
         float worst = 0;
         seed = 77;
         for (int run = 0; run < 5; run++) {
