@@ -86,7 +86,7 @@ double front_cell_loss(const struct pare_front *f, int layer, int level)
 static double cell_ms(const struct pare_front *f, int layer, int level)
 {
     int l = level > f->layers[layer].keep ? f->layers[layer].keep : level;
-    return f->cells[layer * f->n_levels + l].ms * f->stages[f->layers[layer].stage].calls;
+    return f->pace * f->cells[layer * f->n_levels + l].ms * f->stages[f->layers[layer].stage].calls;
 }
 
 double front_loss_sum(const struct pare_front *f, const unsigned char *levels)
@@ -109,7 +109,7 @@ static double others_ms(const struct pare_front *f, int stage, const unsigned ch
         best = count[l] > count[best] ? l : best;
     }
     double ms = f->stages[stage].other_ms[best];
-    return isfinite(ms) ? ms * f->stages[stage].calls : 0;
+    return isfinite(ms) ? f->pace * ms * f->stages[stage].calls : 0;
 }
 
 int front_form(const struct pare_front *f, int level)
@@ -120,7 +120,7 @@ int front_form(const struct pare_front *f, int level)
 double front_border_ms(const struct pare_front *f, int layer)
 {
     const struct front_layer *l = &f->layers[layer];
-    return isfinite(l->elements) ? f->border_ms * l->elements * f->stages[l->stage].calls : 0;
+    return isfinite(l->elements) ? f->pace * f->border_ms * l->elements * f->stages[l->stage].calls : 0;
 }
 
 double front_latency_sum(const struct pare_front *f, const unsigned char *levels)
@@ -304,7 +304,7 @@ enum pare_status front_problem(struct pare_front *f, const struct front_budget *
     for (int s = 0; s < f->n_stages; s++) {
         double other = f->stages[s].other_ms[f->int8_level];
         p->fixed[PARE_COST_BYTES] += f->stages[s].other_bytes;
-        p->fixed[PARE_COST_LATENCY] += isfinite(other) ? other * f->stages[s].calls : 0;
+        p->fixed[PARE_COST_LATENCY] += isfinite(other) ? f->pace * other * f->stages[s].calls : 0;
     }
     p->fixed[PARE_COST_LATENCY] += isfinite(f->glue_ms) ? f->glue_ms : 0;
     p->objective = budget->minimize;

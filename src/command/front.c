@@ -290,6 +290,7 @@ static bool take_description(struct pare_front *f, const json_t *result)
     }
     f->described = true;
     f->glue_ms = NAN;
+    f->pace = 1;
     if (front_choices_clear(f, &f->failure) != PARE_OK) {
         f->described = false;
         return false;

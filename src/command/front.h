@@ -164,6 +164,7 @@ struct pare_front {
     bool profiled;
     struct pare_target *target; /* NULL = host */
     double glue_ms;
+    double pace;              /* layers' times in the measured pipeline over those of the profile; 1 = not measured */
     double border_ms;         /* per element that crosses between levels of different form */
 
     int n_points, cap_points;

@@ -159,6 +159,7 @@ static void forget_cells(struct pare_front *f)
     }
     f->profiled = false;
     f->glue_ms = NAN;
+    f->pace = 1;
     f->border_ms = 0;
     f->costs++;
     front_choices_again(f); /* of suspected layers: there is no table any more */

@@ -82,6 +82,37 @@ static void invent_costs(struct pare_front *f)
     front_fit(f);
 }
 
+/* What fp32 took end to end sets the pace of every prediction but for the glue, and of the problem's costs. */
+static void check_pace(struct pare_front *f)
+{
+    unsigned char *wide = calloc((size_t)f->n_layers + 1, 1), *narrow = calloc((size_t)f->n_layers + 1, 1);
+    const struct front_budget budget = {.max_drop = NAN, .max_loss = NAN, .max_latency = NAN, .max_bytes = NAN, .max_bitops = NAN,
+                                        .max_energy = NAN, .minimize = PARE_COST_LATENCY};
+    struct pare_error err = {0};
+    struct pare_problem *p;
+    assert_true(wide != NULL && narrow != NULL);
+    for (int i = 0; i < f->n_layers; i++) {
+        narrow[i] = (unsigned char)(f->int8_level < f->layers[i].keep ? f->int8_level : f->layers[i].keep);
+    }
+    const double glue = f->glue_ms, all = front_latency_sum(f, wide), less = front_latency_sum(f, narrow), was = f->points[0].fp32_ms;
+    f->points[0].fp32_ms = glue + 1.8 * (all - glue);
+    front_fit(f);
+    assert_true(fabs(front_latency_sum(f, wide) - f->points[0].fp32_ms) < 1e-9 * all);
+    assert_true(fabs(front_latency_sum(f, narrow) - glue - 1.8 * (less - glue)) < 1e-9 * less);
+    assert_int_equal(front_problem(f, &budget, &p, &err), PARE_OK);
+    double sum = p->fixed[PARE_COST_LATENCY];
+    for (int i = 0; i < f->n_layers; i++) {
+        sum += p->cost[PARE_COST_LATENCY][i * f->n_levels + narrow[i]];
+    }
+    assert_true(fabs(sum - front_latency_sum(f, narrow)) < 1e-9 * sum);
+    pare_problem_free(p);
+    f->points[0].fp32_ms = was;
+    f->pace = 1;
+    front_fit(f);
+    free(wide);
+    free(narrow);
+}
+
 /* Calibrations that nobody wants keep all compute workers busy. */
 static void load_workers(struct pare_front *f, int n)
 {
@@ -284,9 +315,10 @@ static void pin_and_solve_again_does_not_wait_for_workers(void **state)
     if (given == NULL) {
         invent_costs(f);
         check_proxies(f);
+        check_pace(f);
         check_imports(f);
         check_distances(&loop, f);
-    check_previews(f);
+        check_previews(f);
     }
     struct pare_ui_host host = {.user = f, .state = get_state, .command = run_command};
     struct pare_ui *ui = pare_ui_new(&host, NULL, 120, 36);
