@@ -43,6 +43,19 @@ void cli_close(struct cli_session *s);
 
 /* Prints err as one line (and as JSON with --json); returns the exit code. */
 int cli_fail(const struct cli_options *o, const struct pare_error *err);
+/* The pipeline's path as given; NULL when none was. */
+const char *cli_pipeline(const struct cli_options *o);
+/* Prints message as a usage error; its exit code. */
+int cli_usage_error(const struct cli_options *o, const char *message);
+/* Waits until the pipeline is described. 0 or an exit code. */
+int cli_wait_open(struct cli_session *s);
+/* json, indented, to a file. 0 or an exit code. */
+int cli_write_json(const struct cli_options *o, const char *path, const json_t *json);
+/* cli_pins.c: one command of the workbench with one word ("pin", "GLOB=LEVEL..."), at most 1024 bytes without '. 0 or an exit
+ * code. */
+int cli_choice(struct cli_session *s, const struct cli_options *o, const char *verb, const char *text);
+/* --tie, --row, and pins ("GLOB=LEVEL...", or @FILE with one a line) as choices of the session. 0 or an exit code. */
+int cli_apply_pins(struct cli_session *s, const struct cli_options *o, const char *const *pins, int n);
 /* cli_rows.c: --unrow, then --row, as choices of the session. 0 or an exit code. */
 int cli_apply_rows(struct cli_session *s, const struct cli_options *o);
 /* Config JSON {layer: level} of --config, --run or --level into args of a verb. 0 or an exit code. */

@@ -2,26 +2,22 @@
 #include "ui/cli_bench.h"
 
 #include <limits.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "src/base/file.h"
 #include "src/base/json.h"
 #include "src/base/strbuf.h"
-#include "src/command/solver_file.h"
 #include "src/export/export.h"
-#include "pk.h"
 
-static const char *pipeline_of(const struct cli_options *o)
+const char *cli_pipeline(const struct cli_options *o)
 {
     return o->n_args > 0 ? o->args[0] : NULL;
 }
 
-static int usage_error(const struct cli_options *o, const char *message)
+int cli_usage_error(const struct cli_options *o, const char *message)
 {
     struct pare_error err = {.code = PARE_ERR_USAGE};
     snprintf(err.message, sizeof err.message, "%s", message);
@@ -34,7 +30,7 @@ static int simple_verb(const struct cli_options *o, const char *verb, bool tempo
 {
     struct cli_session s;
     json_t *json = NULL;
-    int rc = cli_open(&s, o, pipeline_of(o), temporary, false);
+    int rc = cli_open(&s, o, cli_pipeline(o), temporary, false);
     if (rc != 0) {
         json_decref(args_take);
         return rc;
@@ -132,74 +128,8 @@ int cli_bench(const struct cli_options *o)
     return simple_verb(&own, "bench", false, args, cli_print_bench);
 }
 
-/* One pin ("GLOB=LEVEL...") or tie, as a command. 0 or an exit code. */
-static int apply_choice(struct cli_session *s, const struct cli_options *o, const char *verb, const char *text)
-{
-    struct pare_error err = {0};
-    char line[1100];
-    if (strlen(text) > 1024 || strchr(text, '\'') != NULL) {
-        pare_error(&err, PARE_ERR_USAGE, verb, "expected at most 1024 bytes without ' in a pin or tie");
-        return cli_fail(o, &err);
-    }
-    snprintf(line, sizeof line, "%s '%s'", verb, text);
-    return pare_front_command(s->front, line, -1, &err) == PARE_OK ? 0 : cli_fail(o, &err);
-}
-
-/* @FILE: a pin (it has a '=') or a tie a line; # begins a remark. */
-static int apply_file(struct cli_session *s, const struct cli_options *o, const char *path)
-{
-    struct pare_error err = {0};
-    struct pare_file file;
-    if (pare_file_open(path, 1 << 20, &file, &err) != PARE_OK) {
-        return cli_fail(o, &err);
-    }
-    char *text = strndup((const char *)file.data, file.size), *save = NULL;
-    int rc = text != NULL ? 0 : cli_fail(o, (pare_error_nomem(&err), &err));
-    pare_file_close(&file);
-    for (char *line = text != NULL ? strtok_r(text, "\r\n", &save) : NULL; rc == 0 && line != NULL; line = strtok_r(NULL, "\r\n", &save)) {
-        line[strcspn(line, "#")] = '\0';
-        line += strspn(line, " \t");
-        for (size_t n = strlen(line); n > 0 && (line[n - 1] == ' ' || line[n - 1] == '\t'); n--) {
-            line[n - 1] = '\0';
-        }
-        rc = line[0] != '\0' ? apply_choice(s, o, strchr(line, '=') != NULL ? "pin" : "tie", line) : 0;
-    }
-    free(text);
-    return rc;
-}
-
-/* Two pins of one command line for the same pattern: neither can be meant to take the other's place. */
-static int check_twice(const struct cli_options *o, const char *const *pins, int n)
-{
-    for (int i = 0; i < n; i++) {
-        const char *equals = strrchr(pins[i], '=');
-        for (int k = 0; equals != NULL && k < i; k++) {
-            const size_t same = (size_t)(equals - pins[i]) + 1;
-            if (strncmp(pins[i], pins[k], same) == 0 && strrchr(pins[k], '=') == pins[k] + same - 1 && strcmp(pins[i], pins[k]) != 0) {
-                struct pare_error err = {0};
-                pare_error(&err, PARE_ERR_USAGE, pins[i], "contradicts the pin %s of the same command line", pins[k]);
-                return cli_fail(o, &err);
-            }
-        }
-    }
-    return 0;
-}
-
-/* --tie, --row, and the pins of --pin or of `pare pin`. */
-static int apply_pins(struct cli_session *s, const struct cli_options *o, const char *const *pins, int n)
-{
-    int rc = check_twice(o, pins, n);
-    for (int i = 0; rc == 0 && i < n; i++) {
-        rc = pins[i][0] == '@' ? apply_file(s, o, pins[i] + 1) : apply_choice(s, o, "pin", pins[i]);
-    }
-    for (int i = 0; rc == 0 && i < o->n_ties; i++) {
-        rc = o->ties[i][0] == '@' ? apply_file(s, o, o->ties[i] + 1) : apply_choice(s, o, "tie", o->ties[i]);
-    }
-    return rc == 0 ? cli_apply_rows(s, o) : rc;
-}
-
 /* Waits until the pipeline is described. */
-static int wait_open(struct cli_session *s)
+int cli_wait_open(struct cli_session *s)
 {
     json_t *json = NULL;
     int rc = cli_run(s, "describe", json_object(), &json);
@@ -207,7 +137,7 @@ static int wait_open(struct cli_session *s)
     return rc;
 }
 
-static int write_json(const struct cli_options *o, const char *path, const json_t *json)
+int cli_write_json(const struct cli_options *o, const char *path, const json_t *json)
 {
     struct pare_error err = {0};
     char *text = json_dumps(json, JSON_INDENT(1) | JSON_REAL_PRECISION(9));
@@ -219,258 +149,14 @@ static int write_json(const struct cli_options *o, const char *path, const json_
     return rc;
 }
 
-static void add_real(json_t *args, const char *key, double value)
-{
-    if (isfinite(value)) {
-        json_object_set_new(args, key, json_real(value));
-    }
-}
-
-/* A word of --set: a number, true or false, or text; with commas a list of them. */
-static json_t *set_value(const char *text)
-{
-    const char *comma = strchr(text, ',');
-    if (comma != NULL) {
-        json_t *list = json_array();
-        for (const char *at = text; at != NULL; at = comma != NULL ? comma + 1 : NULL) {
-            char word[128];
-            comma = strchr(at, ',');
-            snprintf(word, sizeof word, "%.*s", comma != NULL ? (int)(comma - at) : (int)strlen(at), at);
-            json_array_append_new(list, set_value(word));
-        }
-        return list;
-    }
-    char *end;
-    double number = strtod(text, &end);
-    if (end != text && *end == '\0' && isfinite(number)) {
-        return number == floor(number) && fabs(number) < 1e15 ? json_integer((json_int_t)number) : json_real(number);
-    }
-    return strcmp(text, "true") == 0 ? json_true() : strcmp(text, "false") == 0 ? json_false() : json_string(text);
-}
-
-/* --set NAME=VALUE ...: the solver's own settings; traces=FILE is read here. 0 or an exit code. */
-static int add_settings(const struct cli_options *o, json_t *args)
-{
-    json_t *settings = json_object();
-    struct pare_error err = {0};
-    for (int i = 0; i < o->n_sets; i++) {
-        char name[64];
-        const char *value = strchr(o->sets[i], '=') + 1;
-        snprintf(name, sizeof name, "%.*s", (int)(value - 1 - o->sets[i]), o->sets[i]);
-        json_t *json = NULL;
-        if (strcmp(name, "traces") != 0) {
-            json = set_value(value);
-        } else if (pare_json_load(value, &json, &err) != PARE_OK) {
-            json_decref(settings);
-            return cli_fail(o, &err);
-        }
-        json_object_set_new(settings, name, json);
-    }
-    if (json_object_size(settings) > 0) {
-        json_object_set(args, "settings", settings);
-    }
-    json_decref(settings);
-    if (o->predicted) {
-        json_object_set_new(args, "predicted", json_true());
-    }
-    if (o->verify > 0) {
-        json_object_set_new(args, "verify", json_integer(o->verify));
-    }
-    if (o->seed > 0) {
-        json_object_set_new(args, "seed", json_integer(o->seed));
-    }
-    return 0;
-}
-
-/* --method lua:NAME or plugin:NAME: others could have written its file too. What is not found is told when the solve begins. */
-static int trust_solver(const struct cli_options *o)
-{
-    char exe[PATH_MAX], file[PATH_MAX], pipeline[PATH_MAX];
-    const ssize_t n = readlink("/proc/self/exe", exe, sizeof exe - 1);
-    if (o->method == NULL || (!pare_solver_is_lua(o->method) && !pare_solver_is_plugin(o->method)) || pipeline_of(o) == NULL ||
-        realpath(pipeline_of(o), pipeline) == NULL || pare_solver_file_find(pipeline, o->method, file, NULL) != PARE_OK) {
-        return 0;
-    }
-    exe[n > 0 ? n : 0] = '\0';
-    return cli_trust(o, file, n > 0 ? exe : o->exe);
-}
-
-int cli_solve(const struct cli_options *o)
-{
-    struct cli_session s;
-    json_t *args = json_object(), *json = NULL;
-    add_real(args, "max_drop", o->max_drop);
-    add_real(args, "max_latency", o->max_latency);
-    add_real(args, "max_bytes", o->max_bytes);
-    add_real(args, "max_bitops", o->max_bitops);
-    add_real(args, "max_energy", o->max_energy);
-    if (o->sure) {
-        json_object_set_new(args, "sure", json_true());
-    }
-    add_real(args, "time_limit", o->time_limit);
-    static const char *const names[] = {"minimize", "per", "name", "method"};
-    const char *const values[] = {o->minimize, o->per, o->name, o->method};
-    for (int i = 0; i < 4; i++) {
-        if (values[i] != NULL) {
-            json_object_set_new(args, names[i], json_string(values[i]));
-        }
-    }
-    int rc = add_settings(o, args);
-    rc = rc == 0 ? trust_solver(o) : rc;
-    rc = rc == 0 ? cli_open(&s, o, pipeline_of(o), false, false) : rc;
-    if (rc != 0) {
-        json_decref(args);
-        return rc;
-    }
-    rc = wait_open(&s);
-    if (rc == 0) {
-        rc = apply_pins(&s, o, o->pins, o->n_pins);
-    }
-    if (rc == 0) {
-        rc = cli_run(&s, o->front ? "front" : "solve", args, &json);
-    } else {
-        json_decref(args);
-    }
-    if (rc == 0 && o->out != NULL) {
-        rc = write_json(o, o->out, json);
-    }
-    if (rc == 0 && o->json) {
-        cli_print_json(json);
-    } else if (rc == 0 && o->front) {
-        cli_print_front(json);
-    } else if (rc == 0) {
-        cli_print_solve(json);
-    }
-    json_decref(json);
-    cli_close(&s);
-    return rc;
-}
-
-/* --keep, --keep-first and --keep-suspected become pins of the session. */
-static int pin_kept(struct cli_session *s, const struct cli_options *o)
-{
-    char lines[10][128];
-    int n = 0, rc = 0;
-    for (int i = 0; i < o->n_keep && n < 8; i++) {
-        const char *equals = strchr(o->keep[i], '=');
-        snprintf(lines[n++], sizeof lines[0], "pin '%.*s=fp32..%.40s'", (int)(equals - o->keep[i]), o->keep[i], equals + 1);
-    }
-    if (o->keep_first_n > 0) {
-        snprintf(lines[n++], sizeof lines[0], "pin 'first:%d=fp32'", o->keep_first_n);
-    }
-    if (o->keep_suspected > 0) {
-        snprintf(lines[n++], sizeof lines[0], "pin 'suspected:%g=fp32'", o->keep_suspected);
-    }
-    for (int i = 0; rc == 0 && i < n; i++) {
-        struct pare_error err = {0};
-        rc = pare_front_command(s->front, lines[i], -1, &err) == PARE_OK ? 0 : cli_fail(o, &err);
-    }
-    return rc;
-}
-
-/* The layers of each tie, as one line and one list. */
-static void list_tied(const struct cli_options *o, const struct pare_state *state, json_t *tied)
-{
-    for (int i = 0; state != NULL && i < state->n_layers; i++) {
-        if (state->layers[i].tie != i) {
-            continue;
-        }
-        json_t *names = json_array();
-        for (int k = i; k < state->n_layers; k++) {
-            if (state->layers[k].tie == i) {
-                json_array_append_new(names, json_string(state->layers[k].name));
-                if (!o->json) {
-                    printf("%s%s", k == i ? "one level: " : " = ", state->layers[k].name);
-                }
-            }
-        }
-        json_array_append_new(tied, names);
-        if (!o->json) {
-            printf("\n");
-        }
-    }
-}
-
-int cli_pin(const struct cli_options *o)
-{
-    struct cli_session s;
-    int rc = cli_open(&s, o, pipeline_of(o), false, false);
-    if (rc != 0) {
-        return rc;
-    }
-    rc = wait_open(&s);
-    if (rc == 0) {
-        rc = apply_pins(&s, o, (const char *const *)o->args + 1, o->n_args > 1 ? o->n_args - 1 : 0);
-    }
-    rc = rc == 0 ? pin_kept(&s, o) : rc;
-    if (rc == 0 && o->free_glob != NULL) {
-        struct pare_error err = {0};
-        char line[1024];
-        snprintf(line, sizeof line, "free '%s'", o->free_glob);
-        rc = pare_front_command(s.front, line, -1, &err) == PARE_OK ? 0 : cli_fail(o, &err);
-    }
-    const struct pare_state *state = rc == 0 ? pare_front_state(s.front) : NULL;
-    json_t *pins = json_array();
-    for (int i = 0; state != NULL && i < state->n_layers; i++) {
-        const struct pare_layer *l = &state->layers[i];
-        if (l->pin_lo < 0) {
-            continue;
-        }
-        json_array_append_new(pins, json_pack("{s:s, s:s, s:s}", "name", l->name, "from", state->level_names[l->pin_lo], "to",
-                                              state->level_names[l->pin_hi]));
-        if (!o->json) {
-            printf("%-40s %s%s%s\n", l->name, state->level_names[l->pin_lo], l->pin_hi != l->pin_lo ? ".." : "",
-                   l->pin_hi != l->pin_lo ? state->level_names[l->pin_hi] : "");
-        }
-    }
-    if (rc == 0 && !o->json && json_array_size(pins) == 0) {
-        printf("no pins\n");
-    }
-    json_t *ties = json_array(), *tied = json_array(), *waiting = json_array();
-    for (int i = 0; state != NULL && i < state->n_ties; i++) {
-        json_array_append_new(ties, json_string(state->ties[i]));
-        if (!o->json) {
-            printf("tie %s\n", state->ties[i]);
-        }
-    }
-    list_tied(o, state, tied);
-    for (int i = 0; state != NULL && i < state->n_waiting; i++) {
-        json_array_append_new(waiting, json_string(state->waiting[i]));
-        if (!o->json) {
-            printf("waiting: %s\n", state->waiting[i]);
-        }
-    }
-    json_t *rows = json_array();
-    for (int i = 0; state != NULL && i < state->n_rows; i++) {
-        json_array_append_new(rows, json_pack("{s:s, s:s}", "name", state->row_names[i], "says", state->row_words[i]));
-        if (!o->json) {
-            printf("row %s%s%s\n", state->row_names[i], strcmp(state->row_names[i], state->row_words[i]) != 0 ? ": " : "",
-                   strcmp(state->row_names[i], state->row_words[i]) != 0 ? state->row_words[i] : "");
-        }
-    }
-    if (rc == 0 && o->json) {
-        json_t *json = json_pack("{s:i, s:O, s:O, s:O, s:O, s:O}", "schema", 1, "pins", pins, "ties", ties, "tied", tied, "waiting", waiting,
-                                 "rows", rows);
-        cli_print_json(json);
-        json_decref(json);
-    }
-    json_decref(pins);
-    json_decref(ties);
-    json_decref(tied);
-    json_decref(waiting);
-    json_decref(rows);
-    cli_close(&s);
-    return rc;
-}
-
 int cli_runs(const struct cli_options *o)
 {
     struct cli_session s;
-    int rc = cli_open(&s, o, pipeline_of(o), false, true);
+    int rc = cli_open(&s, o, cli_pipeline(o), false, true);
     if (rc != 0) {
         return rc;
     }
-    rc = wait_open(&s);
+    rc = cli_wait_open(&s);
     const struct pare_state *state = rc == 0 ? pare_front_state(s.front) : NULL;
     json_t *runs = json_array();
     for (int r = 0; state != NULL && r < state->n_runs; r++) {
@@ -522,7 +208,7 @@ static int state_point(const struct pare_state *s, const char *text)
 static int import_files(struct cli_session *s, const struct cli_options *o, json_t *names)
 {
     for (int i = 0; i < o->n_imports; i++) {
-        int rc = apply_choice(s, o, "import", o->imports[i]);
+        int rc = cli_choice(s, o, "import", o->imports[i]);
         if (rc != 0) {
             return rc;
         }
@@ -545,18 +231,18 @@ static int import_files(struct cli_session *s, const struct cli_options *o, json
 int cli_compare(const struct cli_options *o)
 {
     struct cli_session s;
-    int rc = cli_open(&s, o, pipeline_of(o), false, true);
+    int rc = cli_open(&s, o, cli_pipeline(o), false, true);
     if (rc != 0) {
         return rc;
     }
-    rc = wait_open(&s);
+    rc = cli_wait_open(&s);
     json_t *names = json_array(), *json = NULL;
     for (int i = 1; i < o->n_args; i++) {
         json_array_append_new(names, json_string(o->args[i]));
     }
     rc = rc == 0 ? import_files(&s, o, names) : rc;
     if (rc == 0 && json_array_size(names) < 2) {
-        rc = usage_error(o, "expected two or more RUN[:POINT], or --import FILE");
+        rc = cli_usage_error(o, "expected two or more RUN[:POINT], or --import FILE");
     }
     if (rc != 0) {
         json_decref(names);
@@ -602,19 +288,19 @@ int cli_export(const struct cli_options *o)
     char levels[512];
     int point;
     if (o->format == NULL || o->out == NULL) {
-        return usage_error(o, "expected --format json|csv|md|png|svg and --out PATH");
+        return cli_usage_error(o, "expected --format json|csv|md|png|svg and --out PATH");
     }
     json_t *args = json_object();
     int rc = cli_config_args(o, args);
     own.levels = levels_of(o, args, levels, sizeof levels);
     if (rc == 0) {
-        rc = cli_open(&s, &own, pipeline_of(o), false, o->config == NULL); /* a config may become a point: not while another writes */
+        rc = cli_open(&s, &own, cli_pipeline(o), false, o->config == NULL); /* a config may become a point: not while another writes */
     }
     if (rc != 0) {
         json_decref(args);
         return rc;
     }
-    rc = wait_open(&s);
+    rc = cli_wait_open(&s);
     rc = rc == 0 ? export_point(&s, o, args, &point) : rc;
     if (rc == 0 && pare_export_state(pare_front_state(s.front), o->format, point, o->out, &err) != PARE_OK) {
         rc = cli_fail(o, &err);
@@ -627,11 +313,11 @@ int cli_export(const struct cli_options *o)
 int cli_summary(const struct cli_options *o)
 {
     struct cli_session s;
-    int rc = cli_open(&s, o, pipeline_of(o), false, true);
+    int rc = cli_open(&s, o, cli_pipeline(o), false, true);
     if (rc != 0) {
         return rc;
     }
-    rc = wait_open(&s);
+    rc = cli_wait_open(&s);
     if (rc == 0) {
         cli_print_summary(pare_front_state(s.front));
     }
@@ -658,7 +344,7 @@ int cli_new(const struct cli_options *o)
     char path[PATH_MAX], real[PATH_MAX], name[64];
     int rc = 0;
     if (o->n_args < 2) {
-        return usage_error(o, "expected pare new DIR MODEL ...");
+        return cli_usage_error(o, "expected pare new DIR MODEL ...");
     }
     snprintf(path, sizeof path, "%s/pipeline.lua", o->args[0]);
     if (access(path, F_OK) == 0) {
@@ -694,96 +380,4 @@ int cli_new(const struct cli_options *o)
     }
     pare_strbuf_clear(&text);
     return rc;
-}
-
-int cli_paths(const struct cli_options *o)
-{
-    const char *home = getenv("HOME");
-    static const struct {
-        const char *what, *variable, *under;
-    } places[] = {{"config", "XDG_CONFIG_HOME", ".config"}, {"sessions", "XDG_DATA_HOME", ".local/share"},
-                  {"state", "XDG_STATE_HOME", ".local/state"}, {"cache", "XDG_CACHE_HOME", ".cache"}};
-    json_t *json = json_pack("{s:i}", "schema", 1);
-    for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
-        char path[PATH_MAX];
-        const char *value = getenv(places[i].variable);
-        if (value != NULL && value[0] == '/') {
-            snprintf(path, sizeof path, "%s/pare", value);
-        } else {
-            snprintf(path, sizeof path, "%s/%s/pare", home != NULL ? home : "", places[i].under);
-        }
-        json_object_set_new(json, places[i].what, json_string(path));
-        if (!o->json) {
-            printf("%-9s %s\n", places[i].what, path);
-        }
-    }
-    if (o->json) {
-        cli_print_json(json);
-    }
-    json_decref(json);
-    return 0;
-}
-
-static void print_plugins(const json_t *json)
-{
-    size_t i;
-    json_t *item, *folders = json_object_get(json, "folders"), *plugins = json_object_get(json, "plugins");
-    json_array_foreach(plugins, i, item) {
-        const json_t *error = json_object_get(item, "error");
-        const char *version = pare_json_get_string(item, "version", "-"), *what = pare_json_get_string(item, "doc", "");
-        printf("%-16s %-9s %s\n", pare_json_get_string(item, "name", "?"), version, pare_json_get_string(item, "path", "?"));
-        printf("%-26s %s%s\n", "", json_is_object(error) ? pare_json_get_string(error, "message", "?") : what,
-               pare_json_get_bool(item, "hidden", false) ? " (not taken: a folder before has one of this name)" : "");
-    }
-    printf("%s", json_array_size(plugins) == 0 ? "no plugins in" : "looked in");
-    json_array_foreach(folders, i, item) {
-        printf("%s %s", i > 0 ? "," : "", json_string_value(item));
-    }
-    printf("\n");
-}
-
-int cli_plugins(const struct cli_options *o)
-{
-    char exe[PATH_MAX], pipeline[PATH_MAX];
-    const ssize_t n = readlink("/proc/self/exe", exe, sizeof exe - 1);
-    exe[n > 0 ? n : 0] = '\0';
-    if (pipeline_of(o) != NULL && realpath(pipeline_of(o), pipeline) == NULL) {
-        struct pare_error err = {0};
-        pare_error(&err, PARE_ERR_NOINPUT, pipeline_of(o), "no such file or folder");
-        return cli_fail(o, &err);
-    }
-    json_t *json = pare_plugin_list(pipeline_of(o) != NULL ? pipeline : NULL, n > 0 ? exe : o->exe);
-    if (o->json) {
-        cli_print_json(json);
-    } else {
-        print_plugins(json);
-    }
-    json_decref(json);
-    return 0;
-}
-
-int cli_doctor(const struct cli_options *o)
-{
-    json_t *json = json_pack("{s:i}", "schema", 1), *sets = json_array();
-    for (int i = 0; i < PK_ISA_COUNT; i++) {
-        if (pk_isa_supported((enum pk_isa)i)) {
-            json_array_append_new(sets, json_string(pk_isa_name((enum pk_isa)i)));
-        }
-        if (!o->json) {
-            printf("kernels %-11s %s\n", pk_isa_name((enum pk_isa)i), pk_isa_supported((enum pk_isa)i) ? "yes" : "no");
-        }
-    }
-    json_object_set_new(json, "isa", sets);
-    json_object_set_new(json, "best", json_string(pk_isa_name(pk_isa_best())));
-    json_object_set_new(json, "cores", json_integer(sysconf(_SC_NPROCESSORS_ONLN)));
-    if (o->json) {
-        cli_print_json(json);
-    } else {
-        const char *term = getenv("TERM"), *forced = getenv("PARE_ISA");
-        printf("chosen  %s%s\n", pk_isa_name(pk_isa_best()), forced != NULL ? " (PARE_ISA)" : "");
-        printf("cores   %ld\nterminal %s, %s\n", sysconf(_SC_NPROCESSORS_ONLN), term != NULL ? term : "(TERM unset)",
-               isatty(1) ? "stdout is one" : "stdout is none");
-    }
-    json_decref(json);
-    return 0;
 }

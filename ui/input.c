@@ -110,33 +110,7 @@ static bool move_table(struct pare_ui *ui, enum pare_motion motion)
         return false;
     }
     pare_table_update(ui, t, pare_view_ops(pare_ui_active(ui))->model(ui));
-    const int page = t->page > 1 ? t->page : 2;
-    switch (motion) {
-    case PARE_MOVE_UP:
-        pare_table_move(t, -1);
-        break;
-    case PARE_MOVE_DOWN:
-        pare_table_move(t, 1);
-        break;
-    case PARE_MOVE_PAGE_UP:
-        pare_table_move(t, -page);
-        break;
-    case PARE_MOVE_PAGE_DOWN:
-        pare_table_move(t, page);
-        break;
-    case PARE_MOVE_HALF_UP:
-        pare_table_move(t, -page / 2);
-        break;
-    case PARE_MOVE_HALF_DOWN:
-        pare_table_move(t, page / 2);
-        break;
-    case PARE_MOVE_FIRST:
-        pare_table_first(t);
-        break;
-    case PARE_MOVE_LAST:
-        pare_table_last(t);
-        break;
-    default:
+    if (!pare_table_go(t, motion)) {
         return false;
     }
     pare_ui_take_cursor(ui);

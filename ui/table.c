@@ -167,6 +167,39 @@ void pare_table_last(struct pare_table *t)
     }
 }
 
+bool pare_table_go(struct pare_table *t, enum pare_motion motion)
+{
+    const int page = t->page > 1 ? t->page : 2;
+    switch (motion) {
+    case PARE_MOVE_UP:
+        pare_table_move(t, -1);
+        return true;
+    case PARE_MOVE_DOWN:
+        pare_table_move(t, 1);
+        return true;
+    case PARE_MOVE_PAGE_UP:
+        pare_table_move(t, -page);
+        return true;
+    case PARE_MOVE_PAGE_DOWN:
+        pare_table_move(t, page);
+        return true;
+    case PARE_MOVE_HALF_UP:
+        pare_table_move(t, -page / 2);
+        return true;
+    case PARE_MOVE_HALF_DOWN:
+        pare_table_move(t, page / 2);
+        return true;
+    case PARE_MOVE_FIRST:
+        pare_table_first(t);
+        return true;
+    case PARE_MOVE_LAST:
+        pare_table_last(t);
+        return true;
+    default:
+        return false;
+    }
+}
+
 bool pare_table_search(const struct pare_ui *ui, struct pare_table *t,
                        const struct pare_table_model *m, const char *text, int step, bool stay)
 {

@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "ui/keys.h"
 #include "ui/surface.h"
 
 struct pare_ui;
@@ -58,6 +59,8 @@ void pare_table_draw(struct pare_ui *ui, struct pare_table *t, const struct pare
 void pare_table_move(struct pare_table *t, int by);
 void pare_table_first(struct pare_table *t);
 void pare_table_last(struct pare_table *t);
+/* The same by a motion key: rows, pages and halves of pages, ends. false = a motion that a table does not know. */
+bool pare_table_go(struct pare_table *t, enum pare_motion motion);
 /* The next row (step +1 or -1, around the end) whose text contains `text`, ignoring case; false =
  * none. */
 bool pare_table_search(const struct pare_ui *ui, struct pare_table *t,

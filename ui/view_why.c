@@ -261,29 +261,9 @@ static void draw(struct pare_ui *ui, struct pare_rect r, bool focused, int panel
 static bool move_layer(struct pare_ui *ui, enum pare_motion motion)
 {
     struct pare_table *t = &ui->tables[PARE_VIEW_LAYERS];
-    const int page = t->page > 1 ? t->page : 10;
     t->cursor = ui->layer;
     pare_table_update(ui, t, pare_view_layers.model(ui));
-    switch (motion) {
-    case PARE_MOVE_UP:
-    case PARE_MOVE_DOWN:
-        pare_table_move(t, motion == PARE_MOVE_UP ? -1 : 1);
-        break;
-    case PARE_MOVE_PAGE_UP:
-    case PARE_MOVE_HALF_UP:
-        pare_table_move(t, -page);
-        break;
-    case PARE_MOVE_PAGE_DOWN:
-    case PARE_MOVE_HALF_DOWN:
-        pare_table_move(t, page);
-        break;
-    case PARE_MOVE_FIRST:
-        pare_table_first(t);
-        break;
-    case PARE_MOVE_LAST:
-        pare_table_last(t);
-        break;
-    default:
+    if (!pare_table_go(t, motion)) {
         return false;
     }
     ui->layer = t->n > 0 && t->cursor >= 0 ? t->cursor : ui->layer;
