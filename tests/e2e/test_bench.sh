@@ -1,22 +1,6 @@
 #!/usr/bin/env bash
 # pare bench: kernels, tables of boards, peers: the fields of --json, exit codes.
-set -u
-pare=${PARE_BIN:?}
-cd "${PARE_SOURCE:?}"
-work=$(mktemp -d /tmp/pare-bench-XXXXXX)
-trap 'rm -rf "$work"' EXIT
-export XDG_DATA_HOME=$work/data XDG_RUNTIME_DIR=$work HOME=$work
-failures=0
-fail() { echo "FAIL: $*"; failures=$((failures + 1)); }
-code() { # expected exit code, command
-    local want=$1
-    shift
-    "$@" >"$work/out" 2>"$work/err"
-    local got=$?
-    [ $got -eq "$want" ] || { fail "exit $got instead of $want: $*"; head -5 "$work/out" "$work/err"; }
-}
-p=sample_pipelines/hand_gesture
-field() { python3 -c "import json,sys; d=json.load(open(sys.argv[1])); print(eval(sys.argv[2], {'d': d}))" "$work/out" "$1"; }
+. "${PARE_SOURCE:?}/tests/shell.sh"
 
 # kernels: all that match, each with its limit and floor; a noisy one has no figure
 code 0 "$pare" bench --kernels "gemm 64x64x256" --json

@@ -1,23 +1,6 @@
 #!/usr/bin/env bash
 # Pins, ranges and ties: all solvers honour them, contradictions are named, a file holds them.
-set -u
-pare=${PARE_BIN:?}
-cd "${PARE_SOURCE:?}"
-work=$(mktemp -d /tmp/pare-e2e-XXXXXX)
-trap 'rm -rf "$work"' EXIT
-export XDG_DATA_HOME=$work/data XDG_RUNTIME_DIR=$work HOME=$work
-p=sample_pipelines/hand_gesture
-failures=0
-fail() { echo "FAIL: $*"; failures=$((failures + 1)); }
-code() { # expected exit code, command
-    local expected=$1
-    shift
-    "$@" >"$work/out" 2>"$work/err" </dev/null
-    local rc=$?
-    [ $rc -eq "$expected" ] || fail "$* gave $rc, expected $expected: $(tail -3 "$work/err")"
-}
-field() { python3 -c "import json,sys; d=json.load(open('$work/out')); print($1)" 2>/dev/null; }
-says() { grep -qF -- "$1" "$work/err" || fail "expected '$1', found: $(tail -1 "$work/err")"; }
+. "${PARE_SOURCE:?}/tests/shell.sh"
 tied="len({v for k, v in d['config'].items() if not k.startswith('classifier/')}) == 1"
 common=(--samples 25 --levels fp32,int8,int4 --max-drop 0.05 --json)
 

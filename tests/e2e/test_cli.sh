@@ -1,22 +1,6 @@
 #!/usr/bin/env bash
 # The command line on the sample pipeline: verbs, JSON fields, exit codes, cached results, a killed front.
-set -u
-pare=${PARE_BIN:?}
-cd "${PARE_SOURCE:?}"
-work=$(mktemp -d /tmp/pare-e2e-XXXXXX)
-trap 'rm -rf "$work"' EXIT
-export XDG_DATA_HOME=$work/data XDG_RUNTIME_DIR=$work HOME=$work
-p=sample_pipelines/hand_gesture
-failures=0
-fail() { echo "FAIL: $*"; failures=$((failures + 1)); }
-code() { # expected exit code, command
-    local want=$1
-    shift
-    "$@" >"$work/out" 2>"$work/err"
-    local got=$?
-    [ $got -eq "$want" ] || { fail "exit $got instead of $want: $*"; head -5 "$work/out" "$work/err"; }
-}
-field() { python3 -c "import json,sys; d=json.load(open(sys.argv[1])); print(eval(sys.argv[2], {'d': d}))" "$work/out" "$1"; }
+. "${PARE_SOURCE:?}/tests/shell.sh"
 
 # usage and bad input: one line, documented code
 code 2 "$pare"

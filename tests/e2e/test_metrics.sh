@@ -1,19 +1,10 @@
 #!/usr/bin/env bash
 # Every metric beside top1 from end to end, on the sample pipeline's networks: eval with intervals, sense, solve.
-set -u
-pare=${PARE_BIN:?}
-cd "${PARE_SOURCE:?}"
-work=$(mktemp -d /tmp/pare-e2e-XXXXXX)
-trap 'rm -rf "$work"' EXIT
-export XDG_DATA_HOME=$work/data XDG_RUNTIME_DIR=$work HOME=$work
+. "${PARE_SOURCE:?}/tests/shell.sh"
 here=$PWD/sample_pipelines/hand_gesture
-failures=0
-fail() { echo "FAIL: $*"; failures=$((failures + 1)); }
 run() {
     "$pare" "$@" --json >"$work/out" 2>"$work/err" || { fail "exit $?: $*"; head -5 "$work/out" "$work/err"; }
 }
-field() { python3 -c "import json,sys; d=json.load(open(sys.argv[1])); print(eval(sys.argv[2], {'d': d}))" "$work/out" "$1"; }
-is() { [ "$(field "$1")" = True ] || fail "$2: not $1"; }
 
 # pipeline NAME METRIC ANSWER [LABELS]: what infer returns of box, points and scores
 pipeline() {

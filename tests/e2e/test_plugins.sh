@@ -1,17 +1,10 @@
 #!/usr/bin/env bash
 # Solvers in shared objects: the example answers; each kind of broken plugin costs its solve and is told in one line.
-set -u
-pare=${PARE_BIN:?}
-cd "${PARE_SOURCE:?}" || exit 1
-work=$(mktemp -d /tmp/pare-e2e-XXXXXX)
-trap 'rm -rf "$work"' EXIT
-export XDG_RUNTIME_DIR=$work HOME=$work XDG_DATA_HOME=$work/data XDG_STATE_HOME=$work/state PARE_PLUGINS=$work/so
+. "${PARE_SOURCE:?}/tests/shell.sh"
+export PARE_PLUGINS=$work/so
 unset PARE_MODELS
-p=sample_pipelines/hand_gesture
 bare=$p/classifier.onnx # a few small layers and nothing to measure but latency
 mkdir -p "$work/so"
-failures=0
-fail() { echo "FAIL: $*"; failures=$((failures + 1)); }
 on=$bare
 solve() { "$pare" solve $on --levels fp32,int8,int4,int2 --max-drop 0.02 --samples 25 --seed 3 "$@" >"$work/out" 2>"$work/err"; }
 expect() { # exit code, words on standard error, options of solve

@@ -1,16 +1,8 @@
 #!/usr/bin/env bash
 # How layers are quantized: per pipeline, stage, layer, tensor; on the command line, as a choice of the session, in scripts.
-set -u
-pare=${PARE_BIN:?}
-cd "${PARE_SOURCE:?}" || exit 1
+. "${PARE_SOURCE:?}/tests/shell.sh"
 command -v python3 >/dev/null || { echo "SKIP: no python3"; exit 77; }
-work=$(mktemp -d /tmp/pare-e2e-XXXXXX)
-trap 'rm -rf "$work"' EXIT
-export XDG_DATA_HOME=$work/data XDG_RUNTIME_DIR=$work HOME=$work
-p=sample_pipelines/hand_gesture
 common=(--samples 25 --levels fp32,w4a4)
-failures=0
-fail() { echo "FAIL: $*"; failures=$((failures + 1)); }
 sense() { # output, options
     local out=$1
     shift

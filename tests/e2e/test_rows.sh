@@ -1,28 +1,9 @@
 #!/usr/bin/env bash
 # Extra rows declared in Lua: of pipeline.lua, of one solve, of the session; every solver; what cannot be is named.
-set -u
-pare=${PARE_BIN:?}
-cd "${PARE_SOURCE:?}"
-work=$(mktemp -d /tmp/pare-e2e-XXXXXX)
-trap 'rm -rf "$work"' EXIT
-export XDG_DATA_HOME=$work/data XDG_RUNTIME_DIR=$work HOME=$work
+. "${PARE_SOURCE:?}/tests/shell.sh"
 from=$PWD/sample_pipelines/hand_gesture
-p=$work/own
-mkdir "$p"
-cp "$from"/*.onnx "$p/"
-ln -s "$from/calibration" "$from/search" "$from/test" "$p/"
+own_pipeline
 own() { sed "s|^return {|return { rows = { $1 },|" "$from/pipeline.lua" >"$p/pipeline.lua"; }
-failures=0
-fail() { echo "FAIL: $*"; failures=$((failures + 1)); }
-code() { # expected exit code, command
-    local expected=$1
-    shift
-    "$@" >"$work/out" 2>"$work/err" </dev/null
-    local rc=$?
-    [ $rc -eq "$expected" ] || fail "$* gave $rc, expected $expected: $(tail -3 "$work/err")"
-}
-field() { python3 -c "import json,sys; d=json.load(open('$work/out')); print($1)" 2>/dev/null; }
-says() { grep -qF -- "$1" "$work/err" || fail "expected '$1', found: $(tail -1 "$work/err")"; }
 
 # pipeline.lua's own
 own '{ name = "none", layers = "nothing*", at = "int4", at_most = 1 }'

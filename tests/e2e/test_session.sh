@@ -1,22 +1,7 @@
 #!/usr/bin/env bash
 # Sessions from outside: --detach, list, show, tail, stop, gc; a holder that is killed.
-set -u
-pare=${PARE_BIN:?}
-cd "${PARE_SOURCE:?}" || exit 1
-work=$(mktemp -d /tmp/pare-e2e-XXXXXX)
-export XDG_DATA_HOME=$work/data XDG_STATE_HOME=$work/state XDG_RUNTIME_DIR=$work HOME=$work
-p=$work/p
-mkdir "$p" && cp sample_pipelines/hand_gesture/{*.onnx,pipeline.lua} "$p" && cp -r sample_pipelines/hand_gesture/{calibration,search,test} "$p" || exit 1
-failures=0
-fail() { echo "FAIL: $*"; head -c 400 "$work/out" "$work/err"; failures=$((failures + 1)); }
-code() { # expected exit code, command
-    local want=$1
-    shift
-    "$@" >"$work/out" 2>"$work/err"
-    local got=$?
-    [ $got -eq "$want" ] || fail "exit $got instead of $want: $*"
-}
-field() { python3 -c "import json,sys; d=json.load(open(sys.argv[1])); print(eval(sys.argv[2], {'d': d}))" "$work/out" "$1"; }
+. "${PARE_SOURCE:?}/tests/shell.sh"
+own_pipeline
 cleanup() { "$pare" session stop "$p" >/dev/null 2>&1; rm -rf "$work"; }
 trap cleanup EXIT
 

@@ -1,12 +1,8 @@
 #!/usr/bin/env bash
 # `pare sense` on a network with a NaN weight, an all-zero channel with a large bias and a constant activation: each is
 # flagged by name, and the rest of the table is complete.
-set -u
-pare=${PARE_BIN:?}
-work=$(mktemp -d /tmp/pare-e2e-XXXXXX)
-trap 'rm -rf "$work"' EXIT
-export XDG_DATA_HOME=$work/data XDG_STATE_HOME=$work/state XDG_RUNTIME_DIR=$work HOME=$work
-python3 "${PARE_SOURCE:?}/tests/e2e/sick_net.py" "$work/sick.onnx" || exit 1
+. "${PARE_SOURCE:?}/tests/shell.sh"
+python3 tests/e2e/sick_net.py "$work/sick.onnx" || exit 1
 
 # a group of channels and weight zero points must not hide any of it
 for method in minmax per=group:32,weights=asymmetric datafree; do

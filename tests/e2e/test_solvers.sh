@@ -1,14 +1,6 @@
 #!/usr/bin/env bash
 # Solvers that ask: a killed NSGA-II goes on with the same individuals; the other methods answer and say how.
-set -u
-pare=${PARE_BIN:?}
-cd "${PARE_SOURCE:?}"
-work=$(mktemp -d /tmp/pare-e2e-XXXXXX)
-trap 'rm -rf "$work"' EXIT
-export XDG_RUNTIME_DIR=$work HOME=$work
-p=sample_pipelines/hand_gesture
-failures=0
-fail() { echo "FAIL: $*"; failures=$((failures + 1)); }
+. "${PARE_SOURCE:?}/tests/shell.sh"
 common=(--levels fp32,int8,int4,int2 --max-drop 0.02 --seed 3 --json)
 solve() { # session, further options
     local data=$1

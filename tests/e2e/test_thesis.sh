@@ -1,21 +1,6 @@
 #!/usr/bin/env bash
 # The thesis' experiments on a tiny network; simulated levels and what is kept, in every verb.
-set -u
-pare=${PARE_BIN:?}
-cd "${PARE_SOURCE:?}"
-work=$(mktemp -d /tmp/pare-thesis-XXXXXX)
-trap 'rm -rf "$work"' EXIT
-export XDG_DATA_HOME=$work/data XDG_RUNTIME_DIR=$work HOME=$work
-failures=0
-fail() { echo "FAIL: $*"; failures=$((failures + 1)); }
-code() { # expected exit code, command
-    local want=$1
-    shift
-    "$@" >"$work/out" 2>"$work/err"
-    local got=$?
-    [ $got -eq "$want" ] || { fail "exit $got instead of $want: $*"; head -5 "$work/out" "$work/err"; }
-}
-is() { python3 -c "import json,sys; d=json.load(open(sys.argv[1])); sys.exit(not ($1))" "$work/out" || fail "$2"; }
+. "${PARE_SOURCE:?}/tests/shell.sh"
 
 # a network of three layers on random key points; what fp32 answers is right
 mkdir "$work/p"

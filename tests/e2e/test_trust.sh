@@ -1,22 +1,7 @@
 #!/usr/bin/env bash
 # A pipeline.lua or script that others could have written is run only after it was trusted, once for each version.
-set -u
-pare=${PARE_BIN:?}
-cd "${PARE_SOURCE:?}" || exit 1
-work=$(mktemp -d /tmp/pare-e2e-XXXXXX)
-trap 'rm -rf "$work"' EXIT
-export XDG_DATA_HOME=$work/data XDG_STATE_HOME=$work/state XDG_RUNTIME_DIR=$work HOME=$work
-failures=0
-fail() { echo "FAIL: $*"; head -c 400 "$work/out" "$work/err"; failures=$((failures + 1)); }
-code() { # expected exit code, command
-    local want=$1
-    shift
-    "$@" >"$work/out" 2>"$work/err" </dev/null
-    local got=$?
-    [ $got -eq "$want" ] || fail "exit $got instead of $want: $*"
-}
-p=$work/p
-mkdir "$p" && cp sample_pipelines/hand_gesture/{*.onnx,pipeline.lua} "$p" && cp -r sample_pipelines/hand_gesture/{calibration,search,test} "$p" || exit 1
+. "${PARE_SOURCE:?}/tests/shell.sh"
+own_pipeline
 code 0 "$pare" info "$p" # our own
 [ -e "$work/state/pare/trust" ] && fail "our own file was asked for"
 

@@ -1,21 +1,17 @@
 #!/usr/bin/env bash
 # The workbench on a real terminal (tmux): pin, undo, solve, compare, export, sizes, suspend, quit, a lost terminal.
-set -u
-pare=${PARE_BIN:?}
-cd "${PARE_SOURCE:?}" || exit 1
+. "${PARE_SOURCE:?}/tests/shell.sh"
 for tool in tmux python3; do
     command -v $tool >/dev/null || { echo "SKIP: no $tool"; exit 77; }
 done
-work=$(mktemp -d /tmp/pare-e2e-XXXXXX)
-export XDG_DATA_HOME=$work/data XDG_RUNTIME_DIR=$work HOME=$work TMUX_TMPDIR=$work LC_ALL=${LC_ALL:-C.UTF-8}
+export TMUX_TMPDIR=$work LC_ALL=${LC_ALL:-C.UTF-8}
 printf 'leak:libfontconfig\n' >"$work/lsan" # its cache of patterns, never freed, is not ours
 export LSAN_OPTIONS=suppressions=$work/lsan:print_suppressions=0
 unset TMUX NO_COLOR COLUMNS LINES
 server=1 # every server has a socket of its own: one that is just ending answers for a while
 t() { tmux -u -L "pare-$$-$server" "$@"; }
 trap 't kill-server 2>/dev/null; rm -rf "$work"' EXIT
-open="$pare sample_pipelines/hand_gesture --samples 25 --levels fp32,int8,int4"
-failures=0
+open="$pare $p --samples 25 --levels fp32,int8,int4"
 screen() { t capture-pane -p 2>/dev/null; }
 fail() { echo "FAIL: $*"; screen | cut -c1-120; failures=$((failures + 1)); }
 keys() { t send-keys "$@"; }

@@ -1,20 +1,13 @@
 #!/bin/bash
 # A sensitivity run that is killed again and again, also while its cells are stopped early, prints the same bytes as one that
 # nobody killed, with any number of workers.
-set -u
-pare=${PARE_BIN:?} source=${PARE_SOURCE:?}
+. "${PARE_SOURCE:?}/tests/shell.sh"
 python3 -c 'import sqlite3' 2>/dev/null || { echo "SKIP: no python3 with sqlite3"; exit 77; }
-dir=$(mktemp -d) || exit 1
-trap 'rm -rf "$dir"' EXIT
-export XDG_RUNTIME_DIR=$dir/run XDG_DATA_HOME=$dir/data TMPDIR=$dir/tmp
-mkdir -m 700 "$dir/run" "$dir/tmp"
-failures=0
-fail() { echo "FAILED: $*"; failures=$((failures + 1)); }
 sense() { # session, workers: takes the place of the shell that calls it
-    exec "$pare" sense "$source/sample_pipelines/hand_gesture" --levels int8,int2 --samples 75 --session "$dir/$1.pare" --jobs "$2" --json
+    exec "$pare" sense $p --levels int8,int2 --samples 75 --session "$work/$1.pare" --jobs "$2" --json
 }
 rows() { # session: rows of first chunks, rows of cells that went on
-    python3 - "$dir/$1.pare" <<'P'
+    python3 - "$work/$1.pare" <<'P'
 import sqlite3, sys
 try:
     db = sqlite3.connect(f"file:{sys.argv[1]}?mode=ro", uri=True)
@@ -25,10 +18,10 @@ except sqlite3.Error:
 P
 }
 
-(sense whole 2) >"$dir/whole.json" 2>"$dir/err" || fail "the undisturbed run: $(cat "$dir/err")"
+(sense whole 2) >"$work/whole.json" 2>"$work/err" || fail "the undisturbed run: $(cat "$work/err")"
 read -r first on < <(rows whole)
 [ "$first" = 2 ] && [ "$on" = 4 ] || fail "expected two first chunks and four of cells that went on, found $first and $on"
-python3 - "$dir/whole.json" <<'P' || fail "cells are not stopped at the first chunk, or all are"
+python3 - "$work/whole.json" <<'P' || fail "cells are not stopped at the first chunk, or all are"
 import json, sys
 cells = json.load(open(sys.argv[1]))["layers"]
 assert all(c["samples"] == (25 if c["stopped"] else 75) for c in cells)
@@ -51,11 +44,11 @@ for wanted in 1 2 3 4 5; do
     [ "$on" -ge 1 ] && [ "$on" -le 3 ] && between=$((between + 1))
 done
 [ $between -ge 1 ] || echo "SKIP: no kill hit the cells that went on"
-(sense killed 2) >"$dir/killed.json" 2>"$dir/err" || fail "after the kills: $(cat "$dir/err")"
-cmp "$dir/whole.json" "$dir/killed.json" || fail "kills changed the table"
+(sense killed 2) >"$work/killed.json" 2>"$work/err" || fail "after the kills: $(cat "$work/err")"
+cmp "$work/whole.json" "$work/killed.json" || fail "kills changed the table"
 for workers in 1 3; do
-    (sense jobs$workers $workers) >"$dir/jobs.json" 2>"$dir/err" || fail "$workers workers: $(cat "$dir/err")"
-    cmp "$dir/whole.json" "$dir/jobs.json" || fail "$workers workers changed the table"
+    (sense jobs$workers $workers) >"$work/jobs.json" 2>"$work/err" || fail "$workers workers: $(cat "$work/err")"
+    cmp "$work/whole.json" "$work/jobs.json" || fail "$workers workers changed the table"
 done
 [ $failures = 0 ] && echo "early stop survives" || echo "$failures failed"
 exit $((failures > 0))
