@@ -19,8 +19,8 @@ local solvers = {
 
 local p, about = assert(pare.open(path))
 local lines = {
-  "| solver | predicted drop | drop on search | drop on test | predicted ms | measured ms | kB | measured configurations | seconds | hypervolume |",
-  "|---|--:|---|---|--:|--:|--:|--:|--:|--:|",
+  "| solver | predicted drop | drop on search | drop on test | predicted ms | measured ms | times fp32's speed | kB | measured configurations | seconds | hypervolume |",
+  "|---|--:|---|---|--:|--:|--:|--:|--:|--:|--:|",
 }
 
 local function points(x) return x and ("%.2f"):format(100 * x) or "-" end
@@ -52,7 +52,7 @@ for _, solver in ipairs(solvers) do
       answers[#answers + 1] = { solver[1], answer, os.time() - started }
     else
       print(("%s: no answer: %s"):format(solver[1], why or answer and answer.status or "?"))
-      lines[#lines + 1] = ("| %s | no answer: %s | | | | | | | | |"):format(solver[1], why or "?")
+      lines[#lines + 1] = ("| %s | no answer: %s | | | | | | | | | |"):format(solver[1], why or "?")
     end
   end
 end
@@ -66,9 +66,10 @@ for _, item in ipairs(answers) do
   local measured = answer.measured or {}
   if not measured.drop then measured = p:eval { config = answer.config, split = "search" } or measured end
   local time = p:bench { config = answer.config }
-  lines[#lines + 1] = ("| %s | %s | %s | %s | %s | %s | %.1f | %d | %d | %s |"):format(
+  lines[#lines + 1] = ("| %s | %s | %s | %s | %s | %s | %s | %.1f | %d | %d | %s |"):format(
     name, points(answer.predicted.drop), with_interval(measured), with_interval(test), ms(answer.predicted.latency_ms),
-    ms(time and time.latency_ms and time.latency_ms.median), (answer.predicted.bytes or 0) / 1000, answer.evaluations or 0, seconds,
+    ms(time and time.latency_ms and time.latency_ms.median),
+    time and time.fp32_ms and ("%.2fx"):format(time.fp32_ms / time.latency_ms.median) or "-", (answer.predicted.bytes or 0) / 1000, answer.evaluations or 0, seconds,
     volumes[answer.run] and ("%.4f"):format(volumes[answer.run]) or "-")
 end
 
