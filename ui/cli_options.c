@@ -379,11 +379,11 @@ void cli_usage(const char *verb)
            "            --target T (info, solve, runs, compare, export: another machine's latencies, see pare target list)\n"
            "            --detach (eval, sense, bench, solve, script: go on without a terminal)\n"
            "levels: fp32 fp16 w<W>a<A> (W, A 1..8) w<W>a32; int8 = w8a8, int4 = w4a4, int2 = w2a2, bin1 = w1a1;\n"
-           "        w8a16 w16a16: simulated (no kernel, no latency); W8A8I32O32: first and last layers apart\n"
+           "        w8a16 w16a16, powers of two: simulated (no kernel, no latency); W8A8I32O32: first and last layers apart\n"
            "pins:   a GLOB may also be inputs, outputs, first:N or suspected:X (RMSE/scale above X at int8)\n"
            "quantize: minmax datafree best, or ranges=minmax|average|percentile:P|mse|kl|bn:K|LO..HI\n"
            "        rounding=nearest|squant|adaround|descent|seqmse scales=minmax|mse per=channel|tensor|group:N\n"
-           "        weights=symmetric|asymmetric|quantized_bits:I|po2|binary|ternary\n"
+           "        weights=symmetric|asymmetric|quantized_bits:I|po2|po2:M|binary|ternary\n"
            "        equalize=on|streams absorb=on bias=analytic|empirical|reestimate inputs=synthetic order=sequence\n"
            "exit:   0 ok, 1 failed, 2 usage, 3 infeasible, 4 partial, 65 bad data, 66 no input, 70 our bug,\n"
            "        73/74 cannot write, 75 busy, 77 permission, 78 configuration, 128+n signal\n");

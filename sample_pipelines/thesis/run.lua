@@ -1,14 +1,14 @@
 -- The thesis' quantization experiments on our networks, as Markdown tables and bar charts (README.md beside this file):
 --   pare script sample_pipelines/thesis/run.lua [OUT [NETWORK,NETWORK... [SAMPLES [EXPERIMENT,...]]]]
--- OUT begins the names of all files written (default "thesis"); NETWORK is hand_gesture, mnist, mediapipe_hands or the path
--- of a pipeline; SAMPLES of the test split (default all); EXPERIMENT is ptq, squant, po2, suspected or identity.
+-- OUT begins the names of all files written (default "thesis"); NETWORK is hand_gesture, mnist, keypoints, mediapipe_hands or
+-- the path of a pipeline; SAMPLES of the test split (default all); EXPERIMENT is ptq, squant, po2, suspected or identity.
 -- A network whose files are not there is skipped, and said.
 local out, only_networks, samples, only = arg[1] or "thesis", arg[2], tonumber(arg[3] or ""), arg[4]
 
 local here = "sample_pipelines/"
 local known = {
   { "hand_gesture", here .. "hand_gesture" }, { "mnist", here .. "thesis/mnist" },
-  { "mediapipe_hands", here .. "mediapipe_hands" },
+  { "keypoints", here .. "thesis/keypoints" }, { "mediapipe_hands", here .. "mediapipe_hands" },
 }
 
 -- Every experiment: how weights are made (quantize), what stays fp32 (open), and the thesis' notation of each row.
@@ -23,8 +23,9 @@ local experiments = {
     { "W4A8I32", squant }, { "W4A4I4", squant }, { "W4A4I32", squant },
   } },
   { "po2", title = "powers of two against uniform weights", rows = {
-    { "W8A8", "weights=quantized_bits" }, { "W8A8", "weights=po2" }, { "W4A8", "weights=quantized_bits" },
-    { "W4A8", "weights=po2" }, { "W4A8" },
+    { "W8A8", "weights=quantized_bits" }, { "W8A8", "weights=po2" }, { "W8A8", "weights=po2,rounding=adaround,bias=empirical" },
+    { "W4A8", "weights=quantized_bits" }, { "W4A8", "weights=po2" }, { "W4A8", "weights=po2:inf" },
+    { "W4A8", "weights=po2,rounding=adaround,bias=empirical" }, { "W4A8" },
   } },
   { "suspected", title = "layers suspected at 0.7 kept at 32 bits, and the first 0, 1, 5 layers", rows = {
     { "W8A8" }, { "W8A8", nil, 0 }, { "W8A8", nil, 1 }, { "W8A8", nil, 5 }, { "W4A4" }, { "W4A4", nil, 0 }, { "W4A4", nil, 1 },

@@ -15,14 +15,17 @@ json_t *front_config_json(const struct pare_front *f, const unsigned char *level
     return config;
 }
 
-bool front_config_simulated(const json_t *config)
+bool front_layer_simulated(const struct front_layer *l, struct pare_level level)
 {
-    const char *name;
-    json_t *value;
-    json_object_foreach((json_t *)(uintptr_t)config, name, value) {
+    return pare_level_simulated(level) || (level.w_bits <= 8 && (l->simulated >> level.w_bits & 1u) != 0);
+}
+
+bool front_config_simulated(const struct pare_front *f, const json_t *config)
+{
+    for (int i = 0; i < f->n_layers; i++) {
         struct pare_level level;
-        const char *text = json_string_value(value);
-        if (text != NULL && pare_level_parse(text, &level, NULL) == PARE_OK && pare_level_simulated(level)) {
+        const char *text = json_string_value(json_object_get(config, f->layers[i].name));
+        if (text != NULL && pare_level_parse(text, &level, NULL) == PARE_OK && front_layer_simulated(&f->layers[i], level)) {
             return true;
         }
     }
@@ -31,9 +34,8 @@ bool front_config_simulated(const json_t *config)
 
 bool front_simulated(const struct pare_front *f, const unsigned char *levels)
 {
-    const bool po2 = f->options.quantize != NULL && strstr(f->options.quantize, "po2") != NULL;
     for (int i = 0; i < f->n_layers; i++) {
-        if (pare_level_simulated(f->levels[levels[i]]) || (po2 && f->levels[levels[i]].w_bits <= 8)) {
+        if (front_layer_simulated(&f->layers[i], f->levels[levels[i]])) {
             return true;
         }
     }

@@ -156,10 +156,14 @@ bool flow_config(struct pare_front *f, struct front_flow *flow)
 
 /* ---- the simple verbs ---- */
 
-/* The description, with the layers that ties hold at one level now: [[name, ...], ...]. */
+/* The description, with what keeps layers from levels and the layers that ties hold at one level now: [[name, ...], ...]. */
 static void advance_describe(struct pare_front *f, struct front_flow *flow)
 {
-    json_t *described = f->target != NULL ? front_target_describe(f) : json_copy(f->description), *tied = json_array();
+    json_t *described = f->target != NULL ? front_target_describe(f) : json_deep_copy(f->description), *tied = json_array();
+    json_t *layers = json_object_get(described, "layers");
+    for (int i = 0; i < f->n_layers; i++) {
+        flow_add_kept(f, i, -1, json_array_get(layers, (size_t)i));
+    }
     for (int first = 0; first < f->n_layers; first++) {
         json_t *names = f->layers[first].tied && f->layers[first].tie == first ? json_array() : NULL;
         for (int l = first; names != NULL && l < f->n_layers; l++) {
@@ -191,9 +195,9 @@ static void advance_bench(struct pare_front *f, struct front_flow *flow)
         return;
     }
     json_t *config = front_config_json(f, flow->levels);
-    if (front_config_simulated(config)) {
+    if (front_simulated(f, flow->levels)) {
         json_decref(config);
-        flow_end(f, flow, pare_error(&flow->err, PARE_ERR_USAGE, "bench", "levels w8a16 and w16a16 are simulated: no kernel runs "
+        flow_end(f, flow, pare_error(&flow->err, PARE_ERR_USAGE, "bench", "w8a16, w16a16 and powers of two are simulated: no kernel runs "
                                      "them, there is no latency"), NULL);
         return;
     }

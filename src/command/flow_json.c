@@ -24,6 +24,18 @@ static void add_own(const struct front_cell *c, json_t *item)
     json_object_set_new(item, "accumulated_rmse", pare_json_real(front_own_rmse(c, PARE_OWN_ACCUMULATED)));
 }
 
+void flow_add_kept(const struct pare_front *f, int layer, int level, json_t *item)
+{
+    char range[40];
+    const char *by = level >= 0 ? front_kept(f, layer, level, range) : NULL;
+    for (int l = f->n_levels - 1; level < 0 && by == NULL && l >= 0; l--) {
+        by = front_kept(f, layer, l, range);
+        by = by != NULL && strcmp(by, "suspected") == 0 ? NULL : by; /* of one level, not of the layer */
+    }
+    json_object_set_new(item, "kept", by != NULL ? json_string(range) : json_null());
+    json_object_set_new(item, "kept_by", by != NULL ? json_string(by) : json_null());
+}
+
 json_t *flow_sense_json(struct pare_front *f)
 {
     json_t *layers = json_array();
@@ -52,8 +64,9 @@ json_t *flow_sense_json(struct pare_front *f)
             json_object_set_new(item, "drop_high", pare_json_real(labels ? figures->drop_high : NAN));
             json_object_set_new(item, "samples", json_integer(c->samples));
             json_object_set_new(item, "stopped", json_boolean(c->stopped && c->samples < f->sense_samples));
-            json_object_set_new(item, "simulated", json_boolean(pare_level_simulated(f->levels[l])));
+            json_object_set_new(item, "simulated", json_boolean(front_layer_simulated(&f->layers[i], f->levels[l])));
             json_object_set_new(item, "suspected", json_boolean(over_scale > 0.7));
+            flow_add_kept(f, i, l, item);
             if (c->problem != NULL) {
                 json_object_set_new(item, "problem", json_string(c->problem));
             }

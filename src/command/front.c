@@ -72,8 +72,16 @@ static void take_geometry(struct front_layer *l, const json_t *geometry)
     l->batch = pare_json_at_real(geometry, 13);
 }
 
-void front_take_bytes(struct front_layer *l, const json_t *bytes)
+void front_take_method(struct front_layer *l, const json_t *layer)
 {
+    const json_t *bytes = json_object_get(layer, "bytes");
+    size_t i;
+    json_t *item;
+    l->simulated = 0;
+    json_array_foreach(json_object_get(layer, "simulated_bits"), i, item) {
+        const json_int_t bits = json_integer_value(item);
+        l->simulated |= bits > 0 && bits <= 8 ? 1u << bits : 0;
+    }
     for (int bits = 0; bits <= 32; bits++) {
         char key[8] = "w16a16";
         if (bits > 0) {
@@ -86,7 +94,7 @@ void front_take_bytes(struct front_layer *l, const json_t *bytes)
 static void take_layer(struct pare_front *f, struct front_layer *l, const json_t *json)
 {
     const char *name = pare_json_get_string(json, "name", "?"), *slash = strchr(name, '/');
-    const json_t *bytes = json_object_get(json, "bytes"), *from = json_object_get(json, "from");
+    const json_t *from = json_object_get(json, "from");
     l->name = copy_text(f, name);
     l->tensor = copy_text(f, pare_json_get_string(json, "tensor", ""));
     l->tensor_index = (int)pare_json_get_int(json, "tensor_index", -1);
@@ -100,7 +108,7 @@ static void take_layer(struct pare_front *f, struct front_layer *l, const json_t
     l->last = pare_json_get_bool(json, "last", false);
     l->elements = pare_json_get_real(json, "elements");
     take_geometry(l, json_object_get(json, "geometry"));
-    front_take_bytes(l, bytes);
+    front_take_method(l, json);
     l->n_from = (int)json_array_size(from);
     l->from = pare_arena_array(&f->arena, (size_t)l->n_from + 1, sizeof *l->from);
     l->n_from = l->from != NULL ? l->n_from : 0;

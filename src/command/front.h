@@ -48,6 +48,7 @@ struct front_layer {
     int stage;
     int64_t macs, weights;
     double bytes[33];         /* by weight bits, 0 = w16a16; NaN where there is no such level */
+    unsigned simulated;       /* bit W: no kernel takes its weights of W bits (powers of two) */
     bool first, last;
     double elements;          /* of its input */
     struct pk_conv conv;      /* of its kernel call */
@@ -237,7 +238,7 @@ const char *front_state_text(struct pare_front *f, const char *format, ...) __at
 void front_say(struct pare_front *f, bool is_error, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
 enum pare_status front_describe(struct pare_front *f, struct pare_error *err);
-void front_take_bytes(struct front_layer *l, const json_t *bytes);
+void front_take_method(struct front_layer *l, const json_t *layer);
 void front_take_run(struct pare_front *f, int64_t id, const char *name, const char *method, const json_t *settings,
                     const json_t *status);
 void front_take_point(struct pare_front *f, int64_t id, int64_t run, int number, const json_t *config, const json_t *facts);
@@ -385,6 +386,9 @@ bool front_set_hit(const struct pare_front *f, const char *pattern, int layer);
 /* Is it suspected:X? Is the table there that says which layers it means (int8 of every layer)? */
 bool front_set_measured(const char *pattern);
 bool front_set_known(const struct pare_front *f);
+/* Who keeps the layer from this level: "pin", "tie", "keep", "first layer", "last layer" or "suspected"; NULL where it may take it.
+ * range: the levels that it may take, "fp32..int8". */
+const char *front_kept(const struct pare_front *f, int layer, int level, char range[40]);
 /* Index of a level by name; int8's where it is NULL or no candidate. */
 int front_keep_index(const struct pare_front *f, const char *text);
 /* Fills keep and held of a layer; of_pipeline: pipeline.lua's `keep`, or NULL. */
@@ -394,9 +398,10 @@ enum pare_status front_keep_levels(struct pare_front *f, struct pare_level *leve
 
 /* ---- choose.c ---- */
 json_t *front_config_json(const struct pare_front *f, const unsigned char *levels);
-/* Has a layer of this config a simulated level (w8a16, w16a16)? Then there is no latency. */
-bool front_config_simulated(const json_t *config);
-/* Is anything at these levels simulated: such a level, or weights that are powers of two (--quantize)? */
+/* Does no kernel run the layer so: a level like w16a16, or weights that are powers of two (--quantize)? */
+bool front_layer_simulated(const struct front_layer *l, struct pare_level level);
+/* Is a layer of this config simulated? Then there is no latency. */
+bool front_config_simulated(const struct pare_front *f, const json_t *config);
 bool front_simulated(const struct pare_front *f, const unsigned char *levels);
 bool front_config_levels(const struct pare_front *f, const json_t *config, unsigned char *levels, struct pare_error *err);
 void front_uniform(const struct pare_front *f, int level, unsigned char *levels); /* keeps first/last rule, no pins */

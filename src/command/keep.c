@@ -1,4 +1,5 @@
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,6 +19,23 @@ bool front_suspected(const struct pare_front *f, int layer, int level)
 bool front_kept_out(const struct pare_front *f, int layer, int level, bool use_pins)
 {
     return !(use_pins && f->layers[layer].pin_lo >= 0) && front_suspected(f, layer, level);
+}
+
+const char *front_kept(const struct pare_front *f, int layer, int level, char range[40])
+{
+    const struct front_layer *l = &f->layers[layer];
+    const bool use_pins = !f->options.no_pins, pinned = use_pins && l->pin_lo >= 0;
+    int lo, hi;
+    front_range(f, layer, use_pins, &lo, &hi);
+    if (level >= lo && level <= hi) {
+        snprintf(range, 40, "%s", f->level_alias[0]);
+        return front_kept_out(f, layer, level, use_pins) ? "suspected" : NULL;
+    }
+    snprintf(range, 40, "%s%s%s", f->level_alias[lo], lo < hi ? ".." : "", lo < hi ? f->level_alias[hi] : "");
+    if (level >= (pinned ? l->pin_lo : 0) && level <= (pinned ? l->pin_hi : l->keep)) {
+        return "tie"; /* the other layers of the tie may not */
+    }
+    return pinned ? "pin" : l->held ? "keep" : l->first ? "first layer" : "last layer";
 }
 
 bool front_set_measured(const char *pattern)

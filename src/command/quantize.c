@@ -247,7 +247,7 @@ bool front_quantize_described(struct pare_front *f, const json_t *params, const 
     json_decref(f->description);
     f->description = json_incref((json_t *)(uintptr_t)result);
     for (int i = 0; i < f->n_layers; i++) {
-        front_take_bytes(&f->layers[i], json_object_get(json_array_get(layers, (size_t)i), "bytes"));
+        front_take_method(&f->layers[i], json_array_get(layers, (size_t)i));
     }
     for (int s = 0; s < f->n_stages; s++) {
         const double other = pare_json_get_real(json_array_get(json_object_get(result, "stages"), (size_t)s), "other_bytes");

@@ -186,9 +186,10 @@ static void take_profile(struct pare_front *f, const json_t *row)
             if (l > f->layers[i].keep) {
                 continue; /* the profile ran this layer at a wider level: not a time of this one */
             }
-            cell->ms = times != NULL ? pare_json_at_real(times, 0) : NAN;
-            cell->ms_p10 = times != NULL ? pare_json_at_real(times, 1) : NAN;
-            cell->ms_p90 = times != NULL ? pare_json_at_real(times, 2) : NAN;
+            const bool none = times == NULL || front_layer_simulated(&f->layers[i], f->levels[l]);
+            cell->ms = !none ? pare_json_at_real(times, 0) : NAN;
+            cell->ms_p10 = !none ? pare_json_at_real(times, 1) : NAN;
+            cell->ms_p90 = !none ? pare_json_at_real(times, 2) : NAN;
             cell->kernel = json_string_value(json_array_get(times, 3));
         }
     }
@@ -285,7 +286,7 @@ bool front_ensure_latency(struct pare_front *f, json_t *config, int priority, do
                           bool *failed, struct pare_error *err)
 {
     /* nothing is measured end to end on another machine (predictions stand), and a simulated level has no time at all */
-    if (f->target != NULL || front_config_simulated(config)) {
+    if (f->target != NULL || front_config_simulated(f, config)) {
         for (int i = 0; i < 6; i++) {
             latency[i] = NAN;
         }

@@ -20,7 +20,7 @@ static double target_ms(const struct pare_front *f, const struct front_layer *l,
 {
     struct pk_conv conv = l->conv;
     const int kind = kind_of(l);
-    if (conv.in_c < 1 || conv.groups < 1 || conv.out_w < 1) {
+    if (front_layer_simulated(l, f->levels[level]) || conv.in_c < 1 || conv.groups < 1 || conv.out_w < 1) {
         return NAN;
     }
     if (kind != PARE_KERNEL_DEPTHWISE && conv.groups > 1) { /* tables hold one group: as many calls of it */

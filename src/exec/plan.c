@@ -40,6 +40,9 @@ static enum pare_status copy_levels(struct pare_plan *p, const struct pare_level
             continue;
         }
         p->levels[i] = levels[i];
+        if (levels[i].kind == PARE_LEVEL_INT && p->maker != NULL && pare_maker_real(p->maker, i, levels[i])) {
+            p->levels[i].kind = PARE_LEVEL_SIMULATED; /* weights that no integer kernel takes */
+        }
         if (levels[i].kind == PARE_LEVEL_FP32) {
             continue;
         }

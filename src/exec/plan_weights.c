@@ -404,6 +404,9 @@ static enum pare_status keep_codes(struct plan_weights *w, const struct pare_wei
 static float real_weight(const struct pare_weight_codes *codes, bool depthwise, int64_t depth, int64_t i)
 {
     const int64_t at = scale_of(codes, depthwise, depth, i);
+    if (codes->real != NULL) {
+        return codes->real[i];
+    }
     return codes->scale[at] * (float)(codes->codes[i] - (codes->zero_point != NULL ? codes->zero_point[at] : 0));
 }
 
@@ -504,7 +507,7 @@ enum pare_status plan_weights_get(struct pare_plan *p, int node, const struct pa
     const enum pk_family family = family_of(p->graph, node, level, &conv);
     /* the grid of an input follows from its bits: one calibration per cache */
     const int a_bits = p->maker != NULL ? level.a_bits : 0;
-    const bool made = level.kind == PARE_LEVEL_INT || level.kind == PARE_LEVEL_WEIGHT_ONLY;
+    const bool made = level.kind == PARE_LEVEL_INT || level.kind == PARE_LEVEL_WEIGHT_ONLY || pare_level_simulated(level);
     const int maker = made && p->maker != NULL ? p->maker->id : 0;
     struct plan_weights *w;
     for (w = p->cache->first; w != NULL; w = w->next) {

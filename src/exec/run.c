@@ -166,6 +166,19 @@ static const unsigned char *copy_group(const struct pare_plan *p, const struct p
     return copy;
 }
 
+/* x[n] on a grid of at most 8 bits, as numbers again. */
+static void round_codes(enum pk_isa isa, const struct pare_grid *g, const float *x, int64_t n, float *to)
+{
+    enum { PART = 4096 };
+    uint8_t codes[PART];
+    const struct plan_slot form = {.dtype = PARE_U8, .grid = *g};
+    for (int64_t i = 0; i < n; i += PART) {
+        const size_t count = (size_t)(n - i < PART ? n - i : PART);
+        plan_store_f32(isa, &form, x + i, count, codes);
+        plan_load_f32(isa, &form, codes, count, to + i);
+    }
+}
+
 /* What the kernel reads from element `in` on: the slot's own memory, or at simulated levels an image of it on their grid. */
 static const unsigned char *layer_input(const struct pare_plan *p, const struct plan_step *step, int64_t in)
 {
@@ -178,8 +191,11 @@ static const unsigned char *layer_input(const struct pare_plan *p, const struct 
     unsigned char *room = p->slots[step->scratch].data + layer->round_at;
     const float *from = (const float *)(const void *)data;
     float *to = (float *)(void *)room;
-    for (int64_t i = 0; i < layer->in_image; i++) {
+    for (int64_t i = 0; i < layer->in_image && layer->round.bits > 8; i++) {
         to[i] = pare_grid_real(&layer->round, pare_grid_code(&layer->round, from[i]));
+    }
+    if (layer->round.bits <= 8) {
+        round_codes(p->isa, &layer->round, from, layer->in_image, to);
     }
     return room;
 }

@@ -23,9 +23,14 @@ static bool lowered_weights(const struct explanation *x, float *out, int64_t n, 
     const bool depthwise = x->g->nodes[x->node].op == PARE_OP_DEPTHWISE;
     enum pare_status status = maker != NULL ? pare_maker_weights(maker, x->node, x->level, NULL, &arena, &codes, NULL)
                                             : pare_weights_quantize(x->g, x->node, x->level.w_bits, &arena, &codes, NULL);
-    const bool plain = status == PARE_OK && codes.codes != NULL && codes.scale != NULL && codes.zero_point == NULL;
+    const bool real = status == PARE_OK && codes.real != NULL;
+    const bool plain = real || (status == PARE_OK && codes.codes != NULL && codes.scale != NULL && codes.zero_point == NULL);
     *range = 0;
-    for (int64_t i = 0; plain && i < n; i++) {
+    for (int64_t i = 0; real && i < n; i++) {
+        out[i] = codes.real[i];
+        *range = fmax(*range, fabs((double)out[i]));
+    }
+    for (int64_t i = 0; plain && !real && i < n; i++) {
         const int64_t c = depthwise ? i % codes.n_channels : i / codes.per_channel;
         const double end = (double)codes.scale[c] * (x->level.w_bits > 1 ? (1 << (x->level.w_bits - 1)) - 1 : 1);
         out[i] = (float)codes.codes[i] * codes.scale[c];

@@ -32,7 +32,7 @@ static double distance(const struct pare_weight_codes *q, bool depthwise, int64_
         const int64_t group = q->n_groups > 1 ? i % depth / q->group : 0;
         const int64_t c = group * q->n_channels + (depthwise ? i % q->n_channels : i / q->per_channel);
         const double zero = q->zero_point != NULL ? q->zero_point[c] : 0;
-        const double value = (double)q->scale[c] * ((double)q->codes[i] - zero);
+        const double value = q->real != NULL ? (double)q->real[i] : (double)q->scale[c] * ((double)q->codes[i] - zero);
         sum += (value - (double)w[i]) * (value - (double)w[i]);
     }
     return sum;

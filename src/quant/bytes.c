@@ -18,7 +18,7 @@ static int code_bits(const struct pare_method *m, int w_bits)
     switch (m->weights) {
     case PARE_WEIGHTS_BINARY: return 1;
     case PARE_WEIGHTS_TERNARY: return 2;
-    case PARE_WEIGHTS_PO2: return w_bits > 8 ? 9 : w_bits > 4 ? 4 : w_bits;
+    case PARE_WEIGHTS_PO2: return w_bits > 8 ? 9 : w_bits;
     default: return w_bits;
     }
 }
@@ -26,7 +26,7 @@ static int code_bits(const struct pare_method *m, int w_bits)
 static int64_t scale_count(const struct pare_graph *g, int node, const struct pare_method *m)
 {
     const int64_t channels = pare_node_out_channels(g, node);
-    if (m->per == PARE_PER_TENSOR || m->weights == PARE_WEIGHTS_BITS) {
+    if (m->per == PARE_PER_TENSOR || m->weights == PARE_WEIGHTS_BITS || (m->weights == PARE_WEIGHTS_PO2 && m->most > 0.0f)) {
         return 1;
     }
     if (m->per == PARE_PER_GROUP && m->group > 0) {

@@ -1,9 +1,9 @@
 /*
  * bytes.h: what a layer takes where it is kept, at a level and by a method. Packed codes, then what gives them meaning:
  *   codes    fp32 32 bits, fp16 16; else W bits, but a file's own codes keep theirs, binary has 1, ternary 2, and powers of
- *            two take a sign and an exponent (at most 4 bits for the 7 powers of make.h, 9 at 16 bits)
- *   scales   float32: one per output channel, tensor, or output channel and group of input channels; powers of two (po2, quantized_bits, whose
- *            step is one for the layer) take a byte
+ *            two W bits for sign and exponent (9 at 16 bits: float32's)
+ *   scales   float32: one per output channel, tensor, or output channel and group of input channels; powers of two take a
+ *            byte (po2: the largest; quantized_bits and po2:M: one for the layer)
  *   zeros    one code (a byte, two at 16 bits) for every scale: asymmetric weights, and a file's own where one is not 0
  *   bias     4 bytes a channel, where the layer has one or the method corrects it
  */

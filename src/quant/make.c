@@ -19,20 +19,28 @@ int make_code(const struct make_grid *g, float v)
         return (int)pare_qkeras_ternary(v, g->scale / 2.0f);
     }
     if (g->powers) {
-        const float e = rintf(log2f(fmaxf(fabsf(v) / g->scale, 1e-7f)));
-        const int power = 1 << (int)(e < 0.0f ? 0.0f : e);
-        const int code = e > 7.0f || power > g->hi ? g->hi : power;
+        const float e = fabsf(v) < g->small ? -INFINITY : rintf(log2f(fabsf(v)));
+        const float place = e - (float)ilogbf(g->scale) + (float)g->hi;
+        const int code = place < 1.0f ? 1 : place > (float)g->hi ? g->hi : (int)place;
         return v >= 0.0f ? code : -code;
     }
     const float q = rintf(v / g->scale) + (float)g->zero;
     return (int)(q < (float)g->lo ? (float)g->lo : q > (float)g->hi ? (float)g->hi : q);
 }
 
+double make_real(const struct make_grid *g, int code)
+{
+    if (g->powers && code != 0) {
+        return copysign(ldexp((double)g->scale, abs(code) - g->hi), (double)code);
+    }
+    return (double)g->scale * (double)(code - g->zero);
+}
+
 double make_error(const struct make_grid *g, const float *w, int k)
 {
     double error = 0.0;
     for (int i = 0; i < k; i++) {
-        const double d = (double)w[i] - (double)g->scale * (double)(make_code(g, w[i]) - g->zero);
+        const double d = (double)w[i] - make_real(g, make_code(g, w[i]));
         error += d * d;
     }
     return error;
@@ -103,6 +111,25 @@ static void symmetric(struct make_grid *g, const float *w, int n, int bits, floa
     }
 }
 
+/* most: max_value of QKeras, 0 = the channel's own exponents. */
+static void powers_of_two(struct make_grid *g, float most, int bits, float max)
+{
+    int least = -126, top;
+    if (most > 0.0f) {
+        pare_qkeras_po2_exponents(bits, isinf(most) ? 0.0f : most, false, &least, &top);
+        top = isinf(most) || rintf(log2f(most)) > (float)top ? top : (int)rintf(log2f(most));
+        g->small = PARE_QKERAS_EPSILON;
+    } else {
+        top = (int)rintf(log2f(max));
+        least = top - (1 << (bits - 1)) + 1 > least ? top - (1 << (bits - 1)) + 1 : least;
+    }
+    top = top < least ? least : top;
+    g->powers = true;
+    g->hi = top - least + 1;
+    g->lo = -g->hi;
+    g->scale = ldexpf(1.0f, top);
+}
+
 static void grid_of(const struct make_layer *l, const float *w, int n, float layer_max, struct make_grid *g)
 {
     const int bits = l->level.w_bits;
@@ -112,7 +139,7 @@ static void grid_of(const struct make_layer *l, const float *w, int n, float lay
     const float max = hi > -lo ? hi : -lo;
     enum pare_weight_kind kind = l->method->weights;
     *g = (struct make_grid){.scale = 1.0f};
-    if (!(max > 1e-37f)) {
+    if (!(max > 1e-37f) && !(kind == PARE_WEIGHTS_PO2 && l->method->most > 0.0f && bits > 1)) {
         return; /* codes 0, scale 1 */
     }
     kind = kind == PARE_WEIGHTS_ASYMMETRIC && bits == 1 ? PARE_WEIGHTS_SYMMETRIC : kind;
@@ -127,11 +154,7 @@ static void grid_of(const struct make_layer *l, const float *w, int n, float lay
         pare_qkeras_bits_grid(bits, integer, false, &g->scale, &g->lo, &g->hi);
         g->signs = bits == 1;
     } else if (kind == PARE_WEIGHTS_PO2) {
-        const int powers = bits >= 4 ? 7 : 1 << (bits - 1);
-        g->powers = true;
-        g->hi = 1 << (powers - 1);
-        g->lo = -g->hi;
-        g->scale = ldexpf(1.0f, (int)rintf(log2f(max)) - powers + 1);
+        powers_of_two(g, l->method->most, bits, max);
     } else if (kind == PARE_WEIGHTS_BINARY) {
         symmetric(g, w, n, 1, max, sum);
     } else if (kind == PARE_WEIGHTS_TERNARY) {
@@ -329,7 +352,7 @@ static bool analytic_correction(struct make_layer *l)
                 const int group = c / (l->channels / l->groups);
                 const int in = l->depthwise ? c * inputs / l->channels : group * l->depth + i % l->depth;
                 const struct make_grid *grid = &make_grids(l, c)[make_part(l, i)];
-                sum += ((double)grid->scale * (double)(l->codes[at] - grid->zero) - (double)l->w[at]) * mean[in];
+                sum += (make_real(grid, l->codes[at]) - (double)l->w[at]) * mean[in];
             }
             l->correction[c] = (float)-sum;
         }
@@ -348,12 +371,14 @@ static bool fill(struct make_layer *l, struct pare_arena *arena, struct pare_wei
     out->per_channel = l->k;
     out->n_groups = l->n_parts;
     out->group = l->part;
-    out->codes = pare_arena_array(arena, n, 1);
+    const bool real = l->method->weights == PARE_WEIGHTS_PO2 && l->level.w_bits > 1;
+    out->codes = real ? NULL : pare_arena_array(arena, n, 1);
+    out->real = real ? pare_arena_array(arena, n, sizeof *out->real) : NULL;
     out->scale = pare_arena_array(arena, grids, sizeof *out->scale);
     out->sum = pare_arena_array(arena, grids, sizeof *out->sum);
     out->zero_point = pare_arena_array(arena, grids, sizeof *out->zero_point);
     out->correction = pare_arena_array(arena, channels, sizeof *out->correction);
-    if (out->codes == NULL || out->scale == NULL || out->sum == NULL || out->zero_point == NULL ||
+    if ((out->codes == NULL && out->real == NULL) || out->scale == NULL || out->sum == NULL || out->zero_point == NULL ||
         out->correction == NULL) {
         return false;
     }
@@ -369,7 +394,12 @@ static bool fill(struct make_layer *l, struct pare_arena *arena, struct pare_wei
         corrected = corrected || l->correction[c] != 0.0f;
         for (int i = 0; i < l->k; i++) {
             const int code = l->codes[(size_t)c * (size_t)l->k + (size_t)i];
-            out->codes[l->depthwise ? (size_t)i * channels + (size_t)c : (size_t)c * (size_t)l->k + (size_t)i] = (int8_t)code;
+            const size_t at = l->depthwise ? (size_t)i * channels + (size_t)c : (size_t)c * (size_t)l->k + (size_t)i;
+            if (real) {
+                out->real[at] = (float)make_real(&make_grids(l, c)[make_part(l, i)], code);
+                continue;
+            }
+            out->codes[at] = (int8_t)code;
             out->sum[(size_t)make_part(l, i) * channels + (size_t)c] += code;
         }
     }
@@ -459,6 +489,13 @@ static bool takes(const struct pare_maker *m, int node, struct pare_level level,
                                      : m->rows != NULL                     ? &m->rows[node]
                                                                            : NULL};
     return shape_of(m->graph, l);
+}
+
+bool pare_maker_real(const struct pare_maker *m, int node, struct pare_level level)
+{
+    struct make_layer l;
+    return m->methods[node].weights == PARE_WEIGHTS_PO2 && level.w_bits >= 2 && level.w_bits <= 8 &&
+           level.kind != PARE_LEVEL_FP32 && level.kind != PARE_LEVEL_FP16 && takes(m, node, level, &l);
 }
 
 int64_t pare_maker_bytes(const struct pare_maker *m, int node, struct pare_level level)

@@ -7,8 +7,10 @@
  *   asymmetric      codes -2^(W-1) .. 2^(W-1) - 1 over [min(w, 0), max(w, 0)], zero point a code (W = 1: as symmetric)
  *   quantized_bits  step 2^(I - W + 1), symmetric = 0, one I for the layer (given, or the least with 2^I >= max|w|);
  *                   one bit: +-1
- *   po2             +-2^k of the channel's largest power of two downwards, 2^(W-1) of them, at most 7 (codes +-1..+-64);
- *                   there is no zero: simulated, no kernel of po2 hardware
+ *   po2             +-2^rint(log2|w|) with the 2^(W-1) exponents of QKeras' quantized_po2, for each channel shifted so that
+ *                   the largest is its largest weight's (none below -126); there is no zero: simulated, no kernel of po2
+ *                   hardware, and no byte holds the codes: pare_weight_codes.real
+ *   po2:M           quantized_po2(W, max_value M) (inf: none): the exponents are fixed, |w| < 1e-7 takes the least
  *   binary, ternary +-1 times mean |w|; -1, 0, 1 with five rounds of least squares (W does not matter)
  * per=tensor takes one scale (and zero point) for all channels; per=group:N one for every N input channels in a row of
  * each output channel, over all taps (weights.h); layers of at most N input channels keep one per channel. SQuant then
@@ -45,6 +47,8 @@ struct pare_maker {
 enum pare_status pare_maker_weights(const struct pare_maker *m, int node, struct pare_level level,
                                     const struct pare_grid *x, struct pare_arena *arena,
                                     struct pare_weight_codes *out, struct pare_error *err);
+/* Are the weights values that no byte holds (po2 of 2 to 8 bits that are not a file's own)? The layer is simulated then. */
+bool pare_maker_real(const struct pare_maker *m, int node, struct pare_level level);
 /* pare_layer_bytes (bytes.h) by the layer's method. */
 int64_t pare_maker_bytes(const struct pare_maker *m, int node, struct pare_level level);
 /* Expected value of every channel of `tensor` from the BatchNorm behind it (none, relu or relu6 between);

@@ -9,7 +9,8 @@ struct make_grid {
     float scale;
     int zero, lo, hi;
     bool signs;  /* codes +-1 only (one bit) */
-    bool powers; /* codes +-1, 2, 4 ... hi */
+    bool powers; /* codes +-1, +-2, ... +-hi: +-scale * 2^(|code| - hi) */
+    float small; /* powers: what is smaller takes code 1 */
     bool ternary;
 };
 
@@ -42,6 +43,7 @@ static inline int make_part(const struct make_layer *l, int i)
     return l->n_parts > 1 ? i % l->depth / l->part : 0;
 }
 int make_code(const struct make_grid *g, float v);
+double make_real(const struct make_grid *g, int code);
 /* Squared error of nearest rounding. */
 double make_error(const struct make_grid *g, const float *w, int k);
 /* Column of weight i of channel c in the rows. */

@@ -7,8 +7,8 @@
  * seqmse: the scale among 20 shrunken ones whose nearest codes have the least error, on up to 128 rows.
  * adaround: every weight to the code below or above it (AdaRound's choice), by coordinate descent on this error from the
  *   nearest codes. (The paper relaxes the same problem to sigmoids and uses Adam; descent needs no tuning and is exact at
- *   every step.)
- * descent: the same with any code of the grid, and the scale fitted again in between.
+ *   every step.) Powers of two: to the power below or above it.
+ * descent: the same with any code of the grid, and the scale fitted again in between (powers of two: as adaround).
  */
 #include <math.h>
 #include <stdlib.h>
@@ -188,12 +188,39 @@ static void descend(const struct make_layer *l, const struct make_grid *grids, c
     }
 }
 
+/* The same between the power below and the power above every weight. */
+static void descend_powers(const struct make_layer *l, const struct make_grid *grids, const float *w, const struct block *b, int *codes)
+{
+    int moved = 1;
+    for (int round = 0; round < 20 && moved > 0; round++) {
+        moved = 0;
+        for (int i = 0; i < b->k; i++) {
+            const struct make_grid *g = &grids[make_part(l, i)];
+            const float *line = b->g + (size_t)i * (size_t)b->k;
+            const float place = log2f(fabsf(w[i])) - (float)ilogbf(g->scale) + (float)g->hi;
+            if (!g->powers || !(place >= 1.0f && place < (float)g->hi)) {
+                continue; /* one power alone is near */
+            }
+            const int under = (int)place, size = abs(codes[i]) == under ? under + 1 : under;
+            const int to = codes[i] < 0 ? -size : size;
+            const float change = (float)(make_real(g, to) - make_real(g, codes[i]));
+            if (change * (2.0f * b->a[i] + change * line[i]) >= 0.0f) {
+                continue;
+            }
+            codes[i] = to;
+            for (int j = 0; j < b->k; j++) {
+                b->a[j] += change * line[j];
+            }
+            moved++;
+        }
+    }
+}
+
 static void residual(const struct make_layer *l, const struct make_grid *grids, const struct block *b, const int *codes,
                      float *wq)
 {
     for (int i = 0; i < b->k; i++) {
-        const struct make_grid *g = &grids[make_part(l, i)];
-        wq[i] = g->scale * (float)(codes[i] - g->zero);
+        wq[i] = (float)make_real(&grids[make_part(l, i)], codes[i]);
     }
     times(b->g, wq, b->k, b->a);
     for (int i = 0; i < b->k; i++) {
@@ -216,21 +243,28 @@ static void refit(const struct make_layer *l, struct make_grid *grids, const str
     }
 }
 
+/* May a channel's scale be any number? */
+static bool has_own_scale(const struct pare_method *m)
+{
+    return m->per != PARE_PER_TENSOR && m->weights != PARE_WEIGHTS_BITS && m->weights != PARE_WEIGHTS_PO2;
+}
+
 static void round_channel(struct make_layer *l, int channel, struct block *b, float *wq)
 {
     const float *w = l->w + (size_t)channel * (size_t)l->k;
     int *codes = l->codes + (size_t)channel * (size_t)l->k;
     struct make_grid *g = make_grids(l, channel);
     const enum pare_rounding by = l->method->rounding;
-    const bool own_scale = l->method->per != PARE_PER_TENSOR && l->method->weights != PARE_WEIGHTS_BITS;
-    bool is_uniform = false; /* a group of zeros stays at 0 */
+    const bool own_scale = has_own_scale(l->method);
+    bool any = false, powers = false; /* a group of zeros stays at 0 */
     for (int part = 0; part < l->n_parts; part++) {
-        if (g[part].signs || g[part].powers || g[part].ternary) {
+        if (g[part].signs || g[part].ternary) {
             return;
         }
-        is_uniform = is_uniform || g[part].hi > g[part].lo;
+        any = any || g[part].hi > g[part].lo;
+        powers = powers || g[part].powers;
     }
-    if (!is_uniform) {
+    if (!any) {
         return;
     }
     if (own_scale && (by == PARE_ROUND_SEQMSE || (by != PARE_ROUND_NEAREST && l->method->mse_scales))) {
@@ -244,6 +278,10 @@ static void round_channel(struct make_layer *l, int channel, struct block *b, fl
     }
     times(b->c, w, b->k, b->b);
     residual(l, g, b, codes, wq);
+    if (powers) {
+        descend_powers(l, g, w, b, codes);
+        return;
+    }
     descend(l, g, w, b, by == PARE_ROUND_ADAROUND, codes);
     for (int round = 0; by == PARE_ROUND_DESCENT && own_scale && round < 2; round++) {
         residual(l, g, b, codes, wq);
@@ -259,8 +297,7 @@ static void correct(struct make_layer *l, int channel, const struct block *b)
     for (int i = 0; i < b->k; i++) {
         const size_t at = (size_t)channel * (size_t)l->k + (size_t)i;
         const struct make_grid *g = &make_grids(l, channel)[make_part(l, i)];
-        sum += (double)l->w[at] * (double)b->mean_x[i] -
-               (double)g->scale * (double)(l->codes[at] - g->zero) * (double)b->mean_xq[i];
+        sum += (double)l->w[at] * (double)b->mean_x[i] - make_real(g, l->codes[at]) * (double)b->mean_xq[i];
     }
     l->correction[channel] = (float)sum;
 }
@@ -277,16 +314,13 @@ static void reestimate(struct make_layer *l, int channel, const struct block *b,
         double sum = 0.0;
         for (int i = 0; i < b->k; i++) {
             const struct make_grid *g = &grids[make_part(l, i)];
-            const int code = l->codes[(size_t)channel * (size_t)l->k + (size_t)i] - g->zero;
-            sum += (double)g->scale * (double)code * (double)x[i];
+            sum += make_real(g, l->codes[(size_t)channel * (size_t)l->k + (size_t)i]) * (double)x[i];
         }
         mean = row < 0 ? sum : mean;
         power += row < 0 ? 0.0 : sum * sum;
     }
     const double sigma = sqrt(power / b->n), gamma = fabs((double)bn->gamma[channel]);
-    const bool own_scale = l->method->per != PARE_PER_TENSOR && l->method->weights != PARE_WEIGHTS_BITS &&
-                           l->method->weights != PARE_WEIGHTS_PO2;
-    double factor = own_scale && sigma > 1e-9 && gamma > 1e-9 ? gamma / sigma : 1.0;
+    double factor = has_own_scale(l->method) && sigma > 1e-9 && gamma > 1e-9 ? gamma / sigma : 1.0;
     factor = factor < 0.5 ? 0.5 : factor > 2.0 ? 2.0 : factor; /* few samples say no more */
     for (int part = 0; part < l->n_parts; part++) {
         grids[part].scale *= (float)factor;

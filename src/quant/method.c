@@ -79,9 +79,15 @@ static bool set_weights(struct pare_method *m, const char *value)
 {
     static const char *const words[] = {"symmetric", "asymmetric", "quantized_bits", "po2", "binary", "ternary", NULL};
     const int i = choice(value, words);
-    double integer = -1.0;
+    double integer = -1.0, most = 0.0;
     if (i >= 0) {
         m->weights = (enum pare_weight_kind)i;
+        m->most = 0.0f;
+        return true;
+    }
+    if (number_after(value, "po2", 1e-6, (double)INFINITY, &most)) {
+        m->weights = PARE_WEIGHTS_PO2;
+        m->most = (float)most;
         return true;
     }
     if (!number_after(value, "quantized_bits", 0.0, 8.0, &integer)) {

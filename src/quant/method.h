@@ -6,7 +6,8 @@
  * tensor ("stage/tensor", for its range); one without '/' also against the stage. Words (defaults first):
  *   ranges=minmax|average|percentile[:P]|mse|kl|bn[:K]|LO..HI   P in 0.5..1 (0.9999), K sigmas (6), or given by hand
  *   rounding=nearest|squant|adaround|descent|seqmse
- *   weights=symmetric|asymmetric|quantized_bits[:I]|po2|binary|ternary    (I integer bits; po2 is simulated)
+ *   weights=symmetric|asymmetric|quantized_bits[:I]|po2[:M]|binary|ternary    (I integer bits; po2 is simulated,
+ *     M its largest value as in QKeras, inf: any)
  *   scales=minmax|mse        per=channel|tensor|group:N (N 32..128 input channels, 64)
  *   equalize=off|on|streams  absorb=off|on     bias=off|analytic|empirical|reestimate   inputs=calibration|synthetic
  *   order=alone|sequence     sequence: layer after layer, each on what the quantized layers in front of it give
@@ -55,6 +56,7 @@ struct pare_method {
     enum pare_rounding rounding;
     enum pare_weight_kind weights;
     int integer_bits; /* quantized_bits; -1 = from the largest weight */
+    float most;       /* po2: QKeras' max_value, INFINITY = none; 0 = exponents of every channel's own */
     bool mse_scales;
     enum pare_per per;
     int group;

@@ -3,7 +3,7 @@
 
 #include <math.h>
 
-#define EPSILON 1e-7f /* of keras */
+#define EPSILON PARE_QKERAS_EPSILON
 
 static float clip(float v, float lo, float hi)
 {

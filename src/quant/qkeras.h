@@ -15,6 +15,7 @@ void pare_qkeras_bits_grid(int bits, int integer, bool symmetric, float *step, i
 /* quantized_bits(alpha = "auto_po2") of one channel of n weights, `stride` apart: the scale found after five rounds;
  * out = scale * 2^integer * z. eps 1e-7. */
 float pare_qkeras_auto_po2(const float *x, size_t n, size_t stride, int bits, int integer, float *out);
+#define PARE_QKERAS_EPSILON 1e-7f /* of keras: powers of two take no smaller number apart from 0 */
 /* quantized_po2(bits, max_value (0 = none), quadratic_approximation): +-2^e; zero gives +2^min_exp. */
 float pare_qkeras_po2(float x, int bits, float max_value, bool quadratic);
 void pare_qkeras_po2_exponents(int bits, float max_value, bool quadratic, int *least, int *most);

@@ -23,6 +23,7 @@ struct pare_weight_codes {
     int32_t *zero_point; /* [n_groups][n_channels] or NULL: all 0 */
     int32_t *sum;        /* [n_groups][n_channels] sum of codes */
     float *correction;   /* [n_channels] added to the bias by a method (make.h), or NULL */
+    float *real;         /* the weights themselves, in the layout of codes, where no byte holds these (powers of two); codes is NULL then */
 };
 
 /* Real values of any constant tensor (floats, or integers with or without `quant`). out:

@@ -2,6 +2,8 @@
 
 #include <math.h>
 
+#include "quant/qkeras.h"
+
 #define TOP 32767.0f
 
 int64_t pare_layer_depth(const struct pare_graph *g, int node)
@@ -35,9 +37,14 @@ static void extremes(const struct block *b, float *lo, float *hi)
     }
 }
 
-static float power_of_two(float w)
+/* most: max_value of QKeras, which then takes what is small for 0 as well; 0 = none. */
+static float power_of_two(float w, float most)
 {
-    return w == 0.0f ? 0.0f : copysignf(exp2f(fmaxf(rintf(log2f(fabsf(w))), -126.0f)), w);
+    const float size = most > 0.0f && fabsf(w) > most ? most : fabsf(w);
+    if (size == 0.0f || (most > 0.0f && size < PARE_QKERAS_EPSILON)) {
+        return 0.0f;
+    }
+    return copysignf(exp2f(fmaxf(rintf(log2f(size)), -126.0f)), w);
 }
 
 /* layer_max: the largest |w| of the layer, for quantized_bits without a given I. */
@@ -65,7 +72,7 @@ static void put_on_grid(const struct block *b, const struct pare_method *m, floa
         }
         float *w = &b->w[i * b->stride];
         const float code = rintf(*w / scale) + zero, held = code < least ? least : code > most ? most : code;
-        *w = m->weights == PARE_WEIGHTS_PO2 ? power_of_two(*w) : (held - zero) * scale;
+        *w = m->weights == PARE_WEIGHTS_PO2 ? power_of_two(*w, m->most) : (held - zero) * scale;
     }
 }
 

@@ -16,7 +16,7 @@
 #include "work/work.h"
 
 /* Raised by hand when the meaning of results changes: rows of other versions are not found any more. */
-#define RESULTS_VERSION 15
+#define RESULTS_VERSION 16
 
 static json_t *safe_string(const char *text)
 {
@@ -84,6 +84,18 @@ static json_t *bytes_json(const struct pare_graph *g, int node, const struct par
     return bytes;
 }
 
+/* Bits of weights that no kernel takes: powers of two. */
+static json_t *simulated_json(const struct pare_maker *maker, int node)
+{
+    json_t *list = json_array();
+    for (unsigned char bits = 1; maker != NULL && bits <= 8; bits++) {
+        if (pare_maker_real(maker, node, (struct pare_level){PARE_LEVEL_INT, bits, 8})) {
+            json_array_append_new(list, json_integer(bits));
+        }
+    }
+    return list;
+}
+
 /* The name that others know a tensor by. */
 static json_t *file_name(const struct pare_tensor *t)
 {
@@ -128,6 +140,7 @@ static json_t *layer_json(const struct pare_engine *e, int layer, const struct p
                      (json_int_t)pare_node_out_channels(g, ref->node), "first", (int)first[ref->node], "last",
                      (int)last[ref->node], "bytes", bytes, "from", from, "elements",
                      (json_int_t)pare_tensor_elements(in), "geometry", geometry);
+    json_object_set_new(its, "simulated_bits", simulated_json(maker, ref->node));
     json_object_set_new(its, "weight", file_name(&g->tensors[g->nodes[ref->node].in[1]]));
     json_object_set_new(its, "input", file_name(in));
     return its;

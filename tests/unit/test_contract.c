@@ -94,11 +94,11 @@ static void put_zeros(const struct random_layer *l)
 
 static void random_method(struct random_layer *l)
 {
-    static const char *const kinds[] = {"symmetric", "asymmetric", "asymmetric", "quantized_bits", "po2", "binary", "ternary"};
+    static const char *const kinds[] = {"symmetric", "asymmetric", "asymmetric", "quantized_bits", "binary", "ternary"};
     static const char *const pers[] = {"channel", "tensor", "group:32", "group:37", "group:64", "group:128"};
     static const char *const rest[] = {"", ",rounding=squant", ",scales=mse", ",rounding=squant,scales=mse"};
     struct pare_error err = {0};
-    snprintf(l->text, sizeof l->text, "weights=%s,per=%s%s", kinds[random_int(0, 6)], pers[random_int(0, 5)],
+    snprintf(l->text, sizeof l->text, "weights=%s,per=%s%s", kinds[random_int(0, 5)], pers[random_int(0, 5)],
              rest[random_int(0, 3)]);
     for (int i = 0; i < MOST_NODES; i++) {
         MUST(pare_method_parse(l->text, NULL, &l->methods[i], &err));
