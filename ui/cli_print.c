@@ -158,7 +158,13 @@ void cli_print_info(const json_t *json)
         printf("%-*s  %-5s  %-18s  %10s  %10s", width, pare_json_get_string(item, "name", ""),
                pare_json_get_string(item, "kind", ""), pare_json_get_string(item, "shape", ""), count_text(a, macs),
                count_text(b, weights));
-        printf(tie != ' ' ? "  =%c\n" : "\n", tie);
+        if (tie != ' ') {
+            printf("  =%c", tie);
+        }
+        if (pare_json_get_string(item, "kept", NULL) != NULL) {
+            printf("  kept at %s (%s)", pare_json_get_string(item, "kept", ""), pare_json_get_string(item, "kept_by", ""));
+        }
+        printf("\n");
     }
     printf("%-*s  %-5s  %-18s  %10s  %10s\n", width, "all", "", "", count_text(a, all_macs), count_text(b, all_weights));
     const char *split;

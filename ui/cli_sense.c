@@ -99,6 +99,11 @@ static const char *simulated_mark(const json_t *item)
     return pare_json_get_bool(item, "simulated", false) ? "-sim" : "";
 }
 
+static const char *kept(const json_t *item)
+{
+    return pare_json_get_string(item, "kept", "");
+}
+
 static void add_head(struct pare_strbuf *b, const bool *chosen, int width)
 {
     pare_strbuf_printf(b, "%-*s  %-10s", width, "layer", "level");
@@ -113,7 +118,7 @@ static void add_head(struct pare_strbuf *b, const bool *chosen, int width)
 static void add_row(struct pare_strbuf *b, const json_t *item, const bool *chosen, int width, const char *name)
 {
     char buf[48];
-    pare_strbuf_printf(b, "%-*s  %s%-*s", width, name, pare_json_get_string(item, "level", ""),
+    pare_strbuf_printf(b, "%-*s %c%s%-*s", width, name, kept(item)[0] != '\0' ? '*' : ' ', pare_json_get_string(item, "level", ""),
                        10 - (int)strlen(pare_json_get_string(item, "level", "")), simulated_mark(item));
     for (int i = 0; i < N_COLUMNS; i++) {
         const struct column *c = &columns[i];
@@ -146,6 +151,26 @@ static void add_problems(struct pare_strbuf *b, const json_t *layers)
     }
 }
 
+/* Rows that no solver takes, one line for a layer and reason. */
+static void add_kept(struct pare_strbuf *b, const json_t *layers)
+{
+    const json_t *last = NULL;
+    size_t i;
+    json_t *item;
+    json_array_foreach((json_t *)(uintptr_t)layers, i, item) {
+        static const char *const keys[] = {"name", "kept", "kept_by"};
+        bool same = last != NULL;
+        for (int k = 0; k < 3; k++) {
+            same = same && strcmp(pare_json_get_string(item, keys[k], ""), pare_json_get_string(last, keys[k], "")) == 0;
+        }
+        if (kept(item)[0] != '\0' && !same) {
+            pare_strbuf_printf(b, "* %s: kept at %s (%s)\n", pare_json_get_string(item, "name", ""), kept(item),
+                               pare_json_get_string(item, "kept_by", ""));
+        }
+        last = kept(item)[0] != '\0' ? item : last;
+    }
+}
+
 static void add_text(struct pare_strbuf *b, const json_t *json, const bool *chosen)
 {
     const json_t *layers = json_object_get(json, "layers");
@@ -170,6 +195,7 @@ static void add_text(struct pare_strbuf *b, const json_t *json, const bool *chos
         last = name;
     }
     add_problems(b, layers);
+    add_kept(b, layers);
     if (strcmp(baseline, "fp32") != 0) {
         pare_strbuf_append(b, "loss and drop are against all layers at int8, not against fp32\n");
     }
@@ -186,13 +212,13 @@ static void add_csv(struct pare_strbuf *b, const json_t *json, bool markdown)
     for (int i = 0; i < N_COLUMNS; i++) {
         pare_strbuf_printf(b, "%s%s", between, columns[i].key);
     }
-    pare_strbuf_printf(b, "%sdrop_low%sdrop_high%ssamples%s", between, between, between, after);
+    pare_strbuf_printf(b, "%sdrop_low%sdrop_high%ssamples%skept%s", between, between, between, between, after);
     if (markdown) {
         pare_strbuf_append(b, "|---|---|");
         for (int i = 0; i < N_COLUMNS + 3; i++) {
             pare_strbuf_append(b, "--:|");
         }
-        pare_strbuf_append(b, "\n");
+        pare_strbuf_append(b, "---|\n");
     }
     json_array_foreach(json_object_get(json, "layers"), k, item) {
         static const char *const more[] = {"drop_low", "drop_high", "samples"};
@@ -204,6 +230,10 @@ static void add_csv(struct pare_strbuf *b, const json_t *json, bool markdown)
             if (isfinite(value)) {
                 pare_strbuf_printf(b, "%.9g", value);
             }
+        }
+        pare_strbuf_append(b, between);
+        if (kept(item)[0] != '\0') {
+            pare_strbuf_printf(b, "%s (%s)", kept(item), pare_json_get_string(item, "kept_by", ""));
         }
         pare_strbuf_append(b, after);
     }

@@ -52,6 +52,34 @@ code 0 "$pare" sense "$work/p" --levels w16a16 --samples 10 --json
 is "all(l['simulated'] == (l['level'] == 'w16a16') for l in d['layers'])" "sense of a simulated level"
 is "all(l['rmse_over_scale'] is not None for l in d['layers'])" "its own errors"
 
+# powers of two: 8 bits hold more exponents than 4, no kernel runs them, bytes are those of the bits
+q="weights=po2"
+powers() { code 0 "$pare" eval "$p" --level "$1" --quantize "$2" --samples 300 --split test --jobs 1 --json; }
+powers w4a8 $q:inf
+cp "$work/out" "$work/four"
+powers w8a8 $q:inf
+is "d['simulated'] and d['loss'] < 0.9 * json.load(open('$work/four'))['loss']" "8 bits of powers are more than 4"
+is "d['bytes'] > 1.8 * json.load(open('$work/four'))['bytes']" "and take 8 bits"
+powers w8a8 "$q,rounding=adaround,bias=empirical"
+is "d['simulated'] and d['drop'] <= 0.06" "powers chosen by samples lose little"
+code 2 "$pare" bench "$work/p" --level w8a8 --quantize $q
+code 0 "$pare" sense "$work/p" --levels w8a8 --samples 10 --quantize "$q; c/*: weights=symmetric" --json
+is "not any(l['simulated'] for l in d['layers'])" "a rule for layers"
+code 0 "$pare" sense "$work/p" --levels w8a8 --samples 10 --quantize $q
+grep -q '  w8a8-sim ' "$work/out" || fail "powers of two are marked in the table"
+
+# rows say what is kept, and by whom
+code 0 "$pare" sense "$work/p" --levels w8a8,w4a4 --samples 10 --keep-first 1 --json
+is "[(l['kept'], l['kept_by']) for l in d['layers']] == [('fp32', 'keep')] * 2 + [(None, None)] * 3 + [('fp32..int8', 'last layer')]" "kept"
+code 0 "$pare" sense "$work/p" --levels w8a8,w4a4 --samples 10 --keep-first 1 --out "$work/kept.md"
+[ "$(grep -c 'fp32 (keep) |$' "$work/kept.md")" -eq 2 ] && [ "$(grep -c '| kept |$' "$work/kept.md")" -eq 1 ] || fail "kept in Markdown"
+code 0 "$pare" sense "$work/p" --levels w8a8,w4a4 --samples 10 --keep-first 1
+[ "$(grep -cE ' \*w[48]a[48] ' "$work/out")" -eq 3 ] && grep -q '^\* c/.*: kept at fp32 (keep)$' "$work/out" || fail "marks: $(cat "$work/out")"
+code 0 "$pare" sense "$work/p" --levels w8a8,w4a4 --samples 10 --keep-suspected 0.01 --json
+is "all(l['kept_by'] for l in d['layers'])" "suspected rows"
+code 0 "$pare" info "$work/p" --keep-first 1
+[ "$(grep -c 'kept at fp32 (keep)$' "$work/out")" -eq 1 ] || fail "info says what is kept"
+
 # what is kept holds in solve, is shown as pins, and becomes pins
 code 0 "$pare" solve "$work/p" --keep-first 1 --keep outputs=fp16 --max-drop 1 --minimize bytes --levels w16a16,int8,int4,fp16 \
     --samples 10 --predicted --json
@@ -63,6 +91,8 @@ code 0 "$pare" pin "$work/p" --keep-first 2 --json
 is "len(d['pins']) == 2 and all(p['to'] == 'fp32' for p in d['pins'])" "pin --keep-first"
 code 0 "$pare" pin "$work/p" --list --json
 is "len(d['pins']) == 2" "they are the session's"
+code 0 "$pare" sense "$work/p" --levels w8a8 --samples 10 --json
+is "[l['kept_by'] for l in d['layers']] == ['pin', 'pin', None]" "pins in the rows"
 code 2 "$pare" pin "$work/p" --keep middle=fp32
 code 0 "$pare" pin "$work/p" 'suspected:9=fp32' --json
 is "len(d['pins']) == 2 and 'waits for the sensitivity table' in d['waiting'][0]" "suspected layers are not known yet"
