@@ -3,7 +3,7 @@
 -- OUT begins the names of all files written (default "thesis"); NETWORK is hand_gesture, mnist, keypoints, mediapipe_hands or
 -- the path of a pipeline; SAMPLES of the test split (default all); EXPERIMENT is ptq, squant, po2, suspected or identity.
 -- A network whose files are not there is skipped, and said.
-local out, only_networks, samples, only = arg[1] or "thesis", arg[2], tonumber(arg[3] or ""), arg[4]
+local out, only_networks, samples, only = arg[1] or "thesis", arg[2], tonumber(arg[3] or "") or 1000000, arg[4]
 
 local here = "sample_pipelines/"
 local known = {
@@ -75,7 +75,7 @@ end
 local function measure(path, experiment, row)
   local p, about = pare.open(path, {
     levels = candidates(experiment), quantize = row[2], keep_first = row[3], keep_suspected = row[3] and 0.7,
-    samples = samples and math.min(samples, 100) or 100,
+    samples = math.min(samples, 100),
   })
   if not p then return nil, about end
   local result, why, fp32 = nil, nil, nil
