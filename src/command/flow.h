@@ -101,7 +101,7 @@ void flow_advance_propose(struct pare_front *f, struct front_flow *flow);
 
 /* flow_json.c: results as --json prints them */
 /* "kept" and "kept_by" of a row: the levels that the layer may take and who says so; null where it may take this one.
- * level -1: of any level, but for suspicion. */
+ * level -1: of any level, by pins and --keep alone. */
 void flow_add_kept(const struct pare_front *f, int layer, int level, json_t *item);
 json_t *flow_sense_json(struct pare_front *f);
 /* watch: the row of measure/in_place.h of this config. */

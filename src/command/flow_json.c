@@ -30,7 +30,7 @@ void flow_add_kept(const struct pare_front *f, int layer, int level, json_t *ite
     const char *by = level >= 0 ? front_kept(f, layer, level, range) : NULL;
     for (int l = f->n_levels - 1; level < 0 && by == NULL && l >= 0; l--) {
         by = front_kept(f, layer, l, range);
-        by = by != NULL && strcmp(by, "suspected") == 0 ? NULL : by; /* of one level, not of the layer */
+        by = by != NULL && (strcmp(by, "pin") == 0 || strcmp(by, "keep") == 0) ? by : NULL;
     }
     json_object_set_new(item, "kept", by != NULL ? json_string(range) : json_null());
     json_object_set_new(item, "kept_by", by != NULL ? json_string(by) : json_null());
