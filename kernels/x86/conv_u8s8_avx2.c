@@ -1,11 +1,29 @@
 /*
- * conv_u8s8_avx2.c: byte codes with vpmaddwd on codes and weights widened to 16 bits. (vpmaddubsw
- * would halve the work but saturates: 2 * 255 * 127 does not fit in 16 bits.)
+ * conv_u8s8_avx2.c: byte codes with vpmaddwd on codes and weights widened to 16 bits; long sums for many channels with seven
+ * products of half tiles instead of eight (conv_strassen.h), for which the 16 bits leave room.
  *
- * What binds (Sapphire Rapids, 2026-11-21): a step of 16 products is a multiply-add and an addition on three ports, 24 MAC
- * per cycle at most; a loop of these on registers alone does 22.2, the 6x2 tile on an L1 cache 22.1 (K = 128) to 22.7
- * (K = 1024). 64x64x256, in cycles: 46.5 thousand for that loop, 1.3 widening codes, 0.8 epilogue, 1.6 beginning and ending
- * tiles: 50.2, 20.9 MAC per cycle; 196x512x1024 at best 22.0.
+ * What binds (Sapphire Rapids, 2026-11-21): three vector ports. vpmaddwd, vpmaddubsw and vpsignb go to two of them (0, 1),
+ * additions to all. Ways to exact sums of any codes, operations for 32 products of a vector and the most MAC per cycle:
+ *
+ *   6     16    weights as two parts in -64..64, each: vpmaddubsw, vpmaddwd by ones, vpaddd
+ *   5     19.2  the upper seven bits of codes so, the lowest by vpmaddubsw and vpaddw
+ *   4     21.3  vpsignb, vpmaddubsw of |w|, vpmaddwd by ones, vpaddd: three of them on two ports, and not exact at -128
+ *   4.25  22.6  codes as two parts of four bits: vpmaddubsw, vpaddw each, eight steps of which fit in 16 bits
+ *   4     24    vpmaddwd, vpaddd on 16 bits: the plain tiles here
+ *   4     24    the same on (a1 + w2) (a2 + w1): half the products for two additions more
+ *   3.5   27.4  seven bits by vpmaddubsw, the lowest bit of four codes by a table of 16 sums of weights: eight times their bytes
+ *   3.5   27.4  plain tiles, seven eighths of the products: 7/4 of the plain weights' bytes
+ *   3     32    vpmaddubsw, vpmaddwd by ones, vpaddd alone saturate: 2 * 255 * 127 does not fit in 16 bits
+ *
+ * A loop of the plain step on registers alone does 22.2-22.7 of its 24, so no layer passed 22. In one run beside that loop,
+ * which did 21.1-21.7 in that hour (median; best 22.5-22.8), plain and seven products in MAC per cycle (median; best):
+ *
+ *                    plain        seven
+ *   64x64x256        19.9; 21.0   20.8; 22.1   codes and their sums are made for 64 channels only; tiles of 8 rows
+ *   64x64x576        20.3; 21.4   21.4; 22.6
+ *   256x256x256      20.4; 21.6   22.8; 24.2
+ *   784x128x1152     20.0; 21.1   21.6; 23.3
+ *   196x512x1024     20.2; 21.8   22.2; 24.7
  */
 #include "finish_codes_avx2.h"
 
@@ -30,7 +48,6 @@
 #define V_PUT(p, acc) _mm256_storeu_si256((__m256i *)(void *)(p), acc)
 #define PK_EPILOGUE pk_epilogue_i32_avx2
 #define PK_PAD(code) ((int16_t)(uint8_t)(code))
-#define CONV_NAME conv_u8s8_avx2
 #define FC_NAME fc_u8s8_avx2
 
 /* As one piece: compilers otherwise add the products of several steps first, and spill. */
@@ -77,3 +94,68 @@ PK_INLINE int16_t weight_of(int8_t w)
 }
 
 #include "conv_body.h"
+
+#define V_GET(p) _mm256_loadu_si256((const __m256i *)(const void *)(p))
+#define V_LESS(a, b) _mm256_sub_epi32(a, b)
+
+PK_INLINE __m256i wide_codes(const uint8_t *p)
+{
+    return _mm256_cvtepu8_epi16(_mm_loadu_si128((const __m128i *)(const void *)p));
+}
+
+/* The sums of conv_strassen.h of 16 codes of each quarter. */
+PK_INLINE void mix_codes(__m256i a11, __m256i a12, __m256i a21, __m256i a22, int16_t *s12, int16_t *s34, size_t half)
+{
+    const __m256i s1 = _mm256_add_epi16(a21, a22), s2 = _mm256_sub_epi16(s1, a11);
+    V_PUT(s12, s1);
+    V_PUT(s12 + half, s2);
+    V_PUT(s34, _mm256_sub_epi16(a11, a21));
+    V_PUT(s34 + half, _mm256_sub_epi16(a12, s2));
+}
+
+/* half: a multiple of 16. */
+PK_INLINE void seven_mix(const int16_t *r1, const int16_t *r2, int16_t *s12, int16_t *s34, size_t half)
+{
+    for (size_t i = 0; i < half; i += 16, r1 += 16, r2 += 16) {
+        mix_codes(V_GET(r1), V_GET(r1 + half), V_GET(r2), V_GET(r2 + half), s12 + i, s34 + i, half);
+    }
+}
+
+PK_INLINE void seven_mix_codes(const uint8_t *x1, const uint8_t *x2, int16_t *r1, int16_t *r2, int16_t *s12, int16_t *s34,
+                               size_t half)
+{
+    for (size_t i = 0; i < half; i += 16) {
+        const __m256i a11 = wide_codes(x1 + i), a12 = wide_codes(x1 + half + i);
+        const __m256i a21 = wide_codes(x2 + i), a22 = wide_codes(x2 + half + i);
+        V_PUT(r1 + i, a11);
+        V_PUT(r1 + half + i, a12);
+        V_PUT(r2 + i, a21);
+        V_PUT(r2 + half + i, a22);
+        mix_codes(a11, a12, a21, a22, s12 + i, s34 + i, half);
+    }
+}
+
+#include "conv_strassen.h"
+
+static size_t any_packed_size(const struct pk_conv *c)
+{
+    return seven_does(c) ? seven_packed_size(c) : packed_size(c);
+}
+
+static void any_pack(const struct pk_conv *c, const void *weights, void *packed)
+{
+    (seven_does(c) ? seven_pack : pack)(c, weights, packed);
+}
+
+static size_t any_scratch_size(const struct pk_conv *c)
+{
+    return seven_does(c) ? seven_scratch_size(c) : scratch_size(c);
+}
+
+static void any_run(const struct pk_conv *c, const void *x, int pad_code, const void *packed, const struct pk_epilogue *e,
+                    void *scratch)
+{
+    (seven_does(c) ? seven_run : run)(c, x, pad_code, packed, e, scratch);
+}
+
+const struct pk_layer_kernel pk_conv_u8s8_avx2 = {"conv_u8s8_avx2", any_packed_size, any_pack, any_scratch_size, any_run};

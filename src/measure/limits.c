@@ -63,6 +63,9 @@ double pare_mac_limit(const struct pare_kernel_traits *t, enum pk_isa isa)
         /* one product of four is a stuffed zero (rows of three taps); no tiles */
         limit = isa == PK_AVX2 || isa == PK_AVXVNNI ? 24 : isa == PK_AVX512 ? 48 : isa >= PK_AVX512VNNI && isa <= PK_AMX ? 96 : limit;
     }
+    if (t->kind == PARE_KERNEL_CONV && kind == W8A8 && isa == PK_AVX2) {
+        limit *= 8.0 / 7.0; /* seven products of half tiles do the work of eight (conv_strassen.h) */
+    }
     return limit > 0 ? limit : NAN;
 }
 

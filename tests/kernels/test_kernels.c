@@ -288,6 +288,42 @@ static void narrow_layers_equal_the_reference(void **state)
     }
 }
 
+/* Long sums for many channels: enough for products of halves, panels and blocks of several kinds, with rests of each. */
+static void deep_shape(struct kernel_case *k)
+{
+    static const int channels[] = {31, 32, 57, 60, 64, 96, 121, 128, 160};
+    struct pk_conv *c = &k->conv;
+    const int size = kernel_case_int(k, 0, 2) > 0 ? 1 : 3;
+    *c = (struct pk_conv){.kernel_h = size, .kernel_w = size, .stride_h = 1, .stride_w = 1, .dilation_h = 1, .dilation_w = 1,
+                          .groups = 1, .pad_top = size / 2, .pad_left = size / 2};
+    c->in_c = size == 1 ? kernel_case_int(k, 120, 530) : kernel_case_int(k, 14, 70);
+    c->out_c = channels[kernel_case_int(k, 0, 8)];
+    c->out_h = c->in_h = kernel_case_int(k, 1, 7);
+    c->out_w = c->in_w = kernel_case_int(k, 5, 13);
+}
+
+static void deep_layers_equal_the_reference(void **state)
+{
+    (void)state;
+    for (int i = 0; i < N_ENTRIES; i++) {
+        const bool dense = !kernel_case_is_depthwise(entries[i].family) && !kernel_case_is_fc(entries[i].family);
+        const bool wanted = dense && kernel_case_is_integer(entries[i].family);
+        for (uint32_t seed = 0; wanted && usable(&entries[i]) && seed < CASES / 15; seed++) {
+            struct kernel_case k;
+            kernel_case_init(&k, entries[i].family, seed + 50000);
+            deep_shape(&k);
+            kernel_case_random_values(&k, seed % 4 == 0 ? KERNEL_EXTREME : KERNEL_EXACT);
+            if (seed % 2 == 0) {
+                kernel_case_random_epilogue(&k);
+            } else {
+                codes_epilogue(&k);
+            }
+            assert_true(check_exact(&k, &entries[i], seed));
+            kernel_case_clear(&k);
+        }
+    }
+}
+
 static void usual_float_epilogues_equal_the_reference(void **state)
 {
     (void)state;
@@ -409,6 +445,7 @@ int main(void)
         cmocka_unit_test(depthwise_windows_of_networks_equal_the_reference),
         cmocka_unit_test(usual_float_epilogues_equal_the_reference),
         cmocka_unit_test(narrow_layers_equal_the_reference),
+        cmocka_unit_test(deep_layers_equal_the_reference),
         cmocka_unit_test(float_sums_are_within_the_stated_tolerance),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,308 @@
+/*
+ * conv_strassen.h: dense convolution with seven products of half tiles where the plain way has eight (V. Strassen, Gaussian
+ * elimination is not optimal, 1969; with the sums of S. Winograd). For operands that are wider than the codes they hold, so
+ * that sums of four codes fit: then every step is exact in int32, and the results are the same bytes. Included after
+ * conv_body.h, whose macros and gather() it uses, with T_ACC int32_t; beside these it needs
+ *   V_GET(p), V_LESS(a, b)                     load of a vector of sums; their difference
+ *   seven_mix(r1, r2, s12, s34, half)          of one row of each half: the sums below
+ *   seven_mix_codes(x1, x2, r1, r2, s12, s34, half)   the same of codes x1, x2 [2 * half] where they are; r1, r2 are copies
+ *
+ * A tile has rows 1, 2 (mr output pixels each), channels 1, 2 (NV * VL each) and the halves 1, 2 of K:
+ *   C11 = P1 + A12*B21                          P1 = A11*B11
+ *   C21 = U3 - A22*T4                           U2 = P1 + S2*T2    U3 = U2 + S3*T3
+ *   C22 = U3 + P5     C12 = U2 + P5 + S4*B22    P5 = S1*T1
+ *   S1 = A21 + A22    S2 = S1 - A11    S3 = A11 - A21    S4 = A12 - S2
+ *   T1 = B12 - B11    T2 = B22 - T1    T3 = B22 - B12    T4 = T2 - B21
+ * The weights' sums are made once, when they are packed (7/4 of their plain size); the codes' once for all channels. Sums
+ * stay in registers over two or three products and go through memory four times.
+ *
+ * Packed weights: panels of 2 * NV * VL channels, each [B11 B21 T2 T3 -T4 T1 B22][half / K_GROUP][NV * VL][K_GROUP], zero
+ * beyond the last channel and beyond K.
+ * Panel of activations: tile after tile, 4 * mr rows of two halves: rows 1, rows 2, [S1 S2] of each pair of rows, [S3 S4].
+ */
+enum {
+    SEVEN_WIDE = 2 * WIDE,    /* channels of a panel */
+    SEVEN_MOST = 12,          /* rows of the largest tile */
+    SEVEN_BLOCK = 512 << 10,  /* bytes of activations over which all panels run before the next ones */
+#ifdef __SANITIZE_ADDRESS__ /* half a minute to compile otherwise */
+    SEVEN_STEPS = 1,
+#else
+    SEVEN_STEPS = 8, /* of K per turn of a loop (four: 1.01x the time; 2026-11-21) */
+#endif
+    SEVEN_ROUND = 16, /* elements that a half of K is a multiple of: of 8 steps, of a vector of codes */
+    SEVEN_LEAST_K = 128,      /* below, what is saved does not pay for the sums */
+    SEVEN_LEAST_PIXELS = 8
+};
+
+struct seven {
+    struct plan p; /* lda: of a row of two halves; block: rows; for gather() */
+    size_t half;   /* elements of a half of K */
+    size_t panels;
+    size_t panel_weights; /* elements */
+};
+
+/* Rows of one half of the next tile, where `left` rows are left. */
+static size_t seven_rows(size_t left)
+{
+    return left > 16 || (left > 8 && left <= SEVEN_MOST) ? SEVEN_MOST / 2 : left > 4 ? 4 : 2;
+}
+
+static struct seven seven_of(const struct pk_conv *c)
+{
+    struct seven s = {.p = plan_of(c)};
+    s.half = pk_round_up((s.p.k + 1) / 2, SEVEN_ROUND);
+    s.p.lda = 2 * s.half;
+    if (s.p.lda * sizeof(T_A) % 1024 == 0) {
+        s.p.lda += 64 / sizeof(T_A); /* rows a power of two apart would share cache sets */
+    }
+    size_t rows = SEVEN_BLOCK / (2 * s.p.lda * sizeof(T_A)) / SEVEN_MOST * SEVEN_MOST;
+    rows = rows < SEVEN_MOST ? SEVEN_MOST : rows;
+    const size_t blocks = (s.p.pixels + rows - 1) / rows; /* of like size: no small rest */
+    s.p.block = pk_round_up((s.p.pixels + blocks - 1) / blocks, SEVEN_MOST);
+    s.panels = (s.p.n + SEVEN_WIDE - 1) / SEVEN_WIDE;
+    s.panel_weights = 7 * s.half * WIDE;
+    return s;
+}
+
+/* Does seven products of rounded halves beat one of the layer? Sums and stores cost a twentieth. */
+static bool seven_does(const struct pk_conv *c)
+{
+    const struct seven s = seven_of(c);
+    if (c->groups != 1 || s.p.pixels < SEVEN_LEAST_PIXELS || s.p.k < SEVEN_LEAST_K) {
+        return false;
+    }
+    const size_t rows = pk_round_up(s.p.pixels, 4);
+    return 7 * 21 * rows * s.panels * SEVEN_WIDE * 2 * s.half < 8 * 20 * s.p.pixels * s.p.width * s.p.k;
+}
+
+static size_t seven_packed_size(const struct pk_conv *c)
+{
+    const struct seven s = seven_of(c);
+    return s.panels * s.panel_weights * sizeof(T_P);
+}
+
+/* Weight k of channel n; 0 beyond both. */
+PK_INLINE int seven_weight(const T_W *w, const struct plan *p, size_t n, size_t k)
+{
+    return n < p->n && k < p->k ? (int)weight_of(w[n * p->k + k]) : 0;
+}
+
+static void seven_pack(const struct pk_conv *c, const void *weights, void *packed)
+{
+    const struct seven s = seven_of(c);
+    const size_t block = s.half * WIDE;
+    T_P *to = packed;
+    for (size_t first = 0; first < s.panels * SEVEN_WIDE; first += SEVEN_WIDE, to += s.panel_weights) {
+        for (size_t i = 0; i < block; i++) {
+            const size_t k = i / (WIDE * K_GROUP) * K_GROUP + i % K_GROUP, n = first + i / K_GROUP % WIDE;
+            const int b11 = seven_weight(weights, &s.p, n, k), b12 = seven_weight(weights, &s.p, n + WIDE, k);
+            const int b21 = seven_weight(weights, &s.p, n, s.half + k);
+            const int b22 = seven_weight(weights, &s.p, n + WIDE, s.half + k);
+            const int t1 = b12 - b11, t2 = b22 - t1, t3 = b22 - b12, t4 = t2 - b21;
+            const int all[7] = {b11, b21, t2, t3, -t4, t1, b22};
+            for (size_t j = 0; j < 7; j++) {
+                to[j * block + i] = (T_P)all[j];
+            }
+        }
+    }
+}
+
+/* Scratch: the panel of a block, sums kept between products, those of a tile, the sums of the codes of each row. */
+struct seven_scratch {
+    T_A *panel;
+    T_ACC *keep; /* [3][SEVEN_MOST / 2][WIDE] */
+    T_ACC *acc;  /* [SEVEN_MOST][SEVEN_WIDE] */
+    int32_t *sums;
+};
+
+enum { SEVEN_KEEP = SEVEN_MOST / 2 * WIDE };
+
+static size_t seven_panel_bytes(const struct seven *s)
+{
+    return pk_round_up(2 * pk_round_up(s->p.block, SEVEN_MOST) * s->p.lda * sizeof(T_A), 64);
+}
+
+static size_t seven_scratch_size(const struct pk_conv *c)
+{
+    const struct seven s = seven_of(c);
+    return seven_panel_bytes(&s) + (3 * SEVEN_KEEP + SEVEN_MOST * SEVEN_WIDE) * sizeof(T_ACC) +
+           pk_round_up(s.p.block, SEVEN_MOST) * sizeof(int32_t);
+}
+
+/* What follows the sums of a tile: those of both halves of the channels in registers (NULL: to acc), from a pixel on. */
+struct seven_end {
+    struct finish *one, *two;
+    T_ACC *acc;
+    size_t pixel;
+};
+
+/* s += block `block` of weights w times the codes `place` elements from a tile's panel on; half: of SEVEN_STEPS groups. */
+#define SEVEN_PRODUCT(mr, place, block)                                                                      \
+    {                                                                                                        \
+        const char *a = (const char *)(panel + (place));                                                     \
+        const T_P *w = weights + (block)*half * (NV * VL);                                                   \
+        for (size_t g = half / (SEVEN_STEPS * K_GROUP); g > 0; g--) {                                        \
+            PK_UNROLL                                                                                        \
+            for (int u = 0; u < SEVEN_STEPS; u++)                                                            \
+                TILE_STEP(u, mr, NV)                                                                         \
+            a += SEVEN_STEPS * K_GROUP * sizeof(T_A), w += SEVEN_STEPS * NV * VL * K_GROUP;                  \
+        }                                                                                                    \
+    }
+#define SEVEN_EACH(mr, what)                                                                                 \
+    PK_UNROLL                                                                                                \
+    for (int r = 0; r < (mr); r++) {                                                                         \
+        PK_UNROLL                                                                                            \
+        for (int j = 0; j < NV; j++)                                                                         \
+            what;                                                                                            \
+    }
+#define SEVEN_KEPT(i) (keep + (i)*SEVEN_KEEP + r * WIDE + j * VL)
+/* Sums of rows from `row` on, channels from `channel` on of the panel. */
+#define SEVEN_FINISH(mr, f, row, channel)                                                                    \
+    if ((f) != NULL) {                                                                                       \
+        finish_rows(f, end->pixel + (size_t)(row));                                                          \
+        V_FINISH(f, s, mr, NV);                                                                              \
+    } else {                                                                                                 \
+        SEVEN_EACH(mr, V_PUT(end->acc + (r + (row)) * SEVEN_WIDE + (channel) + j * VL, s[r][j]))             \
+    }
+
+/* A tile of 2 * mr rows; its biases are added where its sums begin: those of channels 2 are what P5 begins with, less what
+ * U2 and U3 bring of channels 1. */
+#define SEVEN_TILE(name, mr)                                                                                 \
+    static void name(const T_A *panel, size_t row, size_t half, const T_P *weights, T_ACC *keep,             \
+                     const struct seven_end *end)                                                            \
+    {                                                                                                        \
+        vacc s[mr][NV], b[NV];                                                                               \
+        const size_t lda = row * sizeof(T_A), lda3 = 3 * lda, rows = (mr)*row;                               \
+        struct finish *one = end->one, *two = end->two;                                                      \
+        SEVEN_EACH(mr, s[r][j] = V_START(one, j))                                                            \
+        SEVEN_PRODUCT(mr, 0, 0)                                                                              \
+        SEVEN_EACH(mr, V_PUT(SEVEN_KEPT(0), s[r][j]))                                                        \
+        SEVEN_PRODUCT(mr, half, 1)                                                                           \
+        SEVEN_FINISH(mr, one, 0, 0)                                                                          \
+        SEVEN_EACH(mr, s[r][j] = V_GET(SEVEN_KEPT(0)))                                                       \
+        SEVEN_PRODUCT(mr, 2 * rows + half, 2)                                                                \
+        SEVEN_EACH(mr, V_PUT(SEVEN_KEPT(0), s[r][j]))                                                        \
+        SEVEN_PRODUCT(mr, 3 * rows, 3)                                                                       \
+        SEVEN_EACH(mr, V_PUT(SEVEN_KEPT(1), s[r][j]))                                                        \
+        SEVEN_PRODUCT(mr, rows + half, 4)                                                                    \
+        SEVEN_FINISH(mr, one, mr, 0)                                                                         \
+        SEVEN_EACH(mr, s[r][j] = V_LESS(V_START(two, j), V_START(one, j)))                                   \
+        SEVEN_PRODUCT(mr, 2 * rows, 5)                                                                       \
+        SEVEN_EACH(mr, V_PUT(SEVEN_KEPT(2), s[r][j]))                                                        \
+        SEVEN_EACH(mr, s[r][j] = V_SUM(s[r][j], V_GET(SEVEN_KEPT(1))))                                       \
+        SEVEN_FINISH(mr, two, mr, WIDE)                                                                      \
+        SEVEN_EACH(mr, s[r][j] = V_SUM(V_GET(SEVEN_KEPT(2)), V_GET(SEVEN_KEPT(0))))                          \
+        SEVEN_PRODUCT(mr, 3 * rows + half, 6)                                                                \
+        SEVEN_FINISH(mr, two, 0, WIDE)                                                                       \
+    }
+SEVEN_TILE(seven_12, 6)
+SEVEN_TILE(seven_8, 4)
+SEVEN_TILE(seven_4, 2)
+
+/* Are the rows of K those of the picture, without a rest? */
+static bool seven_straight(const struct pk_conv *c, const struct seven *s)
+{
+    return c->kernel_h == 1 && c->kernel_w == 1 && c->stride_h == 1 && c->stride_w == 1 && c->pad_top == 0 && c->pad_left == 0 &&
+           c->out_w == c->in_w && c->out_h <= c->in_h && s->p.k == 2 * s->half;
+}
+
+/* Codes and sums of a tile of 2 * mr rows, of which `here` exist; the others are 0. */
+static void seven_tile(const struct pk_conv *c, const struct seven *s, const T_X *x, size_t pixel, size_t mr, size_t here,
+                       T_A pad, T_A *panel)
+{
+    const size_t lda = s->p.lda, rest = 2 * s->half - s->p.k;
+    gather(c, &s->p, x, pixel, here, pad, panel);
+    memset(panel + here * lda, 0, (2 * mr - here) * lda * sizeof(T_A));
+    for (size_t r = 0; rest > 0 && r < here; r++) {
+        memset(panel + r * lda + s->p.k, 0, rest * sizeof(T_A));
+    }
+    for (size_t r = 0; r < mr; r++) {
+        T_A *row = panel + r * lda;
+        seven_mix(row, row + mr * lda, row + 2 * mr * lda, row + 3 * mr * lda, s->half);
+    }
+}
+
+/* The panel of a block. */
+static void seven_gather(const struct pk_conv *c, const struct seven *s, const T_X *x, size_t pixel, size_t rows, T_A pad,
+                         T_A *panel)
+{
+    const size_t lda = s->p.lda, depth = s->p.depth;
+    const bool straight = seven_straight(c, s);
+    for (size_t done = 0; done < rows;) {
+        const size_t left = rows - done, mr = seven_rows(left), here = left < 2 * mr ? left : 2 * mr;
+        if (straight && here == 2 * mr) {
+            const T_X *codes = x + (pixel + done) * depth;
+            for (size_t r = 0; r < mr; r++, codes += depth) {
+                T_A *row = panel + r * lda;
+                seven_mix_codes(codes, codes + mr * depth, row, row + mr * lda, row + 2 * mr * lda, row + 3 * mr * lda, s->half);
+            }
+        } else {
+            seven_tile(c, s, x, pixel + done, mr, here, pad, panel);
+        }
+        panel += 4 * mr * lda;
+        done += here;
+    }
+}
+
+/* Sums of the codes of a tile's rows, for weight zero points. */
+static void seven_sums(const struct seven *s, const T_A *panel, size_t rows, int32_t *sums)
+{
+    for (size_t r = 0; r < rows; r++, panel += s->p.lda) {
+        sums[r] = 0;
+        for (size_t k = 0; k < s->p.k; k++) {
+            sums[r] += (int32_t)panel[k];
+        }
+    }
+}
+
+/* All tiles of a block times one panel of channels; one, two: NULL, or what finishes the halves of its channels. */
+static void seven_panel(const struct seven *s, const struct seven_scratch *m, const struct pk_epilogue *e, size_t pixel,
+                        size_t rows, size_t first, const T_P *weights, struct finish *one, struct finish *two)
+{
+    const T_A *panel = m->panel;
+    const size_t n = s->p.n - first < SEVEN_WIDE ? s->p.n - first : SEVEN_WIDE;
+    for (size_t done = 0; done < rows;) {
+        const size_t left = rows - done, mr = seven_rows(left), here = left < 2 * mr ? left : 2 * mr;
+        const bool whole = here == 2 * mr && one != NULL;
+        const struct seven_end end = {whole ? one : NULL, whole ? two : NULL, m->acc, pixel + done};
+        (mr == 6 ? seven_12 : mr == 4 ? seven_8 : seven_4)(panel, s->p.lda, s->half, weights, m->keep, &end);
+        if (!whole) {
+            const struct pk_tile tile = {m->acc, SEVEN_WIDE, pixel + done, (int)here, (int)first, (int)n, m->sums + done};
+            PK_EPILOGUE(e, &tile);
+        }
+        panel += 4 * mr * s->p.lda;
+        done += here;
+    }
+}
+
+static void seven_run(const struct pk_conv *c, const void *x, int pad_code, const void *packed, const struct pk_epilogue *e,
+                      void *scratch)
+{
+    const struct seven s = seven_of(c);
+    T_ACC *keep = (T_ACC *)(void *)((char *)scratch + seven_panel_bytes(&s));
+    T_ACC *acc = keep + 3 * SEVEN_KEEP;
+    const struct seven_scratch m = {scratch, keep, acc, (int32_t *)(void *)(acc + SEVEN_MOST * SEVEN_WIDE)};
+    struct finish one, two;
+    const bool finishes = finish_of(&one, e) && finish_of(&two, e);
+    for (size_t pixel = 0; pixel < s.p.pixels; pixel += s.p.block) {
+        const size_t rows = s.p.pixels - pixel < s.p.block ? s.p.pixels - pixel : s.p.block;
+        seven_gather(c, &s, x, pixel, rows, PK_PAD(pad_code), m.panel);
+        const T_A *panel = m.panel;
+        for (size_t done = 0; e->weight_zero != NULL && done < rows;) {
+            const size_t left = rows - done, mr = seven_rows(left), here = left < 2 * mr ? left : 2 * mr;
+            seven_sums(&s, panel, here, m.sums + done);
+            panel += 4 * mr * s.p.lda;
+            done += here;
+        }
+        for (size_t i = 0; i < s.panels; i++) {
+            const size_t first = i * SEVEN_WIDE, left = s.p.n - first;
+            if (finishes && left > WIDE) {
+                finish_panel(&one, (int)first, WIDE);
+                finish_panel(&two, (int)(first + WIDE), (int)(left - WIDE < WIDE ? left - WIDE : WIDE));
+            }
+            const bool both = finishes && left > WIDE;
+            seven_panel(&s, &m, e, pixel, rows, first, (const T_P *)packed + i * s.panel_weights, both ? &one : NULL,
+                        both ? &two : NULL);
+        }
+    }
+}
