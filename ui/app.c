@@ -81,6 +81,7 @@ void pare_ui_refresh_state(struct pare_ui *ui)
         if (st->bare && ui->scatter.quantity[1] == PARE_Q_ACCURACY) {
             ui->scatter.quantity[1] = PARE_Q_BYTES;
         }
+        ui->figure = st->bare ? PARE_MATRIX_LOSS : ui->figure;
     }
     if (st->n_runs > ui->n_runs_seen && st->runs[st->n_runs - 1].n_points > 0) {
         point = best_of_run(ui, st->n_runs - 1);
@@ -214,7 +215,7 @@ void pare_ui_shape(const struct pare_ui *ui, const char *shape, char *out, size_
     out[0] = '\0';
     for (const char *p = shape; *p != '\0' && used + 4 < size; p++) {
         used += (size_t)snprintf(out + used, size - used, "%s",
-                                 *p == '>' ? ui->g->arrow : (char[2]){*p, '\0'});
+                                 *p == '>' && !ui->g->ascii ? ui->g->arrow : (char[2]){*p, '\0'});
     }
 }
 
@@ -235,7 +236,7 @@ struct pare_ui *pare_ui_new(const struct pare_ui_host *host, const struct pare_u
     const struct pare_ui_options *o = options != NULL ? options : &none;
     ui->host = *host;
     ui->point = -1;
-    ui->figure = 1; /* drop */
+    ui->figure = PARE_MATRIX_DROP;
     pare_ui_run_command(ui, "columns", "usual");
     ui->message[0] = '\0';
     ui->level = 2;

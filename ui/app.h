@@ -34,6 +34,9 @@ enum pare_view {
     PARE_VIEW_COUNT
 };
 
+/* Where the matrix' list of figures has them. */
+enum { PARE_MATRIX_LOSS, PARE_MATRIX_DROP };
+
 enum pare_quantity {
     PARE_Q_ACCURACY,
     PARE_Q_DROP,

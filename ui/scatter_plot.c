@@ -297,7 +297,6 @@ static int draw_axis_y(struct pare_ui *ui, struct pare_rect r, int bottom)
             pare_draw_char(&ui->surface, x, y, ui->g->tick_left, PARE_INK_AXIS);
         }
     }
-    pare_draw_char(&ui->surface, x, bottom, ui->g->axis_corner, PARE_INK_AXIS);
     return x + 1;
 }
 
@@ -362,12 +361,18 @@ static void draw_legend(struct pare_ui *ui, int x, int y, int w)
     pare_pen_put(&pen, PARE_INK_DIM, " here  ");
     for (int run = 0; run < ui->st->n_runs && run < 6; run++) {
         const char *name = ui->st->runs[run].name;
-        if (pen.x + 3 + pare_text_width(name) > pen.end) {
-            break;
+        const int left = ui->st->n_runs - run - 1;
+        if (pen.x + 2 + pare_text_width(name) + (left > 0 ? 6 : 0) > pen.end) {
+            pare_pen_put(&pen, PARE_INK_DIM, "+%d", left + 1); /* the runs' list (5) has them all */
+            return;
         }
         pare_text_encode(ui->g->measured[run], sign);
         pare_pen_put(&pen, pare_theme_run(run) | PARE_BOLD, "%s", sign);
-        pare_pen_put(&pen, PARE_INK_DIM, " %s  ", name);
+        pare_pen_put(&pen, PARE_INK_DIM, " %s", name);
+        pen.x += 2;
+    }
+    if (ui->st->n_runs > 6) {
+        pare_pen_put(&pen, PARE_INK_DIM, "+%d  ", ui->st->n_runs - 6);
     }
     if (pen.x + 12 <= pen.end) {
         pare_text_encode(ui->g->predicted[0], sign);
@@ -387,13 +392,16 @@ static void draw_legend(struct pare_ui *ui, int x, int y, int w)
 
 void pare_scatter_plot(struct pare_ui *ui, struct pare_rect r)
 {
-    if (r.w < 20 || r.h < 5) {
+    if (r.w < 20 || r.h < 3) {
         return;
     }
-    const bool legend = r.h >= 10;
-    const int bottom = r.y + r.h - 2 - (legend ? 1 : 0);
+    const bool legend = r.h >= 10, below = r.h >= 6; /* a very low plot keeps its lines for the points */
+    const int bottom = r.y + r.h - (below ? 2 : 0) - (legend ? 1 : 0);
     const int left = draw_axis_y(ui, r, bottom), right = r.x + r.w - 1;
-    draw_axis_x(ui, left, right, bottom);
+    if (below) {
+        pare_draw_char(&ui->surface, left - 1, bottom, ui->g->axis_corner, PARE_INK_AXIS);
+        draw_axis_x(ui, left, right, bottom);
+    }
     if (legend) {
         draw_legend(ui, left, bottom + 2, right - left);
     }

@@ -14,19 +14,22 @@ static void draw_header(struct pare_ui *ui, struct pare_rect r)
         used +=
             (size_t)snprintf(right, sizeof right, r.w >= 100 ? "target %s   " : "%s  ", st->target);
     }
-    if (isfinite(st->fp32_accuracy.value) && st->fp32_accuracy.kind != PARE_FIGURE_NONE &&
-        used < sizeof right) {
-        used += (size_t)snprintf(
-            right + used, sizeof right - used, "fp32 %s %%  ",
-            pare_format_percent(number, sizeof number, st->fp32_accuracy.value, ui->g));
+    const bool accuracy = isfinite(st->fp32_accuracy.value) && st->fp32_accuracy.kind != PARE_FIGURE_NONE;
+    const bool latency = isfinite(st->fp32_latency.value) && st->fp32_latency.kind != PARE_FIGURE_NONE;
+    const bool bytes = isfinite(st->fp32_bytes) && st->fp32_bytes > 0;
+    if ((accuracy || latency || bytes) && used < sizeof right) { /* whose figures these are, whichever are known */
+        used += (size_t)snprintf(right + used, sizeof right - used, "fp32 ");
     }
-    if (isfinite(st->fp32_latency.value) && st->fp32_latency.kind != PARE_FIGURE_NONE &&
-        used < sizeof right) {
+    if (accuracy && used < sizeof right) {
+        used += (size_t)snprintf(right + used, sizeof right - used, "%s %%  ",
+                                 pare_format_percent(number, sizeof number, st->fp32_accuracy.value, ui->g));
+    }
+    if (latency && used < sizeof right) {
         used +=
             (size_t)snprintf(right + used, sizeof right - used, "%s ms  ",
                              pare_format_ms(number, sizeof number, st->fp32_latency.value, ui->g));
     }
-    if (isfinite(st->fp32_bytes) && st->fp32_bytes > 0 && used < sizeof right) {
+    if (bytes && used < sizeof right) {
         snprintf(right + used, sizeof right - used, "%s ",
                  pare_format_bytes(number, sizeof number, st->fp32_bytes, ui->g));
     }
@@ -110,6 +113,8 @@ static void put_drop(struct pare_ui *ui, struct pare_pen *pen, const struct pare
     }
 }
 
+#define BYTES_WIDE 18 /* cells of "   bytes 1.23 MB" */
+
 static void put_latency(struct pare_ui *ui, struct pare_pen *pen, const struct pare_point *p,
                         bool full)
 {
@@ -120,13 +125,16 @@ static void put_latency(struct pare_ui *ui, struct pare_pen *pen, const struct p
                  pare_format_ms(value, sizeof value, p->latency.value, ui->g));
     pare_pen_put(pen, PARE_INK_DIM, " ms");
     if (known && isfinite(p->latency_predicted.value)) {
+        char more[96];
         pare_format_ms(predicted, sizeof predicted, p->latency_predicted.value, ui->g);
-        pare_pen_put(pen, PARE_INK_DIM, full ? " (predicted %s" : " (%s", predicted);
-        if (full && isfinite(p->p99_ms)) {
-            pare_pen_put(pen, PARE_INK_DIM, "; p99 %s",
-                         pare_format_ms(p99, sizeof p99, p->p99_ms, ui->g));
+        int n = snprintf(more, sizeof more, full ? " (predicted %s" : " (%s", predicted);
+        const int left = pen->end - pen->x - n - 1;
+        if (full && isfinite(p->p99_ms) && left >= BYTES_WIDE + 13) { /* the bytes come first */
+            n += snprintf(more + n, sizeof more - (size_t)n, "; p99 %s", pare_format_ms(p99, sizeof p99, p->p99_ms, ui->g));
         }
-        pare_pen_put(pen, PARE_INK_DIM, ")");
+        if (left >= 0) { /* nothing rather than half a number */
+            pare_pen_put(pen, PARE_INK_DIM, "%s)", more);
+        }
     } else if (!known && isfinite(p->latency.value)) {
         pare_pen_put(pen, PARE_INK_DIM, full ? " predicted" : " pred");
     }
@@ -136,7 +144,7 @@ static void put_rest(struct pare_ui *ui, struct pare_pen *pen, const struct pare
                      bool full)
 {
     char value[32];
-    if (full && pen->x + 18 > pen->end) {
+    if (pen->x + (full ? BYTES_WIDE - 3 : 9) > pen->end) {
         return; /* nothing rather than half a number */
     }
     pare_pen_put(pen, PARE_INK_DIM, full ? "   bytes " : "  ");
@@ -220,10 +228,14 @@ void pare_status_draw_point(struct pare_ui *ui, struct pare_rect r, bool boxed)
         pare_pen_put(&pen, PARE_INK_HERE, "%s ", sign);
         pare_pen_put(&pen, PARE_INK_TITLE, "%s  ", name);
     } else {
-        pare_pen_put(&pen, PARE_INK_DIM, "accuracy ");
+        pare_pen_put(&pen, PARE_INK_DIM, ui->st->bare ? "" : "accuracy ");
     }
-    put_accuracy(ui, &pen, &p->accuracy);
-    if (boxed || r.w >= 100) {
+    if (!ui->st->bare) {
+        put_accuracy(ui, &pen, &p->accuracy);
+    }
+    if (ui->st->bare) {
+        /* no data: neither accuracy nor drop */
+    } else if (boxed || r.w >= 100) {
         put_drop(ui, &pen, p);
     } else {
         char value[32];
@@ -236,7 +248,7 @@ void pare_status_draw_point(struct pare_ui *ui, struct pare_rect r, bool boxed)
     put_rest(ui, &pen, p, boxed);
     if (boxed && r.h > 1) {
         draw_point_advice(ui, p, r.x + 1, r.y + 1, r.w - 2);
-    } else if (isfinite(ui->st->fp32_latency.value) && p->latency.value > 0) {
+    } else if (isfinite(ui->st->fp32_latency.value) && p->latency.value > 0 && pen.x + 7 <= pen.end) {
         pare_pen_put(&pen, PARE_INK_GOOD, "  %.1fx", ui->st->fp32_latency.value / p->latency.value);
     }
 }
@@ -273,7 +285,9 @@ static void draw_budget(struct pare_ui *ui, struct pare_rect r)
     if (r.w >= 100) {
         pare_pen_put(&pen, PARE_INK_HEAD, "budget  ");
     }
-    put_limit(ui, &pen, "drop", st->max_drop, 0);
+    if (!st->bare || !isnan(st->max_drop)) {
+        put_limit(ui, &pen, "drop", st->max_drop, 0);
+    }
     if (r.w >= 100 ||
         !isnan(st->max_latency_ms)) { /* a narrow screen keeps the room for the solver's answer */
         put_limit(ui, &pen, "latency", st->max_latency_ms, 1);
@@ -335,7 +349,7 @@ static void draw_progress(struct pare_ui *ui, struct pare_rect r)
     if (st->follower) {
         pare_pen_put(&pen, PARE_INK_WARN,
                      "     another pare holds this session; commands go there");
-    } else if (st->bare) {
+    } else if (st->bare && pen.x + 38 <= pen.end) {
         pare_pen_put(&pen, PARE_INK_DIM, "     no data: everything but accuracy");
     }
 }
@@ -380,7 +394,7 @@ static void draw_keys(struct pare_ui *ui, struct pare_rect r)
         parts[0] = "j k scroll|ESC close";
     }
     const int reserved = r.w >= 60 ? 29 : 15;
-    struct pare_pen pen = pare_pen(&ui->surface, r.x + 1, r.y, r.w - 1 - reserved);
+    struct pare_pen pen = pare_pen(&ui->surface, r.x + 1, r.y, r.w - 3 - reserved);
     for (int part = 0; part < 2; part++) {
         const char *p = parts[part];
         while (p != NULL && *p != '\0') {
@@ -392,7 +406,8 @@ static void draw_keys(struct pare_ui *ui, struct pare_rect r)
             if (label != NULL && !skip && pen.x + (int)n <= pen.end) {
                 *label++ = '\0';
                 pare_pen_put(&pen, PARE_INK_KEY, "%s", item);
-                pare_pen_put(&pen, PARE_INK_DIM, " %s  ", label);
+                pare_pen_put(&pen, PARE_INK_DIM, " %s", label);
+                pen.x += 2;
             } else if (part == 0) {
                 break;
             }

@@ -143,7 +143,7 @@ static void change_cell(const struct pare_ui *ui, int id, int first, int point, 
     } else if (id == ROW_LAYERS) {
         snprintf(text, size, "%d", layers);
     } else if (isfinite(by[id])) {
-        snprintf(text, size, id == ROW_KB ? "%+.1f" : id == ROW_UJ ? "%+.2f" : id == ROW_LOSS ? "%+.4f" : "%+.3f", by[id]);
+        snprintf(text, size, id == ROW_KB ? "%+.1f" : id == ROW_UJ ? "~%+.2f" : id == ROW_LOSS ? "~%+.4f" : "~%+.3f", by[id]);
     }
 }
 
@@ -156,7 +156,7 @@ static void run_cell(const struct pare_ui *ui, int id, int point, char *text, si
     double ms, drop;
     snprintf(text, size, "%s", ui->g->none);
     if (id == ROW_EXACT && isfinite(ui->st->points[point].from_exact)) {
-        snprintf(text, size, "%+.3f", ui->st->points[point].from_exact);
+        snprintf(text, size, "~%+.3f", ui->st->points[point].from_exact);
     } else if (id == ROW_VOLUME && isfinite(volume)) {
         snprintf(text, size, "%.4f", volume);
     } else if (id == ROW_CORNER_MS || id == ROW_CORNER_DROP) {
@@ -182,7 +182,7 @@ static void run_cell(const struct pare_ui *ui, int id, int point, char *text, si
 static void tied_cell(const struct pare_ui *ui, int first, int point, char *text, size_t size, uint32_t *style)
 {
     const int tied = first != point ? pare_state_tied(ui->st, first, point) : -1;
-    snprintf(text, size, "%s", tied < 0 ? ui->g->none : tied ? "tied" : "told apart");
+    snprintf(text, size, "%s", tied < 0 ? ui->g->none : tied ? "tied" : "differs");
     *style = tied < 0 ? PARE_INK_DIM : tied ? PARE_INK_MARK : PARE_INK_TEXT;
 }
 
@@ -208,7 +208,7 @@ static void value_cell(const struct pare_ui *ui, int id, int point, char *text, 
     if (f->kind == PARE_FIGURE_PREDICTED && !isnan(v)) {
         char digits[64];
         snprintf(digits, sizeof digits, "%.60s", text);
-        snprintf(text, size, "p %s", digits); /* predicted: not by colour alone */
+        snprintf(text, size, "~%s", digits); /* predicted: not by colour alone */
     }
 }
 
@@ -217,7 +217,7 @@ static void figure_cell(const struct pare_ui *ui, int id, int column, char *text
 {
     static const char *const names[N_FIGURE_ROWS] = {
         "accuracy, %", "drop, %", "latency, ms", "bytes", "BitOps", "energy, uJ", "test accuracy, %", "drop vs first",
-        "layers", "latency, ms", "weights, kB", "energy, uJ", "loss",
+        "layers changed", "latency, ms", "weights, kB", "energy, uJ", "loss",
         "method", "budget", "points", "measured", "solver, ms", "hypervolume", " up to, ms", " up to, drop %", "from exact, ms"};
     int points[PARE_MARKS + 1];
     const int n = compared(ui, points);
@@ -248,7 +248,7 @@ static void cell_text(const struct pare_ui *ui, int id, int column, char *text, 
     int points[PARE_MARKS + 1];
     const int n = compared(ui, points);
     if (id < 0) {
-        static const char *const names[N_SECTIONS] = {"figures", "", "first into this", "how found", "the same"};
+        static const char *const names[N_SECTIONS] = {"figures", "", "first to this", "how found", "the same"};
         *style = PARE_INK_NAME;
         if (column == 1 && id == -1 - LAYERS) {
             snprintf(text, size, "%d of %d differ", rows.n_differing, ui->st->n_layers);
@@ -323,7 +323,7 @@ static void draw(struct pare_ui *ui, struct pare_rect r, bool focused, int panel
     const struct pare_table_model *m = model(ui);
     char title[96];
     snprintf(title, sizeof title, "compare%s%s", t->filter[0] != '\0' ? "  & " : "", t->filter);
-    pare_ui_draw_box(ui, r, focused, title, panel < 0 ? "p predicted" : NULL);
+    pare_ui_draw_box(ui, r, focused, title, panel < 0 && m->n_rows > 0 ? "~ predicted" : NULL);
     pare_table_draw(ui, t, m, pare_rect_inside(r), focused);
     if (ui->host.distances != NULL && m->n_rows > 0) { /* what a solver has to say comes with a later state */
         int points[PARE_MARKS + 1];

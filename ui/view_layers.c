@@ -219,6 +219,7 @@ static const struct pare_table_model *model(struct pare_ui *ui)
         .id = id_of_row,
         .cell = cell_text,
         .key = key};
+    columns[SHAPE].width = ui->surface.width >= 100 ? 12 : 11; /* "3x3/2 128>96"; on a narrow screen names come first */
     columns[SHAPE].priority = ui->columns_usual && ui->column_first == 0 ? 5 : 150;
     for (int k = 0; k < ui->n_columns; k++) {
         const struct pare_column_info *f = pare_column_info((enum pare_layer_column)ui->columns[k]);

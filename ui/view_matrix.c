@@ -6,7 +6,7 @@
 #include "ui/app.h"
 
 enum { NAME, SHAPE, PIN, FIRST_LEVEL };
-/* What [ and ] go through. */
+/* What [ and ] go through; app.h names the first two. */
 static const struct {
     enum pare_layer_column figure;
     const char *name;
@@ -174,7 +174,7 @@ static const struct pare_table_model *model(struct pare_ui *ui)
     ui->level_first = ui->level_first < 0 ? 0 : ui->level_first;
     ui->level_shown = fit;
     columns[NAME] = (struct pare_column){"layer", 12, 26, 0, false, true};
-    columns[SHAPE] = (struct pare_column){"shape", 11, 14, 5, false, false};
+    columns[SHAPE] = (struct pare_column){"shape", 12, 14, 5, false, false};
     columns[PIN] = (struct pare_column){"pin", 3, 3, 0, false, false};
     for (int i = 0; i < fit; i++) {
         columns[FIRST_LEVEL + i] = (struct pare_column){

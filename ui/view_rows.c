@@ -384,7 +384,7 @@ static void draw_jobs(struct pare_ui *ui, struct pare_rect r, bool focused, int 
     seconds = ui->st->left_seconds;
     pare_format_duration(left, sizeof left, seconds, ui->g);
     if (queued + running > 0) {
-        snprintf(title, sizeof title, "jobs: %d running, %d queued, price %s", running, queued,
+        snprintf(title, sizeof title, "jobs: %d running, %d queued, %s left", running, queued,
                  left);
     } else {
         snprintf(title, sizeof title, "jobs: nothing to do");

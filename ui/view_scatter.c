@@ -249,10 +249,10 @@ static void draw(struct pare_ui *ui, struct pare_rect r, bool focused, int panel
     pare_ui_draw_box(ui, r, focused, title, right);
     const struct pare_rect in = pare_rect_inside(r);
     if (ui->st->n_points == 0) {
-        pare_ui_draw_note(
-            ui, in,
-            "no points yet: S measures what layers lose, s solves for the best configuration, "
-            "F for the whole front");
+        pare_ui_draw_note(ui, in,
+                          ui->st->progress_total > 0
+                              ? "no points yet: being measured, they appear here as they come; what layers lose is in 2 and 3, the work in 7"
+                              : "no points yet: S measures what layers lose, s solves for the best configuration, F for the whole front");
         return;
     }
     pare_scatter_plot(ui, in);

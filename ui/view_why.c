@@ -88,7 +88,7 @@ static void draw_errors(struct pare_ui *ui, int x, int y, int w)
     const struct pare_why *why = &ui->why;
     struct pare_pen pen = pare_pen(&ui->surface, x, y, w);
     char a[32];
-    const char *const names[] = {"own", "step", w >= 74 ? "weights alone" : "weights", w >= 74 ? "activations alone" : "activ."};
+    const char *const names[] = {"own", "step", w >= 84 ? "weights alone" : "weights", w >= 84 ? "activations alone" : w >= 74 ? "activations" : "activ."};
     const double values[] = {why->own, why->step, why->by_weights, why->by_activations};
     if (w >= 60) {
         pare_pen_put(&pen, PARE_INK_HEAD, w >= 100 ? "RMSE of its output  " : "RMSE ");
@@ -308,4 +308,4 @@ static bool move(struct pare_ui *ui, enum pare_motion motion)
 }
 
 const struct pare_view_ops pare_view_why = {
-    "why", draw, move, NULL, "j k layer|h l level|[ ] cure|ENTER take it|p pin|i explain|ESC back|u undo"};
+    "why", draw, move, NULL, "j k layer|h l level|[ ] cure|ENTER take|p pin|i explain|ESC back|u undo"};

@@ -39,14 +39,18 @@ bool pare_front_preview(struct pare_front *f, int layer, int level_lo, int level
         return false;
     }
     double drop = front_drop_of_loss(f, loss), drop2 = front_drop_of_loss(f, loss2);
+    if (before == after) {
+        snprintf(text, size, "%s at %s, where the newest answer has it", f->layers[layer].name, f->level_alias[before]);
+        return true;
+    }
     size_t used = (size_t)snprintf(text, size, "%s %s > %s: ", f->layers[layer].name, f->level_alias[before], f->level_alias[after]);
     if (isfinite(drop) && isfinite(drop2) && used < size) {
-        used += (size_t)snprintf(text + used, size - used, "drop %.2f > %.2f %% (predicted), ", 100 * drop, 100 * drop2);
+        used += (size_t)snprintf(text + used, size - used, "drop ~%.2f > ~%.2f %%, ", 100 * drop, 100 * drop2);
     } else if (used < size) {
         used += (size_t)snprintf(text + used, size - used, "loss %.3g > %.3g, ", loss, loss2);
     }
     if (isfinite(ms) && isfinite(ms2) && used < size) {
-        used += (size_t)snprintf(text + used, size - used, "latency %.3f > %.3f ms, ", ms, ms2);
+        used += (size_t)snprintf(text + used, size - used, "~%.3f > ~%.3f ms, ", ms, ms2);
     }
     if (used < size && isfinite(bytes) && isfinite(bytes2)) {
         snprintf(text + used, size - used, "%.0f > %.0f kB", bytes / 1e3, bytes2 / 1e3);
@@ -109,8 +113,12 @@ void pare_front_explain_cell(struct pare_front *f, int layer, int level, char *t
         return;
     }
     c = &f->cells[layer * f->n_levels + level];
+    if (c->samples == 0) {
+        snprintf(text, size, "drop and loss: not measured yet, S (sense) measures them\nlatency: %s%s", c->kernel != NULL ? "measured, kernel " : "not measured yet, B (bench) measures it",
+                 c->kernel != NULL ? c->kernel : "");
+        return;
+    }
     snprintf(text, size,
-             "%s at %s\n"
              "drop and loss: measured on %d samples of the search split, this layer lowered, all others fp32;\n"
              "  loss = mean KL of the final decision against fp32 (where it is no class: its relative squared error);\n"
              "  drop paired with fp32 on the same samples, 95 %% interval\n"
@@ -119,7 +127,7 @@ void pare_front_explain_cell(struct pare_front *f, int layer, int level, char *t
              "  why, and what would cure it: w, or pare sense --explain %s --levels %s\n"
              "latency: median of one call in place, uniform profile, kernel %s, on this host (%s), pinned, 1 thread\n"
              "quantized by: %.200s; calibration over %d samples; row %s",
-             f->layers[layer].name, f->level_alias[level], c->samples, c->own_n,
+             c->samples, c->own_n,
              front_own_rmse(c, PARE_OWN_MSE), front_own_rmse(c, PARE_OWN_WEIGHTS), front_own_rmse(c, PARE_OWN_ACTIVATIONS),
              front_own_rmse(c, PARE_OWN_STEP), front_own_rmse(c, PARE_OWN_ACCUMULATED), front_own(c, PARE_OWN_COSINE),
              f->layers[layer].name, f->level_names[level], c->kernel != NULL ? c->kernel : "not measured",

@@ -82,7 +82,7 @@ static void distances_are_those_of_the_points_shown(void **state)
     assert_true(asked.distances > 0 && asked.n >= 2);
     assert_int_equal(asked.points[0], 2);
     assert_int_equal(asked.points[1], 3);
-    assert_true(shows(ui, "drop vs first") && shows(ui, "first into this") && shows(ui, "energy, uJ"));
+    assert_true(shows(ui, "drop vs first") && shows(ui, "first to this") && shows(ui, "energy, uJ"));
     pare_ui_resize(ui, 120, 60);
     pare_ui_draw(ui);
     assert_true(shows(ui, "from exact, ms") && shows(ui, "up to, ms") && shows(ui, "measured"));
