@@ -329,7 +329,8 @@ static const char *price_of_line(struct pare_ui *ui)
         char text[160];
         double seconds = pare_ui_price(ui, p->text, text, sizeof text);
         snprintf(p->priced, sizeof p->priced, "%s", p->text);
-        snprintf(p->price, sizeof p->price, isnan(seconds) ? "" : "%s; ENTER starts", text);
+        const bool starts = strncmp(p->text, "quantize", 8) != 0; /* rules cost when their figures are asked for */
+        snprintf(p->price, sizeof p->price, isnan(seconds) ? "" : starts ? "%s; ENTER starts" : "%s; ENTER takes them", text);
     }
     return p->price;
 }

@@ -225,6 +225,61 @@ static void say_progress(const struct pare_front *f, struct pare_why *why)
     }
 }
 
+json_t *front_explain_for_follower(struct pare_front *f, const json_t *asked)
+{
+    const char *rules = pare_json_get_string(asked, "quantize", ""), *now = f->options.quantize != NULL ? f->options.quantize : "";
+    const char *layer = pare_json_get_string(asked, "layer", ""), *level = pare_json_get_string(asked, "level", "");
+    if (!f->described || strcmp(rules, now) != 0) {
+        return json_pack("{s:s}", "explaining", f->described ? "the pare that holds this session quantizes by other rules" : "it is still being opened");
+    }
+    for (struct front_flow *flow = f->flows; flow != NULL; flow = flow->next) {
+        if (flow->verb == FLOW_EXPLAIN && !flow->ended && pare_json_get_bool(flow->args, "follower", false)) {
+            if (strcmp(pare_json_get_string(flow->args, "layer", ""), layer) == 0 && strcmp(pare_json_get_string(flow->args, "level", ""), level) == 0) {
+                return json_pack("{s:s}", "explaining", "");
+            }
+            front_drop_flow(f, flow->id); /* nobody looks there any more */
+        }
+    }
+    struct pare_error err = {0};
+    json_t *args = json_pack("{s:s, s:s, s:b}", "layer", layer, "level", level, "follower", 1);
+    const bool started = args != NULL && pare_front_start(f, "explain", args, &err) != 0;
+    json_decref(args);
+    return json_pack("{s:s}", "explaining", started ? "" : err.message);
+}
+
+/* The holder measures; until its row is there, what the table says. */
+static void follow_why(struct pare_front *f, int layer, int level, struct pare_why *why)
+{
+    const struct front_cell *c = &f->cells[layer * f->n_levels + level];
+    const double loss = front_cell_loss(f, layer, level), step = front_own_rmse(c, PARE_OWN_STEP);
+    const int cell = layer * f->n_levels + level + 1;
+    size_t i, used;
+    const json_t *job;
+    if (f->asked_why != cell) {
+        f->asked_why = cell;
+        if (!front_ask_why(f, f->layers[layer].name, f->level_names[level])) {
+            snprintf(f->why_refused, sizeof f->why_refused, "no pare that holds this session answers");
+        }
+    }
+    why->state = f->why_refused[0] != '\0' ? PARE_CELL_NONE : PARE_CELL_QUEUED;
+    json_array_foreach(json_object_get(f->remote, "jobs"), i, job) {
+        const double done = pare_json_get_real(job, "done"), total = pare_json_get_real(job, "total");
+        const bool mine = strcmp(pare_json_get_string(job, "kind", ""), "explain") == 0;
+        if (mine && why->state == PARE_CELL_QUEUED && pare_json_get_int(job, "state", -1) == PARE_TASK_RUNNING) {
+            why->state = PARE_CELL_RUNNING;
+            why->part = total > 0 && done <= total ? done / total : 0;
+        }
+    }
+    used = (size_t)snprintf(why->text, sizeof why->text, "%s", f->why_refused[0] != '\0' ? f->why_refused
+                                                          : "the pare that holds this session was asked to measure it; it appears here");
+    if (used < sizeof why->text && isfinite(loss)) {
+        used += (size_t)snprintf(why->text + used, sizeof why->text - used, "; known from the table: loss %.4f", loss);
+    }
+    if (used < sizeof why->text && isfinite(step)) {
+        snprintf(why->text + used, sizeof why->text - used, "%s step RMSE %.4g", isfinite(loss) ? "," : "; known from the table:", step);
+    }
+}
+
 void pare_front_why(struct pare_front *f, int layer, int level, struct pare_why *why)
 {
     char title[160];
@@ -248,7 +303,7 @@ void pare_front_why(struct pare_front *f, int layer, int level, struct pare_why 
         return;
     }
     if (f->follower) {
-        snprintf(why->text, sizeof why->text, "not there yet: the pare that holds this session measures it when it looks here");
+        follow_why(f, layer, level, why);
         return;
     }
     struct front_flow *flow = find_own(f, f->layers[layer].name, f->level_names[level]);

@@ -59,6 +59,9 @@ static json_t *answer_follower(void *self, const json_t *request)
     if (json_object_get(request, "watch") != NULL && !f->closing) {
         return tell_watcher(f, pare_json_get_int(request, "watch", 0));
     }
+    if (json_is_object(json_object_get(request, "explain")) && !f->closing) {
+        return front_explain_for_follower(f, json_object_get(request, "explain"));
+    }
     if (json_object_get(request, "stop") != NULL && f->options.stop != NULL) {
         front_log(f, "asked to stop");
         f->options.stop(f->options.self);
@@ -81,6 +84,7 @@ static void take_news(struct pare_front *f, const json_t *news)
     size_t i;
     const json_t *line;
     f->watching = false;
+    f->asked_why = f->why_refused[0] != '\0' ? 0 : f->asked_why; /* the holder answers (again) */
     json_decref(f->remote);
     f->remote = json_deep_copy(news);
     json_array_foreach(json_object_get(news, "log"), i, line) {
@@ -100,6 +104,9 @@ static void holder_answered(void *self, const json_t *answer)
         pare_link_hang_up(f->client);
         f->client = NULL;
         f->watching = false;
+        if (f->asked_why != 0) {
+            snprintf(f->why_refused, sizeof f->why_refused, "no answer from the pare that holds this session");
+        }
         if (f->told && !f->closing) {
             front_say(f, true, "no answer from the pare that holds this session: the command was not run");
         }
@@ -113,6 +120,11 @@ static void holder_answered(void *self, const json_t *answer)
     }
     if (json_object_get(answer, "logged") != NULL) {
         take_news(f, answer);
+        return;
+    }
+    if (json_object_get(answer, "explaining") != NULL) {
+        snprintf(f->why_refused, sizeof f->why_refused, "%s", pare_json_get_string(answer, "explaining", ""));
+        front_changed(f);
         return;
     }
     f->told = false;
@@ -144,6 +156,13 @@ enum pare_status front_tell_holder(struct pare_front *f, const char *line, int p
         front_say(f, false, "sent to the pare that holds this session");
     }
     return status;
+}
+
+bool front_ask_why(struct pare_front *f, const char *layer, const char *level)
+{
+    f->why_refused[0] = '\0';
+    return ask_holder(f, json_pack("{s:{s:s, s:s, s:s}}", "explain", "layer", layer, "level", level, "quantize",
+                                   f->options.quantize != NULL ? f->options.quantize : ""), NULL) == PARE_OK;
 }
 
 static void row_is_new(void *self, const char *key, const char *kind)
@@ -234,6 +253,7 @@ static void become_holder(struct pare_front *f)
     f->remote = NULL;
     f->watching = false;
     f->follower = false;
+    f->asked_why = 0;
     uv_timer_stop(f->follow_timer);
     listen_to_followers(f);
     front_reload(f);

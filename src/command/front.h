@@ -213,6 +213,8 @@ struct pare_front {
     uv_timer_t *script_timer;
     json_t *remote;           /* what the holder does, as it last said */
     bool watching, told;      /* asked for news, sent a command; not answered yet */
+    int asked_why;            /* 1 + the cell whose explanation the holder was asked for last; 0 = none */
+    char why_refused[200];    /* why it gives none; "" = it is under way there */
     int64_t watched;          /* lines of the holder's log that we have */
     int64_t data_version, last_row;
     uint64_t actions;         /* checksum of the actions seen */
@@ -249,6 +251,10 @@ void front_follow_stop(struct pare_front *f);
 /* Takes what another process has committed. */
 void front_reload(struct pare_front *f);
 enum pare_status front_tell_holder(struct pare_front *f, const char *line, int point, struct pare_error *err);
+/* Has the holder explain a layer at a level: its row comes as all rows do. false: it cannot be asked. */
+bool front_ask_why(struct pare_front *f, const char *layer, const char *level);
+/* flow_explain.c: the holder's answer to that; a new reference. */
+json_t *front_explain_for_follower(struct pare_front *f, const json_t *asked);
 void front_keep_pending(struct pare_front *f);
 void front_find_unfinished(struct pare_front *f);
 void front_drop_unfinished(struct pare_front *f, const char *verb);
@@ -292,6 +298,8 @@ void front_add_eval(struct front_eval *eval, const json_t *row);
 
 /* ---- sense.c ---- */
 bool front_ensure_sense(struct pare_front *f, int samples, bool *failed, struct pare_error *err);
+/* While f->pricing: counts the whole table under the rules in force, whatever is in memory; true when part of it is there. */
+bool front_price_sense(struct pare_front *f);
 /* Takes what is there already. */
 void front_load_sense(struct pare_front *f);
 /* Is the cell all measured, or stopped early? */
@@ -317,6 +325,8 @@ json_t *front_target_describe(const struct pare_front *f);
 /* ---- price.c ---- */
 void front_rates_load(struct pare_front *f);
 void front_rate_add(struct pare_front *f, const char *kind, const json_t *params, double seconds);
+/* What `need` asks of the rows and does not find; *there is what it returns. */
+double front_price_with(struct pare_front *f, bool (*need)(struct pare_front *f), bool *there, char *text, size_t size);
 /* A row that is not there, while f->pricing. */
 void front_price_row(struct pare_front *f, const char *key, const struct front_job *job);
 /* Seconds until the queue is empty, and what the verbs under way will queue then; NaN when it holds nothing. */
@@ -360,6 +370,8 @@ void front_range(const struct pare_front *f, int layer, bool use_pins, int *lo, 
 /* RULES (of --quantize), "+RULES" beside those that hold, "none". dry: only says whether it can be; else it is said, and
  * front_quantize_settle makes it hold. Errors as --quantize, and a pattern that matches nothing. */
 enum pare_status front_quantize(struct pare_front *f, const char *text, bool dry, struct pare_error *err);
+/* What a table by these rules would cost (as front_quantize takes them), in words too; NAN: they hold, or are no rules. */
+double front_price_rules(struct pare_front *f, const char *rules, char *text, size_t size);
 /* Before choices are made again: as --quantize says. */
 void front_quantize_reset(struct pare_front *f);
 /* Is this action a choice of rules that --quantize leaves out? Counts them. */

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/strbuf.h"
 #include "command/line.h"
 #include "command/linear.h"
 #include "command/solver_file.h"
@@ -123,6 +124,18 @@ static json_t *verb_args(const struct pare_front *f, const struct line_words *w,
     return args;
 }
 
+static double price_rules(struct pare_front *f, const struct line_words *w, char *text, size_t size)
+{
+    struct pare_strbuf b;
+    pare_strbuf_init(&b);
+    for (int i = 1; i < w->n; i++) {
+        pare_strbuf_printf(&b, "%s%s", i > 1 ? " " : "", w->word[i]);
+    }
+    const double seconds = b.failed || b.text == NULL ? NAN : front_price_rules(f, b.text, text, size);
+    pare_strbuf_clear(&b);
+    return seconds;
+}
+
 double pare_front_price_line(struct pare_front *f, const char *line, int point, char *text, size_t size)
 {
     static const char *const names[] = {"sense", "bench", "solve", "front", "measure", "test"};
@@ -130,6 +143,9 @@ double pare_front_price_line(struct pare_front *f, const char *line, int point, 
     double seconds = NAN;
     if (line_split(line, &w, NULL) != PARE_OK || w.n == 0) {
         return NAN;
+    }
+    if (strcmp(w.word[0], "quantize") == 0) {
+        return w.n > 1 && f->described ? price_rules(f, &w, text, size) : NAN;
     }
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         if (strcmp(w.word[0], names[i]) == 0) {

@@ -238,28 +238,49 @@ static double total_seconds(const struct pare_front *f, const double units[FRONT
     return alone + shared / pare_sched_compute(f->sched);
 }
 
+/* What was counted: seconds, and in words. */
+static double say_price(const struct pare_front *f, const struct front_pricing *p, char *text, size_t size)
+{
+    bool measured;
+    const double seconds = total_seconds(f, p->units, &measured);
+    const int minutes = (int)(seconds / 60), rest = (int)(seconds - 60.0 * minutes), workers = pare_sched_compute(f->sched);
+    if (text == NULL || size == 0) {
+        return seconds;
+    }
+    if (p->jobs == 0) {
+        snprintf(text, size, "nothing is to be measured for it");
+    } else {
+        snprintf(text, size, "%d %s, %s %d:%02d on %d %s", p->jobs, p->jobs == 1 ? "job" : "jobs", measured ? "about" : "guessed",
+                 minutes, rest, workers, workers == 1 ? "worker" : "workers");
+    }
+    return seconds;
+}
+
 double front_price_flow(struct pare_front *f, struct front_flow *flow, char *text, size_t size)
 {
     struct front_pricing p = {.seen = json_object()};
-    bool measured, looking = f->looking;
+    const bool looking = f->looking;
     f->pricing = &p;
     f->looking = true;
-    bool known = price_verb(f, flow);
+    const bool known = price_verb(f, flow);
     f->looking = looking;
     f->pricing = NULL;
     json_decref(p.seen);
-    double seconds = total_seconds(f, p.units, &measured);
-    int minutes = (int)(seconds / 60), rest = (int)(seconds - 60.0 * minutes);
-    if (text == NULL || size == 0) {
-        return known ? seconds : NAN;
-    }
-    if (p.jobs == 0) {
-        snprintf(text, size, "nothing is to be measured for it");
-    } else {
-        snprintf(text, size, "%d %s, %s %d:%02d on %d %s", p.jobs, p.jobs == 1 ? "job" : "jobs", measured ? "about" : "guessed",
-                 minutes, rest, pare_sched_compute(f->sched), pare_sched_compute(f->sched) == 1 ? "worker" : "workers");
-    }
+    const double seconds = say_price(f, &p, text, size);
     return known ? seconds : NAN;
+}
+
+double front_price_with(struct pare_front *f, bool (*need)(struct pare_front *f), bool *there, char *text, size_t size)
+{
+    struct front_pricing p = {.seen = json_object()};
+    const bool looking = f->looking;
+    f->pricing = &p;
+    f->looking = true;
+    *there = need(f);
+    f->looking = looking;
+    f->pricing = NULL;
+    json_decref(p.seen);
+    return say_price(f, &p, text, size);
 }
 
 double pare_front_price(struct pare_front *f, const char *verb, const void *json_args, char *text, size_t size)

@@ -75,6 +75,30 @@ enum pare_status front_quantize(struct pare_front *f, const char *text, bool dry
     return status;
 }
 
+double front_price_rules(struct pare_front *f, const char *asked, char *text, size_t size)
+{
+    const char *kept = f->options.quantize;
+    char *rules = rules_after(f->quantize_said, asked), key[sizeof f->calibration_key], what[100];
+    struct pare_method method;
+    double seconds = NAN;
+    bool there = false;
+    if (rules != NULL && strcmp(rules, kept != NULL ? kept : "") != 0 && pare_method_parse(rules, NULL, &method, NULL) == PARE_OK &&
+        pare_method_check_globs(rules, f, glob_hits, NULL) == PARE_OK) {
+        json_t *calibration = f->calibration;
+        memcpy(key, f->calibration_key, sizeof key);
+        f->options.quantize = rules[0] != '\0' ? rules : NULL;
+        f->calibration = NULL;
+        seconds = front_price_with(f, front_price_sense, &there, what, sizeof what);
+        json_decref(f->calibration);
+        f->calibration = calibration;
+        f->options.quantize = kept;
+        memcpy(f->calibration_key, key, sizeof key);
+        snprintf(text, size, there ? "the table by these rules is known, at least in part" : "the table by these rules: %s", what);
+    }
+    free(rules);
+    return seconds;
+}
+
 bool front_quantize_skips(struct pare_front *f, const char *line)
 {
     return is_rules(line) && f->quantize_seen++ < f->quantize_skip;

@@ -241,6 +241,22 @@ bool front_ensure_sense(struct pare_front *f, int samples, bool *failed, struct 
     return all && !*failed;
 }
 
+bool front_price_sense(struct pare_front *f)
+{
+    bool failed = false, there = false, decided[PARE_MAX_LEVELS];
+    memcpy(decided, f->sense_decided, sizeof decided);
+    memset(f->sense_decided, 0, sizeof f->sense_decided); /* by other rules: which cells go on is not known */
+    (void)front_ensure_calibration(f, &failed, NULL);
+    for (int c = 0; c < f->n_chunks; c++) {
+        for (int l = 1; l < f->n_levels; l++) {
+            struct front_job job = {.kind = "sense", .title = "", .params = sense_params(f, l, c), .needs_calibration = true};
+            there = front_row(f, &job, &failed, NULL) != NULL || there;
+        }
+    }
+    memcpy(f->sense_decided, decided, sizeof decided);
+    return there;
+}
+
 void front_load_sense(struct pare_front *f)
 {
     for (int c = 0; c < f->n_chunks; c++) {

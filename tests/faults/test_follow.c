@@ -104,6 +104,18 @@ static void a_second_pare_follows_and_commands(void **state)
     assert_int_equal(last_cell(holder), PARE_CELL_DONE);
     assert_int_equal(last_cell(guest), PARE_CELL_DONE);
     assert_true(seen);
+    /* why a layer loses: the holder measures it, it appears here */
+    struct pare_why why;
+    pare_front_why(guest, 0, 1, &why);
+    assert_int_equal(why.state, PARE_CELL_QUEUED);
+    assert_non_null(strstr(why.text, "was asked to measure it"));
+    assert_non_null(strstr(why.text, "known from the table: loss"));
+    for (int i = 0; i < 30000 && why.state != PARE_CELL_DONE; i++) {
+        turn(&loops[0], &loops[1]);
+        pare_front_why(guest, 0, 1, &why);
+    }
+    assert_int_equal(why.state, PARE_CELL_DONE);
+    assert_true(why.calls > 0);
     /* the holder leaves: the follower takes over, with the choices and results of both */
     close_front(&loops[0], holder);
     for (int i = 0; i < 5000 && pare_front_state(guest)->follower; i++) {
@@ -195,6 +207,9 @@ static void a_cancelled_verb_can_be_asked_again(void **state)
     assert_true(pare_front_price_line(f, "sense", -1, text, sizeof text) > 0); /* calibration in five parts, 2 levels of one chunk */
     assert_memory_equal(text, "7 jobs, guessed 0:0", 19);
     assert_true(isnan(pare_front_price_line(f, "pin *=int8", -1, text, sizeof text)));
+    assert_true(pare_front_price_line(f, "quantize scales=mse", -1, text, sizeof text) > 0);
+    assert_memory_equal(text, "the table by these rules: 7 jobs, guessed 0:0", 45);
+    assert_true(isnan(pare_front_price_line(f, "quantize no_rule", -1, text, sizeof text)));
     assert_int_equal(pare_sched_pending(f->sched), 0); /* asking for a price starts nothing */
     assert_int_equal(pare_front_command(f, "sense", -1, &err), PARE_OK);
     assert_true(front_seconds_left(f) > 0);
@@ -211,6 +226,9 @@ static void a_cancelled_verb_can_be_asked_again(void **state)
     assert_int_equal(last_cell(f), PARE_CELL_DONE);
     assert_true(pare_front_price_line(f, "sense", -1, text, sizeof text) == 0);
     assert_string_equal(text, "nothing is to be measured for it");
+    assert_true(pare_front_price_line(f, "quantize scales=mse", -1, text, sizeof text) > 0); /* what is known is of other rules */
+    assert_non_null(strstr(text, "7 jobs"));
+    assert_true(pare_front_price_line(f, "sense", -1, text, sizeof text) == 0);
     assert_true(isnan(front_seconds_left(f)));
     close_front(&loop, f);
 }
