@@ -216,14 +216,16 @@ static enum pare_status next_layer(struct walk *w, int node, struct pare_error *
     struct pare_rows real = {0}, quantized = {0};
     struct pare_plan *plan = NULL, *made = NULL;
     enum pare_status status = open_plan(w, w->now, &plan, err);
-    if (status == PARE_OK) {
+    const bool alone = !w->q->maker.methods[node].sequence; /* on its own samples, as without a sequence */
+    if (status == PARE_OK && !alone) {
         status = rows_of(w, w->real, node, &real, err);
     }
-    if (status == PARE_OK) {
+    if (status == PARE_OK && !alone) {
         status = rows_of(w, plan, node, &quantized, err);
     }
-    if (status == PARE_OK && real.n == quantized.n && real.columns == quantized.columns) {
+    if (status == PARE_OK && !alone && real.n == quantized.n && real.columns == quantized.columns) {
         real.xq = quantized.x;
+        real.loud = w->graph->nodes[node].op != PARE_OP_FULLY_CONNECTED;
         w->q->maker.own_node = node;
         w->q->maker.own = &real;
     }

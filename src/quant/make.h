@@ -30,6 +30,7 @@ struct pare_rows {
     int n, columns;
     float *x;
     float *xq; /* the same positions behind quantized layers; NULL = x */
+    bool loud; /* odd rows are of strong positions: means are those of the even ones */
 };
 
 struct pare_maker {

@@ -3,7 +3,10 @@
  *
  * With x the float inputs, x^ the same on the grid that the layer reads, the output error of a channel is
  *   | x^ s q - x w |^2 = s^2 q'Gq - 2 s q'Cw + const,   G = x^'x^, C = x^'x
- * (columns without their means when the bias is corrected by samples; G and C take a ridge that pulls towards w).
+ * (columns without their means when the bias is corrected by samples; G and C take a ridge that pulls towards w). Codes with
+ * the least error give outputs that are too small: errors in x^ weaken what they have to do with x w, and least squares answers by
+ * less of it (regression dilution), from layer to layer again. So where the bias is corrected too, the scale of a channel of its
+ * own is multiplied by what gives its outputs the variance of x w on these rows.
  * seqmse: the scale among 20 shrunken ones whose nearest codes have the least error, on up to 128 rows.
  * adaround: every weight to the code below or above it (AdaRound's choice), by coordinate descent on this error from the
  *   nearest codes. (The paper relaxes the same problem to sigmoids and uses Adam; descent needs no tuning and is exact at
@@ -18,6 +21,8 @@
 
 #define MAX_K 2304
 #define RIDGE 0.02f
+#define LEAST_FACTOR 0.8 /* few samples say no more */
+#define MOST_FACTOR 1.6
 
 struct block {
     int n, k;
@@ -36,17 +41,21 @@ static void gather(const struct make_layer *l, int channel, struct block *b)
     for (int i = 0; i < b->k; i++) {
         const int column = make_column(l, channel, i);
         double sum = 0.0, sum_q = 0.0;
+        int rows = 0; /* of those at any position */
         for (int row = 0; row < b->n; row++) {
             const size_t at = (size_t)row * (size_t)r->columns + (size_t)column;
             const float v = r->x[at], u = r->xq != NULL ? r->xq[at] : v;
             const float q = codes ? pare_grid_real(l->x, pare_grid_code(l->x, u)) : u;
             b->x[(size_t)row * (size_t)b->k + (size_t)i] = v;
             b->xq[(size_t)row * (size_t)b->k + (size_t)i] = q;
-            sum += (double)v;
-            sum_q += (double)q;
+            if (!r->loud || row % 2 == 0) {
+                sum += (double)v;
+                sum_q += (double)q;
+                rows++;
+            }
         }
-        b->mean_x[i] = (float)(sum / b->n);
-        b->mean_xq[i] = (float)(sum_q / b->n);
+        b->mean_x[i] = (float)(sum / rows);
+        b->mean_xq[i] = (float)(sum_q / rows);
     }
     if (l->method->bias >= PARE_BIAS_EMPIRICAL) {
         for (int row = 0; row < b->n; row++) {
@@ -291,6 +300,36 @@ static void round_channel(struct make_layer *l, int channel, struct block *b, fl
     }
 }
 
+/* Gives a channel's quantized outputs the variance of its float ones, by its scale. */
+static void match_power(struct make_layer *l, int channel, const struct block *b, float *wq)
+{
+    const float *w = l->w + (size_t)channel * (size_t)l->k;
+    const int *codes = l->codes + (size_t)channel * (size_t)l->k;
+    struct make_grid *grids = make_grids(l, channel);
+    double real = 0.0, quantized = 0.0;
+    for (int i = 0; i < b->k; i++) {
+        const struct make_grid *g = &grids[make_part(l, i)];
+        wq[i] = g->scale * (float)(codes[i] - g->zero);
+    }
+    for (int row = 0; row < b->n; row++) {
+        const float *x = b->x + (size_t)row * (size_t)b->k, *xq = b->xq + (size_t)row * (size_t)b->k;
+        float y = 0.0f, q = 0.0f;
+        for (int i = 0; i < b->k; i++) {
+            y += x[i] * w[i];
+            q += xq[i] * wq[i];
+        }
+        real += (double)y * (double)y;
+        quantized += (double)q * (double)q;
+    }
+    if (!(real > 0.0) || !(quantized > 0.0)) {
+        return;
+    }
+    const double factor = sqrt(real / quantized);
+    for (int part = 0; part < l->n_parts; part++) {
+        grids[part].scale *= (float)(factor < LEAST_FACTOR ? LEAST_FACTOR : factor > MOST_FACTOR ? MOST_FACTOR : factor);
+    }
+}
+
 static void correct(struct make_layer *l, int channel, const struct block *b)
 {
     double sum = 0.0;
@@ -373,6 +412,9 @@ bool make_by_samples(struct make_layer *l)
         }
         if (l->method->rounding >= PARE_ROUND_ADAROUND) {
             round_channel(l, c, &b, b.b + k);
+        }
+        if (l->method->bias == PARE_BIAS_EMPIRICAL && l->method->rounding >= PARE_ROUND_ADAROUND && has_own_scale(l->method)) {
+            match_power(l, c, &b, b.b + k);
         }
         if (l->method->bias == PARE_BIAS_EMPIRICAL) {
             correct(l, c, &b);

@@ -250,6 +250,80 @@ static void a_layer_in_a_sequence_takes_up_the_error_in_front(void **state)
     pare_graph_free(g);
 }
 
+/* Noise in front weakens what least squares finds: the outputs would be smaller than the float ones. */
+static void outputs_behind_noise_keep_their_power(void **state)
+{
+    (void)state;
+    struct pare_error err = {0};
+    struct pare_rows rows;
+    struct pare_graph *g = one_layer(&rows, 400);
+    const float *w = g->tensors[g->nodes[0].in[1]].data;
+    struct pare_method methods[32];
+    struct pare_arena arena = {0};
+    struct pare_weight_codes out;
+    for (int i = 0; i < 400 * 8; i++) {
+        rows.xq[i] = rows.x[i] + random_real(-0.5f, 0.5f);
+    }
+    methods_of(methods, "rounding=descent,scales=mse,bias=empirical");
+    const struct pare_maker m = {.graph = g, .methods = methods, .own_node = 0, .own = &rows};
+    MUST(pare_maker_weights(&m, 0, level_of("w6a8"), NULL, &arena, &out, &err));
+    for (int c = 0; c < 4; c++) {
+        double sum[2] = {0.0, 0.0}, squares[2] = {0.0, 0.0};
+        for (int row = 0; row < rows.n; row++) {
+            double y[2] = {0.0, 0.0};
+            for (int i = 0; i < 8; i++) {
+                y[0] += (double)rows.x[row * 8 + i] * (double)w[c * 8 + i];
+                y[1] += (double)rows.xq[row * 8 + i] * (double)out.scale[c] * (double)out.codes[c * 8 + i];
+            }
+            for (int q = 0; q < 2; q++) {
+                sum[q] += y[q] / rows.n;
+                squares[q] += y[q] * y[q] / rows.n;
+            }
+        }
+        const double real = sqrt(squares[0] - sum[0] * sum[0]), quantized = sqrt(squares[1] - sum[1] * sum[1]);
+        assert_true(fabs(quantized / real - 1.0) < 1e-3);
+    }
+    pare_arena_clear(&arena);
+    free(rows.x);
+    free(rows.xq);
+    pare_graph_free(g);
+}
+
+/* Rows of strong positions teach the codes; the bias is right for all positions, which the even rows are of. */
+static void the_bias_is_of_any_position(void **state)
+{
+    (void)state;
+    struct pare_error err = {0};
+    struct pare_rows rows;
+    struct pare_graph *g = one_layer(&rows, 400);
+    struct pare_method methods[32];
+    double mean, square;
+    for (int i = 0; i < 400 * 8; i++) {
+        rows.x[i] += i / 8 % 2 == 1 ? 2.0f : 0.0f;
+        rows.xq[i] = fminf(rows.x[i], 1.5f); /* clipped in front */
+    }
+    methods_of(methods, "rounding=adaround,bias=empirical");
+    for (int loud = 0; loud < 2; loud++) {
+        struct pare_arena arena = {0};
+        struct pare_weight_codes out;
+        rows.loud = loud == 1;
+        const struct pare_maker m = {.graph = g, .methods = methods, .own_node = 0, .own = &rows};
+        MUST(pare_maker_weights(&m, 0, level_of("w6a8"), NULL, &arena, &out, &err));
+        float even[200 * 8], even_q[200 * 8];
+        for (int row = 0; row < 200; row++) {
+            memcpy(even + row * 8, rows.x + row * 16, 8 * sizeof *even);
+            memcpy(even_q + row * 8, rows.xq + row * 16, 8 * sizeof *even_q);
+        }
+        const struct pare_rows any = {.n = 200, .columns = 8, .x = even, .xq = even_q};
+        errors_of(g, &out, &any, &mean, &square);
+        assert_true(loud ? fabs(mean) < 1e-3 : fabs(mean) > 1e-2);
+        pare_arena_clear(&arena);
+    }
+    free(rows.x);
+    free(rows.xq);
+    pare_graph_free(g);
+}
+
 static void a_batch_norm_is_estimated_again(void **state)
 {
     (void)state;
@@ -306,6 +380,8 @@ int main(void)
         cmocka_unit_test(a_bias_that_layers_share_holds_no_stream),
         cmocka_unit_test(a_relu6_holds_its_stream),
         cmocka_unit_test(a_layer_in_a_sequence_takes_up_the_error_in_front),
+        cmocka_unit_test(outputs_behind_noise_keep_their_power),
+        cmocka_unit_test(the_bias_is_of_any_position),
         cmocka_unit_test(a_batch_norm_is_estimated_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
