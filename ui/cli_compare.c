@@ -86,7 +86,7 @@ static void add_changes(struct pare_strbuf *b, const json_t *json, const char *r
         snprintf(t[2], sizeof t[2], "%+.2f", of(change, "energy_uj"));
         snprintf(t[3], sizeof t[3], isfinite(of(change, "loss")) ? "%+.5f" : "-", of(change, "loss"));
         pare_strbuf_printf(b, row, pare_json_get_string(run, "name", "?"), (int)pare_json_get_int(change, "layers", 0), t[0], t[1], t[2], t[3],
-                           json_is_true(tied) ? "tied" : json_is_false(tied) ? "told apart" : "-");
+                           json_is_true(tied) ? "tied" : json_is_false(tied) ? "differs" : "-");
     }
 }
 
@@ -101,13 +101,44 @@ static void add_names(struct pare_strbuf *b, const json_t *json, const char *nam
     pare_strbuf_append(b, end);
 }
 
+/* Cells of the longest text under `key` among the runs, at least that of its head, at most `most`. */
+static int column_width(const json_t *json, const char *key, const char *head, int most)
+{
+    size_t i, w = strlen(head);
+    json_t *run;
+    json_array_foreach(json_object_get(json, "runs"), i, run) {
+        const size_t n = strlen(pare_json_get_string(run, key, ""));
+        w = n > w ? n : w;
+    }
+    return w > (size_t)most ? most : (int)w;
+}
+
+/* Without the blanks at the ends of lines. */
+static void print_trimmed(const char *text)
+{
+    for (const char *p = text; *p != '\0';) {
+        const size_t n = strcspn(p, "\n");
+        size_t used = n;
+        for (; used > 0 && p[used - 1] == ' '; used--) {
+        }
+        printf("%.*s%s", (int)used, p, p[n] == '\n' ? "\n" : "");
+        p += n + (p[n] == '\n');
+    }
+}
+
 void cli_print_compare(const json_t *json)
 {
     struct pare_strbuf b;
     const json_t *reference = json_object_get(json, "reference");
+    const int name = column_width(json, "name", "run", 20), method = column_width(json, "method", "method", 14),
+              budget = column_width(json, "budget", "budget", 24), each = name < 10 ? 10 : name;
+    const size_t n_differ = json_array_size(json_object_get(json, "differences"));
+    char head[256], row[64], title[64], cells[3][32];
     pare_strbuf_init(&b);
-    add_table(&b, json, "run                  method     budget               accuracy %  drop %  latency ms       kB     uJ ~  hypervol.   exact+ms  solved s  measured\n",
-              "%-20.20s %-10.10s %-20.20s", " %10s %7s %11s %8s %8s %10s %10s %9s %9d  %s\n");
+    snprintf(head, sizeof head, "%-*s %-*s %-*s accuracy %%  drop %%  latency ms       kB     uJ ~  hypervol.   exact+ms  solved s  measured\n", name, "run",
+             method, "method", budget, "budget");
+    snprintf(row, sizeof row, "%%-%d.%ds %%-%d.%ds %%-%d.%ds", name, name, method, method, budget, budget);
+    add_table(&b, json, head, row, " %10s %7s %11s %8s %8s %10s %10s %9s %9d  %s\n");
     pare_strbuf_printf(&b, "(~ predicted; hypervolume up to fp32's %.3f ms and a drop of %.2f points, as a share; exact+ms: latency above the\n"
                            " exact front of the predicted costs, without pins, ties and rows, at the same predicted loss; tied: the paired difference\n"
                            " is within chance; measured: configurations)\n\n",
@@ -115,12 +146,14 @@ void cli_print_compare(const json_t *json)
     pare_strbuf_append(&b, "the first into         layers        ms ~         kB       uJ ~      loss ~  drop\n");
     add_changes(&b, json, "%-20.20s %8d %11s %10s %10s %11s  %s\n");
     pare_strbuf_append(&b, "\n");
-    char title[64];
-    snprintf(title, sizeof title, "%zu layers differ", json_array_size(json_object_get(json, "differences")));
+    snprintf(title, sizeof title, "%zu layer%s", n_differ, n_differ == 1 ? " differs" : "s differ");
     pare_strbuf_printf(&b, "%-42s", title);
-    add_names(&b, json, " %-11.11s ", "\n");
-    add_levels(&b, json, "  %-40s", " %-11s ", " %-11s*", "\n");
-    fputs(b.text, stdout);
+    snprintf(cells[0], sizeof cells[0], " %%-%d.%ds ", each, each);
+    snprintf(cells[1], sizeof cells[1], " %%-%ds ", each);
+    snprintf(cells[2], sizeof cells[2], " %%-%ds*", each);
+    add_names(&b, json, cells[0], "\n");
+    add_levels(&b, json, "  %-40s", cells[1], cells[2], "\n");
+    print_trimmed(b.failed ? "" : b.text);
     pare_strbuf_clear(&b);
 }
 

@@ -163,7 +163,7 @@ int cli_pin(const struct cli_options *o)
     for (int i = 0; state != NULL && i < state->n_waiting; i++) {
         json_array_append_new(waiting, json_string(state->waiting[i]));
         if (!o->json) {
-            printf("waiting: %s\n", state->waiting[i]);
+            printf("%s%s\n", strstr(state->waiting[i], " gives way ") != NULL ? "" : "waiting: ", state->waiting[i]);
         }
     }
     json_t *rows = json_array();

@@ -367,9 +367,13 @@ void cli_print_solve(const json_t *json)
     char a[48], b[48], c[48], d[48];
     const char *key;
     json_t *value;
-    printf("run %s: %s, gap %.2g, solver %.1f ms, %lld configurations measured\n", pare_json_get_string(json, "run", ""),
-           pare_json_get_string(json, "status", ""), pare_json_get_real(json, "gap"), 1e3 * pare_json_get_real(json, "seconds"),
-           (long long)pare_json_get_int(json, "evaluations", 0));
+    const double gap = pare_json_get_real(json, "gap");
+    const int measured = (int)pare_json_get_int(json, "evaluations", 0);
+    printf("run %s: %s, ", pare_json_get_string(json, "run", ""), pare_json_get_string(json, "status", ""));
+    if (isfinite(gap)) { /* of those that prove it */
+        printf("gap %.2g, ", gap);
+    }
+    printf("solver %.1f ms, %d configuration%s measured\n", 1e3 * pare_json_get_real(json, "seconds"), measured, measured == 1 ? "" : "s");
     if (isfinite(pare_json_get_real(json, "hypervolume_of_exact"))) {
         printf("front: %.2f %% of the exact front's hypervolume, on predicted costs\n", 100 * pare_json_get_real(json, "hypervolume_of_exact"));
     }
@@ -403,8 +407,9 @@ void cli_print_front(const json_t *json)
     char a[32], b[32], c[32], d[32], e[32];
     size_t i;
     const json_t *p;
-    printf("run %s: %zu points\n%5s %10s %10s %14s %12s %12s\n", pare_json_get_string(json, "run", ""),
-           json_array_size(json_object_get(json, "points")), "point", "drop %", "predicted", "latency ms ~", "bytes", "energy uJ ~");
+    const size_t n = json_array_size(json_object_get(json, "points"));
+    printf("run %s: %zu point%s\n%5s %10s %10s %14s %12s %12s\n", pare_json_get_string(json, "run", ""),
+           n, n == 1 ? "" : "s", "point", "drop %", "predicted", "latency ms ~", "bytes", "energy uJ ~");
     json_array_foreach(json_object_get(json, "points"), i, p) {
         printf("%5lld %10s %10s %14s %12s %12s\n", (long long)pare_json_get_int(p, "point", 0), number(a, 100 * pare_json_get_real(p, "drop"), 2),
                number(b, 100 * pare_json_get_real(p, "drop_predicted"), 2), number(c, pare_json_get_real(p, "latency_predicted_ms"), 3),

@@ -149,6 +149,13 @@ int cli_write_json(const struct cli_options *o, const char *path, const json_t *
     return rc;
 }
 
+/* The width of a column that held `width` so far. */
+static int longer(int width, const char *text)
+{
+    const int n = (int)strlen(text);
+    return n > width ? n : width;
+}
+
 int cli_runs(const struct cli_options *o)
 {
     struct cli_session s;
@@ -159,6 +166,13 @@ int cli_runs(const struct cli_options *o)
     rc = cli_wait_open(&s);
     const struct pare_state *state = rc == 0 ? pare_front_state(s.front) : NULL;
     json_t *runs = json_array();
+    int name = 4, method = 6, budget = 1, status = 8;
+    for (int r = 0; state != NULL && r < state->n_runs; r++) {
+        name = longer(name, state->runs[r].name);
+        method = longer(method, state->runs[r].method);
+        budget = longer(budget, state->runs[r].budget);
+        status = longer(status, state->runs[r].status);
+    }
     for (int r = 0; state != NULL && r < state->n_runs; r++) {
         const struct pare_run *run = &state->runs[r];
         json_array_append_new(runs, json_pack("{s:s, s:s, s:s, s:s, s:i}", "name", run->name, "method", run->method, "budget",
@@ -167,8 +181,8 @@ int cli_runs(const struct cli_options *o)
             json_object_set_new(json_array_get(runs, (size_t)r), "quantize", json_string(run->quantize));
         }
         if (!o->json) {
-            printf("%2d  %-20s %-9s %-28s %-10s %4d points%s%s\n", r + 1, run->name, run->method, run->budget, run->status, run->n_points,
-                   run->quantize != NULL ? ", quantized by " : "", run->quantize != NULL ? run->quantize : "");
+            printf("%2d  %-*s  %-*s  %-*s  %-*s  %4d point%s%s%s\n", r + 1, name, run->name, method, run->method, budget, run->budget, status,
+                   run->status, run->n_points, run->n_points == 1 ? "" : "s", run->quantize != NULL ? ", quantized by " : "", run->quantize != NULL ? run->quantize : "");
         }
     }
     if (rc == 0 && o->json) {

@@ -304,8 +304,12 @@ static void draw_budget(struct pare_ui *ui, struct pare_rect r)
     if (st->n_pins > 0) {
         pare_pen_put(&pen, PARE_INK_MARK, "%d pin%s   ", st->n_pins, st->n_pins == 1 ? "" : "s");
     }
-    if (st->n_waiting > 0) { /* :pins says which, and why */
-        pare_pen_put(&pen, PARE_INK_WARN, "%d waiting   ", st->n_waiting);
+    int waiting = 0; /* :pins says which, and why; what gives way to a pin by name does what it should */
+    for (int i = 0; i < st->n_waiting; i++) {
+        waiting += strstr(st->waiting[i], " gives way ") == NULL;
+    }
+    if (waiting > 0) {
+        pare_pen_put(&pen, PARE_INK_WARN, "%d waiting   ", waiting);
     }
     if (r.w >= 130 && st->minimize != NULL) {
         pare_pen_put(&pen, PARE_INK_HEAD, "minimize ");

@@ -181,7 +181,9 @@ void flow_say_gain(const struct pare_front *f, const struct front_flow *flow, ch
     } else {
         snprintf(name, sizeof name, "%s:%d", run->name, best->number);
     }
-    if (b.minimize == PARE_COST_LOSS) {
+    if (memcmp(best->levels, answer->levels, (size_t)f->n_layers) == 0) {
+        snprintf(text, size, "the same configuration as %s", name);
+    } else if (b.minimize == PARE_COST_LOSS) {
         snprintf(text, size, "drops %.2f points %s than %s", 100 * fabs(before - now), now <= before ? "less" : "more", name);
     } else if (before > 0) {
         snprintf(text, size, "%.1f %% %s %s than %s", 100 * fabs(1 - now / before), now <= before ? "less" : "more",

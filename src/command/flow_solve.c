@@ -260,9 +260,12 @@ void flow_end_solve(struct pare_front *f, struct front_flow *flow)
     const struct pare_figures *g = flow->best >= 0 ? &f->points[flow->best].search.figures : NULL;
     double gap = pare_json_get_real(flow->answer, "gap");
     keep_status(f, flow, status);
-    int used = snprintf(f->solver, sizeof f->solver, "%s: %s, gap %.2g, solved in %.0f ms",
-                        pare_json_get_string(flow->answer, "method", "exact"), status, isfinite(gap) ? gap : 0.0,
-                        1000 * flow->solve_seconds);
+    char proof[32] = ""; /* only the exact ones know how far they are from the best */
+    if (isfinite(gap)) {
+        snprintf(proof, sizeof proof, ", gap %.2g", gap);
+    }
+    int used = snprintf(f->solver, sizeof f->solver, "%s: %s%s, solved in %.*f ms", pare_json_get_string(flow->answer, "method", "exact"),
+                        status, proof, flow->solve_seconds < 0.00995 ? 1 : 0, 1000 * flow->solve_seconds);
     if (flow->evaluations > 0 && g != NULL && isfinite(g->drop) && used > 0 && used < (int)sizeof f->solver) {
         char gain[160];
         flow_say_gain(f, flow, gain, sizeof gain);
@@ -343,19 +346,24 @@ void flow_advance_solve(struct pare_front *f, struct front_flow *flow)
         if (!flow_costs_ready(f, flow, &b)) {
             return;
         }
-        if (flow->run < 0) {
+        if (!flow_start_solver(f, flow, &tightened, NULL)) {
+            return;
+        }
+    }
+    if (flow->levels == NULL) {
+        if (!flow_solver_done(f, flow)) {
+            return;
+        }
+        if (flow->run < 0) { /* not before there is an answer: one that is dropped (pins change) leaves no empty run */
             flow_make_run(f, flow, &b, "solve", NULL);
         }
         if (flow->run < 0) {
             flow_end(f, flow, flow->err.code != PARE_OK ? flow->err.code : PARE_ERR_IO, NULL);
             return;
         }
-        if (!flow_start_solver(f, flow, &tightened, NULL)) {
+        if (!take_answer(f, flow, &b)) {
             return;
         }
-    }
-    if (flow->levels == NULL && (!flow_solver_done(f, flow) || !take_answer(f, flow, &b))) {
-        return;
     }
     json_t *facts = json_pack("{s:o}", "loss", pare_json_real(front_loss_sum(f, flow->levels)));
     int point = front_add_point(f, flow->run, flow->levels, facts, &flow->err);

@@ -250,7 +250,7 @@ static void build_points(struct pare_front *f, struct pare_state *s)
                                     .method = run->method,
                                     .budget = pare_json_get_string(run->settings, "budget", ""),
                                     .pins = "",
-                                    .status = pare_json_get_string(run->status, "status", "measured"),
+                                    .status = pare_json_get_string(run->status, "status", "not ended"),
                                     .seconds = pare_json_get_real(run->status, "seconds"),
                                     .gap = pare_json_get_real(run->status, "gap"),
                                     .evaluations = (int)pare_json_get_int(run->status, "evaluations", 0),
@@ -263,6 +263,7 @@ static void build_points(struct pare_front *f, struct pare_state *s)
         build_point(f, &f->points[i], &points[i]);
         run->first_point = run->first_point < 0 ? i : run->first_point;
         run->n_points++;
+        run->status = json_object_get(f->runs[f->points[i].run].status, "status") == NULL ? "measured" : run->status;
     }
     s->points = points;
     s->n_points = f->n_points;

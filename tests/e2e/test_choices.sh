@@ -38,7 +38,9 @@ code 0 "$pare" pin $p --list --json
 # a narrower pin within a range; freeing gives the range back to nobody
 code 0 "$pare" pin $p --free 'classifier/fc2' --json
 [ "$(field "[q['name'] for q in d['pins']]")" = "['classifier/fc1', 'classifier/fc3']" ] || fail "freed"
-code 0 "$pare" pin $p 'classifier/fc2=fp32'
+code 0 "$pare" pin $p --samples 25 --levels fp32,int8,int4 'classifier/fc2=fp32' # a session that knows its costs solves again: nobody waits for it
+code 0 "$pare" runs $p --json
+[ "$(field "[r['name'] for r in d['runs'] if r['points'] == 0]")" = "[]" ] || fail "a pin left an empty run: $(cat "$work/out")"
 
 # a file of both
 cat >"$work/pins" <<'F'

@@ -97,7 +97,7 @@ for what in 'hypervolume up to' '| the first into | layers | ms ~ | kB | uJ ~ | 
 done
 grep -q '^hypervolume_up_to_ms,' "$work/c.csv" && grep -q '^first_into,layers,' "$work/c.csv" && grep -q '^layer,int8,int4$' "$work/c.csv" || fail "CSV"
 XDG_DATA_HOME=$work/whole "$pare" compare $p --levels fp32,int8,int4,int2 --samples 25 int8 int4 >"$work/out" 2>"$work/err"
-grep -qE '^int4 +2[0-9] +[-+][0-9.]+ +-[0-9.]+ +-[0-9.]+ +[+][0-9.]+  (tied|told apart)$' "$work/out" || fail "what a change costs: $(head -12 "$work/out")"
+grep -qE '^int4 +2[0-9] +[-+][0-9.]+ +-[0-9.]+ +-[0-9.]+ +[+][0-9.]+  (tied|differs)$' "$work/out" || fail "what a change costs: $(head -12 "$work/out")"
 XDG_DATA_HOME=$work/whole "$pare" compare $p --levels fp32,int8,int4,int2 --samples 25 int8 nothing >"$work/out" 2>"$work/err"
 [ $? -eq 66 ] || fail "compare with a run that is not there"
 solve whole --method hawq >"$work/out" 2>"$work/err"

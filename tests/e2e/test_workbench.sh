@@ -114,7 +114,7 @@ while command_line "compare int8 int4"; sleep 1; ! screen | grep -qE '1 int8 .*2
     [ $tries -lt 60 ] || { fail "compare int8 int4"; break; }
 done
 wait_for 'of 27 differ' 20 "the layers that differ"
-wait_for 'drop vs first .*(tied|told apart)' 20 "are they tied?"
+wait_for 'drop vs first .*(tied|differs)' 20 "are they tied?"
 command_line "compare nowhere"
 wait_for 'no run or point "nowhere"' 20 "compare of nothing"
 keys 1
