@@ -166,6 +166,7 @@ static void samples_choose_between_the_two_powers(void **state)
         print_error("nearest %g, corrected %g, chosen %g\n", nearest, corrected, chosen);
     }
     assert_true(corrected < nearest && chosen < 0.3 * nearest);
+    (void)error_of(g, "weights=po2,rounding=adaround,bias=empirical", rows, w); /* powers with all of it */
     free(rows->x);
     pare_graph_free(g);
 }
