@@ -5,7 +5,8 @@
  * conv_body.h, whose macros and gather() it uses, with T_ACC int32_t; beside these it needs
  *   V_GET(p), V_LESS(a, b)                     load of a vector of sums; their difference
  *   seven_mix(r1, r2, s12, s34, half)          of one row of each half: the sums below
- *   seven_mix_codes(x1, x2, r1, r2, s12, s34, half)   the same of codes x1, x2 [2 * half] where they are; r1, r2 are copies
+ *   seven_mix_codes(x1, x2, r1, r2, s12, s34, half)   the same of codes x1, x2 [2 * half] where they are; r1, r2 are copies,
+ *                                              but for A21, which no product reads
  *
  * A tile has rows 1, 2 (mr output pixels each), channels 1, 2 (NV * VL each) and the halves 1, 2 of K:
  *   C11 = P1 + A12*B21                          P1 = A11*B11
@@ -23,7 +24,10 @@
 enum {
     SEVEN_WIDE = 2 * WIDE,    /* channels of a panel */
     SEVEN_MOST = 12,          /* rows of the largest tile */
-    SEVEN_BLOCK = 512 << 10,  /* bytes of activations over which all panels run before the next ones */
+    /* Bytes of activations over which all panels run before the next ones; where the second cache holds the weights, one
+     * tile, which then may stay in the first. */
+    SEVEN_BLOCK = 768 << 10,
+    SEVEN_HELD = 1 << 20,
 #ifdef __SANITIZE_ADDRESS__ /* half a minute to compile otherwise */
     SEVEN_STEPS = 1,
 #else
@@ -31,7 +35,7 @@ enum {
 #endif
     SEVEN_ROUND = 16, /* elements that a half of K is a multiple of: of 8 steps, of a vector of codes */
     SEVEN_LEAST_K = 128,      /* below, what is saved does not pay for the sums */
-    SEVEN_LEAST_PIXELS = 8
+    SEVEN_LEAST_PIXELS = 32 /* few pixels do not pay for reading larger weights, which may come from memory */
 };
 
 struct seven {
@@ -44,7 +48,7 @@ struct seven {
 /* Rows of one half of the next tile, where `left` rows are left. */
 static size_t seven_rows(size_t left)
 {
-    return left > 16 || (left > 8 && left <= SEVEN_MOST) ? SEVEN_MOST / 2 : left > 4 ? 4 : 2;
+    return left > 8 ? SEVEN_MOST / 2 : left > 4 ? 4 : 2;
 }
 
 static struct seven seven_of(const struct pk_conv *c)
@@ -55,12 +59,13 @@ static struct seven seven_of(const struct pk_conv *c)
     if (s.p.lda * sizeof(T_A) % 1024 == 0) {
         s.p.lda += 64 / sizeof(T_A); /* rows a power of two apart would share cache sets */
     }
-    size_t rows = SEVEN_BLOCK / (2 * s.p.lda * sizeof(T_A)) / SEVEN_MOST * SEVEN_MOST;
+    s.panels = (s.p.n + SEVEN_WIDE - 1) / SEVEN_WIDE;
+    s.panel_weights = 7 * s.half * WIDE;
+    const bool held = s.panels * s.panel_weights * sizeof(T_P) <= SEVEN_HELD;
+    size_t rows = held ? 0 : SEVEN_BLOCK / (2 * s.p.lda * sizeof(T_A)) / SEVEN_MOST * SEVEN_MOST;
     rows = rows < SEVEN_MOST ? SEVEN_MOST : rows;
     const size_t blocks = (s.p.pixels + rows - 1) / rows; /* of like size: no small rest */
     s.p.block = pk_round_up((s.p.pixels + blocks - 1) / blocks, SEVEN_MOST);
-    s.panels = (s.p.n + SEVEN_WIDE - 1) / SEVEN_WIDE;
-    s.panel_weights = 7 * s.half * WIDE;
     return s;
 }
 
@@ -107,8 +112,10 @@ static void seven_pack(const struct pk_conv *c, const void *weights, void *packe
     }
 }
 
-/* Scratch: the panel of a block, sums kept between products, those of a tile, the sums of the codes of each row. */
+/* Scratch: what finishes the halves of each panel's channels, the panel of a block, sums kept between products, those of a
+ * tile, the sums of the codes of each row. */
 struct seven_scratch {
+    struct finish *finish; /* [panels][2] */
     T_A *panel;
     T_ACC *keep; /* [3][SEVEN_MOST / 2][WIDE] */
     T_ACC *acc;  /* [SEVEN_MOST][SEVEN_WIDE] */
@@ -116,6 +123,11 @@ struct seven_scratch {
 };
 
 enum { SEVEN_KEEP = SEVEN_MOST / 2 * WIDE };
+
+static size_t seven_finish_bytes(const struct seven *s)
+{
+    return pk_round_up(s->panels * 2 * sizeof(struct finish), 64);
+}
 
 static size_t seven_panel_bytes(const struct seven *s)
 {
@@ -125,7 +137,7 @@ static size_t seven_panel_bytes(const struct seven *s)
 static size_t seven_scratch_size(const struct pk_conv *c)
 {
     const struct seven s = seven_of(c);
-    return seven_panel_bytes(&s) + (3 * SEVEN_KEEP + SEVEN_MOST * SEVEN_WIDE) * sizeof(T_ACC) +
+    return seven_finish_bytes(&s) + seven_panel_bytes(&s) + (3 * SEVEN_KEEP + SEVEN_MOST * SEVEN_WIDE) * sizeof(T_ACC) +
            pk_round_up(s.p.block, SEVEN_MOST) * sizeof(int32_t);
 }
 
@@ -244,65 +256,81 @@ static void seven_gather(const struct pk_conv *c, const struct seven *s, const T
     }
 }
 
-/* Sums of the codes of a tile's rows, for weight zero points. */
-static void seven_sums(const struct seven *s, const T_A *panel, size_t rows, int32_t *sums)
+/* Sums of the codes of a tile's rows, for weight zero points: A11 + A12, and S1. */
+static void seven_sums(const struct seven *s, const T_A *panel, size_t mr, size_t here, int32_t *sums)
 {
-    for (size_t r = 0; r < rows; r++, panel += s->p.lda) {
+    for (size_t r = 0; r < here; r++) {
+        const T_A *row = panel + (r < mr ? r : r + mr) * s->p.lda;
         sums[r] = 0;
-        for (size_t k = 0; k < s->p.k; k++) {
-            sums[r] += (int32_t)panel[k];
+        for (size_t k = 0; k < (r < mr ? 2 : 1) * s->half; k++) {
+            sums[r] += (int32_t)row[k];
         }
     }
 }
 
-/* All tiles of a block times one panel of channels; one, two: NULL, or what finishes the halves of its channels. */
-static void seven_panel(const struct seven *s, const struct seven_scratch *m, const struct pk_epilogue *e, size_t pixel,
-                        size_t rows, size_t first, const T_P *weights, struct finish *one, struct finish *two)
+struct seven_work {
+    const struct pk_conv *c;
+    const struct pk_epilogue *e;
+    struct seven s;
+    struct seven_scratch m;
+    bool finishes;
+};
+
+/* Rows [pixel, pixel + rows), whose panel is there, times panel `i` of channels. */
+static void seven_panel(const struct seven_work *w, size_t pixel, size_t rows, size_t i, const T_P *weights)
 {
-    const T_A *panel = m->panel;
-    const size_t n = s->p.n - first < SEVEN_WIDE ? s->p.n - first : SEVEN_WIDE;
+    const T_A *panel = w->m.panel;
+    const size_t first = i * SEVEN_WIDE, lda = w->s.p.lda;
+    const size_t n = w->s.p.n - first < SEVEN_WIDE ? w->s.p.n - first : SEVEN_WIDE;
+    struct finish *f = &w->m.finish[2 * i];
     for (size_t done = 0; done < rows;) {
         const size_t left = rows - done, mr = seven_rows(left), here = left < 2 * mr ? left : 2 * mr;
-        const bool whole = here == 2 * mr && one != NULL;
-        const struct seven_end end = {whole ? one : NULL, whole ? two : NULL, m->acc, pixel + done};
-        (mr == 6 ? seven_12 : mr == 4 ? seven_8 : seven_4)(panel, s->p.lda, s->half, weights, m->keep, &end);
+        const bool whole = w->finishes && here == 2 * mr && n > WIDE;
+        const struct seven_end end = {whole ? f : NULL, whole ? f + 1 : NULL, w->m.acc, pixel + done};
+        (mr == 6 ? seven_12 : mr == 4 ? seven_8 : seven_4)(panel, lda, w->s.half, weights, w->m.keep, &end);
         if (!whole) {
-            const struct pk_tile tile = {m->acc, SEVEN_WIDE, pixel + done, (int)here, (int)first, (int)n, m->sums + done};
-            PK_EPILOGUE(e, &tile);
+            const struct pk_tile tile = {w->m.acc, SEVEN_WIDE, pixel + done, (int)here, (int)first, (int)n, w->m.sums + done};
+            PK_EPILOGUE(w->e, &tile);
         }
-        panel += 4 * mr * s->p.lda;
+        panel += 4 * mr * lda;
         done += here;
+    }
+}
+
+static void seven_finishes(struct seven_work *w)
+{
+    struct finish *f = w->m.finish;
+    w->finishes = finish_of(f, w->e);
+    for (size_t i = 0; w->finishes && i < 2 * w->s.panels; i++) {
+        const size_t first = i * WIDE, left = w->s.p.n > first ? w->s.p.n - first : 0;
+        f[i] = f[0];
+        finish_panel(&f[i], (int)first, (int)(left < WIDE ? left : WIDE));
     }
 }
 
 static void seven_run(const struct pk_conv *c, const void *x, int pad_code, const void *packed, const struct pk_epilogue *e,
                       void *scratch)
 {
-    const struct seven s = seven_of(c);
-    T_ACC *keep = (T_ACC *)(void *)((char *)scratch + seven_panel_bytes(&s));
-    T_ACC *acc = keep + 3 * SEVEN_KEEP;
-    const struct seven_scratch m = {scratch, keep, acc, (int32_t *)(void *)(acc + SEVEN_MOST * SEVEN_WIDE)};
-    struct finish one, two;
-    const bool finishes = finish_of(&one, e) && finish_of(&two, e);
-    for (size_t pixel = 0; pixel < s.p.pixels; pixel += s.p.block) {
-        const size_t rows = s.p.pixels - pixel < s.p.block ? s.p.pixels - pixel : s.p.block;
-        seven_gather(c, &s, x, pixel, rows, PK_PAD(pad_code), m.panel);
-        const T_A *panel = m.panel;
+    struct seven_work w = {.c = c, .e = e, .s = seven_of(c)};
+    const struct seven *s = &w.s;
+    w.m.finish = scratch;
+    w.m.panel = (T_A *)(void *)((char *)scratch + seven_finish_bytes(s));
+    w.m.keep = (T_ACC *)(void *)((char *)w.m.panel + seven_panel_bytes(s));
+    w.m.acc = w.m.keep + 3 * SEVEN_KEEP;
+    w.m.sums = (int32_t *)(void *)(w.m.acc + SEVEN_MOST * SEVEN_WIDE);
+    seven_finishes(&w);
+    for (size_t pixel = 0; pixel < s->p.pixels; pixel += s->p.block) {
+        const size_t rows = s->p.pixels - pixel < s->p.block ? s->p.pixels - pixel : s->p.block;
+        seven_gather(c, s, x, pixel, rows, PK_PAD(pad_code), w.m.panel);
+        const T_A *panel = w.m.panel;
         for (size_t done = 0; e->weight_zero != NULL && done < rows;) {
             const size_t left = rows - done, mr = seven_rows(left), here = left < 2 * mr ? left : 2 * mr;
-            seven_sums(&s, panel, here, m.sums + done);
-            panel += 4 * mr * s.p.lda;
+            seven_sums(s, panel, mr, here, w.m.sums + done);
+            panel += 4 * mr * s->p.lda;
             done += here;
         }
-        for (size_t i = 0; i < s.panels; i++) {
-            const size_t first = i * SEVEN_WIDE, left = s.p.n - first;
-            if (finishes && left > WIDE) {
-                finish_panel(&one, (int)first, WIDE);
-                finish_panel(&two, (int)(first + WIDE), (int)(left - WIDE < WIDE ? left - WIDE : WIDE));
-            }
-            const bool both = finishes && left > WIDE;
-            seven_panel(&s, &m, e, pixel, rows, first, (const T_P *)packed + i * s.panel_weights, both ? &one : NULL,
-                        both ? &two : NULL);
+        for (size_t i = 0; i < s->panels; i++) {
+            seven_panel(&w, pixel, rows, i, (const T_P *)packed + i * s->panel_weights);
         }
     }
 }

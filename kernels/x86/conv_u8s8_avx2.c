@@ -16,14 +16,19 @@
  *   3     32    vpmaddubsw, vpmaddwd by ones, vpaddd alone saturate: 2 * 255 * 127 does not fit in 16 bits
  *
  * A loop of the plain step on registers alone does 22.2-22.7 of its 24, so no layer passed 22. In one run beside that loop,
- * which did 21.1-21.7 in that hour (median; best 22.5-22.8), plain and seven products in MAC per cycle (median; best):
+ * which did 21.6-22.2 in that hour (median; best 22.6), plain and seven products in MAC per cycle (median; best):
  *
- *                    plain        seven
- *   64x64x256        19.9; 21.0   20.8; 22.1   codes and their sums are made for 64 channels only; tiles of 8 rows
- *   64x64x576        20.3; 21.4   21.4; 22.6
- *   256x256x256      20.4; 21.6   22.8; 24.2
- *   784x128x1152     20.0; 21.1   21.6; 23.3
- *   196x512x1024     20.2; 21.8   22.2; 24.7
+ *                    plain        seven       time
+ *   64x64x256        20.5; 21.0   22.9; 23.2  0.906 [0.905, 0.907]
+ *   64x64x576        21.3; 21.5   23.2; 23.5  0.919 [0.919, 0.920]
+ *   256x256x256      20.9; 21.6   23.9; 24.8  0.887 [0.884, 0.890]
+ *   784x128x1152     20.1; 21.6   22.5; 24.5  0.920 [0.909, 0.934]
+ *   196x512x1024     20.4; 22.0   22.9; 24.8  0.939 [0.917, 0.961]
+ *   196x256x2304     19.5; 21.6   21-22; 24   0.90-0.94: 2 MiB of packed weights, read from the third cache again and again
+ *
+ * Cycles of 64x64x256 in tiles of 12 rows times 32 channels: 3840-3940 each, 25.0-25.7 MAC per cycle (the loop's 22.5 times 8/7),
+ * which is 42 thousand; 3 for widening and adding codes, written to the first cache (a panel of all 64 rows, in the second, took
+ * 4.9), the rest for what begins and ends the layer. From a K of 600 on a tile's rows leave the first cache: 8 bytes for a code.
  */
 #include "finish_codes_avx2.h"
 
@@ -129,7 +134,6 @@ PK_INLINE void seven_mix_codes(const uint8_t *x1, const uint8_t *x2, int16_t *r1
         const __m256i a21 = wide_codes(x2 + i), a22 = wide_codes(x2 + half + i);
         V_PUT(r1 + i, a11);
         V_PUT(r1 + half + i, a12);
-        V_PUT(r2 + i, a21);
         V_PUT(r2 + half + i, a22);
         mix_codes(a11, a12, a21, a22, s12 + i, s34 + i, half);
     }

@@ -298,7 +298,7 @@ static void deep_shape(struct kernel_case *k)
                           .groups = 1, .pad_top = size / 2, .pad_left = size / 2};
     c->in_c = size == 1 ? kernel_case_int(k, 120, 530) : kernel_case_int(k, 14, 70);
     c->out_c = channels[kernel_case_int(k, 0, 8)];
-    c->out_h = c->in_h = kernel_case_int(k, 1, 7);
+    c->out_h = c->in_h = kernel_case_int(k, 2, 9);
     c->out_w = c->in_w = kernel_case_int(k, 5, 13);
 }
 
