@@ -17,7 +17,7 @@ struct cli_options {
     char **args;               /* what is left after options: pipeline, runs, ... */
     bool json, quiet, fresh, no_pins, detach, dry_run, yes, trust, front, help, kernels, table, peers, verbose, list, sure, predicted;
     const char *models, *session, *levels, *config, *run, *level, *split, *out, *format, *method, *per, *minimize, *name, *quantize;
-    const char *free_glob, *keys, *explain, *baseline, *target, *columns, *csv_debugger, *unrow;
+    const char *free_glob, *keys, *explain, *baseline, *target, *columns, *csv_debugger, *unrow, *untie;
     const char *pins[64], *ties[32], *rows[32], *keep[8], *sets[32], *imports[8];
     int n_pins, n_ties, n_rows, n_imports, n_keep, keep_first_n, n_sets, samples, jobs, threads, seed, verify;
     double max_drop, max_latency, max_bytes, max_bitops, max_energy, time_limit, keep_suspected; /* NaN = not given */

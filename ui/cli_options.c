@@ -12,7 +12,7 @@ enum {
     OPT_JSON = 256, OPT_QUIET, OPT_FRESH, OPT_NO_PINS, OPT_DETACH, OPT_FRONT, OPT_KERNELS, OPT_TABLE, OPT_PEERS,
     OPT_MODELS, OPT_SESSION, OPT_LEVELS, OPT_CONFIG, OPT_RUN, OPT_LEVEL, OPT_SPLIT, OPT_OUT, OPT_FORMAT, OPT_METHOD,
     OPT_PER, OPT_MINIMIZE, OPT_NAME, OPT_FREE, OPT_KEYS, OPT_EXPLAIN, OPT_BASELINE, OPT_TARGET, OPT_PIN, OPT_KEEP, OPT_KEEP_FIRST, OPT_KEEP_SUSPECTED, OPT_QUANTIZE,
-    OPT_DRY_RUN, OPT_VERIFY, OPT_PREDICTED, OPT_SET, OPT_YES, OPT_TRUST, OPT_SAMPLES, OPT_JOBS, OPT_THREADS, OPT_SEED, OPT_MAX_DROP, OPT_MAX_LATENCY, OPT_MAX_BYTES, OPT_MAX_BITOPS, OPT_SURE, OPT_TIME_LIMIT, OPT_LIST, OPT_TIE, OPT_ROW, OPT_UNROW, OPT_IMPORT, OPT_MAX_ENERGY, OPT_COLUMNS, OPT_CSV_DEBUGGER
+    OPT_DRY_RUN, OPT_VERIFY, OPT_PREDICTED, OPT_SET, OPT_YES, OPT_TRUST, OPT_SAMPLES, OPT_JOBS, OPT_THREADS, OPT_SEED, OPT_MAX_DROP, OPT_MAX_LATENCY, OPT_MAX_BYTES, OPT_MAX_BITOPS, OPT_SURE, OPT_TIME_LIMIT, OPT_LIST, OPT_TIE, OPT_ROW, OPT_UNROW, OPT_UNTIE, OPT_IMPORT, OPT_MAX_ENERGY, OPT_COLUMNS, OPT_CSV_DEBUGGER
 };
 
 static const struct option long_options[] = {
@@ -42,7 +42,7 @@ static const struct option long_options[] = {
     {"max-latency", required_argument, NULL, OPT_MAX_LATENCY}, {"max-bytes", required_argument, NULL, OPT_MAX_BYTES},
     {"max-bitops", required_argument, NULL, OPT_MAX_BITOPS}, {"sure", no_argument, NULL, OPT_SURE},
     {"max-energy", required_argument, NULL, OPT_MAX_ENERGY},
-    {"tie", required_argument, NULL, OPT_TIE}, {"row", required_argument, NULL, OPT_ROW}, {"unrow", required_argument, NULL, OPT_UNROW}, {"import", required_argument, NULL, OPT_IMPORT}, {"time-limit", required_argument, NULL, OPT_TIME_LIMIT}, {"list", no_argument, NULL, OPT_LIST},
+    {"tie", required_argument, NULL, OPT_TIE}, {"row", required_argument, NULL, OPT_ROW}, {"unrow", required_argument, NULL, OPT_UNROW}, {"untie", required_argument, NULL, OPT_UNTIE}, {"import", required_argument, NULL, OPT_IMPORT}, {"time-limit", required_argument, NULL, OPT_TIME_LIMIT}, {"list", no_argument, NULL, OPT_LIST},
     {"help", no_argument, NULL, 'h'},               {"version", no_argument, NULL, 'V'},
     {"verbose", no_argument, NULL, 'v'},            {NULL, 0, NULL, 0},
 };
@@ -174,6 +174,7 @@ static int take_option(struct cli_options *o, int c, const char *value)
         o->rows[o->n_rows++] = value;
         break;
     case OPT_UNROW: o->unrow = value; break;
+    case OPT_UNTIE: o->untie = value; break;
     case OPT_KEEP_FIRST: return parse_int("--keep-first", value, 0, &o->keep_first_n);
     case OPT_KEEP_SUSPECTED: return parse_real("--keep-suspected", value, &o->keep_suspected);
     case OPT_QUANTIZE: {
@@ -240,6 +241,7 @@ static int check_places(const struct cli_options *o, const bool *given)
                   {OPT_TIE, "--tie", "solve|pin"},
                   {OPT_ROW, "--row", "solve|pin"},
                   {OPT_UNROW, "--unrow", "pin"},
+                  {OPT_UNTIE, "--untie", "pin"},
                   {OPT_IMPORT, "--import", "compare"},
                   {OPT_FRONT, "--front", "solve|export"},
                   {OPT_EXPLAIN, "--explain", "sense"},
@@ -354,7 +356,7 @@ void cli_usage(const char *verb)
         {"solve", "           [--method exact|ilp|greedy|bisect|nsga2|random|paper|hawq|exhaustive|lua:NAME|plugin:NAME] [--predicted] [--verify K] [--seed N] [--set NAME=VALUE]", ""},
         {"solve", "           [--per layer|model] [--pin 'GLOB=LEVEL[..LEVEL]'|@FILE] [--tie auto|shared-inputs|residual|'GLOB+GLOB'|@FILE]", ""},
         {"solve", "           [--row '{\"at\": \"int4\", \"at_most\": 3}'|@FILE (rows, as in Lua)] [--no-pins] [--front] [--name RUN] [--out F]", ""},
-        {"pin", "pare pin P ['GLOB=LEVEL[..LEVEL]' | @FILE | --tie T | --free GLOB | --list]", "hold layers at a level, tie layers to one level; @FILE: a pin or tie a line"},
+        {"pin", "pare pin P ['GLOB=LEVEL[..LEVEL]' | @FILE | --tie T | --free GLOB | --untie T|all | --list]", "hold layers at a level, tie layers to one level; @FILE: a pin or tie a line"},
         {"pin", "           [--row JSON|@FILE | --unrow NAME|all]", "hold sums over layers between bounds (man pare, ROWS)"},
         {"runs", "pare runs P", "what was solved so far"},
         {"compare", "pare compare P RUN[:POINT] ... [--import FILE (AIMET, TFLite debugger, CSV)] [--out F.md|.csv|.json|.png|.svg]", "differences between answers"},

@@ -135,6 +135,9 @@ int cli_pin(const struct cli_options *o)
         snprintf(line, sizeof line, "free '%s'", o->free_glob);
         rc = pare_front_command(s.front, line, -1, &err) == PARE_OK ? 0 : cli_fail(o, &err);
     }
+    if (rc == 0 && o->untie != NULL) {
+        rc = cli_choice(&s, o, "untie", o->untie);
+    }
     const struct pare_state *state = rc == 0 ? pare_front_state(s.front) : NULL;
     json_t *pins = json_array();
     for (int i = 0; state != NULL && i < state->n_layers; i++) {

@@ -106,6 +106,11 @@ static int run(const struct cli_options *o)
         fprintf(stderr, "pare: expected a pipeline or a verb (see pare --help)\n");
         return PARE_ERR_USAGE;
     }
+    if (strpbrk(o->args[0], "/.") == NULL && access(o->args[0], F_OK) != 0) { /* a word that was meant as a verb, it seems */
+        struct pare_error err = {0};
+        pare_error(&err, PARE_ERR_NOINPUT, o->args[0][0] != '\0' ? o->args[0] : "''", "neither a verb (see pare --help) nor a file or folder");
+        return cli_fail(o, &err);
+    }
     return open_workbench(o);
 }
 

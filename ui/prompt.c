@@ -335,6 +335,21 @@ static const char *price_of_line(struct pare_ui *ui)
     return p->price;
 }
 
+/* The commands that a word may become, as many as fit. */
+static void draw_candidates(struct pare_pen *pen, const char *word)
+{
+    for (int i = 0; i < pare_command_count(); i++) {
+        const char *name = pare_command_info(i)->name;
+        if (strncmp(name, word, strlen(word)) == 0) {
+            if (pen->x + pare_text_width(name) > pen->end) {
+                return;
+            }
+            pare_pen_put(pen, PARE_INK_DIM, "%s", name);
+            pen->x += 2;
+        }
+    }
+}
+
 void pare_prompt_draw(struct pare_ui *ui, struct pare_rect r)
 {
     const struct pare_prompt *p = &ui->prompt;
@@ -376,5 +391,9 @@ void pare_prompt_draw(struct pare_ui *ui, struct pare_rect r)
         const struct pare_command_info *info = pare_command_info(command);
         pare_pen_put(&pen, PARE_INK_DIM, "%s%s%s", info->arguments,
                      info->arguments[0] != '\0' ? "   " : "", info->help);
+    } else if (p->sign == ':' && strchr(p->text, ' ') == NULL) {
+        draw_candidates(&pen, p->text);
+    } else if (p->length == 0) {
+        pare_pen_put(&pen, PARE_INK_DIM, p->sign == '/' ? "the next row with this text; n N go on" : "only rows with this text; ESC shows all again");
     }
 }

@@ -393,7 +393,7 @@ static void draw_keys(struct pare_ui *ui, struct pare_rect r)
     static const char way_out[] = ": command|? help|q quit";
     const char *parts[2] = {pare_view_ops(pare_ui_active(ui))->keys, way_out};
     if (ui->prompt.open) {
-        parts[0] = "ENTER run|TAB complete|UP history|ESC leave";
+        parts[0] = ui->prompt.sign == ':' ? "ENTER run|TAB complete|UP history|ESC leave" : ui->prompt.sign == '/' ? "ENTER find|ESC leave" : "ENTER keep|ESC show all";
     } else if (ui->popup.open) {
         parts[0] = "j k scroll|ESC close";
     }

@@ -3,6 +3,7 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/file.h"
 #include "base/hash.h"
@@ -136,7 +137,11 @@ static enum pare_status not_found(struct pare_pipeline *p, const char *file, con
     const char *dir;
     size_t used = 0;
     for (int i = 0; file[0] != '/' && (dir = place(p, i)) != NULL; i++) {
-        if (dir[0] != '\0' && used + strlen(dir) + 3 < sizeof places) {
+        bool again = false; /* --models and PARE_MODELS may name one folder */
+        for (int k = 0; k < i; k++) {
+            again = again || strcmp(dir, place(p, k)) == 0;
+        }
+        if (dir[0] != '\0' && !again && used + strlen(dir) + 3 < sizeof places) {
             memcpy(places + used, used > 0 ? ", " : "", used > 0 ? 2 : 0);
             used += used > 0 ? 2 : 0;
             memcpy(places + used, dir, strlen(dir) + 1);
@@ -144,7 +149,7 @@ static enum pare_status not_found(struct pare_pipeline *p, const char *file, con
         }
     }
     return pare_error(err, PARE_ERR_NOINPUT, file,
-                      "%s not found%s%s; give its folder with --models or "
+                      "%s was not found%s%s; give its folder with --models or "
                       "PARE_MODELS",
                       what, used > 0 ? ": looked in " : "", places);
 }
@@ -181,7 +186,8 @@ enum pare_status pare_pipeline_open(const char *path, const char *models_dir,
                               "there is no pipeline.lua in this folder");
         }
     } else if (!pare_is_file(path)) {
-        return pare_error(err, PARE_ERR_NOINPUT, path, "no such file or folder");
+        return pare_error(err, PARE_ERR_NOINPUT, path,
+                          access(path, F_OK) == 0 ? "expected a file or a folder, found something else" : "no such file or folder");
     }
     const char *dot = strrchr(lua, '.');
     if (dot == NULL || strcmp(dot, ".lua") != 0) {

@@ -56,6 +56,11 @@ code 0 "$pare" pin $p --session "$work/file.pare" "@$work/pins" --json
 [ "$(field "(len(d['pins']), d['ties'])")" = "(1, ['classifier/fc1+classifier/fc2'])" ] || fail "pins of a file"
 code 66 "$pare" pin $p "@$work/none"
 
+# a tie ends as it began
+code 0 "$pare" pin $p --session "$work/file.pare" --untie all --json
+[ "$(field "(len(d['pins']), d['ties'])")" = "(1, [])" ] || fail "a tie that ended: $(cat "$work/out")"
+code 2 "$pare" pin $p --session "$work/file.pare" --untie 'classifier/*'
+
 # pipeline.lua's own ties
 mkdir "$work/own"
 cp $p/*.onnx "$work/own/"

@@ -10,6 +10,11 @@ code 2 "$pare" solve $p --pin 'nothing*=int8'
 grep -q "matches no layer" "$work/err" || fail "the pin's message"
 code 66 "$pare" info /nonexistent
 [ "$(wc -l <"$work/err")" -eq 1 ] || fail "more than one line of error"
+code 66 "$pare" frobnicate
+says "frobnicate: neither a verb (see pare --help) nor a file or folder"
+mkfifo "$work/fifo.onnx"
+code 66 "$pare" info "$work/fifo.onnx"
+says "expected a file or a folder, found something else"
 printf 'not a model' >"$work/bad.onnx"
 code 65 "$pare" info "$work/bad.onnx"
 code 65 "$pare" --json info "$work/bad.onnx"
