@@ -18,10 +18,20 @@
  *
  * What binds (Sapphire Rapids, two vector ports, 2026-11-21): 64 outputs of 3x3, stride 1, are 12 products, 17 operations of the
  * epilogue and 4 unpacks, 16.5 cycles or 35 MAC per cycle; measured 21.6 (5 of them interleaving, on the shuffle port alone).
- * 5x5: 40 + 17 + 2, 29.5 cycles or 54; measured 37 (43 MAC per cycle on large pictures): 33 in the products' loop, which is
- * 86 % of the ports, as loops of multiplies and conversions mostly are there. Small pictures interleave more than they
- * write: 12x12 16 columns by 16 rows in groups of four, 3.6 cycles for 64 outputs instead of 2 (38.8); 7x7 11 by 12, 5.4,
- * and its seven rows are passes of four and of three, which load weights for fewer products (33.2). Stride 2 waits for the L2 cache: 256 bytes of input a block, 16-18 cycles.
+ * 5x5: 40 + 17 + 2, 29.5 cycles or 54. Where blocks are neighbouring pixels or every other one, most of what a kernel column
+ * reads is still in registers from the one before: 26 loads for 40 products instead of 30, and no additions for addresses.
+ * Cycles for 64 outputs (best blocks, paired; in brackets with all loads; 2026-11-21):
+ *                    all           MAC/cycle     interleaving   epilogue   products, the rest
+ *   96x96x32         35.2 (39.4)   45.4 (40.6)
+ *   24x24x128        36.0 (38.9)   44.5 (41.1)   4.3            5.7        26
+ *   12x12x256        37.5 (41.7)   42.7 (38.4)
+ *   14x14x512        37.6 (41.8)   42.5 (38.3)   7              5.7        25
+ *   7x7x1152         43.5 (47.9)   36.8 (33.4)   4.9            5.7        33, 2 of it weights from the L2 cache
+ * One product more or less is 0.43 cycles, one operation of the epilogue 0.41: the two ports bind, at 83 to 87 %. Interleaving
+ * is on the shuffle port alone and waits for pictures beyond the L1 cache; prefetching rows or weights changed nothing or
+ * displaced what is at work. Blocks of three pixels need more registers than there are: 0.85x. 7x7: seven rows are passes
+ * of four and three, and 12 rows of 11 columns are interleaved for 49 outputs. Stride 2 waits for the L2 cache: 256 bytes of
+ * input a block, 16-18 cycles.
  */
 #ifndef PARE_PK_DEPTHWISE_FLAT_H
 #define PARE_PK_DEPTHWISE_FLAT_H
@@ -189,6 +199,15 @@ static void flat_vectors(const struct flat_work *w, int kind, const void *from)
     for (int i = flat_all_phases(w->c); i > 0; i--, block += FLAT_VECTOR_KINDS * FLAT) {
         if (from == NULL) {
             memset(block, 0, FLAT * sizeof *block);
+            continue;
+        }
+        if (w->c->out_c % FLAT == 0) {
+            vi four[4];
+            PK_UNROLL
+            for (int k = 0; k < 4; k++)
+                four[k] = _mm512_loadu_si512(at + k * 64);
+            flat_put_sums(block, four);
+            at += FLAT * sizeof(int32_t);
             continue;
         }
         PK_UNROLL

@@ -42,9 +42,17 @@ struct flat_pass {
 /* Out of the compiler's sight: it would keep the addresses of all vectors, in memory where registers end. */
 #define FLAT_OPAQUE(p) __asm__("" : "+r"(p))
 
+#define FLAT_PIXEL(x, i)                                                                                              \
+    ((i) == 0 ? (x) : (i) == 1 ? (x) + one : (i) == 2 ? (x) + 2 * one : (i) == 3 ? (x) + three                       \
+     : (i) == 4 ? (x) + 4 * one : (i) == 5 ? (x) + five : (x) + 2 * three)
+
 /* Sums at work in registers: two vectors of `blocks` blocks of `rows` output rows: [row][block][2]. */
 #define FLAT_SUM(r, block, i) (((r) * blocks + (block)) * 2 + (i))
 enum { FLAT_SUMS = 24 };
+
+/* How blocks follow each other. FLAT_ODD: pixels are an odd number of 8 elements apart; FLAT_SLIDES: blocks are neighbouring
+ * pixels, FLAT_SLIDES_2: every other one, both with stride 1. */
+enum flat_way { FLAT_EVEN, FLAT_ODD, FLAT_SLIDES, FLAT_SLIDES_2, FLAT_WAYS };
 
 /* Neighbouring blocks of a phase. */
 struct flat_block {
@@ -107,6 +115,52 @@ PK_INLINE void flat_sums(const struct flat_pass *f, const struct flat_block *at,
                 n += FLAT_BEFORE(g, all_rows);
             }
         }
+    }
+}
+
+/*
+ * The same for stride 1 where blocks of a phase are `apart` pixels apart: what a block reads at a kernel column is what the
+ * block before it reads `apart` columns later, and stays in its register.
+ */
+PK_INLINE void flat_sums_slide(const struct flat_pass *f, const struct flat_block *at, const int8_t *w, vi *sum, const int half,
+                               const int kernel, const int rows, const int blocks, const int apart)
+{
+    const int stride = 1, groups = FLAT_GROUPS, all_rows = FLAT_ROWS, more = apart * (blocks - 1);
+    /* pixel 0..6 by an index and its scale: an addition for each would take ports of the products */
+    size_t one = f->shift, three = 3 * one, five = 5 * one;
+    FLAT_OPAQUE(one);
+    FLAT_OPAQUE(three);
+    FLAT_OPAQUE(five);
+    int n = 0;
+    PK_UNROLL
+    for (int g = 0; g < groups; g++) {
+        const uint8_t *x[2] = {at->v[g] + (size_t)(2 * half) * f->plane, at->v[g] + (size_t)(2 * half + 1) * f->plane};
+        FLAT_OPAQUE(x[0]);
+        FLAT_OPAQUE(x[1]);
+        vi a[2][7];
+        PK_UNROLL
+        for (int i = 0; i < kernel + more; i++) {
+            const int kx = i - more;
+            PK_UNROLL
+            for (int j = 0; j < 2; j++) {
+                a[j][i] = _mm512_loadu_si512(FLAT_PIXEL(x[j], i));
+                PK_KEEP(a[j][i]);
+                PK_UNROLL
+                for (int r = 0; r < rows; r++) {
+                    if (kx >= 0 && FLAT_READS(g, r)) {
+                        const int place = n + (kx * 4 + 2 * half + j) * FLAT_BEFORE(g, all_rows) + FLAT_BEFORE(g, r);
+                        vi b = _mm512_load_si512(w + place * 64);
+                        PK_KEEP(b);
+                        PK_UNROLL
+                        for (int block = 0; block < blocks; block++) {
+                            vi *to = &sum[FLAT_SUM(r, block, j)];
+                            *to = _mm512_dpbusd_epi32(*to, a[j][kx + apart * block], b);
+                        }
+                    }
+                }
+            }
+        }
+        n += kernel * 4 * FLAT_BEFORE(g, all_rows);
     }
 }
 
@@ -175,7 +229,7 @@ PK_INLINE void flat_block_sums(const struct flat_pass *f, const struct flat_bloc
 
 /* Blocks as codes; lanes: of one block, which exist. */
 PK_INLINE void flat_block_codes(const struct flat_pass *f, const struct flat_block *at, uint8_t *to, __mmask64 lanes,
-                                const int kernel, const int stride, const int rows, const int blocks, const bool odd,
+                                const int kernel, const int stride, const int rows, const int blocks, const enum flat_way way,
                                 const bool clamps)
 {
     __m512i words[2][FLAT_SUMS / 2];
@@ -186,7 +240,11 @@ PK_INLINE void flat_block_codes(const struct flat_pass *f, const struct flat_blo
         const float *offset = (const float *)(const void *)(vectors + FLAT_OFFSET * FLAT);
         vi sum[FLAT_SUMS];
         flat_start(vectors, sum, rows, blocks);
-        flat_sums(f, at, at->weights, sum, half, kernel, stride, rows, blocks, odd);
+        if (way == FLAT_SLIDES || (way == FLAT_SLIDES_2 && blocks < 3)) {
+            flat_sums_slide(f, at, at->weights, sum, half, kernel, rows, blocks, way == FLAT_SLIDES ? 1 : 2);
+        } else {
+            flat_sums(f, at, at->weights, sum, half, kernel, stride, rows, blocks, way == FLAT_ODD);
+        }
         const vf m[2] = {v_load_all(factor), v_load_all(factor + VL)};
         const vf b[2] = {v_load_all(offset), v_load_all(offset + VL)};
         PK_UNROLL
@@ -213,24 +271,24 @@ enum flat_to { FLAT_TO_SUMS, FLAT_TO_CODES, FLAT_TO_CLAMPED };
 
 /* The blocks of a phase, `whole` and perhaps one of which only `lanes` exist, to codes. */
 PK_INLINE void flat_phase_codes(const struct flat_pass *f, struct flat_block at, uint8_t *to, size_t whole, __mmask64 lanes,
-                                const int kernel, const int stride, const int rows, const bool odd, const bool clamps)
+                                const int kernel, const int stride, const int rows, const enum flat_way way, const bool clamps)
 {
     size_t left = whole;
     while (left > 1 || (left == 1 && whole > 1)) {
-        if (kernel == 5 && stride == 1 && left == 3) { /* as many sums as registers allow */
-            flat_block_codes(f, &at, to, 0, kernel, stride, rows, 3, odd, clamps);
+        if (kernel == 5 && stride == 1 && left == 3) {
+            flat_block_codes(f, &at, to, 0, kernel, stride, rows, 3, way, clamps); /* as many sums as registers allow */
             at.v[0] += 3 * at.apart;
             at.v[1] += 3 * at.apart;
             to += 3 * f->step;
-            left = 0;
-            break;
+            left -= 3;
+            continue;
         }
         /* an odd number: the last but one again rather than a single one, which takes as long */
         const size_t back = left == 1;
         at.v[0] -= back * at.apart;
         at.v[1] -= back * at.apart;
         to -= back ? f->step : 0;
-        flat_block_codes(f, &at, to, 0, kernel, stride, rows, 2, odd, clamps);
+        flat_block_codes(f, &at, to, 0, kernel, stride, rows, 2, way, clamps);
         at.v[0] += 2 * at.apart;
         at.v[1] += 2 * at.apart;
         to += 2 * f->step;
@@ -238,14 +296,14 @@ PK_INLINE void flat_phase_codes(const struct flat_pass *f, struct flat_block at,
     }
     for (; left > 0 || lanes != 0; left = 0, to += f->step, at.v[0] += at.apart, at.v[1] += at.apart) {
         const __mmask64 these = left > 0 ? ~(__mmask64)0 : lanes;
-        flat_block_codes(f, &at, to, these, kernel, stride, rows, 1, odd, clamps);
+        flat_block_codes(f, &at, to, these, kernel, stride, rows, 1, way, clamps);
         lanes = left > 0 ? lanes : 0;
     }
 }
 
 /* Blocks of one phase after another, so that its weights stay in the L1 cache. */
-PK_INLINE void flat_pass(const struct flat_pass *pass, const int kernel, const int stride, const int rows, const bool odd,
-                         const enum flat_to to)
+PK_INLINE void flat_pass(const struct flat_pass *pass, const int kernel, const int stride, const int rows,
+                         const enum flat_way way, const enum flat_to to)
 {
     const struct flat_pass f = *pass; /* codes may alias anything, but not this */
     const size_t blocks = f.total / FLAT, each = blocks / f.phases, more = blocks % f.phases, rest = f.total % FLAT;
@@ -257,11 +315,11 @@ PK_INLINE void flat_pass(const struct flat_pass *pass, const int kernel, const i
         at.v[1] = f.v[1] + phase * FLAT;
         if (to == FLAT_TO_SUMS) {
             for (size_t x = 0; x < whole + part; x++, at.v[0] += at.apart, at.v[1] += at.apart) {
-                flat_block_sums(&f, &at, f.sums + (x * f.phases + phase) * FLAT, kernel, stride, rows, odd);
+                flat_block_sums(&f, &at, f.sums + (x * f.phases + phase) * FLAT, kernel, stride, rows, way == FLAT_ODD);
             }
         } else {
             flat_phase_codes(&f, at, f.codes + phase * FLAT, whole, part ? ((__mmask64)1 << rest) - 1 : 0, kernel, stride,
-                             rows, odd, to == FLAT_TO_CLAMPED);
+                             rows, way, to == FLAT_TO_CLAMPED);
         }
         at.weights += FLAT_VECTORS * 64;
         at.vectors += FLAT_VECTOR_KINDS * FLAT;
@@ -270,40 +328,54 @@ PK_INLINE void flat_pass(const struct flat_pass *pass, const int kernel, const i
 
 typedef void flat_fn(const struct flat_pass *f);
 
-#define FLAT_PASS_2(name, kernel, stride, rows, odd, to)                                                              \
+#define FLAT_PASS_2(name, kernel, stride, rows, way, to)                                                              \
     static __attribute__((noinline)) void name(const struct flat_pass *f)                                            \
     {                                                                                                                \
-        flat_pass(f, kernel, stride, rows, odd, to);                                                                 \
+        flat_pass(f, kernel, stride, rows, way, to);                                                                 \
     }
 #define FLAT_PASS(window, kernel, stride, rows)                                                                       \
-    FLAT_PASS_2(flat_sums_##window, kernel, stride, rows, false, FLAT_TO_SUMS)                                       \
-    FLAT_PASS_2(flat_sums_odd_##window, kernel, stride, rows, true, FLAT_TO_SUMS)                                    \
-    FLAT_PASS_2(flat_codes_##window, kernel, stride, rows, false, FLAT_TO_CODES)                                     \
-    FLAT_PASS_2(flat_codes_odd_##window, kernel, stride, rows, true, FLAT_TO_CODES)                                  \
-    FLAT_PASS_2(flat_clamped_##window, kernel, stride, rows, false, FLAT_TO_CLAMPED)                                 \
-    FLAT_PASS_2(flat_clamped_odd_##window, kernel, stride, rows, true, FLAT_TO_CLAMPED)
+    FLAT_PASS_2(flat_sums_##window, kernel, stride, rows, FLAT_EVEN, FLAT_TO_SUMS)                                   \
+    FLAT_PASS_2(flat_sums_odd_##window, kernel, stride, rows, FLAT_ODD, FLAT_TO_SUMS)                                \
+    FLAT_PASS_2(flat_codes_##window, kernel, stride, rows, FLAT_EVEN, FLAT_TO_CODES)                                 \
+    FLAT_PASS_2(flat_codes_odd_##window, kernel, stride, rows, FLAT_ODD, FLAT_TO_CODES)                              \
+    FLAT_PASS_2(flat_clamped_##window, kernel, stride, rows, FLAT_EVEN, FLAT_TO_CLAMPED)                             \
+    FLAT_PASS_2(flat_clamped_odd_##window, kernel, stride, rows, FLAT_ODD, FLAT_TO_CLAMPED)
+#define FLAT_SLIDE(window, kernel, rows)                                                                              \
+    FLAT_PASS_2(flat_codes_slide_##window, kernel, 1, rows, FLAT_SLIDES, FLAT_TO_CODES)                              \
+    FLAT_PASS_2(flat_clamped_slide_##window, kernel, 1, rows, FLAT_SLIDES, FLAT_TO_CLAMPED)                          \
+    FLAT_PASS_2(flat_codes_slide_2_##window, kernel, 1, rows, FLAT_SLIDES_2, FLAT_TO_CODES)                          \
+    FLAT_PASS_2(flat_clamped_slide_2_##window, kernel, 1, rows, FLAT_SLIDES_2, FLAT_TO_CLAMPED)
 FLAT_PASS(3_1, 3, 1, 2)
 FLAT_PASS(3_2, 3, 2, 2)
 FLAT_PASS(5_1, 5, 1, 4)
 FLAT_PASS(5_1_three, 5, 1, 3)
 FLAT_PASS(5_1_two, 5, 1, 2)
 FLAT_PASS(5_2, 5, 2, 2)
+FLAT_SLIDE(3_1, 3, 2)
+FLAT_SLIDE(5_1, 5, 4)
+FLAT_SLIDE(5_1_three, 5, 3)
+FLAT_SLIDE(5_1_two, 5, 2)
 
-#define FLAT_ROW(window)                                                                                              \
+/* [way][to]; those of one neighbour or two: */
+#define FLAT_ROW(window, one, two)                                                                                    \
     {                                                                                                                \
         {flat_sums_##window, flat_codes_##window, flat_clamped_##window},                                            \
+        {flat_sums_odd_##window, flat_codes_odd_##window, flat_clamped_odd_##window},                                \
+        {flat_sums_##window, flat_codes_##one##window, flat_clamped_##one##window},                                  \
         {                                                                                                            \
-            flat_sums_odd_##window, flat_codes_odd_##window, flat_clamped_odd_##window                               \
+            flat_sums_##window, flat_codes_##two##window, flat_clamped_##two##window                                 \
         }                                                                                                            \
     }
+#define FLAT_SLIDE_ROW(window) FLAT_ROW(window, slide_, slide_2_)
+#define FLAT_STEP_ROW(window) FLAT_ROW(window, , )
 
 /* The pass over n_rows rows of a window. */
-static flat_fn *flat_fn_of(int kernel, int stride, int n_rows, bool odd, enum flat_to to)
+static flat_fn *flat_fn_of(int kernel, int stride, int n_rows, enum flat_way way, enum flat_to to)
 {
-    static flat_fn *const table[6][2][3] = {FLAT_ROW(3_1),     FLAT_ROW(3_2),       FLAT_ROW(5_2),
-                                               FLAT_ROW(5_1_two), FLAT_ROW(5_1_three), FLAT_ROW(5_1)};
+    static flat_fn *const table[6][FLAT_WAYS][3] = {FLAT_SLIDE_ROW(3_1),     FLAT_STEP_ROW(3_2),        FLAT_STEP_ROW(5_2),
+                                            FLAT_SLIDE_ROW(5_1_two), FLAT_SLIDE_ROW(5_1_three), FLAT_SLIDE_ROW(5_1)};
     const int window = kernel == 3 ? stride - 1 : stride == 2 ? 2 : n_rows <= 2 ? 3 : n_rows + 1;
-    return table[window][odd][to];
+    return table[window][way][to];
 }
 
 #endif

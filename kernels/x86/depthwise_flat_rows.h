@@ -81,8 +81,9 @@ PK_INLINE void flat_wide_pixels(const struct flat_work *w, struct flat_turn *tur
     *turn = t;
 }
 
-/* The chunk's channels, a multiple of 64, of all pixels of the stripe. step: between pixels of each row. */
-static void flat_wide(const struct flat_work *w, const uint8_t *const *rows, const ptrdiff_t *step, uint8_t *to)
+/* The chunk's channels, a multiple of 64, of all pixels of the stripe. step: between pixels of each row. padded: what lies
+ * beside the picture is there already (stride 1). */
+static void flat_wide(const struct flat_work *w, const uint8_t *const *rows, const ptrdiff_t *step, uint8_t *to, bool padded)
 {
     const struct pk_conv *c = w->c;
     const __m512i pad = _mm512_loadu_si512(w->outside);
@@ -95,13 +96,19 @@ static void flat_wide(const struct flat_work *w, const uint8_t *const *rows, con
     for (int i = 0; i < 4; i++) {
         from[i] = rows[i] + (first > 0 ? first * step[i] : 0);
     }
-    flat_wide_pads(w, &t, before, pad);
+    if (padded) {
+        t.at += before * w->p.n;
+    } else {
+        flat_wide_pads(w, &t, before, pad);
+    }
     if (stride == 1) {
         flat_wide_pixels(w, &t, end - before, from, step, 1);
     } else {
         flat_wide_pixels(w, &t, end - before, from, step, 2);
     }
-    flat_wide_pads(w, &t, columns - end, pad);
+    if (!padded) {
+        flat_wide_pads(w, &t, columns - end, pad);
+    }
 }
 
 /* Where the stripe's even, then its odd pixels begin within a row: offsets of 8 elements each, -1: pad codes. */
@@ -169,7 +176,8 @@ static void flat_fill(const struct flat_work *w, int g, int first)
         step[i] = inside ? c->in_c : 0;
     }
     if (n % FLAT == 0) {
-        flat_wide(w, rows, step, to);
+        const bool again = w->p.stride == 1 && w->p.width == c->out_w && (first > 0 || g >= w->p.groups);
+        flat_wide(w, rows, step, to, again);
     } else if (w->p.stride == 1) {
         flat_dense(w, rows, ((ptrdiff_t)w->column - c->pad_left) * n, (ptrdiff_t)c->in_w * n, to);
     } else {
@@ -259,6 +267,11 @@ static void flat_finish(const struct flat_work *w, int oy, int rows, int n, int 
     }
 }
 
+static enum flat_way flat_way_of(int n)
+{
+    return n % FLAT == 0 ? FLAT_SLIDES : n == FLAT / 2 ? FLAT_SLIDES_2 : n % 16 == 0 ? FLAT_EVEN : FLAT_ODD;
+}
+
 /* A stripe of the channels from `first` on. */
 static void flat_stripe(const struct flat_work *w, struct flat_pass *f, int first, enum flat_to to)
 {
@@ -285,7 +298,7 @@ static void flat_stripe(const struct flat_work *w, struct flat_pass *f, int firs
                 f->row[i] = i < n_rows ? i * row : 0;
             }
         }
-        flat_fn_of(p->kernel, p->stride, n_rows, p->n % 16 != 0, to)(f);
+        flat_fn_of(p->kernel, p->stride, n_rows, flat_way_of(p->n), to)(f);
         if (to == FLAT_TO_SUMS) {
             flat_finish(w, oy, n_rows, width, first);
         }
