@@ -228,6 +228,15 @@ struct pk_resize {
 size_t pk_resize_scratch(const struct pk_resize *r);
 /* Nearest: any type; linear and cubic: floats, and 8-bit integers rounded half to even. */
 bool pk_resize(const struct pk_resize *r, enum pk_dtype t, const void *x, void *y, void *scratch);
+/* Codes to codes of another grid: from_scale, from_zero as scale, zero of pk_dequantize_u8, the others as of
+ * pk_quantize_u8, offsets 0. */
+struct pk_resize_grids {
+    float from_scale, inv_scale, lo, hi;
+    int from_zero, zero;
+};
+/* The bytes of pk_dequantize_u8, pk_resize on floats and pk_quantize_u8 in one pass, for linear resizes to twice the size
+ * with half pixels of two neighbouring axes; of others false, and nothing is written. */
+bool pk_resize_codes(const struct pk_resize *r, const struct pk_resize_grids *g, const uint8_t *x, uint8_t *y, void *scratch);
 
 /* ---- quantization as operators (op_quant.c) ---- */
 

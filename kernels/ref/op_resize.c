@@ -198,6 +198,36 @@ static void write_position(const struct pk_resize *r, const struct position *p, 
     }
 }
 
+/* Do the tables double two neighbouring axes? */
+static bool doubles(const struct pk_resize *r, const struct axis_table *t, int n)
+{
+    return n == 2 && t[1].axis == t[0].axis + 1 && axis_doubles(&t[0], r->in[t[0].axis], r->out[t[0].axis]) &&
+           axis_doubles(&t[1], r->in[t[1].axis], r->out[t[1].axis]);
+}
+
+/* All pictures of two doubled axes, of which `last` is the second. */
+static void double_pictures(const struct pk_resize *r, const struct pk_resize_grids *grids, int last, const uint8_t *x, uint8_t *y)
+{
+    const int64_t h = r->in[last - 1], w = r->in[last], inner = op_product(r->rank - last - 1, r->in + (last + 1));
+    for (int64_t i = op_product(last - 1, r->in); i > 0; i--, x += h * w * inner, y += 4 * h * w * inner) {
+        double_picture(grids, x, h, w, inner, y);
+    }
+}
+
+bool pk_resize_codes(const struct pk_resize *r, const struct pk_resize_grids *g, const uint8_t *x, uint8_t *y, void *scratch)
+{
+    struct axis_table tables[PK_OPS_MAX_RANK];
+    if (r->mode != PK_RESIZE_LINEAR || op_product(r->rank, r->out) == 0 || op_product(r->rank, r->in) == 0) {
+        return false;
+    }
+    const int n = make_tables(r, tables, scratch);
+    if (!doubles(r, tables, n)) {
+        return false;
+    }
+    double_pictures(r, g, tables[1].axis, x, y);
+    return true;
+}
+
 bool pk_resize(const struct pk_resize *r, enum pk_dtype t, const void *x, void *y, void *scratch)
 {
     struct axis_table tables[PK_OPS_MAX_RANK];
@@ -216,12 +246,8 @@ bool pk_resize(const struct pk_resize *r, enum pk_dtype t, const void *x, void *
                          .n_tables = n,
                          .inner = op_product(r->rank - last - 1, r->in + (last + 1))};
     int64_t rows = op_product(last + 1, r->out);
-    if (t == PK_DT_U8 && n == 2 && last == tables[0].axis + 1 && axis_doubles(&tables[0], r->in[last - 1], r->out[last - 1]) &&
-        axis_doubles(&tables[1], r->in[last], r->out[last])) {
-        const int64_t picture = r->in[last - 1] * r->in[last] * p.inner;
-        for (int64_t i = 0; i < op_product(last - 1, r->in); i++) {
-            double_picture((const uint8_t *)x + i * picture, r->in[last - 1], r->in[last], p.inner, (uint8_t *)y + 4 * i * picture);
-        }
+    if (t == PK_DT_U8 && r->mode == PK_RESIZE_LINEAR && doubles(r, tables, n)) {
+        double_pictures(r, NULL, last, x, y);
         return true;
     }
     for (int64_t row = 0; row < rows; row++) {

@@ -177,6 +177,37 @@ OP_WIDE_LOOP(double_run,
              (const uint8_t *a, const uint8_t *b, const uint8_t *c, const uint8_t *d, int n, uint8_t (*restrict y)[DOUBLE_RUN]),
              (a, b, c, d, n, y))
 
+/* A code as pk_quantize_u8 gives it. lo and hi are at most 255 from 0: adding 1.5 * 2^23 rounds half to even, and the sum's
+ * low bits are the integer. */
+OP_INLINE uint8_t double_code(const struct pk_resize_grids *g, float t)
+{
+    const float u = t * g->inv_scale, v = u > g->lo ? u : g->lo, w = v < g->hi ? v : g->hi;
+    return (uint8_t)(op_bits(w + 12582912.0f) - op_bits(12582912.0f) + (uint32_t)g->zero);
+}
+
+/* The same from codes to codes of another grid, with the operations of row_f32 (blend_f32). */
+OP_INLINE void double_codes_body(const struct pk_resize_grids *grids, const uint8_t *a, const uint8_t *b, const uint8_t *c,
+                                 const uint8_t *d, int n, uint8_t (*restrict y)[DOUBLE_RUN])
+{
+    const struct pk_resize_grids g = *grids;
+    for (int i = 0; i < n; i++) {
+        const float ra = (float)(a[i] - g.from_zero) * g.from_scale, rb = (float)(b[i] - g.from_zero) * g.from_scale;
+        const float rc = (float)(c[i] - g.from_zero) * g.from_scale, rd = (float)(d[i] - g.from_zero) * g.from_scale;
+        const float a9 = 0.5625f * ra, a3 = 0.1875f * ra, a1 = 0.0625f * ra;
+        const float b9 = 0.5625f * rb, b3 = 0.1875f * rb, b1 = 0.0625f * rb;
+        const float c9 = 0.5625f * rc, c3 = 0.1875f * rc, c1 = 0.0625f * rc;
+        const float d9 = 0.5625f * rd, d3 = 0.1875f * rd, d1 = 0.0625f * rd;
+        y[0][i] = double_code(&g, a9 + b3 + (c3 + d1));
+        y[1][i] = double_code(&g, a3 + b9 + (c1 + d3));
+        y[2][i] = double_code(&g, a3 + b1 + (c9 + d3));
+        y[3][i] = double_code(&g, a1 + b3 + (c3 + d9));
+    }
+}
+OP_WIDEST_LOOP(double_codes,
+               (const struct pk_resize_grids *grids, const uint8_t *a, const uint8_t *b, const uint8_t *c, const uint8_t *d, int n,
+                uint8_t (*restrict y)[DOUBLE_RUN]),
+               (grids, a, b, c, d, n, y))
+
 /* Does every output of this axis lie a quarter beside an input? */
 static bool axis_doubles(const struct axis_table *t, int64_t in, int64_t out)
 {
@@ -189,8 +220,9 @@ static bool axis_doubles(const struct axis_table *t, int64_t in, int64_t out)
     return doubles;
 }
 
-/* One picture [h][w][inner] to [2 h][2 w][inner]; at its edges, where two inputs are one, outputs beyond are left out. */
-static void double_picture(const uint8_t *x, int64_t h, int64_t w, int64_t inner, uint8_t *y)
+/* One picture [h][w][inner] to [2 h][2 w][inner]; at its edges, where two inputs are one, outputs beyond are left out.
+ * grids NULL: the same grid. */
+static void double_picture(const struct pk_resize_grids *grids, const uint8_t *x, int64_t h, int64_t w, int64_t inner, uint8_t *y)
 {
     uint8_t four[4][DOUBLE_RUN];
     for (int64_t row = -1; row < h; row++) {
@@ -199,11 +231,22 @@ static void double_picture(const uint8_t *x, int64_t h, int64_t w, int64_t inner
             const int64_t left = (column < 0 ? 0 : column) * inner, right = (column + 1 < w ? column + 1 : column) * inner;
             for (int64_t at = 0; at < inner; at += DOUBLE_RUN) {
                 const int n = (int)(inner - at < DOUBLE_RUN ? inner - at : DOUBLE_RUN);
-                double_run(above + left + at, above + right + at, below + left + at, below + right + at, n, four);
+                const uint8_t *a = above + left + at, *b = above + right + at, *c = below + left + at, *d = below + right + at;
+                if (grids != NULL) {
+                    double_codes(grids, a, b, c, d, n, four);
+                } else {
+                    double_run(a, b, c, d, n, four);
+                }
                 for (int k = 0; k < 4; k++) {
                     const int64_t oy = 2 * row + 1 + k / 2, ox = 2 * column + 1 + k % 2;
-                    if (oy >= 0 && oy < 2 * h && ox >= 0 && ox < 2 * w) {
-                        memcpy(y + (oy * 2 * w + ox) * inner + at, four[k], (size_t)n);
+                    uint8_t *const to = y + (oy * 2 * w + ox) * inner + at;
+                    if (oy < 0 || oy >= 2 * h || ox < 0 || ox >= 2 * w) {
+                        continue;
+                    }
+                    if (n == DOUBLE_RUN) { /* no call for so few bytes */
+                        memcpy(to, four[k], DOUBLE_RUN);
+                    } else {
+                        memcpy(to, four[k], (size_t)n);
                     }
                 }
             }

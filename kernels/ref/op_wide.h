@@ -2,6 +2,7 @@
  * op_wide.h: plain loops compiled a second time for wider vectors. The same operations in the same order per element, so
  * the same bytes: only for loops whose elements do not depend on each other.
  *   OP_WIDE_LOOP(name, parameters, arguments)   makes `name` from name##_body(parameters), a static inline function
+ *   OP_WIDEST_LOOP(name, parameters, arguments) the same, compiled for AVX-512 too
  */
 #ifndef PARE_PK_OP_WIDE_H
 #define PARE_PK_OP_WIDE_H
@@ -22,9 +23,25 @@
             name##_plain arguments;                                                                \
         }                                                                                          \
     }
+#define OP_WIDEST_LOOP(name, parameters, arguments)                                                \
+    static __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl"), noinline)) void name##_widest parameters \
+    {                                                                                              \
+        name##_body arguments;                                                                     \
+    }                                                                                              \
+    OP_INLINE void name##_up_to_avx2_body parameters { name##_body arguments; }                    \
+    OP_WIDE_LOOP(name##_up_to_avx2, parameters, arguments)                                         \
+    OP_INLINE void name parameters                                                                 \
+    {                                                                                              \
+        if (pk_isa_best() >= PK_AVX512) {                                                          \
+            name##_widest arguments;                                                               \
+        } else {                                                                                   \
+            name##_up_to_avx2 arguments;                                                           \
+        }                                                                                          \
+    }
 #else
 #define OP_WIDE_LOOP(name, parameters, arguments)                                                  \
     OP_INLINE void name parameters { name##_body arguments; }
+#define OP_WIDEST_LOOP(name, parameters, arguments) OP_WIDE_LOOP(name, parameters, arguments)
 #endif
 
 #endif

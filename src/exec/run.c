@@ -1,5 +1,6 @@
 /* run.c: runs the steps of a plan. Allocates nothing. */
 #include "exec/plan_parts.h"
+#include "pk_ops.h"
 
 #include <math.h>
 #include <string.h>
@@ -313,9 +314,39 @@ static void limit(float *x, int64_t n, float lo, float hi)
     }
 }
 
+/* A resize from codes to one grid of codes without pictures of floats between them: the same bytes. */
+static bool run_resize_codes(const struct pare_plan *p, const struct plan_step *step)
+{
+    const struct pare_node *n = &p->graph->nodes[step->node];
+    const struct plan_eval *e = step->eval;
+    struct pare_view in[4], out = {.dtype = PARE_U8};
+    if (n->op != PARE_OP_RESIZE || n->n_in > 4 || step->n_out != 1 || e->in[0].scratch < 0 || e->out[0].limited) {
+        return false;
+    }
+    const struct plan_slot *from = &p->slots[e->in[0].slot], *to = &p->slots[step->out[0]];
+    if (from->dtype != PARE_U8 || to->dtype != PARE_U8 || from->grid.offset != 0.0f || to->grid.offset != 0.0f) {
+        return false;
+    }
+    const struct pk_resize_grids grids = {.from_scale = from->grid.scale,
+                                          .from_zero = from->grid.zero,
+                                          .inv_scale = 1.0f / to->grid.scale,
+                                          .lo = (float)-to->grid.zero,
+                                          .hi = (float)((1 << to->grid.bits) - 1 - to->grid.zero),
+                                          .zero = to->grid.zero};
+    memcpy(in, e->in_view, (size_t)n->n_in * sizeof *in);
+    memcpy(in[0].dims, p->dims[n->in[0]], sizeof in[0].dims);
+    in[0].dtype = PARE_U8;
+    in[0].data = from->data;
+    out.data = to->data;
+    return pare_op_resize_codes(p->graph, step->node, &grids, in, &out, p->slots[step->scratch].data + e->op_scratch);
+}
+
 static enum pare_status run_eval(struct pare_plan *p, const struct plan_step *step,
                                  struct pare_error *err)
 {
+    if (run_resize_codes(p, step)) {
+        return PARE_OK;
+    }
     const struct pare_node *n = &p->graph->nodes[step->node];
     const struct plan_eval *e = step->eval;
     unsigned char *scratch = step->scratch >= 0 ? p->slots[step->scratch].data : NULL;

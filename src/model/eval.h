@@ -33,4 +33,9 @@ size_t pare_op_scratch_bytes(const struct pare_graph *g, int node);
 enum pare_status pare_op_eval(const struct pare_graph *g, int node, const struct pare_view *in,
                               struct pare_view *out, void *scratch, struct pare_error *err);
 
+/* RESIZE from codes in[0] to codes of another grid in out[0], see pk_resize_codes; false: not by it, nothing is written. */
+struct pk_resize_grids;
+bool pare_op_resize_codes(const struct pare_graph *g, int node, const struct pk_resize_grids *grids,
+                          const struct pare_view *in, const struct pare_view *out, void *scratch);
+
 #endif

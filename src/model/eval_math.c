@@ -209,6 +209,15 @@ enum pare_status eval_resize(const struct eval_job *j)
                              : status;
 }
 
+bool pare_op_resize_codes(const struct pare_graph *g, int node, const struct pk_resize_grids *grids,
+                          const struct pare_view *in, const struct pare_view *out, void *scratch)
+{
+    const struct op_node o = {NULL, &g->nodes[node], NULL, NULL, in};
+    struct pk_resize r;
+    return g->nodes[node].attr.resize.mode == PARE_RESIZE_LINEAR && make_resize(&o, &r) == PARE_OK &&
+           pk_resize_codes(&r, grids, in[0].data, out->data, scratch);
+}
+
 /* ---- quantization ---- */
 
 enum pare_status eval_quantize(const struct eval_job *j)
