@@ -48,13 +48,14 @@ struct pk_conv {
 /* Element types of activations in memory. */
 enum pk_type { PK_U8, PK_F16, PK_F32 };
 
-/* One elementwise successor, applied in real units in float32, in graph order, one rounding
- * each. */
+/* One elementwise successor, applied in float32, in graph order, one rounding each. Units are the caller's. */
 enum pk_step_op {
     PK_STEP_CLAMP,      /* t = min(max(t, a), b); relu: a = 0, b = +inf */
     PK_STEP_PRELU,      /* t = t > 0 ? t : t * vec[c] */
     PK_STEP_LEAKY,      /* t = t > 0 ? t : t * a */
-    PK_STEP_ADD_TENSOR, /* t = t + r, r = the operand's real value at this pixel and channel */
+    /* t = t + r, r = the operand's real value at this pixel and channel; of codes in one rounding:
+     * t = fmaf((float)(code - zero), scale, t + offset) */
+    PK_STEP_ADD_TENSOR,
     PK_STEP_SUB_TENSOR, /* t = t - r */
     PK_STEP_RSUB_TENSOR,/* t = r - t */
     PK_STEP_MUL_TENSOR, /* t = t * r */
@@ -74,7 +75,7 @@ struct pk_step {
     /* operand tensor of ADD_TENSOR ...: NHWC at the output's size, pixel pitch `pitch` elements */
     const void *operand;
     ptrdiff_t pitch;
-    enum pk_type type;    /* PK_U8: r = fmaf((float)(code - zero), scale, offset) */
+    enum pk_type type;    /* PK_U8: r = fmaf((float)(code - zero), scale, offset), but for ADD_TENSOR */
     float scale, offset;
     int zero;
 };

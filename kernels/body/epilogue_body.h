@@ -17,6 +17,13 @@ struct column {
     vm lanes;
 };
 
+/* Codes of a step's operand tensor less their zero point. */
+PK_INLINE vf operand_codes(const struct pk_step *s, const struct column *c, size_t pixel)
+{
+    const uint8_t *p = (const uint8_t *)s->operand + (ptrdiff_t)pixel * s->pitch + c->channel;
+    return v_to_float(v_sub_i(v_load_u8(p, c->lanes), v_set_i(s->zero)));
+}
+
 /* Real values of a step's operand tensor. */
 PK_INLINE vf operand(const struct pk_step *s, const struct column *c, size_t pixel)
 {
@@ -27,9 +34,7 @@ PK_INLINE vf operand(const struct pk_step *s, const struct column *c, size_t pix
     if (s->type == PK_F16) {
         return v_load_f16((const uint16_t *)s->operand + at, c->lanes);
     }
-    const vi code =
-        v_sub_i(v_load_u8((const uint8_t *)s->operand + at, c->lanes), v_set_i(s->zero));
-    return v_fma(v_to_float(code), v_set(s->scale), v_set(s->offset));
+    return v_fma(operand_codes(s, c, pixel), v_set(s->scale), v_set(s->offset));
 }
 
 PK_INLINE vf hard_swish(vf t)
@@ -83,6 +88,11 @@ PK_INLINE void apply(const struct pk_step *s, const struct column *c, size_t pix
             t[r] = v_mul(t[r], v);
         break;
     case PK_STEP_ADD_TENSOR:
+        if (s->type == PK_U8) {
+            PK_EACH_ROW (r, rows)
+                t[r] = v_fma(operand_codes(s, c, pixel + (size_t)r), v_set(s->scale), v_add(t[r], v_set(s->offset)));
+            break;
+        }
         PK_EACH_ROW (r, rows)
             t[r] = v_add(t[r], operand(s, c, pixel + (size_t)r));
         break;

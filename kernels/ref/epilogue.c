@@ -37,6 +37,15 @@ static float operand(const struct pk_step *step, size_t pixel, int channel)
     return ((const float *)step->operand)[at];
 }
 
+static float add(const struct pk_step *step, size_t pixel, int channel, float t)
+{
+    if (step->type != PK_U8) {
+        return t + operand(step, pixel, channel);
+    }
+    const int code = ((const uint8_t *)step->operand)[(ptrdiff_t)pixel * step->pitch + channel];
+    return fmaf((float)(code - step->zero), step->scale, t + step->offset);
+}
+
 static float apply(const struct pk_step *step, size_t pixel, int channel, float t)
 {
     switch (step->op) {
@@ -47,7 +56,7 @@ static float apply(const struct pk_step *step, size_t pixel, int channel, float 
     case PK_STEP_LEAKY:
         return t > 0 ? t : t * step->a;
     case PK_STEP_ADD_TENSOR:
-        return t + operand(step, pixel, channel);
+        return add(step, pixel, channel, t);
     case PK_STEP_SUB_TENSOR:
         return t - operand(step, pixel, channel);
     case PK_STEP_RSUB_TENSOR:

@@ -29,6 +29,7 @@ enum {
     ROWS = 32,             /* pixels of a block of sums */
     COLUMNS = 64,          /* channels of a block of sums */
     TILE = 1024,           /* bytes of a full tile */
+    MOST_PANELS = 8,        /* of channels whose constants are kept for the whole layer */
     MOST_CHUNKS = 20,       /* of K at a time: 32 rows of them stay in the L1 cache */
     PANEL_BYTES = 24 << 10, /* of activations over which all weights run: half of an L1 cache */
     /* Weights of a group from which on their tiles are loaded past the L1 cache, where they would displace the
@@ -84,7 +85,8 @@ struct plan {
     size_t pixels, block;        /* output pixels; rows of the panel at a time */
     size_t part;                 /* of K at a time, in 64 */
     bool direct, far;            /* activations where they are; weights past the L1 cache */
-    bool sliced; /* epilogues that are not plain lag two blocks behind, in slices */
+    size_t panels; /* of 64 channels whose epilogues run in slices, if they are not plain; 0: in calls */
+    bool lags;     /* slices are two blocks behind */
     /* first layers (panel_ring.h): bytes of a slot, of a place, of the ring; 0 = a panel of copied windows */
     size_t slot, place, ring;
 };
@@ -110,7 +112,8 @@ static struct plan plan_of(const struct pk_conv *c, bool rings)
     const size_t chunks = p.k_all / 64, parts = (chunks + MOST_CHUNKS - 1) / MOST_CHUNKS;
     p.part = (chunks + parts - 1) / parts;
     p.far = p.tiles * chunks * TILE > FAR_BYTES;
-    p.sliced = c->groups == 1 && p.n <= COLUMNS && p.k_all * p.tiles * 16 <= 64 * COLUMNS;
+    p.panels = c->groups == 1 && p.n <= MOST_PANELS * COLUMNS ? (p.n + COLUMNS - 1) / COLUMNS : 0;
+    p.lags = p.panels == 1 && p.k_all * p.tiles * 16 <= 64 * COLUMNS;
     return p;
 }
 
@@ -161,13 +164,13 @@ static size_t copy_bytes(const struct plan *p)
 
 static size_t acc_bytes(const struct plan *p)
 {
-    return (size_t)(p->sliced ? 3 : 2) * ROWS * COLUMNS * sizeof(int32_t);
+    return (size_t)(p->lags ? 3 : 2) * ROWS * COLUMNS * sizeof(int32_t);
 }
 
 static size_t scratch_of(const struct pk_conv *c, bool rings)
 {
     const struct plan p = plan_of(c, rings);
-    return copy_bytes(&p) + acc_bytes(&p) + (p.sliced ? sizeof(struct slices) : 0) + parts_bytes(&p) +
+    return copy_bytes(&p) + acc_bytes(&p) + p.panels * sizeof(struct slices) + parts_bytes(&p) +
            (p.slot > 0 ? (size_t)c->out_w : p.block) * sizeof(int32_t);
 }
 
@@ -182,8 +185,9 @@ struct work {
     int32_t *acc[3]; /* [ROWS][COLUMNS]: the block at work and the one before it, or two */
     int32_t *parts;  /* [blocks of channels][ROWS][COLUMNS]: sums of the first parts of K */
     bool plain;      /* one output of codes without steps */
-    const struct slices *slices; /* else, where these do the epilogue */
-    struct pk_tile before, waiting; /* the block whose epilogue runs; with slices the one after it */
+    const struct slices *slices; /* else, where these do the epilogue: of each panel of 64 channels */
+    bool lags;
+    struct pk_tile before, waiting; /* the block whose epilogue runs; when it lags the one after it */
     int left, waits;                /* rows of them without their epilogue */
     const int32_t *sums;
     size_t pixel; /* first of the panel */
@@ -236,6 +240,7 @@ enum { ANY = 0, SLICED = -1 };
 struct between {
     struct work *w;
     struct plain plain;  /* when vectors > 0 */
+    const struct slices *slices;
     const int32_t *sums; /* next row */
     int row, rows, slice;
 };
@@ -251,7 +256,7 @@ PK_INLINE void between_run(struct between *t, const int vectors, const bool whol
     if (vectors == SLICED) {
         const int n = t->rows - t->row < t->slice ? t->rows - t->row : t->slice;
         if (n > 0) {
-            t->w->slices->run(t->w->slices, t->sums, COLUMNS, (ptrdiff_t)t->w->before.pixel + t->row, n);
+            t->slices->run(t->slices, t->sums, COLUMNS, (ptrdiff_t)t->w->before.pixel + t->row, n);
             t->row += n;
             t->sums += n * COLUMNS;
         }
@@ -372,7 +377,7 @@ static void products_sliced(struct work *w, const struct job *j, struct operands
 {
     const int step = 4 / slices_wide(w->before.n), rows = w->left / step * step;
     const int steps = (int)(tiles * j->chunks) * (j->r.n > 16 ? 2 : 1), least = 4 * step; /* a call fetches constants: not for less */
-    struct between t = {.w = w, .sums = w->before.acc, .rows = rows};
+    struct between t = {.w = w, .slices = w->slices + w->before.channel / COLUMNS, .sums = w->before.acc, .rows = rows};
     t.slice = (rows / step + steps - 1) / steps * step;
     t.slice = t.slice < least ? least : t.slice;
     for (size_t i = 0; i < tiles; i += 2, o->b += 2 * o->beside, o->acc += 32) {
@@ -460,7 +465,7 @@ static void block(struct work *w, const struct job *j)
     products(w, j, &o, n);
     next_block(w);
     if (last) {
-        const bool lags = w->slices != NULL;
+        const bool lags = w->lags;
         int32_t *done = w->acc[0];
         *(lags ? &w->waiting : &w->before) = (struct pk_tile){.acc = done,
                                                               .ld = COLUMNS,
@@ -549,17 +554,21 @@ static void run_plan(const struct pk_conv *c, const void *x, int pad_code, const
     uint8_t *copy = scratch;
     int32_t *acc = (int32_t *)(void *)(copy + copy_bytes(&p));
     struct slices *slices = (struct slices *)(void *)((uint8_t *)acc + acc_bytes(&p));
-    int32_t *parts = (int32_t *)(void *)(slices + (p.sliced ? 1 : 0)), *sums = parts + parts_bytes(&p) / sizeof(int32_t);
+    int32_t *parts = (int32_t *)(void *)(slices + p.panels), *sums = parts + parts_bytes(&p) / sizeof(int32_t);
     struct work w = {.e = e,
                      .p = &p,
-                     .acc = {acc, acc + ROWS * COLUMNS, p.sliced ? acc + 2 * ROWS * COLUMNS : NULL},
+                     .acc = {acc, acc + ROWS * COLUMNS, p.lags ? acc + 2 * ROWS * COLUMNS : NULL},
                      .parts = parts,
                      .sums = sums,
                      .plain = e->n_steps == 0 && e->n_outs == 1 && e->outs->type == PK_U8 &&
                               e->weight_zero == NULL};
-    if (p.sliced && !w.plain && slices_do(e)) {
-        slices_panel(slices, e, 0, (int)p.n);
+    if (p.panels > 0 && !w.plain && slices_do(e)) {
+        for (size_t i = 0; i < p.panels; i++) {
+            const size_t first = i * COLUMNS, left = p.n - first;
+            slices_panel(&slices[i], e, (int)first, (int)(left < COLUMNS ? left : COLUMNS));
+        }
         w.slices = slices;
+        w.lags = p.lags;
     }
     tiles_begin();
     for (w.group = 0; w.group < c->groups; w.group++, w.pixel = 0) {

@@ -7,19 +7,27 @@ enum { ROWS = 8, ROWS_PART = 4 }; /* pixels at a time in whole and in partly use
 #include "epilogue_body.h"
 #include "epilogue_shortcuts.h"
 
+PK_INLINE ptrdiff_t quad_place(const struct quad *q, const struct pk_step *s, size_t pixel, int j, const int wide)
+{
+    return ((ptrdiff_t)pixel + j / wide) * s->pitch + q->channel + QUAD_CHANNEL(j, wide);
+}
+
+/* Codes less their zero point. */
+PK_INLINE vf quad_codes(const struct quad *q, const struct pk_step *s, size_t pixel, int j, const int wide, const bool whole)
+{
+    const uint8_t *p = (const uint8_t *)s->operand + quad_place(q, s, pixel, j, wide);
+    const vi code = whole ? _mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)(const void *)p))
+                          : v_load_u8(p, quad_lanes(q, j, wide));
+    return v_to_float(v_sub_i(code, v_set_i(s->zero)));
+}
+
 PK_INLINE vf quad_operand(const struct quad *q, const struct pk_step *s, size_t pixel, int j,
                           const int wide, const bool whole)
 {
-    const ptrdiff_t at =
-        ((ptrdiff_t)pixel + j / wide) * s->pitch + q->channel + QUAD_CHANNEL(j, wide);
+    const ptrdiff_t at = quad_place(q, s, pixel, j, wide);
     const vm lanes = whole ? v_lanes(VL) : quad_lanes(q, j, wide);
     if (s->type == PK_U8) {
-        const uint8_t *p = (const uint8_t *)s->operand + at;
-        const vi code =
-            whole ? _mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)(const void *)p))
-                  : v_load_u8(p, lanes);
-        return v_fma(v_to_float(v_sub_i(code, v_set_i(s->zero))), v_set(s->scale),
-                     v_set(s->offset));
+        return v_fma(quad_codes(q, s, pixel, j, wide, whole), v_set(s->scale), v_set(s->offset));
     }
     if (s->type == PK_F16) {
         return v_load_f16((const uint16_t *)s->operand + at, lanes);
@@ -30,6 +38,12 @@ PK_INLINE vf quad_operand(const struct quad *q, const struct pk_step *s, size_t 
 PK_INLINE void quad_tensor(const struct quad *q, const struct pk_step *s, size_t pixel, vf *t,
                            const int wide, const bool whole)
 {
+    if (s->op == PK_STEP_ADD_TENSOR && s->type == PK_U8) {
+        PK_UNROLL
+        for (int j = 0; j < 4; j++)
+            t[j] = v_fma(quad_codes(q, s, pixel, j, wide, whole), v_set(s->scale), v_add(t[j], v_set(s->offset)));
+        return;
+    }
     PK_UNROLL
     for (int j = 0; j < 4; j++) {
         const vf r = quad_operand(q, s, pixel, j, wide, whole);
@@ -118,6 +132,7 @@ PK_INLINE void column_add(const struct quad *q, const struct pk_tile *t, const i
 {
     const struct pk_epilogue *e = q->e;
     const bool adds = way != PRELU_ONLY, prelu = way != ADD_ONLY && way != ADD_CLAMP, both = e->n_outs == 2;
+    const bool unit = e->outs[0].inv_scale == 1.0f;
     const struct pk_step *add = adds ? &e->steps[way == PRELU_ADD] : NULL;
     const size_t ld = t->ld;
     struct target to = target_of(q, e->outs, t->pixel);
@@ -144,12 +159,17 @@ PK_INLINE void column_add(const struct quad *q, const struct pk_tile *t, const i
             v[j] = way == PRELU_ADD ? quad_prelu(v[j], slope[j % wide]) : v[j];
             if (adds) {
                 const ptrdiff_t at = (row + j / wide) * r.pitch + QUAD_CHANNEL(j, wide);
-                v[j] = v_add(v[j], residual_value(&r, at, quad_lanes(q, j, wide), whole));
+                v[j] = residual_add(&r, v[j], at, quad_lanes(q, j, wide), whole);
             }
             v[j] = way == ADD_PRELU || way == PRELU_ONLY ? quad_prelu(v[j], slope[j % wide])
                    : way == ADD_CLAMP                    ? v_clamp(v[j], least, most)
                                                          : v[j];
-            u[j] = v_mul(v[j], to.factor);
+            u[j] = v[j];
+        }
+        if (!unit) {
+            PK_UNROLL
+            for (int j = 0; j < 4; j++)
+                u[j] = v_mul(v[j], to.factor);
         }
         quad_put(q, &to, row, u, wide, whole);
         if (both) { /* seldom: the registers are for the first */

@@ -33,17 +33,20 @@ PK_INLINE bool slopes_fit(const vf *slope, const int wide)
 
 enum shortcut { NO_SHORTCUT, ADD_ONLY, ADD_PRELU, ADD_CLAMP, PRELU_ONLY, PRELU_ADD, SHORTCUTS };
 
+static bool adds_codes(const struct pk_step *s)
+{
+    return s->op == PK_STEP_ADD_TENSOR && s->type == PK_U8 && s->offset == 0.0f;
+}
+
 static enum shortcut shortcut_of(const struct pk_epilogue *e)
 {
     if (e->b == NULL || e->n_outs > 2 || e->outs[0].offset != 0.0f || e->outs[e->n_outs - 1].offset != 0.0f || e->n_steps > 2) {
         return NO_SHORTCUT;
     }
     if (e->steps[0].op == PK_STEP_PRELU) {
-        return e->n_steps == 1                                                            ? PRELU_ONLY
-               : e->steps[1].op == PK_STEP_ADD_TENSOR && e->steps[1].type == PK_U8 ? PRELU_ADD
-                                                                                          : NO_SHORTCUT;
+        return e->n_steps == 1 ? PRELU_ONLY : adds_codes(&e->steps[1]) ? PRELU_ADD : NO_SHORTCUT;
     }
-    if (e->steps[0].op != PK_STEP_ADD_TENSOR || e->steps[0].type != PK_U8) {
+    if (!adds_codes(&e->steps[0])) {
         return NO_SHORTCUT;
     }
     return e->n_steps == 1                   ? ADD_ONLY
@@ -52,11 +55,11 @@ static enum shortcut shortcut_of(const struct pk_epilogue *e)
                                              : NO_SHORTCUT;
 }
 
-/* A residual's codes as real values. */
+/* A residual's codes. */
 struct residual {
     const uint8_t *at; /* of the tile's first pixel and channel */
     ptrdiff_t pitch;
-    vf scale, offset, zero; /* zero: 2^23 more */
+    vf scale, zero; /* zero: 2^23 more */
     __m512i lanes, exponent;
 };
 
@@ -66,7 +69,6 @@ PK_INLINE struct residual residual_of(const struct quad *q, const struct pk_step
         .at = (const uint8_t *)add->operand + (ptrdiff_t)pixel * add->pitch + q->channel,
         .pitch = add->pitch,
         .scale = v_set(add->scale),
-        .offset = v_set(add->offset),
         .zero = v_set(0x1p23f + (float)add->zero),
         .lanes = _mm512_cvtepu8_epi32(_mm_setr_epi8(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15)),
         .exponent = v_set_i(0x4b000000),
@@ -74,15 +76,15 @@ PK_INLINE struct residual residual_of(const struct quad *q, const struct pk_step
     return r;
 }
 
-/* Sixteen values. A code in the lowest byte of 2^23 is 2^23 + code, all of these differences are exact: one shuffle and one
+/* Adds sixteen values to t. A code in the lowest byte of 2^23 is 2^23 + code, all of these differences are exact: one shuffle and one
  * subtraction where widening, subtracting and converting take three operations. */
-PK_INLINE vf residual_value(const struct residual *r, ptrdiff_t at, vm lanes, const bool whole)
+PK_INLINE vf residual_add(const struct residual *r, vf t, ptrdiff_t at, vm lanes, const bool whole)
 {
     const uint8_t *p = r->at + at;
     const __m128i bytes = whole ? _mm_loadu_si128((const __m128i *)(const void *)p) : _mm_maskz_loadu_epi8(lanes, p);
     const __m512i code =
         _mm512_mask_shuffle_epi8(r->exponent, 0x1111111111111111u, _mm512_broadcast_i32x4(bytes), r->lanes);
-    return v_fma(v_sub(_mm512_castsi512_ps(code), r->zero), r->scale, r->offset);
+    return v_fma(v_sub(_mm512_castsi512_ps(code), r->zero), r->scale, t);
 }
 
 /* Does everything before the output's rounding stay within int32, whatever the sums? A NaN says no. */
@@ -90,7 +92,7 @@ PK_INLINE bool steps_fit(const struct pk_step *add, const struct pk_out *o, cons
                          const int wide)
 {
     /* at most 2^31 * |m| + |b| + what is added, times a slope, times the factor */
-    const float real = add == NULL ? 0.0f : 255.0f * fabsf(add->scale) + fabsf(add->offset);
+    const float real = add == NULL ? 0.0f : 255.0f * fabsf(add->scale);
     __mmask16 fits = 0xffff;
     PK_UNROLL
     for (int j = 0; j < wide; j++) {

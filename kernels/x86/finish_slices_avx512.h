@@ -35,9 +35,9 @@ PK_INLINE bool way_prelu(const enum shortcut way)
 }
 
 /* All but f, p, ld, pixel and rows are constants. way: NO_SHORTCUT is no steps. whole: all channels exist, no clamp changes
- * anything, slopes fit. */
+ * anything, slopes fit. unit: the factor of the first output is 1. */
 PK_INLINE void slice(const struct slices *f, const int32_t *p, const size_t ld, ptrdiff_t pixel, int rows, const int wide,
-                     const bool whole, const enum shortcut way)
+                     const bool whole, const bool unit, const enum shortcut way)
 {
     /* copies: a store of codes may alias what f points to */
     const struct quad q = f->q;
@@ -65,7 +65,7 @@ PK_INLINE void slice(const struct slices *f, const int32_t *p, const size_t ld, 
             t = way != PRELU_ADD ? t : whole ? quad_prelu_most(t, slope[j % wide]) : quad_prelu(t, slope[j % wide]);
             if (way_adds(way)) {
                 const ptrdiff_t at = (pixel + j / wide) * add.pitch + QUAD_CHANNEL(j, wide);
-                t = v_add(t, residual_value(&add, at, quad_lanes(&q, j, wide), whole));
+                t = residual_add(&add, t, at, quad_lanes(&q, j, wide), whole);
             }
             if (way == ADD_PRELU || way == PRELU_ONLY) {
                 t = whole ? quad_prelu_most(t, slope[j % wide]) : quad_prelu(t, slope[j % wide]);
@@ -73,7 +73,7 @@ PK_INLINE void slice(const struct slices *f, const int32_t *p, const size_t ld, 
                 t = v_clamp(t, least, most);
             }
             v[j] = t;
-            u[j] = v_mul(t, to.factor);
+            u[j] = unit ? t : v_mul(t, to.factor);
         }
         quad_put(&q, &to, pixel, u, wide, whole);
         if (n_outs == 2) { /* seldom: the registers are for the first */
@@ -92,22 +92,28 @@ PK_INLINE void slice(const struct slices *f, const int32_t *p, const size_t ld, 
 #define SLICES(wide, way)                                                                          \
     static void slice_##wide##_##way(const struct slices *f, const int32_t *p, size_t ld, ptrdiff_t pixel, int rows) \
     {                                                                                              \
-        slice(f, p, ld, pixel, rows, wide, true, way);                                             \
+        slice(f, p, ld, pixel, rows, wide, true, false, way);                                      \
+    }                                                                                              \
+    static void unit_##wide##_##way(const struct slices *f, const int32_t *p, size_t ld, ptrdiff_t pixel, int rows)  \
+    {                                                                                              \
+        slice(f, p, ld, pixel, rows, wide, true, true, way);                                       \
     }                                                                                              \
     static void part_##wide##_##way(const struct slices *f, const int32_t *p, size_t ld, ptrdiff_t pixel, int rows)  \
     {                                                                                              \
-        slice(f, p, ld, pixel, rows, wide, false, way);                                            \
+        slice(f, p, ld, pixel, rows, wide, false, false, way);                                     \
     }
 #define SLICES_OF(way) SLICES(1, way) SLICES(2, way) SLICES(4, way)
 #define SLICES_ROW(way)                                                                            \
-    [way] = {{part_1_##way, slice_1_##way}, {part_2_##way, slice_2_##way}, {part_4_##way, slice_4_##way}}
+    [way] = {{part_1_##way, slice_1_##way, unit_1_##way},                                          \
+             {part_2_##way, slice_2_##way, unit_2_##way},                                          \
+             {part_4_##way, slice_4_##way, unit_4_##way}}
 SLICES_OF(NO_SHORTCUT)
 SLICES_OF(ADD_ONLY)
 SLICES_OF(ADD_PRELU)
 SLICES_OF(ADD_CLAMP)
 SLICES_OF(PRELU_ONLY)
 SLICES_OF(PRELU_ADD)
-static slice_fn *const slice_table[SHORTCUTS][3][2] = {SLICES_ROW(NO_SHORTCUT), SLICES_ROW(ADD_ONLY),   SLICES_ROW(ADD_PRELU),
+static slice_fn *const slice_table[SHORTCUTS][3][3] = {SLICES_ROW(NO_SHORTCUT), SLICES_ROW(ADD_ONLY),   SLICES_ROW(ADD_PRELU),
                                                        SLICES_ROW(ADD_CLAMP),   SLICES_ROW(PRELU_ONLY), SLICES_ROW(PRELU_ADD)};
 
 /* Can slices do this epilogue? */
@@ -163,7 +169,7 @@ static void slices_panel(struct slices *f, const struct pk_epilogue *e, int chan
                                            : bound_code(o, o->hi) != 255 || !sums_fit(f->m[i], f->b[i], 4));
         whole = whole && !f->to[i].floor && !f->to[i].ceiling;
     }
-    f->run = slice_table[way][wide / 2][whole];
+    f->run = slice_table[way][wide / 2][!whole ? 0 : e->outs[0].inv_scale == 1.0f ? 2 : 1];
 }
 
 #endif

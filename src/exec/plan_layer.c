@@ -5,8 +5,9 @@
  * grid): s = s_x * s_w                          real value of one unit of the accumulator r = bias
  * + offset_x * (s_w * (float)(sum of codes - k * zero_w))   (offset_x: one-bit grids only) without
  * successors    m = s / s_y,  b = (r - offset_y) / s_y;  clamps become the bounds of the output
- *   with successors       t = fmaf(acc, s, r), each successor in order, then (t - offset_y) * (1 /
- * s_y) In the int32 accumulator: -zero_x * (sum of codes - k * zero_w), and the file's own int32
+ *   with successors       t = fmaf(acc, s / v, r / v), each successor in order, then (t - offset_y / v) * (v / s_y), where
+ * v is the scale of the 8-bit grid that the result is carried on, if it is and all successors commute with a factor (then
+ * reals that they add or clamp to are divided by v too), else 1. It depends on the layer alone, not on who asks for what. In the int32 accumulator: -zero_x * (sum of codes - k * zero_w), and the file's own int32
  * bias where input and weights both are on the file's grids (then bias is 0 above). Float levels: t
  * = sum + bias, the successors, and for codes (t - offset_y) * (1 / s_y) of the float32 value, so
  * that codes are the same whether t was stored in between or not.
@@ -146,6 +147,46 @@ static enum pare_status real_scales(struct pare_plan *p, int node, const struct 
     return PARE_OK;
 }
 
+/* The unit v of the values between a layer and its outputs, see the top. */
+static float unit_of(const struct pare_plan *p, const struct plan_step *step, const struct plan_successors *after)
+{
+    const struct pare_grid carrier = plan_carrier(p, p->groups[p->group_of[step->node]].tail);
+    bool scales = carrier.form == PARE_FORM_CODES && step->layer->weights->n_parts == 1 && !after->only_clamps;
+    for (int i = 0; i < after->n_steps && scales; i++) {
+        switch (after->steps[i].op) {
+        case PK_STEP_CLAMP:
+        case PK_STEP_PRELU:
+        case PK_STEP_LEAKY:
+        case PK_STEP_MUL_VEC:
+        case PK_STEP_MUL_TENSOR:
+            break;
+        case PK_STEP_ADD_TENSOR:
+        case PK_STEP_SUB_TENSOR:
+        case PK_STEP_RSUB_TENSOR:
+            scales = after->steps[i].type == PK_U8;
+            break;
+        default:
+            scales = false;
+        }
+    }
+    return scales ? carrier.scale : 1.0f;
+}
+
+/* Real values of the steps in units of v. */
+static void scale_steps(struct plan_call *call, float v)
+{
+    for (int i = 0; i < call->epilogue.n_steps; i++) {
+        struct pk_step *s = &call->steps[i];
+        if (s->op == PK_STEP_CLAMP) {
+            s->a /= v;
+            s->b /= v;
+        } else if (s->op == PK_STEP_ADD_TENSOR || s->op == PK_STEP_SUB_TENSOR || s->op == PK_STEP_RSUB_TENSOR) {
+            s->scale /= v;
+            s->offset /= v;
+        }
+    }
+}
+
 /* One output without successors. s is NULL for float layers. */
 static enum pare_status plain_out(struct pare_plan *p, const struct pare_grid *y, const float *s,
                                   const float *r, int64_t channels,
@@ -182,11 +223,11 @@ static enum pare_status plain_out(struct pare_plan *p, const struct pare_grid *y
     return PARE_OK;
 }
 
-static void stepped_out(const struct pare_grid *y, struct pk_out *out)
+static void stepped_out(const struct pare_grid *y, float v, struct pk_out *out)
 {
     const bool codes = y->form == PARE_FORM_CODES;
-    out->inv_scale = codes ? 1.0f / y->scale : 1.0f;
-    out->offset = codes ? y->offset : 0.0f;
+    out->inv_scale = codes ? v / y->scale : v;
+    out->offset = codes ? y->offset / v : 0.0f;
     out->zero = codes ? y->zero : 0;
     out->lo = codes ? (float)-y->zero : -INFINITY;
     out->hi = codes ? (float)((1 << y->bits) - 1 - y->zero) : INFINITY;
@@ -228,9 +269,9 @@ static enum pare_status make_partial(struct pare_plan *p, int64_t channels, cons
     return call->adds ? make_steps(p, NULL, s, channels, call, err) : PARE_OK;
 }
 
-/* The outputs of a layer's (last) call. s is NULL for float layers. */
+/* The outputs of a layer's (last) call. s is NULL for float layers; v: their unit, which s and r are in. */
 static enum pare_status make_outs(struct pare_plan *p, struct plan_step *step, struct plan_call *call, const float *s,
-                                  const float *r, const struct plan_successors *after, struct pare_error *err)
+                                  const float *r, float v, const struct plan_successors *after, struct pare_error *err)
 {
     const int64_t channels = step->layer->weights->channels;
     enum pare_status status = PARE_OK;
@@ -250,12 +291,19 @@ static enum pare_status make_outs(struct pare_plan *p, struct plan_step *step, s
         if (plain) {
             status = plain_out(p, &to->grid, s, r, channels, after, out, err);
         } else {
-            stepped_out(&to->grid, out);
+            stepped_out(&to->grid, v, out);
         }
     }
     call->epilogue.n_outs = step->n_out;
     call->epilogue.outs = call->outs;
-    return status != PARE_OK || plain ? status : make_steps(p, after, call->adds ? s : NULL, channels, call, err);
+    if (status != PARE_OK || plain) {
+        return status;
+    }
+    status = make_steps(p, after, call->adds ? s : NULL, channels, call, err);
+    if (status == PARE_OK && v != 1.0f) {
+        scale_steps(call, v);
+    }
+    return status;
 }
 
 static enum pare_status make_call(struct pare_plan *p, struct plan_step *step,
@@ -274,11 +322,16 @@ static enum pare_status make_call(struct pare_plan *p, struct plan_step *step,
     if (status != PARE_OK) {
         return status;
     }
+    const float v = integer ? unit_of(p, step, after) : 1.0f;
+    for (int64_t c = 0; v != 1.0f && c < w->channels; c++) {
+        s[c] /= v;
+        r[c] /= v;
+    }
     call->adds = part > 0; /* then t = (float)acc, and the first step is what adds */
     e->m = integer && !call->adds ? s : NULL;
     e->b = call->adds ? NULL : r;
     return part < w->n_parts - 1 ? make_partial(p, w->channels, s, r, call, err)
-                                 : make_outs(p, step, call, integer ? s : NULL, r, after, err);
+                                 : make_outs(p, step, call, integer ? s : NULL, r, v, after, err);
 }
 
 /* ---- the layer ---- */

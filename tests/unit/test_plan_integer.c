@@ -1,6 +1,6 @@
 /*
  * The integer path, byte for byte, against a reference written from the contract alone: sums of (a
- * - za) * w in int64, then q = zp + rne(clamp(fmaf(acc, m, b), lo - zp, hi - zp)).
+ * - za) * w in int64, then q = zp + rne(clamp(fmaf(acc, m, b), lo - zp, hi - zp)); with a residual see plan_layer.c.
  */
 #include "tests/unit/plan_build.h"
 
@@ -120,11 +120,11 @@ static int64_t sum_at(const struct layer *l, const struct codes *x, int64_t n, i
     return acc;
 }
 
-/* Codes of a layer's output on a grid; clamp [lo, hi] in real units; residual (real numbers) added
- * before it. */
-static struct codes run_layer(const struct pare_graph *g, int tensor, int w_bits,
-                              const struct codes *x, const struct pare_grid *y, float lo, float hi,
-                              const struct codes *residual, const struct pare_tensor *shape)
+/* Codes of a layer's output on a grid; clamp [lo, hi] in real units; residual added before it, in units of v (the scale that
+ * the sum is carried on). */
+static struct codes run_added(const struct pare_graph *g, int tensor, int w_bits, const struct codes *x,
+                              const struct pare_grid *y, float lo, float hi, const struct codes *residual, float v,
+                              const struct pare_tensor *shape)
 {
     struct layer l = layer_of(g, tensor, w_bits);
     struct codes q = {shape->dims[0], shape->dims[1], shape->dims[2], shape->dims[3], NULL, *y};
@@ -144,16 +144,23 @@ static struct codes run_layer(const struct pare_graph *g, int tensor, int w_bits
                 u = fminf(fmaxf(u, (lo - y->offset) / y->scale), (hi - y->offset) / y->scale);
             } else {
                 const int code = residual->v[i * q.c + o] - residual->grid.zero;
-                float t = fmaf((float)acc, s, r) +
-                          fmaf((float)code, residual->grid.scale, residual->grid.offset);
-                t = fminf(fmaxf(t, lo), hi);
-                u = (t - y->offset) * (1.0f / y->scale);
+                float t = fmaf((float)acc, s / v, r / v) + residual->grid.offset / v;
+                t = fmaf((float)code, residual->grid.scale / v, t);
+                t = fminf(fmaxf(t, lo / v), hi / v);
+                u = (t - y->offset / v) * (v / y->scale);
             }
             q.v[i * q.c + o] = (uint8_t)encode(y, u);
         }
     }
     free_layer(&l);
     return q;
+}
+
+static struct codes run_layer(const struct pare_graph *g, int tensor, int w_bits, const struct codes *x,
+                              const struct pare_grid *y, float lo, float hi, const struct codes *residual,
+                              const struct pare_tensor *shape)
+{
+    return run_added(g, tensor, w_bits, x, y, lo, hi, residual, 1.0f, shape);
 }
 
 static void assert_codes(struct pare_plan *plan, int tensor, const struct codes *want)
@@ -282,7 +289,7 @@ static void test_residual(void **state)
             run_layer(g, a, 8, &q, &carrier, 0, INFINITY, NULL, &g->tensors[ra]);
         struct codes ab = run_layer(g, a, 8, &q, &gb, 0, INFINITY, NULL, &g->tensors[ra]);
         struct codes bc =
-            run_layer(g, b, low.w_bits, &ab, &gc, 0, INFINITY, &residual, &g->tensors[rs]);
+            run_added(g, b, low.w_bits, &ab, &gc, 0, INFINITY, &residual, grid_of(&run.c, rs, 8).scale, &g->tensors[rs]);
         struct codes want =
             run_layer(g, c, low.w_bits, &bc, &gy, -INFINITY, INFINITY, NULL, &g->tensors[c]);
         assert_codes(run.plan, rs, &bc);
