@@ -90,4 +90,13 @@ P
 "$pare" eval $p --level w4a4 --quantize 'nix/*: best' >"$work/out" 2>"$work/err" </dev/null
 [ $? -eq 2 ] || fail "a pattern that matches nothing: $(cat "$work/err")"
 grep -q 'the pattern "nix/\*" matches no stage, layer or tensor' "$work/err" || fail "its words: $(cat "$work/err")"
+
+# a layer of a stage in sequence may be made alone
+loss_of() {
+    "$pare" eval $p --samples 25 --levels fp32,w8a8 --level w8a8 --json --quantize "classifier: rounding=adaround, order=sequence$1" 2>"$work/err" </dev/null |
+        python3 -c 'import json, sys; print(json.load(sys.stdin)["loss"])' || fail "eval: $(cat "$work/err")"
+}
+sequence=$(loss_of "") mixed=$(loss_of "; classifier/fc2: order=alone") alone=$(loss_of "; classifier: order=alone")
+[ "$sequence" != "$mixed" ] && [ "$mixed" != "$alone" ] && [ "$sequence" != "$alone" ] || fail "orders: $sequence $mixed $alone"
 exit $((failures > 0))
+
