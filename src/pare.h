@@ -38,7 +38,8 @@ struct pare_cell {
 
 struct pare_layer {
     const char *name;                /* "detector/pw3" */
-    const char *short_name;          /* "pw3" */
+    const char *short_name;          /* "pw3": for lists; of a long path the part that tells it apart */
+    const char *label;               /* the same behind its stage; NULL = name */
     const char *kind;                /* "conv" "dw" "fc" "tconv" */
     const char *shape;               /* "3x3/2 3>16": kernel, stride, in>out channels */
     int stage;

@@ -209,6 +209,22 @@ const char *pare_ui_point_name(const struct pare_ui *ui, int point, char *out, s
     return out;
 }
 
+const char *pare_ui_label(const struct pare_ui *ui, int layer)
+{
+    const struct pare_layer *l = &ui->st->layers[layer];
+    return l->label != NULL ? l->label : l->name;
+}
+
+short pare_ui_label_width(const struct pare_ui *ui, bool with_stage, short least)
+{
+    int w = least;
+    for (int i = 0; i < ui->st->n_layers; i++) {
+        const int n = pare_text_width(with_stage ? pare_ui_label(ui, i) : ui->st->layers[i].short_name) + !with_stage;
+        w = n > w ? n : w;
+    }
+    return (short)(w > 44 ? 44 : w);
+}
+
 void pare_ui_shape(const struct pare_ui *ui, const char *shape, char *out, size_t size)
 {
     size_t used = 0;

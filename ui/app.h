@@ -167,6 +167,9 @@ enum pare_ink pare_ui_level_ink(const struct pare_ui *ui, int level);
 void pare_ui_pin_sign(const struct pare_ui *ui, int layer, char *text, size_t size);
 /* "a:12" */
 const char *pare_ui_point_name(const struct pare_ui *ui, int point, char *out, size_t size);
+/* A layer as lists show it: "stage/name". Cells of the widest, with or without the stage (then behind a blank): least to 44. */
+const char *pare_ui_label(const struct pare_ui *ui, int layer);
+short pare_ui_label_width(const struct pare_ui *ui, bool with_stage, short least);
 /* "3x3/2 3>16" with the arrow of the signs in use. */
 void pare_ui_shape(const struct pare_ui *ui, const char *shape, char *out, size_t size);
 const struct pare_figure *pare_ui_figure(const struct pare_point *p, enum pare_quantity q);

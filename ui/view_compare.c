@@ -269,7 +269,7 @@ static void cell_text(const struct pare_ui *ui, int id, int column, char *text, 
             *style = PARE_INK_MARK;
         }
     } else if (column == 1) {
-        snprintf(text, size, "%s", ui->st->layers[layer].name);
+        snprintf(text, size, "%s", pare_ui_label(ui, layer));
         *style = other ? PARE_INK_TEXT : PARE_INK_DIM;
     } else if (column - 2 < n) {
         const int level = pare_ui_level_of(ui, points[column - 2], layer);
@@ -288,7 +288,7 @@ static const struct pare_table_model *model(struct pare_ui *ui)
     int points[PARE_MARKS + 1];
     const int n = compared(ui, points);
     columns[0] = (struct pare_column){"", 1, 1, 0, false, false};
-    columns[1] = (struct pare_column){"layer", 16, 24, 0, false, true};
+    columns[1] = (struct pare_column){"layer", 16, pare_ui_label_width(ui, true, 24), 0, false, true};
     const int each = n > 0 ? (room - 3 - 16) / n - 1 : 0; /* all of them, rather than the first ones wide */
     const short width = (short)(each < 7 ? 7 : each > 14 ? 14 : each);
     for (int i = 0; i < n; i++) {

@@ -175,7 +175,7 @@ static void cell_text(const struct pare_ui *ui, int id, int column, char *text, 
     case NAME:
         if (ui->tables[PARE_VIEW_LAYERS].sort >= 0 ||
             ui->tables[PARE_VIEW_LAYERS].filter[0] != '\0') {
-            snprintf(text, size, "%s", layer->name);
+            snprintf(text, size, "%s", pare_ui_label(ui, id));
         } else {
             snprintf(text, size, " %s", layer->short_name);
         }
@@ -219,6 +219,7 @@ static const struct pare_table_model *model(struct pare_ui *ui)
         .id = id_of_row,
         .cell = cell_text,
         .key = key};
+    columns[NAME].most = pare_ui_label_width(ui, false, 26);
     columns[SHAPE].width = ui->surface.width >= 100 ? 12 : 11; /* "3x3/2 128>96"; on a narrow screen names come first */
     columns[SHAPE].priority = ui->columns_usual && ui->column_first == 0 ? 5 : 150;
     for (int k = 0; k < ui->n_columns; k++) {

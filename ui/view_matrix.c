@@ -127,7 +127,7 @@ static void cell_text(const struct pare_ui *ui, int id, int column, char *text, 
     if (column == NAME) {
         const struct pare_table *t = &ui->tables[PARE_VIEW_MATRIX];
         const bool flat = t->sort >= 0 || t->filter[0] != '\0';
-        snprintf(text, size, flat ? "%s" : " %s", flat ? layer->name : layer->short_name);
+        snprintf(text, size, flat ? "%s" : " %s", flat ? pare_ui_label(ui, id) : layer->short_name);
     } else if (column == SHAPE) {
         pare_ui_shape(ui, layer->shape, text, size);
         *style = PARE_INK_DIM;
@@ -173,7 +173,7 @@ static const struct pare_table_model *model(struct pare_ui *ui)
     }
     ui->level_first = ui->level_first < 0 ? 0 : ui->level_first;
     ui->level_shown = fit;
-    columns[NAME] = (struct pare_column){"layer", 12, 26, 0, false, true};
+    columns[NAME] = (struct pare_column){"layer", 12, pare_ui_label_width(ui, false, 26), 0, false, true};
     columns[SHAPE] = (struct pare_column){"shape", 12, 14, 5, false, false};
     columns[PIN] = (struct pare_column){"pin", 3, 3, 0, false, false};
     for (int i = 0; i < fit; i++) {

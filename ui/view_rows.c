@@ -142,10 +142,13 @@ enum {
     R_COLUMNS
 };
 
+/* Which fact each column of the drawn table shows: pins and rules only where some run has any. */
+static unsigned char run_facts[R_COLUMNS];
+
 static double run_key(const struct pare_ui *ui, int id, int column)
 {
     const struct pare_run *r = &ui->st->runs[id];
-    switch (column) {
+    switch (run_facts[column]) {
     case R_POINTS:
         return -r->n_points;
     case R_EVALUATIONS:
@@ -164,7 +167,7 @@ static void run_cell(const struct pare_ui *ui, int id, int column, char *text, s
 {
     const struct pare_run *r = &ui->st->runs[id];
     char sign[8];
-    switch (column) {
+    switch (run_facts[column]) {
     case R_SIGN:
         pare_text_encode(ui->g->measured[id % 6], sign);
         snprintf(text, size, "%s", sign);
@@ -212,24 +215,31 @@ static void run_cell(const struct pare_ui *ui, int id, int column, char *text, s
 
 static const struct pare_table_model *run_model(struct pare_ui *ui)
 {
-    static const struct pare_column columns[R_COLUMNS] = {
+    static const struct pare_column all[R_COLUMNS] = {
         {"", 1, 1, 0, false, false},        {"run", 10, 20, 0, false, false},
         {"method", 8, 14, 3, false, false}, {"budget", 16, 30, 1, false, false},
         {"pins", 12, 40, 5, false, false},  {"status", 10, 14, 0, false, false},
         {"points", 6, 6, 2, true, false},   {"evals", 6, 6, 4, true, false},
         {"gap", 5, 6, 6, true, false},      {"s", 6, 6, 2, true, false},
         {"quantize", 12, 40, 3, false, false}};
+    static struct pare_column columns[R_COLUMNS];
     static struct pare_table_model m = {
         .columns = columns,
-        .n_columns = R_COLUMNS,
         .empty = "no runs yet: s solves under the budget, F solves for the whole front",
         .cell = run_cell,
         .key = run_key};
-    bool ruled = false;
+    bool ruled = false, pinned = false;
     for (int i = 0; i < ui->st->n_runs; i++) {
         ruled = ruled || ui->st->runs[i].quantize != NULL;
+        pinned = pinned || (ui->st->runs[i].pins != NULL && ui->st->runs[i].pins[0] != '\0');
     }
-    m.n_columns = ruled ? R_COLUMNS : R_QUANTIZE;
+    m.n_columns = 0;
+    for (int fact = 0; fact < R_COLUMNS; fact++) {
+        if ((fact != R_PINS || pinned) && (fact != R_QUANTIZE || ruled)) {
+            run_facts[m.n_columns] = (unsigned char)fact;
+            columns[m.n_columns++] = all[fact];
+        }
+    }
     m.n_rows = ui->st->n_runs;
     return &m;
 }

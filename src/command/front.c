@@ -1,4 +1,5 @@
 #include "command/front.h"
+#include "command/label.h"
 
 #include <limits.h>
 #include <math.h>
@@ -120,6 +121,25 @@ static void take_layer(struct pare_front *f, struct front_layer *l, const json_t
     l->pin_lo = l->pin_hi = -1;
 }
 
+/* How lists show the layers of a stage. */
+static void label_layers(struct pare_front *f, const struct front_stage *stage)
+{
+    const int n = stage->n_layers;
+    struct front_layer *const layers = f->layers + stage->first_layer;
+    const char **names = pare_arena_array(&f->arena, (size_t)n + 1, sizeof *names);
+    size_t skip = 0;
+    for (int i = 0; names != NULL && i < n; i++) {
+        names[i] = layers[i].short_name;
+    }
+    const bool cut = names != NULL && front_label_cut(names, n, &skip);
+    for (int i = 0; i < n; i++) {
+        const char *text = layers[i].short_name + skip, *last = cut ? strrchr(text, '/') : NULL;
+        const char *label = pare_arena_printf(&f->arena, "%s/%.*s", stage->name, (int)(last != NULL ? (size_t)(last - text) : strlen(text)), text);
+        layers[i].label = label != NULL ? label : layers[i].name;
+        layers[i].short_label = label != NULL ? label + strlen(stage->name) + 1 : layers[i].short_name;
+    }
+}
+
 static bool take_layers(struct pare_front *f, const json_t *layers, const json_t *stages)
 {
     f->n_layers = (int)json_array_size(layers);
@@ -154,6 +174,9 @@ static bool take_layers(struct pare_front *f, const json_t *layers, const json_t
             f->cells[i * f->n_levels + k].ms = NAN;
             f->cells[i * f->n_levels + k].ms_p10 = f->cells[i * f->n_levels + k].ms_p90 = NAN;
         }
+    }
+    for (int s = 0; s < f->n_stages; s++) {
+        label_layers(f, &f->stages[s]);
     }
     return true;
 }

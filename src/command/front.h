@@ -44,6 +44,7 @@
 
 struct front_layer {
     const char *name, *short_name, *kind, *shape, *tensor; /* tensor: behind it and the activations fused to it */
+    const char *label, *short_label;                       /* as lists show it (label.h), with and without its stage */
     int tensor_index;
     int stage;
     int64_t macs, weights;

@@ -111,7 +111,8 @@ static void build_layers(struct pare_front *f, struct pare_state *s)
         const struct front_layer *l = &f->layers[i];
         build_cells(f, i, cells + i * f->n_levels);
         layers[i] = (struct pare_layer){.name = l->name,
-                                        .short_name = l->short_name,
+                                        .short_name = l->short_label,
+                                        .label = l->label,
                                         .kind = l->kind,
                                         .shape = l->shape,
                                         .stage = l->stage,
