@@ -360,6 +360,25 @@ static void print_rows(const json_t *rows)
     }
 }
 
+/* The first line: how good is the answer, as far as that is known? */
+static void print_proof(const json_t *json)
+{
+    const double gap = pare_json_get_real(json, "gap"), rounding = pare_json_get_real(json, "rounding");
+    const char *figure = pare_json_get_string(json_object_get(json, "budget"), "minimize", "");
+    const char *unit = strcmp(figure, "latency") == 0 ? " ms" : strcmp(figure, "energy") == 0 ? " uJ" : "";
+    printf("run %s: %s", pare_json_get_string(json, "run", ""), pare_json_get_string(json, "status", ""));
+    if (strcmp(pare_json_get_string(json, "status", ""), "found") == 0 && isfinite(gap)) {
+        printf(", %.2f %% above the exact optimum (predicted)", 100 * gap);
+    } else if (isfinite(gap)) {
+        printf(", gap %.2g", gap);
+    }
+    if (rounding > 0) {
+        printf(" (costs rounded: to within %.1g%s%s)", rounding, strcmp(figure, "drop") == 0 ? " of loss" : "", unit);
+    }
+    printf(", solver %.1f ms, %lld configuration%s measured\n", 1e3 * pare_json_get_real(json, "seconds"),
+           (long long)pare_json_get_int(json, "evaluations", 0), pare_json_get_int(json, "evaluations", 0) == 1 ? "" : "s");
+}
+
 void cli_print_solve(const json_t *json)
 {
     const json_t *config = json_object_get(json, "config"), *p = json_object_get(json, "predicted");
@@ -367,13 +386,7 @@ void cli_print_solve(const json_t *json)
     char a[48], b[48], c[48], d[48];
     const char *key;
     json_t *value;
-    const double gap = pare_json_get_real(json, "gap");
-    const int measured = (int)pare_json_get_int(json, "evaluations", 0);
-    printf("run %s: %s, ", pare_json_get_string(json, "run", ""), pare_json_get_string(json, "status", ""));
-    if (isfinite(gap)) { /* of those that prove it */
-        printf("gap %.2g, ", gap);
-    }
-    printf("solver %.1f ms, %d configuration%s measured\n", 1e3 * pare_json_get_real(json, "seconds"), measured, measured == 1 ? "" : "s");
+    print_proof(json);
     if (isfinite(pare_json_get_real(json, "hypervolume_of_exact"))) {
         printf("front: %.2f %% of the exact front's hypervolume, on predicted costs\n", 100 * pare_json_get_real(json, "hypervolume_of_exact"));
     }

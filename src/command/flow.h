@@ -83,9 +83,13 @@ void flow_advance_compare(struct pare_front *f, struct front_flow *flow);
 /* Takes the measured point into flow->tried and flow->best; true when it is over budget and a tighter problem is worth
  * another round: flow->max_loss and flow->max_latency then exclude it. */
 bool flow_try_again(struct pare_front *f, struct front_flow *flow, const struct front_budget *b, int point);
-/* How far a measured point is over its budgets: the largest of drop / max_drop and latency / max_latency; <= 1 is within,
- * 0 when there is neither. */
-double flow_over(const struct front_budget *b, const struct front_point *p);
+/* How far a measured point is over its budgets: the largest figure / budget of all five; <= 1 is within, 0 when there is
+ * none. */
+double flow_over(const struct pare_front *f, const struct front_budget *b, const struct front_point *p);
+/* Budgets of bytes, BitOps, energy or latency under the least that any configuration has, which no search would find:
+ * ERR_INFEASIBLE with the words of flow_say_infeasible. */
+enum pare_status flow_check_budgets(struct pare_front *f, struct front_flow *flow, const struct front_budget *b,
+                                    const struct pare_problem *p);
 /* What the answer gained, in words: against the best point of earlier runs that holds the same budgets and pins when
  * measured. "" when there is none. */
 void flow_say_gain(const struct pare_front *f, const struct front_flow *flow, char *text, size_t size);

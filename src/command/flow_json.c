@@ -208,6 +208,9 @@ json_t *flow_solve_json(const struct pare_front *f, const struct front_flow *flo
     if (isfinite(share)) {
         json_object_set_new(root, "hypervolume_of_exact", json_real(share));
     }
+    if (json_object_get(flow->answer, "rounding") != NULL) {
+        json_object_set(root, "rounding", json_object_get(flow->answer, "rounding"));
+    }
     if (json_object_get(flow->answer, "note") != NULL) {
         json_object_set(root, "note", json_object_get(flow->answer, "note"));
     }
@@ -240,7 +243,7 @@ json_t *flow_solve_json(const struct pare_front *f, const struct front_flow *flo
                                   pare_json_real(b.max_drop), "max_latency_ms", pare_json_real(b.max_latency), "max_bytes",
                                   pare_json_real(b.max_bytes), "max_bitops", pare_json_real(b.max_bitops), "max_energy_uj",
                                   pare_json_real(b.max_energy), "sure", (int)b.sure));
-    json_object_set_new(root, "within", flow->evaluations > 0 ? json_boolean(flow_over(&b, p) <= 1) : json_null());
+    json_object_set_new(root, "within", flow->evaluations > 0 ? json_boolean(flow_over(f, &b, p) <= 1) : json_null());
     if (flow->rounds != NULL) {
         json_object_set(root, "rounds", flow->rounds);
         json_object_set(root, "proxies", json_object_get(flow->answer, "proxies"));

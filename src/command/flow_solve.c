@@ -330,16 +330,25 @@ void flow_advance_solve(struct pare_front *f, struct front_flow *flow)
 {
     struct front_budget b = flow_budget(f, flow->args), tightened = b;
     const char *method = pare_json_get_string(flow->args, "method", "");
-    if (flow_is_stepped(flow)) {
+    const bool verifies = pare_json_get_int(flow->args, "verify", 0) > 0;
+    if (flow_is_stepped(flow) && !verifies) {
         flow_advance_steps(f, flow);
         return;
     }
-    if (pare_json_get_int(flow->args, "verify", 0) > 0) {
-        flow_advance_verify(f, flow);
+    if (flow_is_stepped(flow)) {
+        flow_end(f, flow, pare_error(&flow->err, PARE_ERR_USAGE, "--verify", "works with exact and ilp, not with %s", method), NULL);
         return;
     }
     if (method[0] != '\0' && strcmp(method, "exact") != 0 && strcmp(method, "ilp") != 0) {
         flow_end(f, flow, pare_error(&flow->err, PARE_ERR_USAGE, method, "no such solver"), NULL);
+        return;
+    }
+    if (json_object_size(json_object_get(flow->args, "settings")) > 0) {
+        flow_end(f, flow, pare_error(&flow->err, PARE_ERR_USAGE, method[0] != '\0' ? method : "exact", "has no settings (--set)"), NULL);
+        return;
+    }
+    if (verifies) {
+        flow_advance_verify(f, flow);
         return;
     }
     if (flow->task == 0) {
@@ -385,7 +394,7 @@ void flow_advance_solve(struct pare_front *f, struct front_flow *flow)
         flow->levels = NULL;
         flow->task = 0;
         flow_advance_solve(f, flow);
-    } else if (flow_over(&b, &f->points[flow->best]) > 1) {
+    } else if (flow_over(f, &b, &f->points[flow->best]) > 1) {
         flow_end_over(f, flow, &b, PARE_ERR_PARTIAL);
     } else {
         flow_end_solve(f, flow);

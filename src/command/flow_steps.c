@@ -117,6 +117,25 @@ bool flow_steps_ask(const struct pare_front *f, const struct front_flow *flow, i
     return true;
 }
 
+/* Settings of the solvers that are built in; levels have to be candidates. */
+static enum pare_status check_settings(const struct pare_front *f, struct front_flow *flow)
+{
+    static const char *const names[] = {"wide", "narrow"};
+    const struct pare_solver *solver = pare_solver_find(method_of(flow));
+    const json_t *settings = json_object_get(flow->args, "settings");
+    enum pare_status status = solver != NULL ? pare_solver_check_settings(solver, settings, &flow->err) : PARE_OK;
+    for (int k = 0; solver != NULL && k < 2 && status == PARE_OK; k++) {
+        const char *level = pare_json_get_string(settings, names[k], NULL);
+        bool found = level == NULL;
+        for (int l = 0; l < f->n_levels && !found; l++) {
+            found = strcmp(level, f->level_names[l]) == 0 || strcmp(level, f->level_alias[l]) == 0;
+        }
+        status = found ? PARE_OK : pare_error(&flow->err, PARE_ERR_USAGE, method_of(flow), "%s: %s is not among the candidate levels (--levels)",
+                                              names[k], level);
+    }
+    return status;
+}
+
 /* Settings that name a level hold its index. */
 static void index_level(const struct pare_front *f, json_t *settings, const char *key)
 {
@@ -306,6 +325,7 @@ static bool begin(struct pare_front *f, struct front_flow *flow, struct front_bu
         mine.no_loss = measured && strcmp(method, "greedy") != 0;
         enum pare_status status = front_problem(f, &mine, &p, &flow->err);
         status = status == PARE_OK ? pare_problem_check(p, &flow->err) : status;
+        status = status == PARE_OK ? flow_check_budgets(f, flow, &mine, p) : status;
         if (status == PARE_OK) {
             json_t *more = json_pack("{s:O, s:o}", "question", question, "problem", pare_problem_to_json(p));
             flow_make_run(f, flow, b, method, more);
@@ -488,8 +508,8 @@ static void measure_answers(struct pare_front *f, struct front_flow *flow, const
         if (measure && !flow_measure_answer(f, flow, point)) {
             return;
         }
-        const double over = measure ? flow_over(b, &f->points[point]) : 0;
-        if (flow->best < 0 || over < flow_over(b, &f->points[flow->best])) {
+        const double over = measure ? flow_over(f, b, &f->points[point]) : 0;
+        if (flow->best < 0 || over < flow_over(f, b, &f->points[flow->best])) {
             flow->best = point;
         }
         if (over <= 1) {
@@ -499,7 +519,11 @@ static void measure_answers(struct pare_front *f, struct front_flow *flow, const
     }
     json_decref(flow->answer);
     flow->answer = json_pack("{s:s, s:s}", "status", "found", "method", pare_json_get_string(flow->args, "method", ""));
-    if (pare_json_get_bool(flow->args, "measure", true) && flow_over(b, &f->points[flow->best]) > 1) {
+    const bool first = json_equal(json_array_get(answers, flow->answer_at), json_array_get(json_object_get(flow->step, "answers"), 0));
+    if (first && json_object_get(flow->step, "gap") != NULL) { /* of the solver's first answer, on the costs that it saw */
+        json_object_set(flow->answer, "gap", json_object_get(flow->step, "gap"));
+    }
+    if (pare_json_get_bool(flow->args, "measure", true) && flow_over(f, b, &f->points[flow->best]) > 1) {
         flow_end_over(f, flow, b, PARE_ERR_PARTIAL);
     } else {
         flow_end_solve(f, flow);
@@ -513,6 +537,10 @@ void flow_advance_steps(struct pare_front *f, struct front_flow *flow)
     if (!predicts(flow) && pare_json_get_bool(f->description, "bare", false)) {
         flow_end(f, flow, pare_error(&flow->err, PARE_ERR_USAGE, pare_json_get_string(flow->args, "method", ""),
                                      "a bare model has no accuracy to measure: add --predicted"), NULL);
+        return;
+    }
+    if (flow->run < 0 && check_settings(f, flow) != PARE_OK) {
+        flow_end(f, flow, PARE_ERR_USAGE, NULL);
         return;
     }
     if (has_file(flow) && flow->script == NULL && !find_script(f, flow)) {

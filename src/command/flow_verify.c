@@ -11,6 +11,7 @@
 #include "command/flow.h"
 
 #define MAX_ROUNDS 5
+#define MOST_ANSWERS 64
 #define LEAST_GAIN 1e-3 /* relative: less is no improvement */
 
 /* The corrected problem, with pairs linearised at the best point so far. */
@@ -56,7 +57,8 @@ static json_t *limits_of(const struct front_flow *flow, const struct front_budge
     }
     const double at = b->minimize == PARE_COST_LOSS ? p->limit[*figure] : loss;
     for (int i = 0; i < k; i++) {
-        const double wider = *figure == PARE_COST_LOSS ? pow(1.25, 1 - i) : 1 - 0.02 * i; /* one a little over the budget */
+        /* the budget itself, of the loss also one a little over it, then under it */
+        const double wider = *figure != PARE_COST_LOSS ? 1 - 0.02 * i : i == 0 ? 1 : pow(1.25, i == 1 ? 1 : 1 - i);
         json_array_append_new(limits, pare_json_real(isfinite(at) ? at * wider : NAN));
         if (!isfinite(at)) {
             break;
@@ -75,8 +77,11 @@ static bool start_round(struct pare_front *f, struct front_flow *flow, const str
     if (status == PARE_OK) {
         const double loss = isfinite(b->max_drop) ? additive_sum_of_drop(f, &v, b->max_drop) : NAN;
         json_t *limits = limits_of(flow, b, p, loss, &figure);
-        json_t *params = json_pack("{s:o, s:s, s:{s:i, s:o}}", "problem", pare_problem_to_json(p), "method", "", "sweep", "figure",
-                                   figure, "limits", limits);
+        const double seconds = pare_json_get_real(flow->args, "time_limit");
+        p->time_limit_seconds = seconds > 0 ? seconds : 0;
+        json_t *params = json_pack("{s:o, s:s, s:{s:i, s:o, s:i}}", "problem", pare_problem_to_json(p), "method",
+                                   pare_json_get_string(flow->args, "method", ""), "sweep", "figure", figure, "limits", limits, "different",
+                                   (int)pare_json_get_int(flow->args, "verify", 4));
         json_decref(flow->answer);
         flow->answer = NULL;
         struct pare_task_spec spec = {.kind = "solve", .title = "solve", .key = "", .params_take = params, .interactive = true,
@@ -129,9 +134,12 @@ static bool measure_round(struct pare_front *f, struct front_flow *flow, const s
     unsigned char *levels = calloc((size_t)f->n_layers + 1, 1);
     bool all = levels != NULL, failed = false;
     json_t *seen = json_array();
+    double seconds = 0;
     for (size_t i = 0; levels != NULL && i < json_array_size(answers) && !failed; i++) {
         const json_t *answer = json_array_get(answers, i);
+        const double its = pare_json_get_real(answer, "seconds");
         struct front_eval eval;
+        seconds += isfinite(its) ? its : 0;
         if (json_object_get(answer, "config") == NULL) {
             continue;
         }
@@ -171,7 +179,11 @@ static bool measure_round(struct pare_front *f, struct front_flow *flow, const s
             *improved = true;
         }
     }
-    flow->evaluations += (int)json_array_size(seen);
+    flow->solve_seconds += seconds;
+    flow->evaluations = 0; /* an answer that comes again is measured once */
+    for (int k = 0; k < f->n_points; k++) {
+        flow->evaluations += f->points[k].run == flow->run;
+    }
     json_decref(seen);
     flow->rounds = flow->rounds != NULL ? flow->rounds : json_array();
     json_array_append_new(flow->rounds, json_pack("{s:i, s:o, s:i}", "round", flow->round + 1, "answers", lines, "best",
@@ -182,6 +194,10 @@ static bool measure_round(struct pare_front *f, struct front_flow *flow, const s
 void flow_advance_verify(struct pare_front *f, struct front_flow *flow)
 {
     struct front_budget b = flow_budget(f, flow->args);
+    if (pare_json_get_int(flow->args, "verify", 0) > MOST_ANSWERS) {
+        flow_end(f, flow, pare_error(&flow->err, PARE_ERR_USAGE, "--verify", "expected 1 to %d answers in a round", MOST_ANSWERS), NULL);
+        return;
+    }
     if (b.per_model || pare_json_get_bool(f->description, "bare", false)) {
         flow_end(f, flow, pare_error(&flow->err, PARE_ERR_USAGE, "--verify", "works on layers, with labelled data"), NULL);
         return;
@@ -222,7 +238,7 @@ void flow_advance_verify(struct pare_front *f, struct front_flow *flow)
     flow->evaluations = evaluations;
     json_decref(flow->answer);
     flow->answer = json_pack("{s:s, s:s, s:o}", "status", "verified", "method", "verify", "proxies", flow_proxies_json(f));
-    if (flow_over(&b, &f->points[flow->best]) > 1) {
+    if (flow_over(f, &b, &f->points[flow->best]) > 1) {
         flow_end_over(f, flow, &b, PARE_ERR_PARTIAL);
     } else {
         flow_end_solve(f, flow);

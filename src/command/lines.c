@@ -66,7 +66,8 @@ static void add_setting(json_t *args, const char *word)
         snprintf(name, sizeof name, "%.*s", (int)(value - word), word);
         const double number = strtod(value + 1, &end);
         const bool whole = number == floor(number) && fabs(number) < 1e15;
-        json_object_set_new(settings, name, end == value + 1 || *end != '\0' || !isfinite(number) ? json_string(value + 1)
+        json_object_set_new(settings, name, strcmp(value + 1, "true") == 0 ? json_true() : strcmp(value + 1, "false") == 0 ? json_false()
+                                            : end == value + 1 || *end != '\0' || !isfinite(number) ? json_string(value + 1)
                                             : whole ? json_integer((json_int_t)number) : json_real(number));
     }
 }

@@ -7,13 +7,20 @@
 #include <string.h>
 
 static const struct pare_solver solvers[] = {
-    {"greedy", "AIMET's list: the gentlest change first, as far as the budget goes", true, pare_step_greedy, NULL},
-    {"bisect", "one side of the network wide, the other narrow: how deep?", true, pare_step_bisect, NULL},
-    {"nsga2", "a population that is measured, sorted by dominance and crowding", true, pare_step_nsga2, NULL},
-    {"random", "random configurations, halved again and again", true, pare_step_random, NULL},
-    {"paper", "one level for each model, by the gesture paper's two thresholds", false, pare_step_paper, NULL},
-    {"hawq", "traces times perturbations, between the int4 and the int8 model", false, pare_step_hawq, NULL},
-    {"exhaustive", "tries everything (small problems)", false, pare_step_exhaustive, NULL},
+    {"greedy", "AIMET's list: the gentlest change first, as far as the budget goes", true, pare_step_greedy, NULL,
+     "reverse:yes points:count"},
+    {"bisect", "one side of the network wide, the other narrow: how deep?", true, pare_step_bisect, NULL,
+     "wide:level narrow:level"},
+    {"nsga2", "a population that is measured, sorted by dominance and crowding", true, pare_step_nsga2, NULL,
+     "population:count generations:count mutation:share crossover:share"},
+    {"random", "random configurations, halved again and again", true, pare_step_random, NULL,
+     "n:count samples:count keep:share"},
+    {"paper", "one level for each model, by the gesture paper's two thresholds", false, pare_step_paper, NULL,
+     "A:numbers L:numbers"},
+    {"hawq", "traces times perturbations, between the int4 and the int8 model", false, pare_step_hawq, NULL,
+     "traces:table lambda:number resource:figure wide:level narrow:level trace:table delta:table"},
+    {"exhaustive", "tries everything (small problems)", false, pare_step_exhaustive, NULL,
+     ""},
 };
 #define N_SOLVERS ((int)(sizeof solvers / sizeof *solvers))
 
@@ -30,6 +37,77 @@ const struct pare_solver *pare_solver_find(const char *name)
         }
     }
     return NULL;
+}
+
+/* ---- settings ---- */
+
+static bool is_finite(const json_t *value)
+{
+    return json_is_number(value) && isfinite(json_number_value(value));
+}
+
+/* NULL, or what a value of this kind is expected to be. */
+static const char *bad_setting(const char *kind, const json_t *value)
+{
+    const double x = json_is_number(value) ? json_number_value(value) : NAN;
+    const char *text = json_string_value(value);
+    if (strcmp(kind, "count") == 0) {
+        return json_is_integer(value) && x >= 1 && x <= 1e9 ? NULL : "a whole number from 1 on";
+    }
+    if (strcmp(kind, "share") == 0) {
+        return x >= 0 && x <= 1 ? NULL : "a number from 0 to 1";
+    }
+    if (strcmp(kind, "yes") == 0) {
+        return json_is_boolean(value) ? NULL : "true or false";
+    }
+    if (strcmp(kind, "level") == 0) {
+        return text != NULL || json_is_integer(value) ? NULL : "a level";
+    }
+    if (strcmp(kind, "figure") == 0) {
+        return text != NULL && (strcmp(text, "bytes") == 0 || strcmp(text, "latency") == 0) ? NULL : "bytes or latency";
+    }
+    if (strcmp(kind, "table") == 0) {
+        return json_is_object(value) || json_is_array(value) ? NULL : "a table";
+    }
+    bool ok = is_finite(value) || (strcmp(kind, "numbers") == 0 && json_array_size(value) > 0);
+    for (size_t i = 0; i < json_array_size(value); i++) {
+        ok = ok && is_finite(json_array_get(value, i));
+    }
+    return ok ? NULL : "a number";
+}
+
+/* The kind of a setting into kind; false when the solver has none of this name. */
+static bool kind_of(const char *known, const char *name, char kind[16])
+{
+    const size_t n = strlen(name);
+    for (const char *at = known; at != NULL && *at != '\0'; at = strchr(at, ' ') != NULL ? strchr(at, ' ') + 1 : NULL) {
+        if (strncmp(at, name, n) == 0 && at[n] == ':') {
+            snprintf(kind, 16, "%.*s", (int)strcspn(at + n + 1, " "), at + n + 1);
+            return true;
+        }
+    }
+    return false;
+}
+
+enum pare_status pare_solver_check_settings(const struct pare_solver *solver, const json_t *settings, struct pare_error *err)
+{
+    const char *name;
+    json_t *value;
+    json_object_foreach((json_t *)(uintptr_t)settings, name, value) {
+        char kind[16] = "count", *shown;
+        if (strcmp(name, "eval_samples") != 0 && !kind_of(solver->settings, name, kind)) {
+            return pare_error(err, PARE_ERR_USAGE, solver->name, "has no setting '%s'; it has %s%seval_samples:count", name, solver->settings,
+                              solver->settings[0] != '\0' ? " " : "");
+        }
+        const char *expected = bad_setting(kind, value);
+        if (expected != NULL) {
+            shown = json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT);
+            pare_error(err, PARE_ERR_USAGE, solver->name, "%s: expected %s, found %.60s", name, expected, shown != NULL ? shown : "?");
+            free(shown);
+            return PARE_ERR_USAGE;
+        }
+    }
+    return PARE_OK;
 }
 
 void pare_step_clear(struct pare_step *s)

@@ -31,6 +31,8 @@ struct pare_solver {
     bool asks; /* false: one step, from the problem alone */
     enum pare_status (*step)(struct pare_step *s, struct pare_error *err);
     void *user; /* given to its steps */
+    const char *settings; /* that it knows, "name:kind ...": count (whole, 1 or more), share (0 to 1), number, numbers (one, or a
+                           * list), yes (true or false), level, figure (bytes or latency), table */
 };
 /* A solver in a file (lua:NAME, plugin:NAME): the user of its steps. */
 struct pare_solver_file {
@@ -44,6 +46,9 @@ struct pare_solver_file {
 /* exhaustive, paper, hawq, greedy, bisect, nsga2, random (exact and ilp: problem.h). NULL: no such solver. */
 const struct pare_solver *pare_solver_find(const char *name);
 const struct pare_solver *pare_solver_at(int i); /* NULL behind the last */
+
+/* Settings as a person gave them: unknown names and values out of range are ERR_USAGE that names them. */
+enum pare_status pare_solver_check_settings(const struct pare_solver *solver, const json_t *settings, struct pare_error *err);
 
 void pare_step_clear(struct pare_step *s);
 

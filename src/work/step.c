@@ -2,7 +2,8 @@
  * step.c: one step of a solver that asks. A pure function of {"method", "problem", "settings", "state", "told"} (and for methods
  * "lua:..." and "plugin:..." of the file "script" with the hash "script_hash"; a Lua file's text is "script_text") ->
  * {"done", "ask", "answers", "curve", "state"}; with "predict": true it runs to the end on the summed loss, and says
- * how many configurations it "asked" for, and what share of the exact front's hypervolume its curve has.
+ * how many configurations it "asked" for, what share of the exact front's hypervolume its curve has, and
+ * by how much its answer is above the optimum ("gap").
  */
 #include <math.h>
 #include <stdio.h>
@@ -32,7 +33,11 @@ static json_t *or_null(json_t *json)
  * loses) and the cost of the widest levels: the curve's as a share of the exact front's. NaN when there is none. */
 static double share_of_front(const struct pare_problem *p, const json_t *curve)
 {
-    const enum pare_figure_id figure = p->objective != PARE_COST_LOSS ? p->objective : PARE_COST_LATENCY;
+    enum pare_figure_id figure = p->objective;
+    for (int c = PARE_COST_LOSS + 1; c < PARE_COST_COUNT && figure == PARE_COST_LOSS; c++) { /* the loss beside what has a budget */
+        figure = isfinite(p->limit[c]) ? (enum pare_figure_id)c : figure;
+    }
+    figure = figure == PARE_COST_LOSS ? PARE_COST_LATENCY : figure;
     const size_t n = json_array_size(curve);
     struct pare_front_set front = {0};
     double *x = calloc(2 * n + 1, sizeof *x), *y = x + n, total[PARE_COST_COUNT], share = NAN;
@@ -59,6 +64,32 @@ static double share_of_front(const struct pare_problem *p, const json_t *curve)
     return share;
 }
 
+#define PROOF_SECONDS 2
+
+/* How far the first answer is above the optimum within the budgets and rows, relative; NaN where either is not known or the
+ * answer is outside of them. */
+static double gap_of(const struct pare_problem *q, const json_t *answers)
+{
+    struct pare_problem p = *q; /* borrowed */
+    struct pare_answer a = {0};
+    double total[PARE_COST_COUNT], gap = NAN;
+    int *levels = calloc((size_t)p.n_groups + 1, sizeof *levels);
+    p.time_limit_seconds = PROOF_SECONDS;
+    if (levels != NULL && pare_levels_read(&p, json_array_get(answers, 0), levels)) {
+        pare_problem_total(&p, levels, total);
+        const bool within = pare_worth_of(&p, levels, total[PARE_COST_LOSS], p.limit[PARE_COST_LOSS]).over <= 0;
+        enum pare_status status = within ? pare_solve_exact(&p, &a, NULL) : PARE_ERR_INFEASIBLE;
+        status = status == PARE_ERR_USAGE ? pare_solve_glpk(&p, &a, NULL) : status;
+        if (status == PARE_OK && a.status == PARE_SOLVE_OPTIMAL) {
+            const double least = a.total[p.objective], away = total[p.objective] - least;
+            gap = away <= a.rounding ? 0 : fabs(least) > 0 ? away / fabs(least) : NAN;
+        }
+    }
+    pare_answer_clear(&a);
+    free(levels);
+    return gap;
+}
+
 /* The solver, its file if it has one, and what the job asks. */
 struct step_job {
     const json_t *params;
@@ -67,6 +98,12 @@ struct step_job {
     double limit_seconds; /* of a plugin's process */
     struct pare_worker *worker;
 };
+
+/* Did it search on losses that the problem holds? Whoever measures has none. */
+static bool losses_known(const json_t *params)
+{
+    return pare_json_get_bool(params, "predict", false);
+}
 
 static enum pare_status run_step(void *self, struct pare_child *child, json_t **result, struct pare_error *err)
 {
@@ -93,9 +130,10 @@ static enum pare_status run_step(void *self, struct pare_child *child, json_t **
         status = job->solver.step(&s, err);
     }
     if (status == PARE_OK) {
-        *result = json_pack("{s:b, s:o, s:o, s:o, s:o, s:i, s:o}", "done", (int)s.done, "ask", or_null(s.ask), "answers",
+        *result = json_pack("{s:b, s:o, s:o, s:o, s:o, s:i, s:o, s:o}", "done", (int)s.done, "ask", or_null(s.ask), "answers",
                             or_null(s.answers), "curve", or_null(s.curve), "state", or_null(s.new_state), "asked", asked, "share",
-                            pare_json_real(s.done && asked > 0 ? share_of_front(p, s.curve) : NAN));
+                            pare_json_real(s.done && asked > 0 ? share_of_front(p, s.curve) : NAN), "gap",
+                            pare_json_real(s.done && losses_known(params) ? gap_of(p, s.answers) : NAN));
         status = *result != NULL ? PARE_OK : pare_error_nomem(err);
     }
     pare_step_clear(&s);
@@ -143,7 +181,7 @@ enum pare_status pare_work_step(struct pare_worker *w, const json_t *params, jso
                                          .measured = !pare_json_get_bool(params, "predict", false)};
     job.worker = w;
     if (is_plugin || (is_lua && lua_step != NULL)) {
-        job.solver = (struct pare_solver){method, "a solver's file", true, is_plugin ? pare_plugin_step : lua_step, &job.file};
+        job.solver = (struct pare_solver){method, "a solver's file", true, is_plugin ? pare_plugin_step : lua_step, &job.file, ""};
     } else if (pare_solver_find(method) != NULL) {
         job.solver = *pare_solver_find(method);
     } else {

@@ -8,7 +8,11 @@ common=(--samples 25 --levels fp32,int8,int4 --max-drop 0.05 --json)
 code 0 "$pare" solve $p "${common[@]}" --tie 'detector/*+keypoints/*'
 [ "$(field "$tied")" = True ] || fail "exact: a tie was not kept"
 for method in ilp greedy bisect nsga2 random; do
-    code 0 "$pare" solve $p "${common[@]}" --method $method --set n=4 --set population=4 --set generations=2 --set eval_samples=25
+    settings=()
+    [ $method = nsga2 ] && settings=(--set population=4 --set generations=2)
+    [ $method = random ] && settings=(--set n=4)
+    [ $method = ilp ] || settings+=(--set eval_samples=25)
+    code 0 "$pare" solve $p "${common[@]}" --method $method "${settings[@]}"
     [ "$(field "$tied")" = True ] || fail "$method: a tie was not kept"
 done
 code 0 "$pare" solve $p "${common[@]}" --per model --method exhaustive

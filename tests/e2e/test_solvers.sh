@@ -66,13 +66,16 @@ d = json.load(open(sys.argv[1]))
 assert d['method'] == '$m' and d['measured']['drop'] is not None and 1 < d['evaluations'] < 12, d" "$work/out" || fail "$m"
 done
 # the closed loop: what it learned is told
-solve whole --samples 25 --verify 2 >"$work/out" 2>"$work/err"
+solve whole --samples 25 --verify 3 >"$work/out" 2>"$work/err"
 rc=$?
 [ $rc -eq 0 ] || [ $rc -eq 4 ] || fail "verify: $(cat "$work/err")"
 python3 -c "
 import json, sys
 d = json.load(open(sys.argv[1]))
-assert len(d['rounds']) >= 2 and d['rounds'][0]['answers'], d['rounds']
+assert len(d['rounds']) >= 2, d['rounds']
+for r in d['rounds']: # K answers that differ
+    assert len(r['answers']) == len({a['point'] for a in r['answers']}) == 3, r
+assert d['evaluations'] >= 3 and d['seconds'] > 0, (d['evaluations'], d['seconds'])
 assert {p['proxy'] for p in d['proxies']} >= {'loss', 'corrected', 'bytes'}
 assert all(-1 <= p['spearman'] <= 1 for p in d['proxies']), d['proxies']" "$work/out" || fail verify
 # side by side
@@ -123,6 +126,26 @@ assert set(config.values()) == {'w8a8', 'w4a4'}, config
 P
 solve whole --method hawq --per model --set traces="$work/traces.json" >"$work/out" 2>"$work/err"
 [ $? -eq 2 ] || fail "hawq per model"
+# a budget that nothing holds, or that the answer does not hold, is told whatever the method; the gap to the optimum is, too
+for budget in '--max-bytes 1' '--max-bitops 1' '--max-energy 1e-12' '--max-latency 1e-6'; do
+    for method in greedy bisect nsga2 paper; do
+        code 3 env XDG_DATA_HOME="$work/whole" "$pare" solve $p --levels fp32,int8,int4,int2 --samples 25 --method $method --predicted $budget
+        says "cannot be held at"
+    done
+done
+code 4 env XDG_DATA_HOME="$work/whole" "$pare" solve $p --levels fp32,int8,int4,int2 --samples 25 --method hawq --set traces="$work/traces.json" \
+    --set lambda=1 --max-bytes 300kB
+says "the budget does not hold: the nearest answer"
+code 0 env XDG_DATA_HOME="$work/whole" "$pare" solve $p --levels fp32,int8,int4,int2 --samples 25 --method greedy --predicted --minimize drop \
+    --max-bytes 330kB --json
+is "0 <= d['gap'] < 1000" "greedy's distance from the optimum"
+code 0 env XDG_DATA_HOME="$work/whole" "$pare" solve $p --levels fp32,int8,int4,int2 --samples 25 --minimize drop --max-bytes 330kB
+grep -qE '^run .*: optimal, gap 0 \(costs rounded: to within [0-9e.-]+ of loss\), solver' "$work/out" || fail "exact's bound: $(head -1 "$work/out")"
+# settings that a method does not have
+for bad in 'nsga2 foo=1' 'nsga2 population=0' 'nsga2 mutation=nan' 'bisect wide=int9' 'random keep=2' 'exact population=3'; do
+    code 2 env XDG_DATA_HOME="$work/whole" "$pare" solve $p --levels fp32,int8,int4,int2 --samples 25 --max-drop 0.02 --method ${bad% *} --set ${bad#* }
+done
+code 2 env XDG_DATA_HOME="$work/whole" "$pare" solve $p --levels fp32,int8,int4,int2 --samples 25 --max-drop 0.02 --method greedy --verify 2
 # a solver of one's own: the example, its mistakes
 solve whole --method lua:lua/examples/descent.lua --predicted >"$work/out" 2>"$work/err" || fail "lua: $(cat "$work/err")"
 python3 -c "import json; d=json.load(open('$work/out')); assert d['status'] == 'found' and d['measured']['drop'] <= 0.02 and len(set(d['config'].values())) > 1" ||

@@ -347,6 +347,36 @@ static void hawq_is_its_own_program(void **state)
     hawq_with(true);
 }
 
+static void settings_are_checked(void **state)
+{
+    static const struct {
+        const char *solver, *json;
+        bool good;
+    } cases[] = {{"nsga2", "{\"population\": 4, \"mutation\": 0, \"crossover\": 1.0}", true},
+                 {"nsga2", "{\"population\": 0}", false},
+                 {"nsga2", "{\"populatio\": 4}", false},
+                 {"nsga2", "{\"mutation\": \"nan\"}", false},
+                 {"random", "{\"n\": 3, \"keep\": 0.5, \"eval_samples\": 25}", true},
+                 {"random", "{\"n\": 3.5}", false},
+                 {"greedy", "{\"reverse\": true, \"points\": 5}", true},
+                 {"greedy", "{\"reverse\": \"no\"}", false},
+                 {"paper", "{\"A\": [0.1, 0.2], \"L\": 3}", true},
+                 {"paper", "{\"A\": [0.1, null]}", false},
+                 {"hawq", "{\"resource\": \"drop\"}", false},
+                 {"hawq", "{\"resource\": \"latency\", \"lambda\": 0.3, \"wide\": \"int8\"}", true},
+                 {"exhaustive", "{\"n\": 3}", false}};
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct pare_error err = {0};
+        json_t *settings = json_loads(cases[i].json, 0, NULL);
+        const enum pare_status status = pare_solver_check_settings(pare_solver_find(cases[i].solver), settings, &err);
+        json_decref(settings);
+        if (status != (cases[i].good ? PARE_OK : PARE_ERR_USAGE)) {
+            fail_msg("%s %s: %s", cases[i].solver, cases[i].json, err.message);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -359,6 +389,7 @@ int main(void)
         cmocka_unit_test(random_halves),
         cmocka_unit_test(the_papers_thresholds),
         cmocka_unit_test(hawq_is_its_own_program),
+        cmocka_unit_test(settings_are_checked),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
