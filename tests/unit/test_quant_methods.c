@@ -399,6 +399,7 @@ static void samples_of(const struct pare_graph *g, int node, struct pare_rows *r
     r->columns = (int)depth * g->nodes[node].attr.window.kernel[0] * g->nodes[node].attr.window.kernel[1];
     r->n = n;
     r->xq = NULL;
+    r->loud = false;
     r->x = malloc((size_t)n * (size_t)r->columns * sizeof *r->x);
     for (int i = 0; i < n; i++) {
         const float common = random_real(0.0f, 1.0f); /* inputs of a layer go together */
