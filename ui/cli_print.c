@@ -108,7 +108,7 @@ static void print_ties(const json_t *json)
     const size_t shared = json_array_size(json_object_get(json_object_get(json, "meet"), "shared-inputs"));
     const size_t added = json_array_size(json_object_get(json_object_get(json, "meet"), "residual"));
     if (json_array_size(json_object_get(json, "tied")) > 0) {
-        printf("=a, =b ...: layers that pipeline.lua ties to one level\n");
+        printf("=a, =b ...: layers tied to one level (pipeline.lua, pare pin --tie)\n");
     }
     if (shared + added > 0) {
         printf("layers that meet: %zu pair%s read the same tensor, %zu pair%s are added (--tie auto holds each at one level)\n", shared,

@@ -25,12 +25,12 @@ int cli_usage_error(const struct cli_options *o, const char *message)
 }
 
 /* Opens, runs one verb, prints, closes. */
-static int simple_verb(const struct cli_options *o, const char *verb, bool temporary, json_t *args_take,
+static int simple_verb(const struct cli_options *o, const char *verb, bool temporary, bool follow, json_t *args_take,
                        void (*print)(const json_t *json))
 {
     struct cli_session s;
     json_t *json = NULL;
-    int rc = cli_open(&s, o, cli_pipeline(o), temporary, false);
+    int rc = cli_open(&s, o, cli_pipeline(o), temporary, follow);
     if (rc != 0) {
         json_decref(args_take);
         return rc;
@@ -46,9 +46,20 @@ static int simple_verb(const struct cli_options *o, const char *verb, bool tempo
     return rc;
 }
 
+static bool has_session(const struct cli_options *o)
+{
+    char path[PATH_MAX];
+    if (o->session != NULL) {
+        return access(o->session, F_OK) == 0;
+    }
+    return cli_pipeline(o) != NULL && pare_front_session_path(cli_pipeline(o), path, sizeof path, NULL) == PARE_OK && access(path, F_OK) == 0;
+}
+
 int cli_info(const struct cli_options *o)
 {
-    return simple_verb(o, "describe", true, json_object(), cli_print_info);
+    /* what was chosen is in the session, where there is one; who works on it does not mind */
+    const bool known = has_session(o);
+    return simple_verb(o, "describe", !known, known, json_object(), cli_print_info);
 }
 
 /* The candidate levels: as asked; else the usual ones, and those that a config or --level in args names beside them. */
@@ -95,7 +106,7 @@ int cli_eval(const struct cli_options *o)
     own.levels = levels_of(o, args, levels, sizeof levels);
     json_object_set_new(args, "split", json_string(o->split != NULL ? o->split : "search"));
     json_object_set_new(args, "samples", json_integer(o->samples));
-    return simple_verb(&own, "eval", false, args, cli_print_eval);
+    return simple_verb(&own, "eval", false, false, args, cli_print_eval);
 }
 
 int cli_bench(const struct cli_options *o)
@@ -125,7 +136,7 @@ int cli_bench(const struct cli_options *o)
     struct cli_options own = *o;
     char levels[512];
     own.levels = levels_of(o, args, levels, sizeof levels);
-    return simple_verb(&own, "bench", false, args, cli_print_bench);
+    return simple_verb(&own, "bench", false, false, args, cli_print_bench);
 }
 
 /* Waits until the pipeline is described. */

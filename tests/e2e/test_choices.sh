@@ -27,6 +27,9 @@ code 0 "$pare" solve $p --samples 25 --levels fp32,int8,int4 --front --json
 code 2 "$pare" pin $p 'keypoints/pw2=int4'
 says "detector/*+keypoints/*: this tie expects one level for"
 says "keypoints/pw2 at int4 by the pin 'keypoints/pw2'"
+# what the session holds is told by info, too
+code 0 "$pare" info $p
+[ "$(grep -cE '^(detector|keypoints)/.*  =a( .*)?$' "$work/out")" -gt 20 ] || fail "info shows no ties of the session"
 code 2 "$pare" solve $p --tie 'nothing*+detector/*'
 says "the pattern 'nothing*' matches no layer"
 code 0 "$pare" pin $p 'classifier/*=int8..int4'
