@@ -14,7 +14,7 @@
 #include "search/import.h"
 
 #define MAX_BYTES ((size_t)64 << 20)
-#define READER "2 " /* raised when the same bytes mean other points */
+#define READER "3 " /* raised when the same bytes mean other points */
 
 struct source {
     const char *given;   /* as it was said, without the stage */
@@ -168,8 +168,31 @@ static enum pare_status add_points(struct pare_front *f, int run, const json_t *
     return PARE_OK;
 }
 
-static void say_imported(struct pare_front *f, const struct source *s, const char *kind, int before, int run, size_t read)
+/* " (3 names of its weights are no layer's here: a, b, c)", or nothing. */
+static void say_unknown(const json_t *points, char *text, size_t size)
 {
+    const json_t *names = json_object_get(json_array_get(points, 0), "unknown");
+    const size_t n = json_array_size(names);
+    size_t used = 0;
+    text[0] = '\0';
+    if (n > 0) {
+        used = (size_t)snprintf(text, size, "; %zu %s no layer's here and %s left out:", n, n == 1 ? "name is" : "names are", n == 1 ? "is" : "are");
+    }
+    for (size_t i = 0; i < n && i < 5 && used < size; i++) {
+        char shown[64];
+        const char *name = json_string_value(json_array_get(names, i));
+        pare_escape(name, strlen(name) < 40 ? strlen(name) : 40, shown, sizeof shown);
+        used += (size_t)snprintf(text + used, size - used, "%s %s", i > 0 ? "," : "", shown);
+    }
+    if (n > 5 && used < size) {
+        snprintf(text + used, size - used, ", ...");
+    }
+}
+
+static void say_imported(struct pare_front *f, const struct source *s, const char *kind, int before, int run, const json_t *points)
+{
+    const size_t read = json_array_size(points);
+    char unknown[400];
     char same[96] = "";
     size_t n = 0;
     for (int i = 0; i < f->n_points; i++) {
@@ -178,13 +201,14 @@ static void say_imported(struct pare_front *f, const struct source *s, const cha
     if (n < read) {
         snprintf(same, sizeof same, " (%zu of %zu rows say the same)", read - n, read);
     }
+    say_unknown(points, unknown, sizeof unknown);
     if (run <= before) {
         front_say(f, false, run == before ? "%s has not changed: run %s" : "%s is again as it was for run %s", s->given, f->runs[run].name);
     } else if (before >= 0) {
-        front_say(f, false, "%s has changed since run %s, which stays as it was: %zu %s%s as run %s", s->given, f->runs[before].name, n,
-                  n == 1 ? "point" : "points", same, f->runs[run].name);
+        front_say(f, false, "%s has changed since run %s, which stays as it was: %zu %s%s as run %s%s", s->given, f->runs[before].name, n,
+                  n == 1 ? "point" : "points", same, f->runs[run].name, unknown);
     } else {
-        front_say(f, false, "%s: %zu %s%s as run %s", kind, n, n == 1 ? "point" : "points", same, f->runs[run].name);
+        front_say(f, false, "%s: %zu %s%s as run %s%s", kind, n, n == 1 ? "point" : "points", same, f->runs[run].name, unknown);
     }
 }
 
@@ -207,7 +231,7 @@ enum pare_status front_import(struct pare_front *f, const char *text, struct par
     }
     if (status == PARE_OK) {
         f->imported = run + 1;
-        say_imported(f, &s, kind, before, run, json_array_size(points));
+        say_imported(f, &s, kind, before, run, points);
     }
     json_decref(points);
     free(levels);

@@ -120,7 +120,7 @@ static bool is_pickle(const char *text, size_t size, const char *where)
 enum pare_status pare_import_parse(const char *text, size_t size, const char *where, const struct pare_import_layer *layers,
                                    int n_layers, json_t **points, const char **kind, struct pare_error *err)
 {
-    struct import m = {.layers = layers, .n_layers = n_layers, .where = where, .points = json_array(), .err = err};
+    struct import m = {.layers = layers, .n_layers = n_layers, .where = where, .points = json_array(), .unknown = json_array(), .err = err};
     size_t skip = size >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0 ? 3 : 0; /* a byte order mark */
     enum pare_status status;
     *points = NULL;
@@ -128,7 +128,7 @@ enum pare_status pare_import_parse(const char *text, size_t size, const char *wh
     while (skip < size && strchr(" \t\r\n", text[skip]) != NULL && text[skip] != '\0') {
         skip++;
     }
-    if (m.points == NULL) {
+    if (m.points == NULL || m.unknown == NULL) {
         status = pare_error_nomem(err);
     } else if (skip == size) {
         status = import_bad(&m, "the file", "CSV or JSON", "nothing");
@@ -142,6 +142,10 @@ enum pare_status pare_import_parse(const char *text, size_t size, const char *wh
     if (status == PARE_OK && json_array_size(m.points) == 0) {
         status = import_bad(&m, "the file", "at least one configuration of this pipeline's layers", "none");
     }
+    if (status == PARE_OK && json_array_size(m.unknown) > 0) {
+        json_object_set(json_array_get(m.points, 0), "unknown", m.unknown);
+    }
+    json_decref(m.unknown);
     if (status != PARE_OK) {
         json_decref(m.points);
         return status;

@@ -19,6 +19,8 @@
  *                             names, or of [kind, name] of which only weights count; candidate [[bits, "int"|"float"] of
  *                             activations, the same of weights], or as AIMET prints it. Every row with weights is a point, its
  *                             group at the candidate. The pickle beside it is not read
+ *   Names of AIMET that no layer has are taken for modules (conv2d_1 of conv2d_1/kernel:0) and found in the weights' names of
+ *   TFLite models (model/conv2d_1/Conv2D) where one layer alone fits; the others are listed in the first point: "unknown".
  *   A name that layers of several stages have is an error: pass the layers of one stage.
  *   our own                   JSON with "config"
  */

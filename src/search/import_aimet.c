@@ -108,6 +108,17 @@ static json_t *by_name(json_t *all)
     return object;
 }
 
+/* The layer of a parameter or module; -1 = none, -2 = layers of several stages have this very name. */
+static int find_layer(const struct import *m, const char *name, bool weights_only)
+{
+    int layer = weights_only ? import_weight_of(m, name) : import_layer_of(m, name);
+    if (layer == -1 && (!weights_only || strstr(name, "weight") != NULL || strstr(name, "kernel") != NULL)) {
+        layer = import_layer_by_module(m, name);
+        layer = layer == -2 ? -1 : layer; /* several may be meant: none is */
+    }
+    return layer;
+}
+
 /* The most frequent bits of what are no weights; none when all of it is float 32, or nothing is listed. */
 static struct bits usual_bits(const struct encodings *e)
 {
@@ -116,7 +127,7 @@ static struct bits usual_bits(const struct encodings *e)
     json_t *item;
     json_object_foreach(e->activations, key, item) {
         const struct bits all[3] = {bits_of(item), bits_of(port_of(item, "input")), bits_of(port_of(item, "output"))};
-        for (int k = 0; k < 3 && !(e->one_list && import_weight_of(e->m, key) != -1); k++) {
+        for (int k = 0; k < 3 && !(e->one_list && find_layer(e->m, key, true) != -1); k++) {
             count[!is_wide(all[k]) ? all[k].n + (all[k].is_float ? 32 : 0) : 0]++;
         }
     }
@@ -135,7 +146,15 @@ static const json_t *module_entry(const struct encodings *e, const struct pare_i
     snprintf(module, sizeof module, "%.*s", is_module ? (int)n - 7 : 0, layer->weight);
     const json_t *found = is_module ? json_object_get(e->activations, module) : NULL;
     found = found != NULL ? found : json_object_get(e->activations, layer->short_name);
-    return found != NULL ? found : json_object_get(e->activations, layer->name);
+    found = found != NULL ? found : json_object_get(e->activations, layer->name);
+    const char *key;
+    json_t *item;
+    json_object_foreach(e->activations, key, item) { /* of a TFLite model */
+        if (found == NULL && port_of(item, "input") != NULL && import_same_module(layer, key)) {
+            found = item;
+        }
+    }
+    return found;
 }
 
 /* What a layer reads: its input tensor's own encoding, its module's first input, the first output of the module that writes
@@ -157,13 +176,16 @@ static struct bits activation_bits(const struct encodings *e, int layer)
 
 static enum pare_status take_encoding(const struct encodings *e, const char *name, const json_t *encoding, json_t *config)
 {
-    const int layer = e->one_list ? import_weight_of(e->m, name) : import_layer_of(e->m, name);
+    const int layer = find_layer(e->m, name, e->one_list);
     struct pare_level level;
     if (layer == -2) {
         return import_ambiguous(e->m, "/param_encodings", name);
     }
-    if (layer < 0) {
-        return PARE_OK; /* a bias, or a layer that we have not */
+    if (layer < 0) { /* a bias, or a layer that we have not */
+        if (!e->one_list && import_is_weight(name)) {
+            json_array_append_new(e->m->unknown, json_string(name));
+        }
+        return PARE_OK;
     }
     const struct bits w = bits_of(encoding), a = activation_bits(e, layer);
     if (!level_of(w, a, &level)) {
@@ -259,7 +281,7 @@ static enum pare_status take_group(struct import *m, const char *place, const js
     const size_t n = json_is_array(group) ? json_array_size(group) : 1;
     for (size_t i = 0; status == PARE_OK && i < n; i++) {
         const char *name = member_name(json_is_array(group) ? json_array_get(group, i) : group);
-        const int layer = name != NULL && name[0] != '\0' ? import_layer_of(m, name) : -1;
+        const int layer = name != NULL && name[0] != '\0' ? find_layer(m, name, false) : -1;
         status = name == NULL  ? import_bad(m, place, "names in the group", "something else")
                  : layer == -2 ? import_ambiguous(m, place, name)
                  : layer >= 0  ? import_set_level(m, config, layer, level)

@@ -10,6 +10,7 @@ struct import {
     int n_layers;
     const char *where;
     json_t *points;
+    json_t *unknown; /* names of weights that are no layer's */
     struct pare_error *err;
 };
 
@@ -23,6 +24,13 @@ int import_weight_of(const struct import *m, const char *name);
 enum pare_status import_set_level(const struct import *m, json_t *config, int layer, struct pare_level level);
 /* Takes config and claimed; label may be NULL. */
 enum pare_status import_add_point(struct import *m, json_t *config_take, json_t *claimed_take, const char *label);
+
+/* import_path.c: layers of a TFLite model, whose weights are named by a converter, by the module that another tool names.
+ * -1 = none, -2 = several. */
+int import_layer_by_module(const struct import *m, const char *name);
+bool import_same_module(const struct pare_import_layer *layer, const char *name);
+/* May it be a weight, or its module? A bias or a statistic of a normalisation is not. */
+bool import_is_weight(const char *name);
 
 /* import_csv.c: a table of configurations, or TFLite's debugger. */
 enum pare_status import_csv(struct import *m, const char *text, size_t size, const char **kind);

@@ -195,10 +195,47 @@ static void own_configurations(void **state)
     refuse("{\"config\": {\"nothing\": \"int8\"}}", "/config: expected layers of this pipeline with their levels, found 'nothing'");
 }
 
+/* A TFLite model's weights are named by the converter, AIMET's by modules. */
+static void modules_of_tflite(void **state)
+{
+    static const struct pare_import_layer tflite[] = {
+        {"m/model/activation/Relu", "model/activation/Relu", "model/conv2d/Conv2D", "input", "model/activation/Relu;model/conv2d/BiasAdd"},
+        {"m/model/activation_1/Relu", "model/activation_1/Relu",
+         "model/batch_normalization_1/FusedBatchNormV3;model/depthwise_conv2d/depthwise;model/conv2d_1/Conv2D_dequantize", "y0", "y1"},
+        {"m/Identity", "Identity", "model/dense/MatMul", "y1", "Identity"},
+        {"m/a", "a", "model/left/twin/Conv2D", "y1", "y3"},
+        {"m/b", "b", "model/right/twin/Conv2D", "y1", "y4"}};
+    static const char text[] =
+        "{\"activation_encodings\": {\"conv2d\": {\"input\": {\"0\": {\"bitwidth\": 8}}}, \"z\": {\"input\": {\"0\": {\"bitwidth\": 4}}}, "
+        "\"zz\": {\"input\": {\"0\": {\"bitwidth\": 4}}}}, "
+        "\"param_encodings\": {\"conv2d/kernel:0\": [{\"bitwidth\": 8}], \"model/depthwise_conv2d/depthwise_kernel:0\": [{\"bitwidth\": 4}], "
+        "\"dense.weight\": [{\"bitwidth\": 2}], \"dense.bias\": [{\"bitwidth\": 8}], \"conv2d_1/kernel:0\": [{\"bitwidth\": 8}], "
+        "\"twin/kernel:0\": [{\"bitwidth\": 8}], \"right/twin/kernel:0\": [{\"bitwidth\": 4}], \"d/kernel:0\": [{\"bitwidth\": 8}]}}";
+    json_t *p = NULL;
+    const char *kind;
+    struct pare_error err = {0};
+    (void)state;
+    if (pare_import_parse(text, strlen(text), "f", tflite, 5, &p, &kind, &err) != PARE_OK) {
+        fail_msg("%s: %s", err.where, err.message);
+    }
+    assert_string_equal(level(p, 0, "m/model/activation/Relu"), "w8a8");
+    assert_string_equal(level(p, 0, "m/model/activation_1/Relu"), "w4a4");
+    assert_string_equal(level(p, 0, "m/Identity"), "w2a4");
+    assert_string_equal(level(p, 0, "m/a"), "-"); /* twin may be either */
+    assert_string_equal(level(p, 0, "m/b"), "w4a4");
+    const json_t *unknown = json_object_get(json_array_get(p, 0), "unknown");
+    assert_int_equal(json_array_size(unknown), 3);
+    assert_string_equal(json_string_value(json_array_get(unknown, 0)), "conv2d_1/kernel:0");
+    assert_string_equal(json_string_value(json_array_get(unknown, 1)), "twin/kernel:0");
+    assert_string_equal(json_string_value(json_array_get(unknown, 2)), "d/kernel:0");
+    json_decref(p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(tables), cmocka_unit_test(debugger), cmocka_unit_test(encodings), cmocka_unit_test(sixteen_bits),
                                        cmocka_unit_test(nested_activations), cmocka_unit_test(lists_of_encodings),
-                                       cmocka_unit_test(accuracy_lists), cmocka_unit_test(names_of_several_stages), cmocka_unit_test(own_configurations)};
+                                       cmocka_unit_test(accuracy_lists), cmocka_unit_test(names_of_several_stages), cmocka_unit_test(own_configurations),
+                                       cmocka_unit_test(modules_of_tflite)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
