@@ -192,6 +192,8 @@ struct pare_table *pare_ui_active_table(struct pare_ui *ui);
 /* Layers and matrix share the layer under the cursor. */
 void pare_ui_take_cursor(struct pare_ui *ui);
 void pare_ui_show_help(struct pare_ui *ui, const char *command);
+/* Shows the command line that gives this screen (yank.c) and leaves the solve in ui->copied. */
+void pare_ui_yank(struct pare_ui *ui);
 void pare_ui_search(struct pare_ui *ui, const char *text, int step, bool stay);
 
 /* view_why.c */

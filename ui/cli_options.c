@@ -265,7 +265,7 @@ static int check_places(const struct cli_options *o, const bool *given)
     }
     for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
         if (given[places[i].code - OPT_JSON] && !is_one_of(verb, places[i].verbs)) {
-            fprintf(stderr, "pare: %s: says nothing to %s (only to %s)\n", places[i].option, verb, places[i].verbs);
+            fprintf(stderr, "pare: %s: no option of %s (only of %s)\n", places[i].option, verb, places[i].verbs);
             return PARE_ERR_USAGE;
         }
     }

@@ -400,12 +400,19 @@ void cli_print_solve(const json_t *json)
     }
     print_rounds(json_object_get(json, "rounds"), json_object_get(json, "proxies"));
     printf("%-10s %10s %-15s %10s\n", "", "predicted", "", "measured");
-    printf("%-10s %10s %-15s %10s %s; below %.2f with 95 %%; %s, %lld samples\n", "drop %",
-           number(a, 100 * pare_json_get_real(p, "drop"), 2), interval_text(c, p), number(b, 100 * pare_json_get_real(m, "drop"), 2),
-           interval_text(d, m), 100 * pare_json_get_real(m, "drop_upper"), pare_json_get_string(m, "split", "search"),
-           (long long)pare_json_get_int(m, "samples", 0));
-    printf("%-10s %10s %-15s %10s fp32 %.3f ms\n", "latency ms", number(a, pare_json_get_real(p, "latency_ms"), 3), "",
-           number(b, pare_json_get_real(m, "latency_ms"), 3), pare_json_get_real(m, "fp32_latency_ms"));
+    const double drop = pare_json_get_real(m, "drop"), fp32_ms = pare_json_get_real(m, "fp32_latency_ms");
+    if (isfinite(drop)) {
+        printf("%-10s %10s %-15s %10s %s; below %.2f with 95 %%; %s, %lld samples\n", "drop %", number(a, 100 * pare_json_get_real(p, "drop"), 2),
+               interval_text(c, p), number(b, 100 * drop, 2), interval_text(d, m), 100 * pare_json_get_real(m, "drop_upper"),
+               pare_json_get_string(m, "split", "search"), (long long)pare_json_get_int(m, "samples", 0));
+    } else if (isfinite(pare_json_get_real(p, "drop"))) { /* a bare model has none */
+        printf("%-10s %10s %-15s %10s\n", "drop %", number(a, 100 * pare_json_get_real(p, "drop"), 2), interval_text(c, p), "-");
+    }
+    printf("%-10s %10s %-15s %10s", "latency ms", number(a, pare_json_get_real(p, "latency_ms"), 3), "", number(b, pare_json_get_real(m, "latency_ms"), 3));
+    if (isfinite(fp32_ms)) {
+        printf("; fp32 %.3f ms, %.2fx", fp32_ms, fp32_ms / pare_json_get_real(m, "latency_ms"));
+    }
+    printf("\n");
     printf("%-10s %10s\n", "bytes", bytes_text(a, pare_json_get_real(p, "bytes")));
     printf("%-10s %10s\n", "BitOps", count_text(a, pare_json_get_real(p, "bitops")));
     printf("%-10s %10s uJ a sample, by Horowitz' table\n", "energy", number(a, pare_json_get_real(p, "energy_uj"), 2));

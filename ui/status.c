@@ -93,7 +93,9 @@ static void put_accuracy(struct pare_ui *ui, struct pare_pen *pen, const struct 
         pare_format_percent(half, sizeof half, (f->high - f->low) / 2, ui->g);
         pare_pen_put(pen, PARE_INK_DIM, " %s %s", ui->g->plus_minus, half);
     }
-    pare_pen_put(pen, PARE_INK_DIM, " %%");
+    if (isfinite(f->value)) {
+        pare_pen_put(pen, PARE_INK_DIM, " %%");
+    }
 }
 
 static void put_drop(struct pare_ui *ui, struct pare_pen *pen, const struct pare_point *p)
@@ -123,7 +125,9 @@ static void put_latency(struct pare_ui *ui, struct pare_pen *pen, const struct p
     pare_pen_put(pen, PARE_INK_DIM, full ? "   latency " : "  ");
     pare_pen_put(pen, PARE_INK_TITLE, "%s",
                  pare_format_ms(value, sizeof value, p->latency.value, ui->g));
-    pare_pen_put(pen, PARE_INK_DIM, " ms");
+    if (isfinite(p->latency.value)) {
+        pare_pen_put(pen, PARE_INK_DIM, " ms");
+    }
     if (known && isfinite(p->latency_predicted.value)) {
         char more[96];
         pare_format_ms(predicted, sizeof predicted, p->latency_predicted.value, ui->g);

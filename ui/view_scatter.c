@@ -251,7 +251,7 @@ static void draw(struct pare_ui *ui, struct pare_rect r, bool focused, int panel
     if (ui->st->n_points == 0) {
         pare_ui_draw_note(ui, in,
                           ui->st->progress_total > 0
-                              ? "no points yet: being measured, they appear here as they come; what layers lose is in 2 and 3, the work in 7"
+                              ? "no points yet: work goes on (7); what layers lose appears in 2 and 3, configurations here once they are measured"
                               : "no points yet: S measures what layers lose, s solves for the best configuration, F for the whole front");
         return;
     }

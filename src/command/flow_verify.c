@@ -157,7 +157,13 @@ static bool measure_round(struct pare_front *f, struct front_flow *flow, const s
         all = all && have;
         if (have) {
             front_load_point(f, &f->points[point]);
-            json_array_append_new(seen, json_integer(point));
+            bool again = false; /* several budgets may have one answer */
+            for (size_t k = 0; k < json_array_size(seen); k++) {
+                again = again || json_integer_value(json_array_get(seen, k)) == point;
+            }
+            if (!again) {
+                json_array_append_new(seen, json_integer(point));
+            }
         }
     }
     free(levels);

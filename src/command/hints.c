@@ -113,9 +113,12 @@ void pare_front_explain_cell(struct pare_front *f, int layer, int level, char *t
         return;
     }
     c = &f->cells[layer * f->n_levels + level];
+    char latency[320] = "not measured yet, B (bench) measures it";
+    if (c->kernel != NULL) {
+        snprintf(latency, sizeof latency, "median of one call in place, uniform profile, kernel %.60s, on this host (%.160s), pinned, 1 thread", c->kernel, f->cpu);
+    }
     if (c->samples == 0) {
-        snprintf(text, size, "drop and loss: not measured yet, S (sense) measures them\nlatency: %s%s", c->kernel != NULL ? "measured, kernel " : "not measured yet, B (bench) measures it",
-                 c->kernel != NULL ? c->kernel : "");
+        snprintf(text, size, "drop and loss: not measured yet, S (sense) measures them\nlatency: %s", latency);
         return;
     }
     snprintf(text, size,
@@ -125,13 +128,12 @@ void pare_front_explain_cell(struct pare_front *f, int layer, int level, char *t
              "RMSE: the layer's own error (both paths read the same quantized input), %d samples\n"
              "  own %.4g, weights alone %.4g, activations alone %.4g; step %.4g; accumulated %.4g; cosine %.6f\n"
              "  why, and what would cure it: w, or pare sense --explain %s --levels %s\n"
-             "latency: median of one call in place, uniform profile, kernel %s, on this host (%s), pinned, 1 thread\n"
+             "latency: %s\n"
              "quantized by: %.200s; calibration over %d samples; row %s",
              c->samples, c->own_n,
              front_own_rmse(c, PARE_OWN_MSE), front_own_rmse(c, PARE_OWN_WEIGHTS), front_own_rmse(c, PARE_OWN_ACTIVATIONS),
              front_own_rmse(c, PARE_OWN_STEP), front_own_rmse(c, PARE_OWN_ACCUMULATED), front_own(c, PARE_OWN_COSINE),
-             f->layers[layer].name, f->level_names[level], c->kernel != NULL ? c->kernel : "not measured",
-             f->cpu, line_rules_in_force(f), f->split_samples[0], f->calibration_key);
+             f->layers[layer].name, f->level_names[level], latency, line_rules_in_force(f), f->split_samples[0], f->calibration_key);
 }
 
 void pare_front_explain_point(struct pare_front *f, int point, char *text, size_t size)

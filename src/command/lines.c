@@ -104,7 +104,7 @@ static json_t *verb_args(const struct pare_front *f, const struct line_words *w,
         } else if (w->word[i][0] != '-' && !solves) {
             json_object_set_new(args, "run", json_string(w->word[i]));
         } else {
-            pare_error(err, PARE_ERR_USAGE, w->word[i], "says nothing to %s (:help %s)", w->word[0], w->word[0]);
+            pare_error(err, PARE_ERR_USAGE, w->word[i], "no option of %s (:help %s)", w->word[0], w->word[0]);
             json_decref(args);
             return NULL;
         }

@@ -1,6 +1,7 @@
 #include "export/export.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -102,23 +103,30 @@ static void write_csv(const struct pare_state *s, struct pare_strbuf *b)
     }
 }
 
+/* "~0.123", "-" where there is none. */
+static const char *md_figure(char out[32], const struct pare_figure *f, double factor, int digits)
+{
+    snprintf(out, 32, f->kind == PARE_FIGURE_NONE || !isfinite(f->value) ? "-" : "%s%.*f", f->kind == PARE_FIGURE_PREDICTED ? "~" : "", digits,
+             factor * f->value);
+    return out;
+}
+
 static void write_md(const struct pare_state *s, int point, struct pare_strbuf *b)
 {
-    pare_strbuf_printf(b, "# %s\n\n%d models, %d layers; target %s (%s); figures on the %s split, `~` predicted.\n\n", s->name,
-                       s->n_stages, s->n_layers, s->target, s->cpu, s->split);
+    pare_strbuf_printf(b, "# %s\n\n%d model%s, %d layers; target %s (%s); figures on the %s split, `~` predicted.\n\n", s->name,
+                       s->n_stages, s->n_stages == 1 ? "" : "s", s->n_layers, s->target, s->cpu, s->split);
     if (s->quantize != NULL) {
         pare_strbuf_printf(b, "Quantized by `%s`.\n\n", s->quantize);
     }
-    pare_strbuf_append(b, "| point | accuracy % | drop | latency ms | bytes | front |\n|---|---:|---:|---:|---:|---|\n");
+    pare_strbuf_append(b, "| point | accuracy % | drop | samples | latency ms | bytes | front |\n|---|---:|---:|---:|---:|---:|---|\n");
     for (int k = 0; k < s->n_points; k++) {
         const struct pare_point *p = &s->points[k];
         if (strcmp(s->runs[p->run].method, "mixed") == 0) {
             continue;
         }
-        pare_strbuf_printf(b, "| %s | %s%.2f | %s%.2f | %s%.3f | %.0f | %s |\n", p->label,
-                           p->accuracy.kind == PARE_FIGURE_PREDICTED ? "~" : "", 100 * p->accuracy.value,
-                           p->drop.kind == PARE_FIGURE_PREDICTED ? "~" : "", 100 * p->drop.value,
-                           p->latency.kind == PARE_FIGURE_PREDICTED ? "~" : "", p->latency.value, p->bytes.value, p->front ? "yes" : p->tied ? "tied" : "");
+        char accuracy[32], drop[32], latency[32];
+        pare_strbuf_printf(b, "| %s | %s | %s | %d | %s | %.0f | %s |\n", p->label, md_figure(accuracy, &p->accuracy, 100, 2), md_figure(drop, &p->drop, 100, 2),
+                           p->samples, md_figure(latency, &p->latency, 1, 3), p->bytes.value, p->front ? "yes" : p->tied ? "tied" : "");
     }
     point = choose_point(s, point);
     if (point >= 0) {

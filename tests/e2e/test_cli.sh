@@ -146,7 +146,7 @@ code 73 "$pare" export $p --samples 50 --format csv --out /nonexistent/x.csv
 for odd in "eval $p --max-drop 0.1" "runs $p --out x" "pin $p --format csv" "$p --split test" "sense $p --level int8"; do
     # shellcheck disable=SC2086
     code 2 "$pare" $odd
-    grep -q 'says nothing to' "$work/err" || fail "why $odd is refused"
+    grep -q 'no option of' "$work/err" || fail "why $odd is refused"
 done
 # levels that are not among the usual ones come with whoever names them; a config from a file can be exported
 code 0 "$pare" eval $p --level w3a5 --samples 100 --json
@@ -172,7 +172,7 @@ code 78 "$pare" export $p --config "$work/nothing.json" --format json --out "$wo
 } >"$work/keys"
 code 0 "$pare" $p --samples 50 --keys "$work/keys"
 n=0
-for said in 'expected :rename RUN NAME' 'says nothing to solve' 'expected --per layer or model' 'measure: zzz:1: no such run' \
+for said in 'expected :rename RUN NAME' 'no option of solve' 'expected --per layer or model' 'measure: zzz:1: no such run' \
     'expected :script FILE' 'expected latency, bytes' 'minimize: bytes' 'undone: minimize bytes'; do
     n=$((n + 1))
     grep -q -- "$said" "$work/k$n" || fail "key script $n does not show \"$said\": $(tail -2 "$work/k$n" | head -1)"
