@@ -595,6 +595,7 @@ static enum pare_status run_script(struct pare_pipeline *p, struct pare_binding 
     lua->print = print_function;
     lua->print_self = print_self;
     lua->hash = &hash;
+    lua->declares = true;
     lua->loading = true;
     status = pare_lua_load_file(lua, path, err);
     if (status == PARE_OK) {

@@ -10,6 +10,7 @@
 #include <lauxlib.h>
 
 #include "base/file.h"
+#include "lua/declared.h"
 
 #define DEFAULT_MEMORY ((size_t)64 << 20)
 #define DEFAULT_TIME_MS 5000.0
@@ -239,7 +240,11 @@ enum pare_status pare_lua_load_text(struct pare_lua *lua, const char *path, cons
     }
     if (lua->hash != NULL) {
         pare_hash_add_string(lua->hash, chunk);
-        pare_hash_add(lua->hash, text, size);
+        if (lua->declares && lua->require_depth == 0) {
+            pare_lua_hash_declared(lua->hash, args.text, args.size);
+        } else {
+            pare_hash_add(lua->hash, text, size);
+        }
     }
     if (!lua_checkstack(lua->L, 4)) {
         return pare_error_nomem(err);

@@ -46,6 +46,7 @@ struct pare_lua {
     int require_depth;
     char dir[1024];         /* of the script */
     struct pare_hash *hash; /* while loading: every Lua file that takes part is added; or NULL */
+    bool declares;          /* the first of them is a pipeline.lua (declared.h) */
     void (*print)(void *self, const char *line);
     void *print_self;
     void *user; /* of the binding */

@@ -296,6 +296,26 @@ int front_add_point(struct pare_front *f, int run, const unsigned char *levels, 
 
 /* ---- jobs come back ---- */
 
+/* Results of another version of what they depend on stay in the file, unused: that is told once. */
+static void tell_older_results(struct pare_front *f)
+{
+    char *before = pare_session_get_meta(f->session, "content"), text[400];
+    int rows = 0;
+    if (before != NULL && strcmp(before, f->content) != 0 &&
+        pare_session_discard(f->session, "content", f->content, false, &rows, NULL) == PARE_OK && rows > 0) {
+        snprintf(text, sizeof text, "%d cached result%s of another version of pipeline.lua, its models, its data or of Pare: they are not used "
+                 "(pare session gc removes them). `tie` and `rows` written out in the returned table change no results; those that code "
+                 "computes can be put into the session instead (pare pin --tie, --row)", rows, rows == 1 ? " is" : "s are");
+        front_say(f, false, "%s", text);
+        if (f->options.print != NULL) {
+            char line[420];
+            snprintf(line, sizeof line, "pare: %s", text);
+            f->options.print(f->options.self, line);
+        }
+    }
+    free(before);
+}
+
 static bool take_description(struct pare_front *f, const json_t *result)
 {
     const json_t *splits = json_object_get(result, "splits");
@@ -328,6 +348,7 @@ static bool take_description(struct pare_front *f, const json_t *result)
     }
     if (f->session != NULL) {
         if (!f->follower) {
+            tell_older_results(f);
             (void)pare_session_set_meta(f->session, "pipeline", f->real_path, NULL);
             (void)pare_session_set_meta(f->session, "content", f->content, NULL);
         }

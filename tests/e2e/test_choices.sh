@@ -83,6 +83,19 @@ code 0 "$pare" pin "$work/own" --list
 grep -q '^one level: classifier/fc1 = classifier/fc2 = classifier/fc3$' "$work/out" || fail "tied layers as text"
 code 0 "$pare" info "$work/own"
 [ "$(grep -c '^classifier/fc[123] .*  =a\( .*\)*$' "$work/out")" = 3 ] || fail "info marks tied layers"
+# what only solvers read changes no results; what does is told
+own=(--session "$work/own.pare" --samples 25)
+kept() { python3 -c "import sqlite3; print(sqlite3.connect('file:$work/own.pare?mode=ro', uri=True).execute('select count(*) from row').fetchone()[0])"; }
+code 0 "$pare" eval "$work/own" "${own[@]}" --level int8 --split test
+before=$(kept)
+sed -i 's|^return {|return { rows = { { at = "int4", at_most = 3 } }, -- three\n|; s|"classifier/\*"|"classifier/fc[12]"|' "$work/own/pipeline.lua"
+code 0 "$pare" eval "$work/own" "${own[@]}" --level int8 --split test
+[ "$(kept)" -eq "$before" ] || fail "rows and ties in pipeline.lua took $(kept) rows from $before"
+grep -q 'cached result' "$work/err" && fail "results that are used are told to be of another version: $(cat "$work/err")"
+sed -i 's|64, 64, 1.2)|64, 64, 1.25)|' "$work/own/pipeline.lua"
+code 0 "$pare" eval "$work/own" "${own[@]}" --level int8 --split test
+[ "$(kept)" -gt "$before" ] || fail "another crop was not measured"
+says "cached results are of another version of pipeline.lua"
 
 # a pin on what is measured is kept: it waits for the table, holds with it, gives way to what is said of a layer by name
 late=(--session "$work/late.pare")

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #include "base/file.h"
+#include "lua/declared.h"
 #include "lua/lua_glue.h"
 #include "support.h"
 
@@ -471,11 +472,61 @@ static void sample_pipelines_load(void **state)
     }
 }
 
+static void hash_of(const char *text, char hex[33])
+{
+    struct pare_hash hash;
+    assert_int_equal(pare_hash_init(&hash), PARE_OK);
+    pare_lua_hash_declared(&hash, text, strlen(text));
+    pare_hash_final(&hash, hex);
+}
+
+static void same(const char *a, const char *b, bool expected)
+{
+    char x[33], y[33];
+    hash_of(a, x);
+    hash_of(b, y);
+    if ((strcmp(x, y) == 0) != expected) {
+        fail_msg("%s\n%s\nexpected %s hash", a, b, expected ? "one" : "another");
+    }
+}
+
+/* What only solvers read is not what results depend on, as long as nothing else can see it. */
+static void declarations_keep_results(void **state)
+{
+    static const char base[] = "local k = 3\nreturn { name = 'n', infer = function(s, x) local t = { 1, 2 } return t[k] end }";
+    (void)state;
+#define WITH(more) "local k = 3\nreturn { name = 'n', infer = function(s, x) local t = { 1, 2 } return t[k] end" more " }"
+    same(base, WITH(",\n  tie = { 'auto', \"a+b\" }"), true);
+    same(base, WITH(", rows = { { at = 'int4', at_most = 3, [\"of\"] = [==[x]] ]==] }, { times = -1e-3; x = true } };"), true);
+    same(base, WITH(", tie = 'auto', rows = {}, "), true);
+    same(base, "--[[ a\n remark ]] local k=3 -- and another\nreturn{tie={'b'};name='n',infer=function(s,x)local t={1,2,}return t[k]end,}", true);
+    same(base, WITH(", quantize = 'best'"), false);
+    same(base, "local k = 4\nreturn { name = 'n', infer = function(s, x) local t = { 1, 2 } return t[k] end }", false);
+    same(base, "local k = 3\nreturn { name = 'm', infer = function(s, x) local t = { 1, 2 } return t[k] end }", false);
+    /* computed, or seen by the code */
+    same(WITH(", tie = { k .. 'a' }"), WITH(", tie = { k .. 'b' }"), false);
+    same(WITH(", rows = { f('a') }"), WITH(", rows = { f('b') }"), false);
+    same(WITH(", rows = { { at = k } }"), WITH(", rows = { { at = j } }"), false);
+    same("local r = { tie = 'a' } return { infer = function() return r.tie end }", "local r = { tie = 'b' } return { infer = function() return r.tie end }", false);
+    same("local p = { tie = 'a' } p.infer = 1 return p", "local p = { tie = 'b' } p.infer = 1 return p", false);
+    same("return { infer = function() local a, tie = 1, 2 return tie end }", "return { infer = function() local a, tie = 1, 3 return tie end }", false);
+    same("return { infer = f(a, { tie = 1 }) }", "return { infer = f(a, { tie = 2 }) }", false);
+    same("return { g = function() return { tie = 1 } end }", "return { g = function() return { tie = 2 } end }", false);
+    same("local f = function() return { tie = 1 } end", "local f = function() return { tie = 2 } end", false);
+    same("return { s = 'return { tie = 1 }' }", "return { s = 'return { tie = 2 }' }", false);
+    same("return { s = \"a\\\" , tie = 1\" }", "return { s = \"a\\\" , tie = 2\" }", false);
+    /* line numbers can be seen */
+    same("return { tie = 'a', infer = function() return pcall(error) end }", "return { tie = 'b', infer = function() return pcall(error) end }", false);
+    same("return { 'unfinished", "return { 'unfinishe", false);
+#undef WITH
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(wrong_descriptions_are_refused),
         cmocka_unit_test(a_whole_description_is_read),
+        cmocka_unit_test(declarations_keep_results),
         cmocka_unit_test(other_paths_are_refused),
         cmocka_unit_test(glue_computes),
         cmocka_unit_test(glue_knows_every_kind_of_outcome),
