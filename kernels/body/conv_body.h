@@ -23,7 +23,12 @@
  *                               finish_panel(&finish, channel, n), for every tile by finish_rows(&finish, pixel)
  *   V_START(f, j)               what the sums of vector j begin with when f is not NULL, 0 if not defined
  *
- * Packed weights: per group, panels of NV * VL channels, the last one narrower (a multiple of VL);
+ * Where panels of NV * VL channels and long sums do not fit the first cache:
+ *   PANEL(k, pixels)            channels of a full panel: NV * VL, or 2 * VL for sums whose panel should be half as large
+ *   V_NEAR(p), V_FAR(p)         ask for the line at p into the first, the second cache; then tiles of such panels ask for the
+ *                               rows of the next one and, by the fields ahead, ahead_step of struct finish, for weights
+ *
+ * Packed weights: per group, panels of NV * VL channels (or PANEL), the last one narrower (a multiple of VL);
  * a panel is [K / K_GROUP][width][K_GROUP], zero beyond the last channel and beyond K.
  * Activations: 1x1 layers of stride 1 are read where they are; else rows of K are copied to
  * scratch, a block of them at a time, which all panels then use.
@@ -44,7 +49,7 @@ enum {
      * have, so that both are read equally often; from a third of an L1 to half of a 2 MiB L2
      * (weights of 2.3 MiB: 26.7 MAC/cycle, with a quarter and an uneven rest 20.5; 2026-11-21). */
     MIN_BLOCK = 16 << 10,
-    MAX_BLOCK = 1024 << 10,
+    MAX_BLOCK = 1056 << 10, /* 1024 rows of 1 KiB in whole strips */
     DIRECT = sizeof(T_X) == sizeof(T_A) && A_OFFSET == 0
 };
 
@@ -103,8 +108,9 @@ CONV_TILES()
     }
 
 /* mr rows of lda bytes each times nv vectors: acc[mr][WIDE] = a * w over `groups` steps of
- * K_GROUP. */
-#define TILE(name, mr, nv)                                                                         \
+ * K_GROUP. before, each: statements before the loop and in each turn. */
+#define TILE(name, mr, nv) TILE_WITH(name, mr, nv, , )
+#define TILE_WITH(name, mr, nv, before, each)                                                      \
     static void name(size_t groups, const char *a, size_t lda, const T_P *w,                       \
                      T_ACC *acc FINISH_PARAMETER)                                                  \
     {                                                                                              \
@@ -116,10 +122,12 @@ CONV_TILES()
                 s[r][j] = V_START(f, j);                                                           \
         }                                                                                          \
         const size_t lda3 = 3 * lda;                                                               \
+        before                                                                                     \
         for (; groups >= STEPS; groups -= STEPS) {                                                 \
             PK_UNROLL                                                                              \
             for (int u = 0; u < STEPS; u++)                                                        \
                 TILE_STEP(u, mr, nv)                                                               \
+            each                                                                                   \
             a += STEPS * K_GROUP * sizeof(T_A), w += STEPS * (nv)*VL * K_GROUP;                    \
         }                                                                                          \
         for (; groups > 0; groups--, a += K_GROUP * sizeof(T_A), w += (nv)*VL * K_GROUP)           \
@@ -209,6 +217,21 @@ static const struct tiles all_tiles[NV + 1] = {
 #define TILE_TWICE(nv) ((nv) == 2 ? tile_4x2 : NULL)
 #endif
 #endif
+#ifdef PANEL
+/* The next tile's rows follow in memory; the weights that come after this panel are read by the whole block, a share of
+ * them by each tile: one line of both a turn at most, for more would hold up what the tile itself reads. */
+#define FAR_BEFORE(mr)                                                                             \
+    const char *next = a + (mr)*lda, *ahead = f != NULL ? f->ahead : next;                         \
+    const size_t ahead_step = f != NULL ? f->ahead_step : 0;
+#define FAR_EACH(mr)                                                                               \
+    V_NEAR(next);                                                                                  \
+    V_FAR(ahead);                                                                                  \
+    next += (mr)*STEPS * K_GROUP * (int)sizeof(T_A);                                               \
+    ahead += ahead_step;
+TILE_WITH(tile_12x2_far, 12, 2, FAR_BEFORE(12), FAR_EACH(12))
+#else
+#define PANEL(k, pixels) WIDE
+#endif
 /* A tile of 2 * few rows, fewer than `rows`; NULL: there is none. (What squares leave is often four rows, and tiles of two
  * hide less latency.) */
 #ifndef TILE_TWICE
@@ -220,6 +243,7 @@ struct plan {
     size_t depth, k,
         lda; /* channels of one tap; products per sum; row of the panel, a multiple of K_GROUP */
     size_t n, width;      /* output channels of a group; the same in whole vectors */
+    size_t wide;          /* channels of a full panel */
     size_t pixels, block; /* output pixels; rows of the panel */
     bool direct;
 };
@@ -232,6 +256,7 @@ static struct plan plan_of(const struct pk_conv *c)
     p.n = (size_t)(c->out_c / c->groups);
     p.width = pk_round_up(p.n, VL);
     p.pixels = (size_t)c->out_h * (size_t)c->out_w;
+    p.wide = PANEL(p.k, p.pixels);
     p.direct = DIRECT && c->kernel_h == 1 && c->kernel_w == 1 && c->stride_h == 1 &&
                c->stride_w == 1 && c->pad_top == 0 && c->pad_left == 0 && c->groups == 1 &&
                c->out_w == c->in_w && c->out_h <= c->in_h && p.depth % K_GROUP == 0 &&
@@ -265,8 +290,8 @@ static void pack(const struct pk_conv *c, const void *weights, void *packed)
     T_P *out = packed;
     for (size_t g = 0; g < (size_t)c->groups; g++) {
         const T_W *w = (const T_W *)weights + g * p.n * p.k; /* [n][k] */
-        for (size_t first = 0; first < p.width; first += WIDE) {
-            const size_t width = p.width - first < WIDE ? p.width - first : WIDE;
+        for (size_t first = 0; first < p.width; first += p.wide) {
+            const size_t width = p.width - first < p.wide ? p.width - first : p.wide;
 #if HEAD > 0
             const size_t n_here = p.n - first < width ? p.n - first : width;
             panel_head(out, w + first * p.k, n_here, width, p.k);
@@ -432,12 +457,24 @@ static size_t finish_tiles(const struct work *w, struct finish *f, size_t nv, co
 {
     const size_t groups = pk_round_up(w->p->k, K_GROUP) / K_GROUP;
     size_t row = 0;
+#ifdef V_FAR
+    const size_t turns = groups / STEPS + 1, panel = nv * VL * groups * K_GROUP * sizeof(T_P);
+    f->ahead = (const char *)weights + panel;
+    f->ahead_step = 0;
+#endif
     while (row < w->rows) {
-        const struct next_tile t = next_tile(nv, w->rows - row);
+        struct next_tile t = next_tile(nv, w->rows - row);
         if (t.rows > w->rows - row) {
             break;
         }
         finish_rows(f, w->pixel + row);
+#ifdef V_FAR
+        if (w->p->wide < WIDE && t.run == tile_12x2) {
+            t.run = tile_12x2_far;
+            f->ahead += turns * f->ahead_step;
+            f->ahead_step = panel / turns * t.rows / w->rows + 1; /* rounded up: the panel after this one, as large */
+        }
+#endif
         t.run(groups, w->a + row * w->lda, w->lda, weights, w->acc, f);
         row += t.rows;
     }
@@ -453,9 +490,9 @@ static void block(const struct work *w, size_t group, const T_P *weights)
     struct finish finish;
     const bool finishes = p->pixels > 1 && finish_of(&finish, w->e);
 #endif
-    for (size_t first = 0; first < p->width; first += WIDE) {
-        const size_t width = p->width - first < WIDE ? p->width - first : WIDE;
-        const size_t n = p->n - first < WIDE ? p->n - first : WIDE;
+    for (size_t first = 0; first < p->width; first += p->wide) {
+        const size_t width = p->width - first < p->wide ? p->width - first : p->wide;
+        const size_t n = p->n - first < p->wide ? p->n - first : p->wide;
         size_t row = 0;
 #ifdef V_FINISH
         if (finishes) {

@@ -8,6 +8,7 @@
  *   LOW_HEAD               bytes per channel before each panel, which stay as they are, filled by
  *                          panel_head(to, w, n, width, k): w [n][k] as given
  *   LOW_SLICE              bytes of expanded weights at a time
+ *   LOW_TARGET(k, pixels)  channels of a panel of the u8s8 layout for a layer, where that is a part of LOW_PANEL
  *
  * Dense layers, packed: per group, panels of LOW_PANEL output channels in columns of LOW_COLUMN (the
  * last panel has fewer columns); a panel is its head, then [steps / share][columns][LOW_BYTES], share =
@@ -41,6 +42,9 @@
 #ifndef LOW_HEAD
 #define LOW_HEAD 0
 #endif
+#ifndef LOW_TARGET
+#define LOW_TARGET(k, pixels) LOW_PANEL
+#endif
 #ifndef LOW_SLICE
 #define LOW_SLICE (512 << 10) /* a quarter of a 2 MiB L2 */
 #endif
@@ -55,6 +59,7 @@ struct low_plan {
     size_t k, n;          /* products per sum, output channels of a group */
     size_t stored;        /* stored vectors of a column */
     size_t columns;       /* of a group */
+    size_t target;        /* columns of a panel that is expanded to */
 };
 
 PK_INLINE struct low_plan low_plan_of(const struct pk_conv *c, size_t share)
@@ -64,6 +69,7 @@ PK_INLINE struct low_plan low_plan_of(const struct pk_conv *c, size_t share)
     p.n = (size_t)(c->out_c / c->groups);
     p.stored = (p.k + LOW_LINE * share - 1) / (LOW_LINE * share);
     p.columns = pk_round_up(p.n, LOW_ROUND) / LOW_COLUMN;
+    p.target = LOW_TARGET(p.k, (size_t)c->out_h * (size_t)c->out_w) / LOW_COLUMN;
     return p;
 }
 
@@ -150,9 +156,10 @@ PK_INLINE int8_t *low_expand(const struct low_plan *p, const uint8_t *from, size
         memcpy(to, from, head);
         to += head;
         for (size_t j = 0; j < columns; j++) {
-            int8_t *column = to + j * (tiles ? all : 1) * LOW_BYTES;
-            low_expand_column(from + head + j * LOW_BYTES, columns * LOW_BYTES, steps, column,
-                              tiles ? LOW_BYTES : columns * LOW_BYTES, bits);
+            const size_t before = tiles ? j : j / p->target * p->target; /* columns of the panels before this one */
+            const size_t wide = tiles ? 1 : columns - before < p->target ? columns - before : p->target;
+            int8_t *column = to + (before * all + (j - before)) * LOW_BYTES;
+            low_expand_column(from + head + j * LOW_BYTES, columns * LOW_BYTES, steps, column, wide * LOW_BYTES, bits);
             if (tiles) {
                 memset(column + steps * LOW_BYTES, 0, (all - steps) * LOW_BYTES);
             }

@@ -18,9 +18,11 @@
  * cache (28 GB/s) and 64 MiB for the most part do not: 3-5 and 8-14 times.
  */
 #include "low_expand_avx512.h"
+#include "panel_vnni.h"
 
 #include "../pk_tables.h"
 
+#define LOW_TARGET(k, pixels) panel_vnni(k, pixels)
 #include "low_body.h"
 
 /* Field `field` in the high bits of its byte, 0 below. */

@@ -4,11 +4,25 @@
  * What binds (Sapphire Rapids, two vector ports, 2026-11-21): four products a lane and cycle on each port, 128 MAC per cycle.
  * 64 codes are 18 operations of the epilogue, 9 cycles, where their products take K / 2: 119.6 at K = 256, 124 at 576, 126 at
  * 1024. Measured 111.8 (64x64x256), 115.5 (256x256x256), 117 (512x512x512), 119 (64x64x576), 120-122 (196 pixels): the loop
- * itself does 122 to 125. 1024x1024x1024 does 90-96 in most blocks and 115-119 in its best: blocks of other sizes, prefetches of
- * the next panel and of the output change nothing, and the same 1024 pixels by 64 or 128 channels do 115. Its 3 MiB are more
- * than the second cache; that the third, which others use too, is what binds is a guess.
+ * itself does 122 to 125.
+ *
+ * 1024x1024x1024 takes 3 ms, in which the clock does not stand still; read after it, it is 2.9 or 3.6 GHz, and the same GMAC/s
+ * are 118 or 95 MAC per cycle. So a piece of the layer and a loop of vpdpbusd on registers in turns, 0.1 to 3 ms each, which need
+ * no clock; shares of the loop (which does 125 where the clock stands):
+ *
+ *                                        panels of 64   of 32, next rows and weights asked for
+ *   528 rows by 64 channels              0.877, 109.7   0.915, 114.3
+ *   256 rows by 1024                     0.876, 109.6   0.914, 114.3
+ *   all, with 0.3 ms of the loop         0.876, 109.5   0.926, 115.8
+ *   all, with 3 ms of the loop           0.875, 109.4   0.888, 111.0
+ *
+ * Of what the panels of 64 lose, 3.5 % is reading new weights (the same 64 KiB again and again: 107.3 where it was 103.6, an hour
+ * of 118 for the loop), 1 % the output, nothing the codes, nothing small pages. Lines asked for in bursts of 12 cost 4 %: they
+ * hold the buffers that the tile's own loads need; one a turn of four steps does not. In time the layer gains nothing here:
+ * 316 GMAC/s both, at a lower clock, and 320-368 in other hours, as smaller layers do: the machine gives that much power.
  */
 #include "finish_codes_avx512.h"
+#include "panel_vnni.h"
 
 #include "../pk_tables.h"
 
@@ -21,7 +35,7 @@
 #define T_ACC int32_t
 #define K_GROUP 4
 #define NV 4
-#define STEPS 2
+#define STEPS 4
 #define vacc __m512i
 #define V_ZERO() _mm512_setzero_si512()
 #define V_BROADCAST(p) _mm512_set1_epi32(four_codes(p))
@@ -29,6 +43,9 @@
 #define V_MADD(acc, a, w) _mm512_dpbusd_epi32(acc, a, w)
 #define V_SUM(a, b) _mm512_add_epi32(a, b)
 #define V_PUT(p, acc) _mm512_storeu_si512(p, acc)
+#define PANEL(k, pixels) panel_vnni(k, pixels)
+#define V_NEAR(p) _mm_prefetch(p, _MM_HINT_T0)
+#define V_FAR(p) _mm_prefetch(p, _MM_HINT_T1)
 #define PK_EPILOGUE pk_epilogue_i32_avx512
 #define PK_PAD(code) ((uint8_t)(code))
 #define CONV_NAME conv_u8s8_avx512vnni

@@ -13,6 +13,8 @@ struct finish {
     struct plain plain; /* of a panel of channels: its pixel 0 */
     bool whole;         /* all lanes of its vectors exist */
     ptrdiff_t pixel;    /* of a tile's first row */
+    const char *ahead;  /* weights to ask for during a tile, from here on, so many bytes further each turn (conv_body.h) */
+    size_t ahead_step;
 };
 
 /* Can tiles finish this epilogue? */

@@ -296,7 +296,7 @@ static void deep_shape(struct kernel_case *k)
     const int size = kernel_case_int(k, 0, 2) > 0 ? 1 : 3;
     *c = (struct pk_conv){.kernel_h = size, .kernel_w = size, .stride_h = 1, .stride_w = 1, .dilation_h = 1, .dilation_w = 1,
                           .groups = 1, .pad_top = size / 2, .pad_left = size / 2};
-    c->in_c = size == 1 ? kernel_case_int(k, 120, 530) : kernel_case_int(k, 14, 70);
+    c->in_c = size == 1 ? kernel_case_int(k, 120, 900) : kernel_case_int(k, 14, 90);
     c->out_c = channels[kernel_case_int(k, 0, 8)];
     c->out_h = c->in_h = kernel_case_int(k, 2, 9);
     c->out_w = c->in_w = kernel_case_int(k, 5, 13);
