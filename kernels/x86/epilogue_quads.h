@@ -45,7 +45,7 @@ struct target {
     ptrdiff_t pitch;
     vf lo, hi, offset, factor;
     __m512i zero, order;
-    bool floor, ceiling, moved; /* the lower clamp, the upper one, the offset change something */
+    bool floor, ceiling, moved, shifts; /* the lower clamp, the upper one, the offset, the zero point change something */
 };
 
 /* Code of a bound before it is saturated. */
@@ -68,6 +68,7 @@ PK_INLINE struct target target_of(const struct quad *q, const struct pk_out *o, 
         .floor = bound_code(o, o->lo) != 0,
         .ceiling = true,
         .moved = o->offset != 0.0f,
+        .shifts = o->zero != 0,
     };
     return t;
 }
@@ -90,8 +91,11 @@ PK_INLINE void quad_put(const struct quad *q, const struct target *o, ptrdiff_t 
     PK_UNROLL
     for (int j = 0; j < 4; j++)
         code[j] = v_to_int(u[j]);
-    const __m512i low = _mm512_adds_epi16(_mm512_packs_epi32(code[0], code[1]), o->zero);
-    const __m512i high = _mm512_adds_epi16(_mm512_packs_epi32(code[2], code[3]), o->zero);
+    __m512i low = _mm512_packs_epi32(code[0], code[1]), high = _mm512_packs_epi32(code[2], code[3]);
+    if (o->shifts) {
+        low = _mm512_adds_epi16(low, o->zero);
+        high = _mm512_adds_epi16(high, o->zero);
+    }
     const __m512i bytes = _mm512_permutexvar_epi32(o->order, _mm512_packus_epi16(low, high));
     uint8_t *out = o->to + row * o->pitch;
     if (wide == 4) {

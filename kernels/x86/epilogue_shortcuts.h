@@ -9,26 +9,11 @@
 
 #include <math.h>
 
-/* t > 0 ? t : t * slope */
+/* t > 0 ? t : t * slope, whatever the slope: max(t, t * slope) is no faster, and slopes above 1 are usual. */
 PK_INLINE vf quad_prelu(vf t, vf slope)
 {
     const __mmask16 rest = _mm512_cmp_ps_mask(t, _mm512_setzero_ps(), _CMP_NGT_UQ);
     return _mm512_mask_mul_ps(t, rest, t, slope);
-}
-
-/* max(t, t * slope): the same where all slopes are at most 1 and t is finite, one operation less. */
-PK_INLINE vf quad_prelu_most(vf t, vf slope)
-{
-    return _mm512_max_ps(t, v_mul(t, slope));
-}
-
-PK_INLINE bool slopes_fit(const vf *slope, const int wide)
-{
-    __mmask16 fits = 0xffff;
-    PK_UNROLL
-    for (int j = 0; j < wide; j++)
-        fits &= _mm512_cmp_ps_mask(slope[j], v_set(1.0f), _CMP_LE_OQ);
-    return fits == 0xffff;
 }
 
 enum shortcut { NO_SHORTCUT, ADD_ONLY, ADD_PRELU, ADD_CLAMP, PRELU_ONLY, PRELU_ADD, SHORTCUTS };

@@ -35,7 +35,7 @@ PK_INLINE bool way_prelu(const enum shortcut way)
 }
 
 /* All but f, p, ld, pixel and rows are constants. way: NO_SHORTCUT is no steps. whole: all channels exist, no clamp changes
- * anything, slopes fit. unit: the factor of the first output is 1. */
+ * anything. unit: the factor of the first output is 1. */
 PK_INLINE void slice(const struct slices *f, const int32_t *p, const size_t ld, ptrdiff_t pixel, int rows, const int wide,
                      const bool whole, const bool unit, const enum shortcut way)
 {
@@ -50,6 +50,7 @@ PK_INLINE void slice(const struct slices *f, const int32_t *p, const size_t ld, 
     if (whole) {
         to.floor = to.ceiling = false;
     }
+    to.shifts = true; /* seldom not, and a question for every pixel */
     PK_UNROLL
     for (int j = 0; j < wide; j++)
         m[j] = f->m[0][j], b[j] = f->b[0][j], slope[j] = f->slope[j], bias[j] = f->bias[j];
@@ -62,13 +63,13 @@ PK_INLINE void slice(const struct slices *f, const int32_t *p, const size_t ld, 
                 continue;
             }
             vf t = v_fma(v[j], m[j % wide], b[j % wide]);
-            t = way != PRELU_ADD ? t : whole ? quad_prelu_most(t, slope[j % wide]) : quad_prelu(t, slope[j % wide]);
+            t = way != PRELU_ADD ? t : quad_prelu(t, slope[j % wide]);
             if (way_adds(way)) {
                 const ptrdiff_t at = (pixel + j / wide) * add.pitch + QUAD_CHANNEL(j, wide);
                 t = residual_add(&add, t, at, quad_lanes(&q, j, wide), whole);
             }
             if (way == ADD_PRELU || way == PRELU_ONLY) {
-                t = whole ? quad_prelu_most(t, slope[j % wide]) : quad_prelu(t, slope[j % wide]);
+                t = quad_prelu(t, slope[j % wide]);
             } else if (way == ADD_CLAMP) {
                 t = v_clamp(t, least, most);
             }
@@ -127,6 +128,12 @@ static bool slices_do(const struct pk_epilogue *e)
     return e->n_outs <= 2 && e->weight_zero == NULL && (e->n_steps == 0 || (e->m != NULL && shortcut_of(e) != NO_SHORTCUT));
 }
 
+/* Do they add a residual, then PReLU, for a (first) output of factor 1, of a panel without gaps? */
+PK_INLINE bool slices_add(const struct slices *f)
+{
+    return f->run == unit_4_ADD_PRELU || f->run == unit_2_ADD_PRELU;
+}
+
 /* Vectors of a pixel of n channels. */
 PK_INLINE int slices_wide(int n)
 {
@@ -161,7 +168,7 @@ static void slices_panel(struct slices *f, const struct pk_epilogue *e, int chan
         f->least = v_set(e->steps[1].a), f->most = v_set(e->steps[1].b);
     }
     const bool tame = way != ADD_CLAMP || (e->steps[1].a <= 0.0f && e->steps[1].b >= 0.0f); /* clamps to nothing larger */
-    bool whole = n == wide * VL && (!way_prelu(way) || slopes_fit(f->slope, 4));
+    bool whole = n == wide * VL;
     for (int i = 0; i < e->n_outs; i++) {
         const struct pk_out *o = &e->outs[i];
         f->to[i] = target_of(&f->q, o, 0);

@@ -7,7 +7,8 @@
  * successors    m = s / s_y,  b = (r - offset_y) / s_y;  clamps become the bounds of the output
  *   with successors       t = fmaf(acc, s / v, r / v), each successor in order, then (t - offset_y / v) * (v / s_y), where
  * v is the scale of the 8-bit grid that the result is carried on, if it is and all successors commute with a factor (then
- * reals that they add or clamp to are divided by v too), else 1. It depends on the layer alone, not on who asks for what. In the int32 accumulator: -zero_x * (sum of codes - k * zero_w), and the file's own int32
+ * reals that they add or clamp to are divided by v too), else 1. It depends on the layer alone, not on who asks for what.
+ * In the int32 accumulator: -zero_x * (sum of codes - k * zero_w), and the file's own int32
  * bias where input and weights both are on the file's grids (then bias is 0 above). Float levels: t
  * = sum + bias, the successors, and for codes (t - offset_y) * (1 / s_y) of the float32 value, so
  * that codes are the same whether t was stored in between or not.

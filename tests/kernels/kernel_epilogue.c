@@ -215,20 +215,20 @@ void kernel_case_random_epilogue(struct kernel_case *k)
     finish(k);
 }
 
-void kernel_case_usual_codes(struct kernel_case *k)
+/* kind: below, 5 = no steps; units: of the (first) output, whose factor then is 1. */
+static void usual_codes(struct kernel_case *k, int kind, float slope, bool units)
 {
     static const enum pk_step_op ops[][2] = {{PK_STEP_ADD_TENSOR}, {PK_STEP_PRELU}, {PK_STEP_ADD_TENSOR, PK_STEP_PRELU},
                                              {PK_STEP_ADD_TENSOR, PK_STEP_CLAMP}, {PK_STEP_PRELU, PK_STEP_ADD_TENSOR}};
     static const int counts[] = {1, 1, 2, 2, 2};
     struct pk_epilogue *e = &k->epilogue;
-    const float m = typical_scale(k), slope = kernel_case_int(k, 0, 1) ? 1 : 1.5f;
-    const int kind = kernel_case_int(k, 0, 5);
+    const float unit = units ? 40.0f : 1.0f, m = typical_scale(k) * unit;
     e->bias_i32 = kernel_case_int(k, 0, 1) ? random_integers(k, 30000) : NULL;
     e->n_outs = kernel_case_int(k, 1, 2);
     if (kind < 5) {
         e->n_steps = counts[kind];
         e->m = random_vector(k, m * 0.5f, m * 2);
-        e->b = random_vector(k, -1, 1);
+        e->b = random_vector(k, -unit, unit);
     }
     for (int i = 0; i < e->n_steps; i++) {
         struct pk_step *s = &k->steps[i];
@@ -236,27 +236,40 @@ void kernel_case_usual_codes(struct kernel_case *k)
         s->op = ops[kind][i];
         if (s->op == PK_STEP_ADD_TENSOR) {
             s->type = PK_U8;
-            s->scale = 0.01f;
+            s->scale = 0.01f * unit;
             s->offset = 0;
             s->zero = kernel_case_int(k, 0, 255);
             s->pitch = random_pitch(k);
             s->operand = random_tensor(k, PK_U8, s->pitch);
         }
         s->vec = s->op == PK_STEP_PRELU ? random_vector(k, -slope, slope) : NULL;
-        s->a = (float)kernel_case_int(k, -1, 0);
-        s->b = 1;
+        s->a = (float)kernel_case_int(k, -1, 0) * unit;
+        s->b = unit;
     }
     for (int i = 0; i < e->n_outs; i++) {
         struct pk_out *o = &k->outs[i];
         random_out(k, o, e->n_steps > 0);
         o->type = PK_U8;
         o->offset = 0;
-        o->zero = kernel_case_int(k, 0, 255);
+        o->inv_scale = units && e->n_steps > 0 && i == 0 ? 1.0f : o->inv_scale / unit;
+        o->zero = kernel_case_int(k, 0, 4) > 0 ? kernel_case_int(k, 0, 255) : 0;
         o->lo = (float)-o->zero;
         o->hi = (float)(255 - o->zero);
     }
     maybe_in_place(k);
     finish(k);
+}
+
+void kernel_case_usual_codes(struct kernel_case *k)
+{
+    const float slope = kernel_case_int(k, 0, 1) ? 1 : 1.5f;
+    const int kind = kernel_case_int(k, 0, 5);
+    usual_codes(k, kind, slope, kernel_case_int(k, 0, 1) == 1);
+}
+
+void kernel_case_residual_codes(struct kernel_case *k)
+{
+    usual_codes(k, 2, kernel_case_int(k, 0, 3) > 0 ? 1 : 1.5f, kernel_case_int(k, 0, 3) > 0);
 }
 
 void kernel_case_usual_epilogue(struct kernel_case *k)

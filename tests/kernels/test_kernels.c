@@ -324,6 +324,31 @@ static void deep_layers_equal_the_reference(void **state)
     }
 }
 
+/* 1x1 layers whose residual and PReLU are finished between products: whole and odd numbers of channels and of pixels. */
+static void residual_layers_equal_the_reference(void **state)
+{
+    (void)state;
+    static const int channels[] = {16, 32, 32, 48, 64, 64, 96, 128, 192, 200};
+    for (int i = 0; i < N_ENTRIES; i++) {
+        const bool dense = !kernel_case_is_depthwise(entries[i].family) && !kernel_case_is_fc(entries[i].family);
+        const bool wanted = dense && kernel_case_is_integer(entries[i].family);
+        for (uint32_t seed = 0; wanted && usable(&entries[i]) && seed < CASES / 8; seed++) {
+            struct kernel_case k;
+            kernel_case_init(&k, entries[i].family, seed + 110000);
+            struct pk_conv *c = &k.conv;
+            *c = (struct pk_conv){.kernel_h = 1, .kernel_w = 1, .stride_h = 1, .stride_w = 1, .dilation_h = 1, .dilation_w = 1, .groups = 1};
+            c->in_c = kernel_case_int(&k, 1, 20) * (kernel_case_int(&k, 0, 1) ? 16 : 7);
+            c->out_c = channels[kernel_case_int(&k, 0, 9)];
+            c->out_h = c->in_h = kernel_case_int(&k, 2, 9);
+            c->out_w = c->in_w = kernel_case_int(&k, 5, 16);
+            kernel_case_random_values(&k, seed % 4 == 0 ? KERNEL_EXTREME : KERNEL_EXACT);
+            kernel_case_residual_codes(&k);
+            assert_true(check_exact(&k, &entries[i], seed));
+            kernel_case_clear(&k);
+        }
+    }
+}
+
 static void usual_float_epilogues_equal_the_reference(void **state)
 {
     (void)state;
@@ -443,6 +468,7 @@ int main(void)
         cmocka_unit_test(packed_codes_take_their_share_of_memory),
         cmocka_unit_test(large_shapes_equal_the_reference),
         cmocka_unit_test(depthwise_windows_of_networks_equal_the_reference),
+        cmocka_unit_test(residual_layers_equal_the_reference),
         cmocka_unit_test(usual_float_epilogues_equal_the_reference),
         cmocka_unit_test(narrow_layers_equal_the_reference),
         cmocka_unit_test(deep_layers_equal_the_reference),
