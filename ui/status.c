@@ -87,8 +87,8 @@ static void put_accuracy(struct pare_ui *ui, struct pare_pen *pen, const struct 
 {
     char value[32], half[32];
     pare_format_percent(value, sizeof value, f->value, ui->g);
-    pare_pen_put(pen, f->kind == PARE_FIGURE_PREDICTED ? PARE_INK_PREDICTED : PARE_INK_TITLE, "%s",
-                 value);
+    const bool predicted = f->kind == PARE_FIGURE_PREDICTED && isfinite(f->value); /* not by colour alone */
+    pare_pen_put(pen, predicted ? PARE_INK_PREDICTED : PARE_INK_TITLE, "%s%s", predicted ? "~" : "", value);
     if (isfinite(f->low) && isfinite(f->high) && isfinite(f->value)) {
         pare_format_percent(half, sizeof half, (f->high - f->low) / 2, ui->g);
         pare_pen_put(pen, PARE_INK_DIM, " %s %s", ui->g->plus_minus, half);
@@ -102,13 +102,12 @@ static void put_drop(struct pare_ui *ui, struct pare_pen *pen, const struct pare
 {
     char value[32], predicted[32];
     pare_pen_put(pen, PARE_INK_DIM, "   drop ");
-    pare_pen_put(pen, p->over_budget ? PARE_INK_BAD : PARE_INK_TITLE, "%s",
+    const bool unmeasured = p->drop.kind == PARE_FIGURE_PREDICTED;
+    pare_pen_put(pen, p->over_budget ? PARE_INK_BAD : unmeasured ? PARE_INK_PREDICTED : PARE_INK_TITLE, "%s%s", unmeasured ? "~" : "",
                  pare_format_percent(value, sizeof value, p->drop.value, ui->g));
     if (p->drop.kind == PARE_FIGURE_MEASURED && isfinite(p->drop_predicted.value)) {
         pare_pen_put(pen, PARE_INK_DIM, " (predicted %s)",
                      pare_format_percent(predicted, sizeof predicted, p->drop_predicted.value, ui->g));
-    } else if (p->drop.kind == PARE_FIGURE_PREDICTED) {
-        pare_pen_put(pen, PARE_INK_DIM, " predicted");
     }
     if (p->over_budget) {
         pare_pen_put(pen, PARE_INK_BAD, " OVER BUDGET");
@@ -123,7 +122,8 @@ static void put_latency(struct pare_ui *ui, struct pare_pen *pen, const struct p
     char value[32], predicted[32], p99[32];
     const bool known = p->latency.kind == PARE_FIGURE_MEASURED;
     pare_pen_put(pen, PARE_INK_DIM, full ? "   latency " : "  ");
-    pare_pen_put(pen, PARE_INK_TITLE, "%s",
+    const bool unmeasured = !known && isfinite(p->latency.value);
+    pare_pen_put(pen, unmeasured ? PARE_INK_PREDICTED : PARE_INK_TITLE, "%s%s", unmeasured ? "~" : "",
                  pare_format_ms(value, sizeof value, p->latency.value, ui->g));
     if (isfinite(p->latency.value)) {
         pare_pen_put(pen, PARE_INK_DIM, " ms");
@@ -139,8 +139,6 @@ static void put_latency(struct pare_ui *ui, struct pare_pen *pen, const struct p
         if (left >= 0) { /* nothing rather than half a number */
             pare_pen_put(pen, PARE_INK_DIM, "%s)", more);
         }
-    } else if (!known && isfinite(p->latency.value)) {
-        pare_pen_put(pen, PARE_INK_DIM, full ? " predicted" : " pred");
     }
 }
 
@@ -158,6 +156,9 @@ static void put_rest(struct pare_ui *ui, struct pare_pen *pen, const struct pare
         pare_pen_put(pen, PARE_INK_DIM, "   BitOps ");
         pare_pen_put(pen, PARE_INK_TITLE, "%s",
                      pare_format_count(value, sizeof value, p->bitops.value, ui->g));
+    }
+    if (full && (p->drop.kind == PARE_FIGURE_PREDICTED || p->latency.kind == PARE_FIGURE_PREDICTED) && pen->x + 14 <= pen->end) {
+        pare_pen_put(pen, PARE_INK_DIM, "   ~ predicted");
     }
 }
 
@@ -244,9 +245,8 @@ void pare_status_draw_point(struct pare_ui *ui, struct pare_rect r, bool boxed)
     } else {
         char value[32];
         pare_pen_put(&pen, PARE_INK_DIM, "  drop ");
-        pare_pen_put(&pen, p->over_budget ? PARE_INK_BAD : PARE_INK_TITLE, "%s%s",
-                     pare_format_percent(value, sizeof value, p->drop.value, ui->g),
-                     p->over_budget ? " OVER" : "");
+        pare_pen_put(&pen, p->over_budget ? PARE_INK_BAD : PARE_INK_TITLE, "%s%s%s", p->drop.kind == PARE_FIGURE_PREDICTED ? "~" : "",
+                     pare_format_percent(value, sizeof value, p->drop.value, ui->g), p->over_budget ? " OVER" : "");
     }
     put_latency(ui, &pen, p, boxed);
     put_rest(ui, &pen, p, boxed);
