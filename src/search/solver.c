@@ -18,7 +18,7 @@ static const struct pare_solver solvers[] = {
     {"paper", "one level for each model, by the gesture paper's two thresholds", false, pare_step_paper, NULL,
      "A:numbers L:numbers"},
     {"hawq", "traces times perturbations, between the int4 and the int8 model", false, pare_step_hawq, NULL,
-     "traces:table lambda:number resource:figure wide:level narrow:level trace:table delta:table"},
+     "traces:table lambda:share resource:figure wide:level narrow:level trace:table delta:table"},
     {"exhaustive", "tries everything (small problems)", false, pare_step_exhaustive, NULL,
      ""},
 };

@@ -58,6 +58,20 @@ static double threshold(const json_t *settings, const char *key, int i, double o
     return isfinite(x) ? x : otherwise;
 }
 
+/* A list has a number for each model; a number is for all. */
+static enum pare_status check_thresholds(const struct pare_step *s, struct pare_error *err)
+{
+    static const char *const keys[] = {"A", "L"};
+    for (int k = 0; k < 2; k++) {
+        const json_t *value = json_object_get(s->settings, keys[k]);
+        if (json_is_array(value) && json_array_size(value) != (size_t)s->p->n_groups) {
+            return pare_error(err, PARE_ERR_USAGE, "paper", "%s: expected a number, or %d with commas, one for each model, found %zu", keys[k],
+                              s->p->n_groups, json_array_size(value));
+        }
+    }
+    return PARE_OK;
+}
+
 /* Does model g hold one of its two thresholds at level l? */
 static bool holds_one(const struct pare_step *s, int g, int l)
 {
@@ -109,7 +123,7 @@ enum pare_status pare_step_paper(struct pare_step *s, struct pare_error *err)
     const struct pare_problem *p = s->p;
     int *levels = calloc((size_t)p->n_groups, sizeof *levels);
     bool *allowed = calloc((size_t)p->n_groups * (size_t)p->n_levels, sizeof *allowed);
-    enum pare_status status = levels != NULL && allowed != NULL ? PARE_OK : pare_error_nomem(err);
+    enum pare_status status = levels != NULL && allowed != NULL ? check_thresholds(s, err) : pare_error_nomem(err);
     for (int o = 0; o < 2 && status == PARE_OK; o++) {
         for (int g = 0; g < p->n_groups && status == PARE_OK; g++) {
             levels[g] = best_level(s, g, objectives[o]);
@@ -168,6 +182,9 @@ static enum pare_status hawq_costs(const struct pare_step *s, struct pare_proble
             q->allowed[i] = p->allowed[i] && isfinite(t * d) && (!between || (l >= wide && l <= narrow));
             q->cost[PARE_COST_LOSS][i] = t * d;
             q->cost[c][i] = p->cost[c][i];
+        }
+        if (t < 0) {
+            return pare_error(err, PARE_ERR_FORMAT, p->group_names[g], "its trace is negative: expected 0 or more, found %g", t);
         }
         if (!isfinite(t)) {
             return pare_error(err, PARE_ERR_FORMAT, p->group_names[g], "there is no trace of this layer");

@@ -2,9 +2,10 @@
  * solve.c: a pure function of a problem. {"problem": ..., "method": "exact" | "ilp"} -> the answer; with "sweep":
  * {"figure", "limits": [...]} the same problem at a row of limits -> {"answers": [...]}; with "different": k in it those
  * that differ, and when they are fewer than k the next best at the first limit besides. Without a method: exact, and
- * what exact is not made for (several budgets, many borders open at once) goes to ilp, as do extra rows in any case. An answer
- * by itself says what each row costs.
+ * what exact is not made for (several budgets, many borders open at once, extra rows) goes to ilp, and the answer
+ * notes it when exact was asked for. An answer by itself says what each row costs.
  */
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -29,10 +30,14 @@ static enum pare_status add_gains(const struct pare_problem *p, struct pare_answ
 static enum pare_status one(const struct pare_problem *p, const char *method, bool with_gains, json_t **answer, struct pare_error *err)
 {
     struct pare_answer a = {0};
-    const bool rows = p->n_rows > 0 && strcmp(method, "exact") == 0;
-    const bool any = method[0] == '\0' || rows;
+    const bool exact = strcmp(method, "exact") == 0;
+    const bool any = method[0] == '\0' || exact;
+    int budgets = 0;
+    for (int c = 0; c < PARE_COST_COUNT; c++) {
+        budgets += isfinite(p->limit[c]);
+    }
     enum pare_status status = PARE_ERR_USAGE;
-    if (p->n_rows == 0 && (any || strcmp(method, "exact") == 0)) {
+    if (p->n_rows == 0 && any) {
         status = pare_solve_exact(p, &a, err);
         method = "exact";
     }
@@ -46,8 +51,10 @@ static enum pare_status one(const struct pare_problem *p, const char *method, bo
     if (status == PARE_OK) {
         *answer = pare_answer_to_json(p, &a);
         json_object_set_new(*answer, "method", json_string(method));
-        if (p->n_rows > 0 && strcmp(method, "ilp") == 0 && any) {
-            json_object_set_new(*answer, "note", json_string("exact hands programs with rows to ilp"));
+        if ((p->n_rows > 0 || exact) && strcmp(method, "ilp") == 0 && any) {
+            json_object_set_new(*answer, "note", json_string(p->n_rows > 0  ? "exact hands programs with rows to ilp"
+                                                             : budgets > 1 ? "exact hands several budgets to ilp"
+                                                                           : "exact hands this program to ilp"));
         }
     }
     pare_answer_clear(&a);

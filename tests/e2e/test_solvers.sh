@@ -141,8 +141,14 @@ code 0 env XDG_DATA_HOME="$work/whole" "$pare" solve $p --levels fp32,int8,int4,
 is "0 <= d['gap'] < 1000" "greedy's distance from the optimum"
 code 0 env XDG_DATA_HOME="$work/whole" "$pare" solve $p --levels fp32,int8,int4,int2 --samples 25 --minimize drop --max-bytes 330kB
 grep -qE '^run .*: optimal, gap 0 \(costs rounded: to within [0-9e.-]+ of loss\), solver' "$work/out" || fail "exact's bound: $(head -1 "$work/out")"
+code 0 env XDG_DATA_HOME="$work/whole" "$pare" solve $p --levels fp32,int8,int4,int2 --samples 25 --method exact --minimize drop \
+    --max-bytes 330kB --max-energy 100uJ --json
+is "d['method'] == 'ilp' and d['note'] == 'exact hands several budgets to ilp' and d['gap'] == 0" "several budgets"
+sed 's/: 1.0/: -1.0/' "$work/traces.json" >"$work/negative.json"
+code 65 env XDG_DATA_HOME="$work/whole" "$pare" solve $p --levels fp32,int8,int4,int2 --samples 25 --method hawq --set traces="$work/negative.json"
+says "its trace is negative"
 # settings that a method does not have
-for bad in 'nsga2 foo=1' 'nsga2 population=0' 'nsga2 mutation=nan' 'bisect wide=int9' 'random keep=2' 'exact population=3'; do
+for bad in 'nsga2 foo=1' 'nsga2 population=0' 'nsga2 mutation=nan' 'bisect wide=int9' 'random keep=2' 'exact population=3' 'hawq lambda=2' 'paper A=0.1,0.2'; do
     code 2 env XDG_DATA_HOME="$work/whole" "$pare" solve $p --levels fp32,int8,int4,int2 --samples 25 --max-drop 0.02 --method ${bad% *} --set ${bad#* }
 done
 code 2 env XDG_DATA_HOME="$work/whole" "$pare" solve $p --levels fp32,int8,int4,int2 --samples 25 --max-drop 0.02 --method greedy --verify 2
