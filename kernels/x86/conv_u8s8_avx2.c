@@ -24,11 +24,16 @@
  *   256x256x256      20.9; 21.6   23.9; 24.8  0.887 [0.884, 0.890]
  *   784x128x1152     20.1; 21.6   22.5; 24.5  0.920 [0.909, 0.934]
  *   196x512x1024     20.4; 22.0   22.9; 24.8  0.939 [0.917, 0.961]
- *   196x256x2304     19.5; 21.6   21-22; 24   0.90-0.94: 2 MiB of packed weights, read from the third cache again and again
+ *   196x256x2304     19.1; 21.7   22.0; 24.6  0.922 [0.910, 0.933]   2 and 3.5 MiB of packed weights, read from the third
+ *   1024x1024x1024   19.8; 20.9   21.0; 22.7  0.932 [0.916, 0.963]   cache for every block (loop 21.4, 22.3 in that hour)
+ *   3136x64x576      19.1; 20.9   21.6; 23.5  0.929 [0.921, 0.947]   (loop 21.5, 22.6)
+ *   256x32x288       19.2; 20.3   21.5; 22.7  0.910 [0.906, 0.913]   (loop 21.1, 22.0)
  *
  * Cycles of 64x64x256 in tiles of 12 rows times 32 channels: 3840-3940 each, 25.0-25.7 MAC per cycle (the loop's 22.5 times 8/7),
  * which is 42 thousand; 3 for widening and adding codes, written to the first cache (a panel of all 64 rows, in the second, took
  * 4.9), the rest for what begins and ends the layer. From a K of 600 on a tile's rows leave the first cache: 8 bytes for a code.
+ * Tiles of 8 rows, which would not, take 1.07-1.10 times as long; asking for the next panel's weights gains 0-1 % there and
+ * costs 64x64x256 3 %. 3x3 layers of few channels are bound by copying their windows (32>32: 18.5, 64>64 at 8x8: 20.1).
  */
 #include "finish_codes_avx2.h"
 
