@@ -123,7 +123,7 @@ static struct pare_problem *network(uint32_t seed, int groups, int levels, doubl
 static double anneal(const struct pare_problem *p, bool measured, int seed, int *asked, int *levels)
 {
     struct pare_solver_file file = {.path = PARE_BINARY_DIR "/plugins/anneal.so", .measured = measured, .stop_at = INFINITY};
-    const struct pare_solver solver = {"plugin", "", true, pare_plugin_step, &file};
+    const struct pare_solver solver = {"plugin", "", true, pare_plugin_step, &file, NULL};
     struct pare_step last;
     struct pare_error err = {0};
     double total[PARE_COST_COUNT];
