@@ -13,7 +13,7 @@ grep -q 'everybody may write to it.*--trust.*SHA-256 [0-9a-f]\{16\}' "$work/err"
 code 77 "$pare" info "$p" --json
 python3 -c "import json,sys; assert json.load(open(sys.argv[1]))['error']['code'] == 77" "$work/out" || fail "JSON error"
 code 77 "$pare" "$p" # the summary too
-[ -e "$work/data" ] && fail "a session was made for a foreign pipeline"
+ls "$work"/data/pare/*.pare >/dev/null 2>&1 && fail "a session was made for a foreign pipeline"
 
 # trusted once, by content: another version, or a module beside it, is asked for again
 code 0 "$pare" info "$p" --trust
