@@ -208,9 +208,9 @@ static bool doubles(const struct pk_resize *r, const struct axis_table *t, int n
 /* All pictures of two doubled axes, of which `last` is the second. */
 static void double_pictures(const struct pk_resize *r, const struct pk_resize_grids *grids, int last, const uint8_t *x, uint8_t *y)
 {
-    const int64_t h = r->in[last - 1], w = r->in[last], inner = op_product(r->rank - last - 1, r->in + (last + 1));
-    for (int64_t i = op_product(last - 1, r->in); i > 0; i--, x += h * w * inner, y += 4 * h * w * inner) {
-        double_picture(grids, x, h, w, inner, y);
+    struct double_picture p = {grids, r->in[last - 1], r->in[last], op_product(r->rank - last - 1, r->in + (last + 1)), x, y};
+    for (int64_t i = op_product(last - 1, r->in); i > 0; i--, p.x += p.h * p.w * p.inner, p.y += 4 * p.h * p.w * p.inner) {
+        double_picture(&p);
     }
 }
 

@@ -185,18 +185,39 @@ OP_INLINE uint8_t double_code(const struct pk_resize_grids *g, float t)
     return (uint8_t)(op_bits(w + 12582912.0f) - op_bits(12582912.0f) + (uint32_t)g->zero);
 }
 
-/* The same from codes to codes of another grid, with the operations of row_f32 (blend_f32). */
-OP_INLINE void double_codes_body(const struct pk_resize_grids *grids, const uint8_t *a, const uint8_t *b, const uint8_t *c,
-                                 const uint8_t *d, int n, uint8_t (*restrict y)[DOUBLE_RUN])
+/* 9, 3 and 1 sixteenths of the real values of codes above and below: of a column of the picture. */
+struct double_column {
+    float above[3][DOUBLE_RUN], below[3][DOUBLE_RUN];
+};
+
+OP_INLINE void double_sixteenths_body(const struct pk_resize_grids *grids, const uint8_t *restrict above,
+                                      const uint8_t *restrict below, int n, struct double_column *restrict to)
 {
     const struct pk_resize_grids g = *grids;
     for (int i = 0; i < n; i++) {
-        const float ra = (float)(a[i] - g.from_zero) * g.from_scale, rb = (float)(b[i] - g.from_zero) * g.from_scale;
-        const float rc = (float)(c[i] - g.from_zero) * g.from_scale, rd = (float)(d[i] - g.from_zero) * g.from_scale;
-        const float a9 = 0.5625f * ra, a3 = 0.1875f * ra, a1 = 0.0625f * ra;
-        const float b9 = 0.5625f * rb, b3 = 0.1875f * rb, b1 = 0.0625f * rb;
-        const float c9 = 0.5625f * rc, c3 = 0.1875f * rc, c1 = 0.0625f * rc;
-        const float d9 = 0.5625f * rd, d3 = 0.1875f * rd, d1 = 0.0625f * rd;
+        const float a = (float)(above[i] - g.from_zero) * g.from_scale, b = (float)(below[i] - g.from_zero) * g.from_scale;
+        to->above[0][i] = 0.5625f * a;
+        to->above[1][i] = 0.1875f * a;
+        to->above[2][i] = 0.0625f * a;
+        to->below[0][i] = 0.5625f * b;
+        to->below[1][i] = 0.1875f * b;
+        to->below[2][i] = 0.0625f * b;
+    }
+}
+OP_WIDEST_LOOP(double_sixteenths,
+               (const struct pk_resize_grids *grids, const uint8_t *above, const uint8_t *below, int n, struct double_column *to),
+               (grids, above, below, n, to))
+
+/* The same from codes to codes of another grid, with the operations of row_f32 (blend_f32). */
+OP_INLINE void double_codes_body(const struct pk_resize_grids *grids, const struct double_column *restrict left,
+                                 const struct double_column *restrict right, int n, uint8_t (*restrict y)[DOUBLE_RUN])
+{
+    const struct pk_resize_grids g = *grids;
+    for (int i = 0; i < n; i++) {
+        const float a9 = left->above[0][i], a3 = left->above[1][i], a1 = left->above[2][i];
+        const float b9 = right->above[0][i], b3 = right->above[1][i], b1 = right->above[2][i];
+        const float c9 = left->below[0][i], c3 = left->below[1][i], c1 = left->below[2][i];
+        const float d9 = right->below[0][i], d3 = right->below[1][i], d1 = right->below[2][i];
         y[0][i] = double_code(&g, a9 + b3 + (c3 + d1));
         y[1][i] = double_code(&g, a3 + b9 + (c1 + d3));
         y[2][i] = double_code(&g, a3 + b1 + (c9 + d3));
@@ -204,9 +225,9 @@ OP_INLINE void double_codes_body(const struct pk_resize_grids *grids, const uint
     }
 }
 OP_WIDEST_LOOP(double_codes,
-               (const struct pk_resize_grids *grids, const uint8_t *a, const uint8_t *b, const uint8_t *c, const uint8_t *d, int n,
+               (const struct pk_resize_grids *grids, const struct double_column *left, const struct double_column *right, int n,
                 uint8_t (*restrict y)[DOUBLE_RUN]),
-               (grids, a, b, c, d, n, y))
+               (grids, left, right, n, y))
 
 /* Does every output of this axis lie a quarter beside an input? */
 static bool axis_doubles(const struct axis_table *t, int64_t in, int64_t out)
@@ -220,36 +241,59 @@ static bool axis_doubles(const struct axis_table *t, int64_t in, int64_t out)
     return doubles;
 }
 
-/* One picture [h][w][inner] to [2 h][2 w][inner]; at its edges, where two inputs are one, outputs beyond are left out.
- * grids NULL: the same grid. */
-static void double_picture(const struct pk_resize_grids *grids, const uint8_t *x, int64_t h, int64_t w, int64_t inner, uint8_t *y)
+/* A picture [h][w][inner] that becomes [2 h][2 w][inner]. */
+struct double_picture {
+    const struct pk_resize_grids *grids; /* NULL: the same grid */
+    int64_t h, w, inner;
+    const uint8_t *x;
+    uint8_t *y;
+};
+
+/* The outputs between input rows `row` and the next, columns `column` and the next, from element `at` on: at the edges, where
+ * two inputs are one, outputs beyond are left out. */
+static void double_put(const struct double_picture *p, int64_t row, int64_t column, int64_t at, int n, uint8_t (*four)[DOUBLE_RUN])
+{
+    for (int k = 0; k < 4; k++) {
+        const int64_t oy = 2 * row + 1 + k / 2, ox = 2 * column + 1 + k % 2;
+        if (oy < 0 || oy >= 2 * p->h || ox < 0 || ox >= 2 * p->w) {
+            continue;
+        }
+        uint8_t *const to = p->y + (oy * 2 * p->w + ox) * p->inner + at;
+        if (n == DOUBLE_RUN) { /* no call for so few bytes */
+            memcpy(to, four[k], DOUBLE_RUN);
+        } else {
+            memcpy(to, four[k], (size_t)n);
+        }
+    }
+}
+
+/* All columns of n elements from two rows of the picture, which begin at above and below. */
+static void double_row(const struct double_picture *p, int64_t row, int64_t at, int n, const uint8_t *above, const uint8_t *below)
 {
     uint8_t four[4][DOUBLE_RUN];
-    for (int64_t row = -1; row < h; row++) {
-        const uint8_t *above = x + (row < 0 ? 0 : row) * w * inner, *below = x + (row + 1 < h ? row + 1 : row) * w * inner;
-        for (int64_t column = -1; column < w; column++) {
-            const int64_t left = (column < 0 ? 0 : column) * inner, right = (column + 1 < w ? column + 1 : column) * inner;
-            for (int64_t at = 0; at < inner; at += DOUBLE_RUN) {
-                const int n = (int)(inner - at < DOUBLE_RUN ? inner - at : DOUBLE_RUN);
-                const uint8_t *a = above + left + at, *b = above + right + at, *c = below + left + at, *d = below + right + at;
-                if (grids != NULL) {
-                    double_codes(grids, a, b, c, d, n, four);
-                } else {
-                    double_run(a, b, c, d, n, four);
-                }
-                for (int k = 0; k < 4; k++) {
-                    const int64_t oy = 2 * row + 1 + k / 2, ox = 2 * column + 1 + k % 2;
-                    uint8_t *const to = y + (oy * 2 * w + ox) * inner + at;
-                    if (oy < 0 || oy >= 2 * h || ox < 0 || ox >= 2 * w) {
-                        continue;
-                    }
-                    if (n == DOUBLE_RUN) { /* no call for so few bytes */
-                        memcpy(to, four[k], DOUBLE_RUN);
-                    } else {
-                        memcpy(to, four[k], (size_t)n);
-                    }
-                }
-            }
+    struct double_column columns[2];
+    if (p->grids != NULL) {
+        double_sixteenths(p->grids, above, below, n, &columns[1]);
+    }
+    for (int64_t column = -1; column < p->w; column++) {
+        const int64_t left = (column < 0 ? 0 : column) * p->inner, right = (column + 1 < p->w ? column + 1 : column) * p->inner;
+        if (p->grids != NULL) {
+            double_sixteenths(p->grids, above + right, below + right, n, &columns[(column + 1) % 2]);
+            double_codes(p->grids, &columns[column & 1], &columns[(column + 1) % 2], n, four);
+        } else {
+            double_run(above + left, above + right, below + left, below + right, n, four);
+        }
+        double_put(p, row, column, at, n, four);
+    }
+}
+
+static void double_picture(const struct double_picture *p)
+{
+    const int64_t pitch = p->w * p->inner;
+    for (int64_t row = -1; row < p->h; row++) {
+        const uint8_t *above = p->x + (row < 0 ? 0 : row) * pitch, *below = p->x + (row + 1 < p->h ? row + 1 : row) * pitch;
+        for (int64_t at = 0; at < p->inner; at += DOUBLE_RUN) {
+            double_row(p, row, at, (int)(p->inner - at < DOUBLE_RUN ? p->inner - at : DOUBLE_RUN), above + at, below + at);
         }
     }
 }

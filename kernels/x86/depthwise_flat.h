@@ -22,11 +22,12 @@
  * reads is still in registers from the one before: 26 loads for 40 products instead of 30, and no additions for addresses.
  * Cycles for 64 outputs (best blocks, paired; in brackets with all loads; 2026-11-21):
  *                    all           MAC/cycle     interleaving   epilogue   products, the rest
- *   96x96x32         35.2 (39.4)   45.4 (40.6)
- *   24x24x128        36.0 (38.9)   44.5 (41.1)   4.3            5.7        26
- *   12x12x256        37.5 (41.7)   42.7 (38.4)
- *   14x14x512        37.6 (41.8)   42.5 (38.3)   7              5.7        25
- *   7x7x1152         43.5 (47.9)   36.8 (33.4)   4.9            5.7        33, 2 of it weights from the L2 cache
+ *   96x96x32         35.5 (37.3)   45.1 (42.9)
+ *   24x24x128        35.6 (39.0)   45.0 (41.0)   4.3            5.7        26
+ *   12x12x256        36.8 (41.7)   43.5 (38.4)
+ *   14x14x512        37.0 (41.9)   43.3 (38.2)   7              5.7        24
+ *   7x7x1152         43.2 (49.5)   37.0 (32.3)   4.9            5.7        33, 2 of it weights from the L2 cache
+ * Medians of the same run 42.7 (40.5), 42.7 (38.8), 42.4 (37.4), 43.2 (38.0), 35.4 (28.7).
  * One product more or less is 0.43 cycles, one operation of the epilogue 0.41: the two ports bind, at 83 to 87 %. Interleaving
  * is on the shuffle port alone and waits for pictures beyond the L1 cache; prefetching rows or weights changed nothing or
  * displaced what is at work. Blocks of three pixels need more registers than there are: 0.85x. 7x7: seven rows are passes

@@ -343,8 +343,7 @@ typedef void flat_fn(const struct flat_pass *f);
 #define FLAT_SLIDE(window, kernel, rows)                                                                              \
     FLAT_PASS_2(flat_codes_slide_##window, kernel, 1, rows, FLAT_SLIDES, FLAT_TO_CODES)                              \
     FLAT_PASS_2(flat_clamped_slide_##window, kernel, 1, rows, FLAT_SLIDES, FLAT_TO_CLAMPED)                          \
-    FLAT_PASS_2(flat_codes_slide_2_##window, kernel, 1, rows, FLAT_SLIDES_2, FLAT_TO_CODES)                          \
-    FLAT_PASS_2(flat_clamped_slide_2_##window, kernel, 1, rows, FLAT_SLIDES_2, FLAT_TO_CLAMPED)
+    FLAT_PASS_2(flat_codes_slide_2_##window, kernel, 1, rows, FLAT_SLIDES_2, FLAT_TO_CODES)
 FLAT_PASS(3_1, 3, 1, 2)
 FLAT_PASS(3_2, 3, 2, 2)
 FLAT_PASS(5_1, 5, 1, 4)
@@ -363,7 +362,7 @@ FLAT_SLIDE(5_1_two, 5, 2)
         {flat_sums_odd_##window, flat_codes_odd_##window, flat_clamped_odd_##window},                                \
         {flat_sums_##window, flat_codes_##one##window, flat_clamped_##one##window},                                  \
         {                                                                                                            \
-            flat_sums_##window, flat_codes_##two##window, flat_clamped_##two##window                                 \
+            flat_sums_##window, flat_codes_##two##window, flat_clamped_##window                                      \
         }                                                                                                            \
     }
 #define FLAT_SLIDE_ROW(window) FLAT_ROW(window, slide_, slide_2_)

@@ -90,32 +90,36 @@ PK_INLINE void slice(const struct slices *f, const int32_t *p, const size_t ld, 
     }
 }
 
-#define SLICES(wide, way)                                                                          \
-    static void slice_##wide##_##way(const struct slices *f, const int32_t *p, size_t ld, ptrdiff_t pixel, int rows) \
+#define SLICE_FN(name, wide, whole, unit, way)                                                     \
+    static void name##_##wide##_##way(const struct slices *f, const int32_t *p, size_t ld, ptrdiff_t pixel, int rows) \
     {                                                                                              \
-        slice(f, p, ld, pixel, rows, wide, true, false, way);                                      \
-    }                                                                                              \
-    static void unit_##wide##_##way(const struct slices *f, const int32_t *p, size_t ld, ptrdiff_t pixel, int rows)  \
-    {                                                                                              \
-        slice(f, p, ld, pixel, rows, wide, true, true, way);                                       \
-    }                                                                                              \
-    static void part_##wide##_##way(const struct slices *f, const int32_t *p, size_t ld, ptrdiff_t pixel, int rows)  \
-    {                                                                                              \
-        slice(f, p, ld, pixel, rows, wide, false, false, way);                                     \
+        slice(f, p, ld, pixel, rows, wide, whole, unit, way);                                      \
     }
+#define SLICES(wide, way)                                                                          \
+    SLICE_FN(part, wide, false, false, way)                                                        \
+    SLICE_FN(slice, wide, true, false, way)
 #define SLICES_OF(way) SLICES(1, way) SLICES(2, way) SLICES(4, way)
-#define SLICES_ROW(way)                                                                            \
-    [way] = {{part_1_##way, slice_1_##way, unit_1_##way},                                          \
-             {part_2_##way, slice_2_##way, unit_2_##way},                                          \
-             {part_4_##way, slice_4_##way, unit_4_##way}}
+#define UNITS_OF(way)                                                                              \
+    SLICE_FN(unit, 1, true, true, way)                                                             \
+    SLICE_FN(unit, 2, true, true, way)                                                             \
+    SLICE_FN(unit, 4, true, true, way)
+#define SLICES_ROW(way, unit)                                                                      \
+    [way] = {{part_1_##way, slice_1_##way, unit##_1_##way},                                        \
+             {part_2_##way, slice_2_##way, unit##_2_##way},                                        \
+             {part_4_##way, slice_4_##way, unit##_4_##way}}
 SLICES_OF(NO_SHORTCUT)
 SLICES_OF(ADD_ONLY)
 SLICES_OF(ADD_PRELU)
 SLICES_OF(ADD_CLAMP)
 SLICES_OF(PRELU_ONLY)
 SLICES_OF(PRELU_ADD)
-static slice_fn *const slice_table[SHORTCUTS][3][3] = {SLICES_ROW(NO_SHORTCUT), SLICES_ROW(ADD_ONLY),   SLICES_ROW(ADD_PRELU),
-                                                       SLICES_ROW(ADD_CLAMP),   SLICES_ROW(PRELU_ONLY), SLICES_ROW(PRELU_ADD)};
+UNITS_OF(ADD_ONLY)
+UNITS_OF(ADD_PRELU)
+UNITS_OF(PRELU_ONLY)
+/* [way][wide / 2][part, whole, whole and of unit factor] */
+static slice_fn *const slice_table[SHORTCUTS][3][3] = {SLICES_ROW(NO_SHORTCUT, slice), SLICES_ROW(ADD_ONLY, unit),
+                                                       SLICES_ROW(ADD_PRELU, unit),    SLICES_ROW(ADD_CLAMP, slice),
+                                                       SLICES_ROW(PRELU_ONLY, unit),   SLICES_ROW(PRELU_ADD, slice)};
 
 /* Can slices do this epilogue? */
 static bool slices_do(const struct pk_epilogue *e)
