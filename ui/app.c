@@ -113,6 +113,11 @@ void pare_ui_refresh_state(struct pare_ui *ui)
     pare_why_refresh(ui);
 }
 
+uint32_t pare_ui_mark_sign(int mark)
+{
+    return (uint32_t)(mark < 10 ? '0' + mark : 'a' + mark - 10);
+}
+
 int pare_ui_mark_of(const struct pare_ui *ui, int point)
 {
     if (point < 0 || point >= ui->st->n_points) {
@@ -146,7 +151,7 @@ void pare_ui_toggle_mark(struct pare_ui *ui, int point)
     } else {
         const struct pare_point *p = &ui->st->points[point];
         ui->marks[ui->n_marks++] = (struct pare_point_id){p->run, p->number};
-        pare_ui_say(ui, false, "marked %s as %d; c compares", name, ui->n_marks);
+        pare_ui_say(ui, false, "marked %s as %c; c compares", name, (char)pare_ui_mark_sign(ui->n_marks));
     }
 }
 

@@ -55,7 +55,7 @@ struct pare_point_id {
     int run, number;
 };
 
-#define PARE_MARKS 6
+#define PARE_MARKS 16 /* points beside the one under the cursor; 1 to 9, a to g */
 
 struct pare_prompt {
     bool open;
@@ -157,6 +157,7 @@ void pare_ui_set_point(struct pare_ui *ui, int point);
 void pare_ui_refresh_state(struct pare_ui *ui); /* asks the host again */
 int pare_ui_find_point(const struct pare_ui *ui, struct pare_point_id id);
 int pare_ui_mark_of(const struct pare_ui *ui, int point); /* 1-based mark number, 0 = none */
+uint32_t pare_ui_mark_sign(int mark); /* of a mark from 1 on: '1' ... '9', 'a' ... */
 void pare_ui_toggle_mark(struct pare_ui *ui, int point);
 /* Level index of a layer in a point; -1 when unknown. */
 int pare_ui_level_of(const struct pare_ui *ui, int point, int layer);

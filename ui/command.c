@@ -202,7 +202,7 @@ static void do_sort(struct pare_ui *ui, const char *argument)
 
 static void do_compare(struct pare_ui *ui, const char *argument)
 {
-    char copy[256];
+    char copy[1024];
     snprintf(copy, sizeof copy, "%s", argument);
     char *rest = NULL;
     int n = 0;
@@ -227,8 +227,11 @@ static void do_compare(struct pare_ui *ui, const char *argument)
             }
         }
         if (found < 0 || n == PARE_MARKS) {
-            pare_ui_say(ui, true,
-                        found < 0 ? "no run or point \"%s\"" : "more than 6 to compare: %s", word);
+            if (found < 0) {
+                pare_ui_say(ui, true, "no run or point \"%s\"", word);
+            } else {
+                pare_ui_say(ui, true, "more than %d to compare (pare compare takes 64): %s", PARE_MARKS, word);
+            }
             return;
         }
         wanted[n++] =

@@ -233,7 +233,7 @@ static void draw_signs(struct plot *p)
     }
     for (int m = 0; m < ui->n_marks; m++) {
         if (cell_of(p, pare_ui_find_point(ui, ui->marks[m]), &x, &y)) {
-            pare_draw_char(s, x, y, (uint32_t)('1' + m), PARE_INK_MARK | PARE_REVERSE);
+            pare_draw_char(s, x, y, pare_ui_mark_sign(m + 1), PARE_INK_MARK | PARE_REVERSE);
         }
     }
     if (ui->point >= 0 && cell_of(p, ui->point, &x, &y)) {

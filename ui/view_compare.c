@@ -294,7 +294,7 @@ static const struct pare_table_model *model(struct pare_ui *ui)
     for (int i = 0; i < n; i++) {
         char name[48], sign[8];
         const int mark = pare_ui_mark_of(ui, points[i]);
-        pare_text_encode(mark > 0                 ? (uint32_t)('0' + mark)
+        pare_text_encode(mark > 0                 ? pare_ui_mark_sign(mark)
                          : points[i] == ui->point ? ui->g->here
                                                   : ' ',
                          sign);
@@ -305,7 +305,7 @@ static const struct pare_table_model *model(struct pare_ui *ui)
             pare_ui_point_name(ui, points[i], name, sizeof name);
         }
         snprintf(titles[i], sizeof titles[i], "%s %s", sign, name);
-        columns[2 + i] = (struct pare_column){titles[i], width, width, 0, true, false};
+        columns[2 + i] = (struct pare_column){titles[i], width, width, (short)(i > 1 && each < 7 ? i : 0), true, false}; /* the last ones leave first */
     }
     m.n_columns = 2 + n;
     m.n_rows = n >= 2 && list_rows(ui) ? rows.n : 0;
@@ -321,8 +321,12 @@ static void draw(struct pare_ui *ui, struct pare_rect r, bool focused, int panel
     struct pare_table *t = &ui->tables[PARE_VIEW_COMPARE];
     room = pare_rect_inside(r).w;
     const struct pare_table_model *m = model(ui);
-    char title[96];
-    snprintf(title, sizeof title, "compare%s%s", t->filter[0] != '\0' ? "  & " : "", t->filter);
+    char title[128], out[40] = "";
+    const int n = m->n_columns - 2, fit = (room - 3 - 16) / 8;
+    if (m->n_rows > 0 && fit < n) {
+        snprintf(out, sizeof out, "  %d of %d have room", fit > 2 ? fit : 2, n);
+    }
+    snprintf(title, sizeof title, "compare%s%s%s", out, t->filter[0] != '\0' ? "  & " : "", t->filter);
     pare_ui_draw_box(ui, r, focused, title, panel < 0 && m->n_rows > 0 ? "~ predicted" : NULL);
     pare_table_draw(ui, t, m, pare_rect_inside(r), focused);
     if (ui->host.distances != NULL && m->n_rows > 0) { /* what a solver has to say comes with a later state */

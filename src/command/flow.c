@@ -28,6 +28,10 @@ void flow_end(struct pare_front *f, struct front_flow *flow, enum pare_status st
     flow->err.code = status;
     json_decref(flow->result);
     flow->result = result_take;
+    const bool same_again = status == PARE_ERR_USAGE || status == PARE_ERR_FORMAT || status == PARE_ERR_INFEASIBLE;
+    if (same_again && flow->run >= 0 && json_object_size(f->runs[flow->run].status) == 0) {
+        flow_keep_status(f, flow, status == PARE_ERR_INFEASIBLE ? "infeasible" : "failed");
+    }
     if (status != PARE_OK && strcmp(flow->err.message, "replaced") != 0 && strcmp(flow->err.message, "stopped") != 0 &&
         strcmp(flow->err.message, "cancelled") != 0) {
         front_say(f, true, "%s: %s%s%s", front_verb_name(flow->verb), flow->err.where, flow->err.where[0] != '\0' ? ": " : "",

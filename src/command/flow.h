@@ -57,6 +57,8 @@ bool flow_costs_ready(struct pare_front *f, struct front_flow *flow, const struc
 void flow_make_run(struct pare_front *f, struct front_flow *flow, const struct front_budget *b, const char *method,
                    json_t *more);
 bool flow_start_solver(struct pare_front *f, struct front_flow *flow, struct front_budget *b, json_t *sweep_take);
+/* The run's own facts, for the list of runs and later sessions; a run without them goes on when it is asked for again. */
+void flow_keep_status(struct pare_front *f, struct front_flow *flow, const char *status);
 /* false while the solver works, or after it failed. */
 bool flow_solver_done(struct pare_front *f, struct front_flow *flow);
 void flow_end_solve(struct pare_front *f, struct front_flow *flow);

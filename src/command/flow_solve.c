@@ -243,8 +243,7 @@ bool flow_solver_done(struct pare_front *f, struct front_flow *flow)
     return flow->answer != NULL;
 }
 
-/* The run's own facts, for the list of runs and later sessions. */
-static void keep_status(struct pare_front *f, struct front_flow *flow, const char *status)
+void flow_keep_status(struct pare_front *f, struct front_flow *flow, const char *status)
 {
     json_t *facts = json_pack("{s:s, s:o, s:o, s:i, s:i}", "status", status, "seconds", pare_json_real(flow->solve_seconds),
                               "gap", pare_json_real(pare_json_get_real(flow->answer, "gap")), "evaluations",
@@ -259,7 +258,7 @@ void flow_end_solve(struct pare_front *f, struct front_flow *flow)
     const char *status = pare_json_get_string(flow->answer, "status", "optimal");
     const struct pare_figures *g = flow->best >= 0 ? &f->points[flow->best].search.figures : NULL;
     double gap = pare_json_get_real(flow->answer, "gap");
-    keep_status(f, flow, status);
+    flow_keep_status(f, flow, status);
     char proof[32] = ""; /* only the exact ones know how far they are from the best */
     if (isfinite(gap)) {
         snprintf(proof, sizeof proof, ", gap %.2g", gap);
@@ -278,7 +277,7 @@ void flow_end_solve(struct pare_front *f, struct front_flow *flow)
 /* No answer that was measured holds the budget. */
 void flow_end_over(struct pare_front *f, struct front_flow *flow, const struct front_budget *b, enum pare_status status)
 {
-    keep_status(f, flow, "over budget");
+    flow_keep_status(f, flow, "over budget");
     flow_say_over(f, flow, b, status);
     flow_end(f, flow, status, flow_solve_json(f, flow));
 }
@@ -293,7 +292,7 @@ static bool take_answer(struct pare_front *f, struct front_flow *flow, const str
         if (flow->best >= 0) {
             flow_end_over(f, flow, b, PARE_ERR_INFEASIBLE); /* a tightened round */
         } else {
-            keep_status(f, flow, "infeasible");
+            flow_keep_status(f, flow, "infeasible");
             flow_say_infeasible(f, flow, b);
             flow_end(f, flow, PARE_ERR_INFEASIBLE, flow_solve_json(f, flow));
         }

@@ -105,6 +105,8 @@ XDG_DATA_HOME=$work/whole "$pare" compare $p --levels fp32,int8,int4,int2 --samp
 [ $? -eq 66 ] || fail "compare with a run that is not there"
 solve whole --method hawq >"$work/out" 2>"$work/err"
 [ $? -eq 0 ] && fail "hawq without traces"
+code 0 env XDG_DATA_HOME="$work/whole" "$pare" runs $p --json
+is "[r['status'] for r in d['runs'] if r['method'] == 'hawq'] == ['failed']" "a run that cannot be finished"
 # traces from a file; what the levels do to the weights is measured here: int4's steps are 127/7 of int8's
 XDG_DATA_HOME=$work/whole "$pare" info $p --json | python3 -c "
 import json, sys

@@ -86,6 +86,15 @@ static void distances_are_those_of_the_points_shown(void **state)
     pare_ui_resize(ui, 120, 60);
     pare_ui_draw(ui);
     assert_true(shows(ui, "from exact, ms") && shows(ui, "up to, ms") && shows(ui, "measured"));
+    /* more than a screen has room for are marked, and the title says how many are seen */
+    pare_ui_execute(ui, "compare exact:1 exact:2 exact:3 exact:4 exact:5 exact:6 exact:7 exact:8 exact:9 exact:10");
+    pare_ui_execute(ui, "view compare");
+    pare_ui_resize(ui, 200, 30);
+    pare_ui_draw(ui);
+    assert_true(shows(ui, "9 exact:9") && shows(ui, "a exact:10") && !shows(ui, "have room"));
+    pare_ui_resize(ui, 80, 24);
+    pare_ui_draw(ui);
+    assert_true(shows(ui, "compare  7 of 1") && shows(ui, "have room"));
     pare_ui_free(ui);
     fake_free(f);
 }
