@@ -205,6 +205,13 @@ static void draw_point_advice(struct pare_ui *ui, const struct pare_point *p, in
     }
 }
 
+/* Neither measured nor predicted: its files, the rules or Pare have changed since. */
+static bool is_unknown(const struct pare_ui *ui, const struct pare_point *p)
+{
+    return !ui->st->bare && (p->accuracy.kind == PARE_FIGURE_NONE || !isfinite(p->accuracy.value)) &&
+           (p->latency.kind == PARE_FIGURE_NONE || !isfinite(p->latency.value));
+}
+
 void pare_status_draw_point(struct pare_ui *ui, struct pare_rect r, bool boxed)
 {
     char title[256] = "point", name[64], sign[8];
@@ -232,7 +239,12 @@ void pare_status_draw_point(struct pare_ui *ui, struct pare_rect r, bool boxed)
     if (!boxed) {
         pare_pen_put(&pen, PARE_INK_HERE, "%s ", sign);
         pare_pen_put(&pen, PARE_INK_TITLE, "%s  ", name);
-    } else {
+    }
+    if (is_unknown(ui, p)) { /* better than a row of dashes */
+        pare_pen_put(&pen, PARE_INK_WARN, boxed ? "not measured with the files, rules and version of now; m measures it, s solves again" : "not measured as things are now: m");
+        return;
+    }
+    if (boxed) {
         pare_pen_put(&pen, PARE_INK_DIM, ui->st->bare ? "" : "accuracy ");
     }
     if (!ui->st->bare) {

@@ -70,6 +70,30 @@ static void trust_is_renewed_with_every_change(void **state)
     fake_free(f);
 }
 
+/* Figures of other files, rules or versions are not shown; what brings them back is. */
+static void a_point_without_figures_says_so(void **state)
+{
+    struct fake *f = fake_new(FAKE_FULL);
+    struct pare_ui *ui = open_ui(f);
+    (void)state;
+    pare_ui_draw(ui);
+    assert_false(shows(ui, "m measures it"));
+    struct pare_ui_host host = fake_host(f);
+    const struct pare_state *st = host.state(host.user);
+    for (int i = 0; i < st->n_points; i++) {
+        struct pare_point *p = (struct pare_point *)(uintptr_t)&st->points[i];
+        p->accuracy.kind = p->latency.kind = PARE_FIGURE_NONE;
+    }
+    fake_progress(f);
+    pare_ui_draw(ui);
+    assert_true(shows(ui, "m measures it") && !shows(ui, "accuracy -"));
+    pare_ui_resize(ui, 80, 24);
+    pare_ui_draw(ui);
+    assert_true(shows(ui, "not measured as things are now: m"));
+    pare_ui_free(ui);
+    fake_free(f);
+}
+
 static void distances_are_those_of_the_points_shown(void **state)
 {
     struct fake *f = fake_new(FAKE_FULL);
@@ -103,6 +127,6 @@ int main(void)
 {
     setlocale(LC_CTYPE, "");
     const struct CMUnitTest tests[] = {cmocka_unit_test(trust_is_renewed_with_every_change),
-                                       cmocka_unit_test(distances_are_those_of_the_points_shown)};
+                                       cmocka_unit_test(distances_are_those_of_the_points_shown), cmocka_unit_test(a_point_without_figures_says_so)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
