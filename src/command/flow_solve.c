@@ -329,6 +329,11 @@ void flow_advance_solve(struct pare_front *f, struct front_flow *flow)
 {
     struct front_budget b = flow_budget(f, flow->args), tightened = b;
     const char *method = pare_json_get_string(flow->args, "method", "");
+    if (pare_json_get_bool(f->description, "bare", false) && isfinite(pare_json_get_real(flow->args, "max_drop"))) {
+        flow_end(f, flow, pare_error(&flow->err, PARE_ERR_USAGE, "--max-drop", "a bare model has no labelled data to measure a drop on: "
+                                     "expected --minimize drop (its loss) with another budget"), NULL);
+        return;
+    }
     const bool verifies = pare_json_get_int(flow->args, "verify", 0) > 0;
     if (flow_is_stepped(flow) && !verifies) {
         flow_advance_steps(f, flow);

@@ -69,6 +69,13 @@ static enum pare_status check_thresholds(const struct pare_step *s, struct pare_
                               s->p->n_groups, json_array_size(value));
         }
     }
+    for (int g = 0; g < s->p->n_groups; g++) {
+        const double most_loss = threshold(s->settings, "A", g, pare_json_get_real(s->settings, "quality_limit"));
+        if (!isfinite(most_loss) && !isfinite(threshold(s->settings, "L", g, NAN))) {
+            return pare_error(err, PARE_ERR_USAGE, "paper", "%s has no threshold: expected --max-drop, --set A=DROP or --set L=MS",
+                              s->p->group_names[g]);
+        }
+    }
     return PARE_OK;
 }
 

@@ -180,5 +180,11 @@ XDG_DATA_HOME=$work/whole "$pare" compare $p --levels fp32,int8,int4,int2 --samp
 python3 -c "import json; d=json.load(open('$work/out')); assert [c['tied'] for c in d['changes']][:2] == [True, False], d['changes']" || fail "ties of points on fewer samples"
 solve whole --method nonsense >"$work/out" 2>"$work/err"
 [ $? -eq 2 ] || fail "a method that is none"
+# a bare model has no drop: a budget of it is refused, not left out
+code 2 "$pare" solve $p/classifier.onnx --session "$work/bare.pare" --levels int8,int4 --max-drop 0.01
+says "a bare model has no labelled data"
+code 2 "$pare" solve $p/classifier.onnx --session "$work/bare.pare" --levels int8,int4 --method paper
+says "classifier has no threshold"
+code 0 "$pare" solve $p/classifier.onnx --session "$work/bare.pare" --levels int8,int4 --minimize drop --max-bytes 15kB
 [ $failures -eq 0 ] && echo "all passed"
 exit $((failures > 0))
