@@ -99,6 +99,10 @@ t send-keys -l ':quantize detector/pw3: ran' && keys Tab
 wait_for ':quantize detector/pw3: ranges=' 20 "rules are completed"
 keys Escape
 sleep 0.5
+t send-keys -l ':quantize scales=mse'
+wait_for 'the table by these rules: [0-9]+ jobs, (about|guessed) [0-9]+:[0-9]+ on [0-9]+ workers?; ENTER takes' 20 "the price of rules"
+keys Escape
+sleep 0.5
 command_line "quantize nothing/*: best"
 wait_for 'matches no stage, layer or tensor' 20 "rules for nothing"
 keys 1
