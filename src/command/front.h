@@ -241,7 +241,10 @@ const char *front_state_text(struct pare_front *f, const char *format, ...) __at
 void front_say(struct pare_front *f, bool is_error, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
 enum pare_status front_describe(struct pare_front *f, struct pare_error *err);
+/* description.c: takes a worker's description, then loads what the session has. false = no memory, or f->failure. */
+bool front_take_description(struct pare_front *f, const json_t *result);
 void front_take_method(struct front_layer *l, const json_t *layer);
+/* points.c */
 void front_take_run(struct pare_front *f, int64_t id, const char *name, const char *method, const json_t *settings,
                     const json_t *status);
 void front_take_point(struct pare_front *f, int64_t id, int64_t run, int number, const json_t *config, const json_t *facts);
