@@ -11,18 +11,12 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "base/clock.h"
 
 #define MAX_BYTES ((size_t)64 << 20) /* as of a job's frame */
 #define MAX_FDS 4096
-
-static double now_seconds(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 /* What comes through the pipe: its length and kind, then its bytes. */
 enum kind { SAYS = 1, ENDS };
@@ -161,7 +155,7 @@ static bool read_reply(int fd, double deadline, const struct pare_contain *how, 
 {
     struct head head = {0};
     while (!take_lines(r, how, &head)) {
-        const double left = deadline - now_seconds();
+        const double left = deadline - pare_seconds();
         struct pollfd p = {.fd = fd, .events = POLLIN};
         *late = left <= 0;
         if (*late) {
@@ -224,13 +218,13 @@ static enum pare_status wait_child(pid_t child, int fd, const struct pare_contai
     struct reply reply = {0};
     bool late = false;
     int status = 0;
-    *whole = read_reply(fd, now_seconds() + how->limit_seconds, how, &reply, &late);
+    *whole = read_reply(fd, pare_seconds() + how->limit_seconds, how, &reply, &late);
     if (*whole || late) {
         kill(child, SIGKILL);
     } else {
         siginfo_t info; /* its end of the pipe is closed: it is dying, or has closed all that it found */
-        const double until = now_seconds() + 2;
-        while (waitid(P_PID, (id_t)child, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid == 0 && now_seconds() < until) {
+        const double until = pare_seconds() + 2;
+        while (waitid(P_PID, (id_t)child, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid == 0 && pare_seconds() < until) {
             poll(NULL, 0, 5);
         }
         kill(child, SIGKILL);

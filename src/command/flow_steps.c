@@ -381,6 +381,8 @@ static bool next_step(struct pare_front *f, struct front_flow *flow, const struc
     if (row != NULL) {
         json_decref(flow->step);
         flow->step = json_incref((json_t *)(uintptr_t)row);
+        const double seconds = pare_json_get_real(row, "seconds"); /* also of steps that an earlier run computed */
+        flow->solve_seconds += isfinite(seconds) ? seconds : 0;
         flow->round++;
     }
     return row != NULL;

@@ -11,8 +11,8 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "search/chain.h"
 
 #define MAX_NODES 6000000
@@ -54,13 +54,6 @@ struct exact {
 static int at(const struct exact *e, int k, int s)
 {
     return e->first[k] + s;
-}
-
-static double now_seconds(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
 static int64_t cost_o(const struct exact *e, int k, int s, int l)
@@ -440,7 +433,7 @@ static bool search_lists(struct exact *e, double deadline, bool *proven)
         t = count;
         count = new_count;
         new_count = t;
-        s.full = s.full || now_seconds() > deadline;
+        s.full = s.full || pare_seconds() > deadline;
     }
     if (ok) {
         take_best(&s);
@@ -545,7 +538,7 @@ static enum pare_status solve(struct exact *e, int budget, struct pare_answer *a
 enum pare_status pare_solve_exact(const struct pare_problem *p, struct pare_answer *a, struct pare_error *err)
 {
     struct exact e = {.p = p, .n = p->n_groups, .levels = p->n_levels};
-    const double start = now_seconds();
+    const double start = pare_seconds();
     int budget = (int)p->objective, n_budgets = 0;
     memset(a, 0, sizeof *a);
     enum pare_status status = pare_problem_check(p, err);
@@ -573,6 +566,6 @@ enum pare_status pare_solve_exact(const struct pare_problem *p, struct pare_answ
     if (status != PARE_OK) {
         pare_answer_clear(a);
     }
-    a->seconds = now_seconds() - start;
+    a->seconds = pare_seconds() - start;
     return status;
 }

@@ -8,8 +8,8 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "search/chain.h"
 
 #define MEMORY_BYTES (96u << 20) /* of the choices */
@@ -283,8 +283,7 @@ enum pare_status pare_solve_front(const struct pare_problem *p, enum pare_figure
                                   int resolution, struct pare_front_set *front, struct pare_error *err)
 {
     struct table t = {.p = p, .x = p->cost[x], .y = p->cost[y], .pay_x = x == PARE_COST_LATENCY, .pay_y = y == PARE_COST_LATENCY};
-    struct timespec start, end;
-    clock_gettime(CLOCK_MONOTONIC, &start);
+    const double start = pare_seconds();
     memset(front, 0, sizeof *front);
     enum pare_status status = pare_problem_check(p, err);
     if (status == PARE_OK && p->n_rows > 0) {
@@ -311,8 +310,7 @@ enum pare_status pare_solve_front(const struct pare_problem *p, enum pare_figure
     if (status != PARE_OK) {
         pare_front_set_clear(front);
     }
-    clock_gettime(CLOCK_MONOTONIC, &end);
-    front->seconds = (double)(end.tv_sec - start.tv_sec) + 1e-9 * (double)(end.tv_nsec - start.tv_nsec);
+    front->seconds = pare_seconds() - start;
     return status;
 }
 

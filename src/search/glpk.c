@@ -14,8 +14,8 @@
 #include <setjmp.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "search/program.h"
 
 #define ROW_SCALE 1e4
@@ -30,13 +30,6 @@ static int swallow(void *info, const char *text)
 static void jump_back(void *info)
 {
     longjmp(*(jmp_buf *)info, 1);
-}
-
-static double now_seconds(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
 /* What one solve needs; everything GLPK allocates goes with glp_free_env after a jump. */
@@ -385,7 +378,7 @@ enum pare_status pare_program_solve(const struct pare_problem *p, const struct p
 {
     static jmp_buf back;
     struct program m = {.p = p, .goal = goal, .sign = sign};
-    double start = now_seconds();
+    double start = pare_seconds();
     memset(a, 0, sizeof *a);
     enum pare_status status = pare_problem_check(p, err);
     if (status != PARE_OK) {
@@ -412,7 +405,7 @@ enum pare_status pare_program_solve(const struct pare_problem *p, const struct p
     free(m.column);
     free(m.index);
     free(m.value);
-    a->seconds = now_seconds() - start;
+    a->seconds = pare_seconds() - start;
     if (rc == -2) {
         return pare_error(err, PARE_ERR_PARTIAL, "glpk", "no configuration found within the time limit");
     }

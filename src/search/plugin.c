@@ -5,8 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "base/contain.h"
 #include "base/strbuf.h"
 #include "pare_plugin.h"
@@ -37,13 +37,6 @@ struct host {
 static struct host *host_of(const struct pare_plugin_host *api)
 {
     return (struct host *)(uintptr_t)api;
-}
-
-static double now_seconds(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
 static int refuse_nomem(struct host *h)
@@ -182,7 +175,7 @@ static void host_complain(const struct pare_plugin_host *api, const char *line)
 
 static int host_stopping(const struct pare_plugin_host *api)
 {
-    return now_seconds() >= host_of(api)->stop_at;
+    return pare_seconds() >= host_of(api)->stop_at;
 }
 
 /* ---- a step ---- */

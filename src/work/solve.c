@@ -8,18 +8,10 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "search/problem.h"
-
 #include "work/work.h"
-
-static double now_seconds(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 static enum pare_status add_gains(const struct pare_problem *p, struct pare_answer *a, struct pare_error *err)
 {
@@ -141,7 +133,7 @@ static enum pare_status split(struct parts *parts, size_t which, struct pare_pro
     json_t *answer = parts->at[which].answer;
     enum pare_status status = PARE_OK;
     parts->at[which].answer = NULL;
-    for (int g = 0; g < p->n_groups && status == PARE_OK && now_seconds() < deadline; g++) {
+    for (int g = 0; g < p->n_groups && status == PARE_OK && pare_seconds() < deadline; g++) {
         const int level = level_in(p, answer, g);
         int left = 0;
         memcpy(p->allowed, allowed, (size_t)p->n_groups * (size_t)levels * sizeof *allowed);
@@ -162,10 +154,10 @@ static enum pare_status split(struct parts *parts, size_t which, struct pare_pro
  * are k that differ, or no more, or FILL_SECONDS have passed. p->allowed is changed. */
 static enum pare_status fill(struct pare_problem *p, const char *method, size_t k, json_t *answers, struct pare_error *err)
 {
-    const double deadline = now_seconds() + FILL_SECONDS;
+    const double deadline = pare_seconds() + FILL_SECONDS;
     struct parts parts = {0};
     enum pare_status status = add_part(&parts, p, method, err);
-    while (status == PARE_OK && json_array_size(answers) < k && now_seconds() < deadline) {
+    while (status == PARE_OK && json_array_size(answers) < k && pare_seconds() < deadline) {
         size_t best = parts.n;
         for (size_t i = 0; i < parts.n; i++) {
             if (parts.at[i].answer != NULL && (best == parts.n || parts.at[i].objective < parts.at[best].objective)) {

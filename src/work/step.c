@@ -9,8 +9,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "base/contain.h"
 #include "search/front.h"
 #include "search/plugin.h"
@@ -115,6 +115,7 @@ static enum pare_status run_step(void *self, struct pare_child *child, json_t **
     job->file.child = child;
     job->file.stop_at += job->limit_seconds > 0 ? 0.9 * job->limit_seconds : 0;
     enum pare_status status = pare_problem_from_json(json_object_get(params, "problem"), &p, err);
+    const double start = pare_seconds();
     if (status == PARE_OK && pare_json_get_bool(params, "predict", false)) {
         json_t *settings = json_deep_copy(json_object_get(params, "settings"));
         settings = settings != NULL ? settings : json_object();
@@ -129,9 +130,10 @@ static enum pare_status run_step(void *self, struct pare_child *child, json_t **
         s.told = json_object_get(params, "told");
         status = job->solver.step(&s, err);
     }
+    const double seconds = pare_seconds() - start;
     if (status == PARE_OK) {
-        *result = json_pack("{s:b, s:o, s:o, s:o, s:o, s:i, s:o, s:o}", "done", (int)s.done, "ask", or_null(s.ask), "answers",
-                            or_null(s.answers), "curve", or_null(s.curve), "state", or_null(s.new_state), "asked", asked, "share",
+        *result = json_pack("{s:b, s:o, s:o, s:o, s:o, s:i, s:f, s:o, s:o}", "done", (int)s.done, "ask", or_null(s.ask), "answers",
+                            or_null(s.answers), "curve", or_null(s.curve), "state", or_null(s.new_state), "asked", asked, "seconds", seconds, "share",
                             pare_json_real(s.done && asked > 0 ? share_of_front(p, s.curve) : NAN), "gap",
                             pare_json_real(s.done && losses_known(params) ? gap_of(p, s.answers) : NAN));
         status = *result != NULL ? PARE_OK : pare_error_nomem(err);
@@ -152,12 +154,10 @@ static void say_line(void *self, const char *line)
 /* In a process of its own; when that dies, its step is told too. */
 static enum pare_status run_contained(struct step_job *job, json_t **result, struct pare_error *err)
 {
-    struct timespec now;
     struct pare_error own = {0};
     int steps = -1;
     err = err != NULL ? err : &own;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    job->file.stop_at = (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+    job->file.stop_at = pare_seconds();
     const struct pare_contain how = {job->file.path, job->limit_seconds, run_step, job, say_line};
     const enum pare_status status = pare_contain(&how, &steps, result, err);
     const size_t n = strlen(err->message);

@@ -23,6 +23,7 @@ try: print(sqlite3.connect('file:' + sys.argv[1] + '?mode=ro', uri=True).execute
 except Exception: print(0)" "$work/$1"/pare/*.pare; }
 
 solve whole "${nsga2[@]}" >"$work/whole.json" 2>"$work/err" || fail "nsga2: $(cat "$work/err")"
+python3 -c "import json,sys; sys.exit(not json.load(open(sys.argv[1]))['seconds'] > 0)" "$work/whole.json" || fail "the time of a solver that asks is not told"
 # the same, killed again and again after a few more rows (the profile is taken from the whole run: it is measured)
 mkdir -p "$work/killed/pare"
 cp "$work"/whole/pare/*.pare "$work/killed/pare/"
