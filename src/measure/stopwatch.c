@@ -1,32 +1,16 @@
 #include "measure/stopwatch.h"
 
 #include <math.h>
-#include <sched.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
-#ifdef __x86_64__
-#include <cpuid.h>
-#endif
-
-#include "pk_probe.h"
-
-enum {
-    CHAIN_CYCLES = 4000, /* of one reading of the clock: short, because the clock rises again within 10 us */
-    WIDTH_ADDS = 8192,
-    PROBE_LOADS = 512,
-    WARM_ROUNDS = 60,
-    TRIES = 3
-};
+enum { WARM_ROUNDS = 60, TRIES = 3 };
 #define PRIME_NS 60e3
 #define OWN_CORE 0.95   /* of a block, else someone else had the core */
 #define CLOCK_MOVES 0.03
 /* Of the additions per cycle that the core did at its best: alone 5, shared 3 and less; a clock that moves meanwhile
  * makes 4 of 5 (2026-11-21). */
 #define SHARED_CORE 0.75
-#define SLOW_LOAD 18.0  /* cycles: between 7-9 and 28-32 (Sapphire Rapids, 2026-11-20) */
 
 /* Order statistics of its own: stats.h belongs to the core, which bare boards have not. */
 static int compare_reals(const void *a, const void *b)
@@ -47,121 +31,30 @@ static double quantile_sorted(const double *x, int n, double q)
     return n > 0 ? x[low] + (at - low) * (x[high] - x[low]) : NAN;
 }
 
-static double clock_ns(clockid_t id)
-{
-    struct timespec t;
-    clock_gettime(id, &t);
-    return 1e9 * (double)t.tv_sec + (double)t.tv_nsec;
-}
-
-double pare_watch_ns(void)
-{
-    return clock_ns(CLOCK_MONOTONIC_RAW);
-}
-
-double pare_watch_cpu_ns(void)
-{
-    return clock_ns(CLOCK_THREAD_CPUTIME_ID);
-}
-
-const char *pare_tiles_name(enum pare_tiles state)
-{
-    static const char *const names[] = {"none", "fast", "slow", "mixed"};
-    return names[state];
-}
-
-/* What reading the time costs, ns. */
-static double reading_ns(void)
-{
-    double best = 1e9;
-    for (int i = 0; i < 3; i++) {
-        const double start = pare_watch_ns(), ns = pare_watch_ns() - start;
-        best = ns < best ? ns : best;
-    }
-    return best;
-}
-
-double pare_watch_ghz(void)
-{
-    const double own = reading_ns();
-    double best = NAN;
-    for (int i = 0; i < 3; i++) { /* the best of three: an interrupt makes a reading low, nothing makes it high */
-        const double start = pare_watch_ns();
-        const double cycles = (double)pk_probe_chain(CHAIN_CYCLES);
-        const double ghz = cycles / (pare_watch_ns() - start - own);
-        best = cycles <= 0 ? NAN : !(best > ghz) ? ghz : best;
-    }
-    return best;
-}
-
-double pare_watch_width(double ghz)
-{
-    const double own = reading_ns(), start = pare_watch_ns();
-    const double n = (double)pk_probe_width(WIDTH_ADDS), ns = pare_watch_ns() - start - own, after = pare_watch_ghz();
-    return n > 0 ? n / (ns * (after > ghz ? after : ghz)) : NAN;
-}
-
-enum pare_tiles pare_watch_tiles(double ghz)
-{
-    (void)pk_probe_tiles(16); /* configuration and the cache */
-    const double start = pare_watch_ns();
-    if (!pk_probe_tiles(PROBE_LOADS)) {
-        return PARE_TILES_NONE;
-    }
-    const double cycles = (pare_watch_ns() - start) * ghz / PROBE_LOADS;
-    return cycles < SLOW_LOAD ? PARE_TILES_FAST : PARE_TILES_SLOW;
-}
-
-bool pare_watch_pin(struct pare_pin *pin, int core)
-{
-    cpu_set_t before, one;
-    pin->done = false;
-    _Static_assert(sizeof before <= sizeof pin->before, "room for the set of cores");
-    if (sched_getaffinity(0, sizeof before, &before) != 0) {
-        return false;
-    }
-    memcpy(pin->before, &before, sizeof before);
-    const int n = CPU_COUNT(&before);
-    int skip = n > 0 ? core % n : 0;
-    for (int cpu = CPU_SETSIZE - 1; cpu >= 0; cpu--) {
-        if (CPU_ISSET((size_t)cpu, &before) && skip-- == 0) {
-            CPU_ZERO(&one);
-            CPU_SET((size_t)cpu, &one);
-            pin->done = sched_setaffinity(0, sizeof one, &one) == 0;
-            return pin->done;
-        }
-    }
-    return false;
-}
-
-int pare_watch_cores(void)
-{
-    cpu_set_t set;
-    return sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
-}
-
-void pare_watch_unpin(const struct pare_pin *pin)
-{
-    if (pin->done) {
-        cpu_set_t before;
-        memcpy(&before, pin->before, sizeof before);
-        (void)sched_setaffinity(0, sizeof before, &before);
-    }
-}
-
 static bool is_shared(const struct pare_block *b, float best_width)
 {
     return (double)b->width < SHARED_CORE * (double)best_width;
 }
 
+/* The thread's time on its core since a moment, over the time since then. */
+struct own_time {
+    double cpu, wall;
+};
+
+static struct own_time own_time_start(void)
+{
+    return (struct own_time){pare_watch_cpu_ns(), pare_watch_ns()};
+}
+
 /*
- * Runs a contender until the clock stands: wide instructions lower it within some 20 us, and it rises again over a
- * millisecond when they end (4.06 and 3.27 GHz, 2026-11-21). expected: GHz that it came to stand at before, or 0.
+ * Runs a contender until the clock stands: wide instructions lower it within some 20 us. expected: GHz that it came to stand at
+ * before, or 0. The block must follow at once: nothing but runs and short readings since `since`.
  */
-static double settle(const struct pare_contender *c, double expected)
+static double settle(const struct pare_contender *c, double expected, struct own_time *since)
 {
     double ghz = expected, last;
     for (int i = 0; i < 6; i++) {
+        *since = own_time_start();
         const double prime = pare_watch_ns();
         do {
             c->run(c->self);
@@ -179,30 +72,37 @@ static double settle(const struct pare_contender *c, double expected)
 static bool time_block(const struct pare_contender *c, const struct pare_watch_options *o, float *best_width,
                        struct pare_block *b)
 {
-    const double ghz = o->between != NULL ? (o->between(o->between_self), pare_watch_ghz()) : settle(c, (double)b->ghz);
+    const bool hot = o->between == NULL;
+    if (!hot) {
+        o->between(o->between_self);
+    }
+    double ghz = pare_watch_ghz(), ns, own, whole, ghz_after; /* own: on the core, of whole */
     const double width = pare_watch_width(ghz);
     const enum pare_tiles before = c->tiles ? pare_watch_tiles(ghz) : PARE_TILES_NONE;
-    double ns, own, whole, ghz_after; /* own: on the core, of whole: the block and the reading of the clock */
+    struct own_time since;
+    if (hot) {
+        ghz = settle(c, (double)b->ghz, &since);
+    } else {
+        since = own_time_start();
+    }
     if (c->remote != NULL) {
         ns = whole = c->remote(c->self, c->repeats, &own);
         ghz_after = pare_watch_ghz();
     } else {
-        const double cpu = pare_watch_cpu_ns(), start = pare_watch_ns();
+        const double start = pare_watch_ns();
         for (int i = 0; i < c->repeats; i++) {
             c->run(c->self);
         }
         ns = pare_watch_ns() - start;
-        /* At once: asking for the time on the core is long enough for the clock to rise. (Products of 256 rows, AVX-512 VNNI:
-         * so 2.9 GHz and 121 MAC/cycle, after asking 3.6 and 98 of the same work in the same time; 2026-11-21.) */
-        ghz_after = pare_watch_ghz();
-        whole = pare_watch_ns() - start;
-        own = pare_watch_cpu_ns() - cpu;
+        ghz_after = pare_watch_ghz(); /* at once: asking for the time on the core is long enough for the clock to rise */
+        whole = pare_watch_ns() - since.wall;
+        own = pare_watch_cpu_ns() - since.cpu;
     }
     const double width_after = pare_watch_width(ghz_after);
     const enum pare_tiles after = c->tiles ? pare_watch_tiles(ghz_after) : PARE_TILES_NONE;
-    const bool moved = o->between == NULL && fabs(ghz_after - ghz) > CLOCK_MOVES * ghz;
+    const bool moved = hot && fabs(ghz_after - ghz) > CLOCK_MOVES * ghz;
     b->ns = ns / c->repeats;
-    b->ghz = (float)(o->between == NULL ? 0.5 * (ghz + ghz_after) : ghz_after);
+    b->ghz = (float)(hot ? 0.5 * (ghz + ghz_after) : ghz_after);
     b->tiles = (unsigned char)(before == after ? before : PARE_TILES_MIXED);
     b->width = isfinite(width) && isfinite(width_after) ? (float)(width < width_after ? width : width_after) : 0;
     *best_width = b->width > *best_width ? b->width : *best_width;
@@ -257,6 +157,21 @@ static void warm_up(struct pare_contender *c, int n, const struct pare_watch_opt
     }
 }
 
+/* Long runs make few rounds: a few more, rather than nine clean blocks of ten and no figure. */
+static bool all_have_enough(const struct pare_series *series, int n)
+{
+    for (int i = 0; i < n; i++) {
+        int clean = 0;
+        for (int r = 0; r < series[i].n; r++) {
+            clean += series[i].blocks[r].disturbed == 0;
+        }
+        if (clean < PARE_WATCH_CLEAN + 1) { /* one may be marked later */
+            return false;
+        }
+    }
+    return true;
+}
+
 int pare_watch(struct pare_contender *c, int n, const struct pare_watch_options *o, struct pare_series *series)
 {
     const double window = o->window_ns > 0 ? o->window_ns : 3e5, seconds = o->seconds > 0 ? o->seconds : 1;
@@ -270,7 +185,9 @@ int pare_watch(struct pare_contender *c, int n, const struct pare_watch_options 
     int round = 0;
     for (; round < PARE_WATCH_ROUNDS; round++) {
         const double spent = 1e-9 * (pare_watch_ns() - start);
-        if ((round >= least && spent > seconds) || (round >= PARE_WATCH_CLEAN && spent > 3 * seconds)) {
+        if ((round >= least && spent > seconds) ||
+            (round >= PARE_WATCH_CLEAN && spent > 3 * seconds &&
+             (round >= 2 * PARE_WATCH_CLEAN || spent > 40 * seconds || all_have_enough(series, n)))) {
             break;
         }
         for (int k = 0; k < n; k++) {
@@ -370,53 +287,4 @@ double pare_series_ratio(const struct pare_series *a, const struct pare_series *
     *low = quantile_sorted(ratio, n, fmax(0, 0.5 - spread));
     *high = quantile_sorted(ratio, n, fmin(1, 0.5 + spread));
     return quantile_sorted(ratio, n, 0.5);
-}
-
-void pare_evict_caches(void *evict)
-{
-    struct pare_evict *e = evict;
-    unsigned sum = e->sum;
-    for (size_t i = 0; i < e->bytes; i += 64) {
-        sum += e->memory[i];
-        e->memory[i] = (unsigned char)sum;
-    }
-    e->sum = sum;
-}
-
-bool pare_flush_memory(const void *p, size_t n)
-{
-#ifdef __x86_64__
-    unsigned a, b = 0, c, d;
-    const bool unordered = __get_cpuid_count(7, 0, &a, &b, &c, &d) != 0 && (b & bit_CLFLUSHOPT) != 0; /* several at once */
-    for (size_t i = 0; i < n; i += 64) {
-        const char *line = (const char *)p + i;
-        if (unordered) {
-            __asm__ volatile("clflushopt %0" : : "m"(*line) : "memory");
-        } else {
-            __builtin_ia32_clflush(line);
-        }
-    }
-    __builtin_ia32_mfence();
-    return true;
-#else
-    (void)p, (void)n;
-    return false;
-#endif
-}
-
-void pare_watch_machine(char *text, size_t size)
-{
-    static const char *const files[] = {"/proc/device-tree/model", "/proc/cpuinfo"};
-    text[0] = '\0';
-    for (int i = 0; i < 2 && text[0] == '\0'; i++) {
-        char line[256];
-        FILE *in = fopen(files[i], "r");
-        while (in != NULL && text[0] == '\0' && fgets(line, sizeof line, in) != NULL) {
-            const char *at = i == 0 ? line : strncmp(line, "model name", 10) == 0 && strchr(line, ':') != NULL ? strchr(line, ':') + 2 : "";
-            snprintf(text, size, "%.*s", (int)strcspn(at, "\n"), at);
-        }
-        if (in != NULL) {
-            fclose(in);
-        }
-    }
 }

@@ -3,8 +3,8 @@
  * interleaved blocks, so that what disturbs the machine disturbs all alike; every block stands between two readings of
  * the core's clock (a chain of dependent multiplies), so that cycles are known as well as nanoseconds, and between two
  * probes of the tile unit where there is one. A block in which the thread did not have its core, in which the clock moved,
- * or in which the core's other hardware thread worked too (fewer additions per cycle than the core can do) is repeated; when it stays so it is marked, and a series with too few clean blocks is "noisy": it has no
- * figures. Needs only kernels/ and libc: the program for bare boards is made of it too.
+ * or in which the core's other hardware thread worked too (fewer additions per cycle than the core can do) is repeated; when
+ * it stays so it is marked, and a series with too few clean blocks is "noisy": it has no figures. Needs only kernels/ and libc: the program for bare boards is made of it too.
  */
 #ifndef PARE_STOPWATCH_H
 #define PARE_STOPWATCH_H
@@ -21,7 +21,7 @@ const char *pare_tiles_name(enum pare_tiles state); /* "none" "fast" "slow" "mix
 
 double pare_watch_ns(void);      /* monotonic */
 double pare_watch_cpu_ns(void);  /* time that this thread really had a core */
-/* GHz of this core, now: about 10 us. NaN where there is no probe. */
+/* GHz of this core, now: about 1.5 us (boards 40). NaN where there is no probe. */
 double pare_watch_ghz(void);
 /* Additions per cycle that the core does now; ghz: of the core. NaN where there is no probe. */
 double pare_watch_width(double ghz);
