@@ -25,7 +25,10 @@
  */
 #include <string.h>
 
-enum { CHANNELS = 64 }; /* of a block of sums */
+enum {
+    CHANNELS = 64, /* of a block of sums */
+    FEW = 16       /* pixels: too few to look for borders first */
+};
 
 struct plan {
     size_t depth, k, n;
@@ -274,7 +277,7 @@ static void run(const struct pk_conv *c, const void *x, int pad_code, const void
 {
     const struct plan p = plan_of(c);
     struct work w = {.p = &p, .e = e, .packed = packed, .s = place(&p, scratch)};
-    w.one_bit = is_one_bit(e);
+    w.one_bit = p.out_h * p.out_w >= FEW && is_one_bit(e);
     for (size_t first = 0; w.one_bit && first < p.n; first += CHANNELS) {
         const size_t n = p.n - first < CHANNELS ? p.n - first : CHANNELS;
         w.one_bit = find_threshold(e, first, n, (int)p.k, &w.s.one_bit[first / CHANNELS]);

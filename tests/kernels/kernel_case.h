@@ -68,6 +68,8 @@ void kernel_case_usual_epilogue(struct kernel_case *k);
 void kernel_case_usual_codes(struct kernel_case *k);
 /* A residual's codes and PReLU, mostly in units of the first output and with slopes of at most 1. */
 void kernel_case_residual_codes(struct kernel_case *k);
+/* One output of two codes, borders between them exactly at sums. */
+void kernel_case_border_codes(struct kernel_case *k);
 /* No steps, one packed output of a type; u8 codes cover the likely range of sums. */
 void kernel_case_plain_epilogue(struct kernel_case *k, enum pk_type type);
 /* Packs and runs; outputs go to k->outs[i].data. Asserts that the kernel takes the shape. */

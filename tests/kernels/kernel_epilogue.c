@@ -318,6 +318,34 @@ void kernel_case_plain_epilogue(struct kernel_case *k, enum pk_type type)
     finish(k);
 }
 
+void kernel_case_border_codes(struct kernel_case *k)
+{
+    struct pk_epilogue *e = &k->epilogue;
+    struct pk_out *o = &k->outs[0];
+    const size_t n = (size_t)k->conv.out_c;
+    const int kind = kernel_case_int(k, 0, 3), far = kernel_case_int(k, 0, 2) * 14;
+    float *m = kernel_case_alloc(k, n * sizeof *m, sizeof *m), *b = kernel_case_alloc(k, n * sizeof *b, sizeof *b);
+    int32_t *bias = kernel_case_alloc(k, n * sizeof *bias, sizeof *bias);
+    for (size_t i = 0; i < n; i++) {
+        bias[i] = kernel_case_int(k, -1, 1) * (1 << far);
+        m[i] = ldexpf((float)kernel_case_int(k, -3, 3), kernel_case_int(k, kind == 0 ? -40 : -6, 1));
+        /* on or half beside a border of codes at a sum that the layer may have */
+        b[i] = 0.5f * (float)kernel_case_int(k, -2, 3) - m[i] * (float)(bias[i] + kernel_case_int(k, -40, 40));
+    }
+    o->zero = kernel_case_int(k, 0, 2) * 50;
+    o->lo = (float)(kernel_case_int(k, 0, 2) - o->zero);
+    o->hi = o->lo + 1;
+    o->type = PK_U8;
+    o->pitch = random_pitch(k);
+    o->m = m;
+    o->b = b;
+    o->inv_scale = 1;
+    e->bias_i32 = kind == 1 ? NULL : bias;
+    e->n_steps = 0;
+    e->n_outs = 1;
+    finish(k);
+}
+
 void kernel_case_new_outputs(struct kernel_case *k)
 {
     for (int i = 0; i < k->epilogue.n_outs; i++) {

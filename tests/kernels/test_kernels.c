@@ -324,6 +324,24 @@ static void deep_layers_equal_the_reference(void **state)
     }
 }
 
+/* Kernels that look for the sum at which a code of one bit changes find the same sum, ties and far borders too. */
+static void one_bit_borders_equal_the_reference(void **state)
+{
+    (void)state;
+    for (int i = 0; i < N_ENTRIES; i++) {
+        const bool wanted = entries[i].family == PK_CONV_U1S1;
+        for (uint32_t seed = 0; wanted && usable(&entries[i]) && seed < CASES / 5; seed++) {
+            struct kernel_case k;
+            kernel_case_init(&k, entries[i].family, seed + 70000);
+            deep_shape(&k);
+            kernel_case_random_values(&k, KERNEL_EXACT);
+            kernel_case_border_codes(&k);
+            assert_true(check_exact(&k, &entries[i], seed));
+            kernel_case_clear(&k);
+        }
+    }
+}
+
 /* 1x1 layers whose residual and PReLU are finished between products: whole and odd numbers of channels and of pixels. */
 static void residual_layers_equal_the_reference(void **state)
 {
@@ -472,6 +490,7 @@ int main(void)
         cmocka_unit_test(usual_float_epilogues_equal_the_reference),
         cmocka_unit_test(narrow_layers_equal_the_reference),
         cmocka_unit_test(deep_layers_equal_the_reference),
+        cmocka_unit_test(one_bit_borders_equal_the_reference),
         cmocka_unit_test(float_sums_are_within_the_stated_tolerance),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
