@@ -129,6 +129,17 @@ static enum pk_isa choose(void)
     return best_from(PK_ISA_COUNT - 1);
 }
 
+const char *pk_isa_refused(void)
+{
+    const char *wanted = getenv("PARE_ISA");
+    for (int i = 0; wanted != NULL && i < PK_ISA_COUNT; i++) {
+        if (strcmp(wanted, pk_isa_name((enum pk_isa)i)) == 0 && pk_isa_supported((enum pk_isa)i)) {
+            return NULL;
+        }
+    }
+    return wanted != NULL && wanted[0] != '\0' ? wanted : NULL;
+}
+
 enum pk_isa pk_isa_best(void)
 {
     static _Atomic int chosen; /* isa + 1; 0: not yet chosen */

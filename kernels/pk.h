@@ -166,6 +166,8 @@ enum pk_family {
  * to the best below it.
  * Decided once. */
 enum pk_isa pk_isa_best(void);
+/* What PARE_ISA names although this machine has no such instruction set, or nobody has; NULL: nothing. For programs to refuse. */
+const char *pk_isa_refused(void);
 bool pk_isa_supported(enum pk_isa isa);
 const char *pk_isa_name(enum pk_isa isa);
 const char *pk_family_name(enum pk_family family); /* "conv_u8s8" */

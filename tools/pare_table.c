@@ -5,6 +5,7 @@
  */
 #include "measure/stopwatch.h"
 #include "measure/table_write.h"
+#include "pk.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -43,6 +44,10 @@ int main(int argc, char **argv)
     if (options(argc, argv, &o.most_macs, &file) != 0) {
         fprintf(stderr, "usage: pare-table [--up-to MMAC] [FILE]\n");
         return 2;
+    }
+    if (pk_isa_refused() != NULL) {
+        fprintf(stderr, "pare-table: PARE_ISA: \"%.40s\" is no instruction set of this machine\n", pk_isa_refused());
+        return 78;
     }
     o.out = strcmp(file, "-") != 0 ? fopen(file, "w") : stdout;
     if (o.out == NULL) {

@@ -8,6 +8,7 @@
 
 #include "src/base/json.h"
 #include "src/command/solver_file.h"
+#include "src/measure/target.h"
 #include "pk.h"
 
 int cli_paths(const struct cli_options *o)
@@ -76,6 +77,22 @@ int cli_plugins(const struct cli_options *o)
     return 0;
 }
 
+/* What chooses among kernels that give the same bytes: "table" "rule", and why in words. */
+static const char *choice_of_kernels(char why[400])
+{
+    struct pare_target *t;
+    struct pare_error err = {0};
+    const enum pare_status status = pare_target_load("host", &t, &err);
+    if (status != PARE_OK) {
+        snprintf(why, 400, "%.390s", status == PARE_ERR_NOINPUT ? "not measured yet: pare bench --table" : err.message);
+        return "rule";
+    }
+    const bool here = pare_target_is_here(t);
+    snprintf(why, 400, here ? "pare bench --table, %d rows" : "the table of %d rows is of another machine: pare bench --table", pare_target_row_count(t));
+    pare_target_free(t);
+    return here ? "table" : "rule";
+}
+
 int cli_doctor(const struct cli_options *o)
 {
     json_t *json = json_pack("{s:i}", "schema", 1), *sets = json_array();
@@ -89,12 +106,18 @@ int cli_doctor(const struct cli_options *o)
     }
     json_object_set_new(json, "isa", sets);
     json_object_set_new(json, "best", json_string(pk_isa_name(pk_isa_best())));
+    char why[400];
+    const char *choice = choice_of_kernels(why);
+    json_object_set_new(json, "kernels_by", json_string(choice));
     json_object_set_new(json, "cores", json_integer(sysconf(_SC_NPROCESSORS_ONLN)));
     if (o->json) {
         cli_print_json(json);
     } else {
         const char *term = getenv("TERM"), *forced = getenv("PARE_ISA");
-        printf("chosen  %s%s\n", pk_isa_name(pk_isa_best()), forced != NULL ? " (PARE_ISA)" : "");
+        const bool refused = pk_isa_refused() != NULL;
+        printf("chosen  %s%s%s%s\n", pk_isa_name(pk_isa_best()), forced == NULL || forced[0] == '\0' ? "" : refused ? "; PARE_ISA=" : " (PARE_ISA)",
+               refused ? forced : "", refused ? " is none of them: every other command refuses it" : "");
+        printf("by      %s (%s)\n", choice, why);
         printf("cores   %ld\nterminal %s, %s\n", sysconf(_SC_NPROCESSORS_ONLN), term != NULL ? term : "(TERM unset)",
                isatty(1) ? "stdout is one" : "stdout is none");
     }

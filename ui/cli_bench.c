@@ -10,6 +10,7 @@
 #include "src/base/json.h"
 #include "src/measure/bench_kernels.h"
 #include "src/measure/peers.h"
+#include "src/measure/target.h"
 
 struct kernel_print {
     const struct cli_options *o;
@@ -132,20 +133,24 @@ static void take_flushed(void *self, const struct pare_flushed *rows, int n)
 int cli_bench_kernels(const struct cli_options *o)
 {
     struct kernel_print print = {.o = o, .rows = json_array(), .flushed = json_array()};
+    const char *forced = getenv("PARE_ISA");
     const struct pare_kernel_bench bench = {
         .groups = PARE_SHAPE_GEMM | PARE_SHAPE_CONV | PARE_SHAPE_DEPTHWISE | PARE_SHAPE_FC,
         .filters = (const char *const *)o->args,
         .n_filters = o->n_args,
-        .best_only = getenv("PARE_ISA") != NULL,
+        .best_only = forced != NULL && forced[0] != '\0',
         .seconds = isfinite(o->time_limit) ? o->time_limit : 0.4,
         .row = take_row,
         .flushed = take_flushed,
         .self = &print,
     };
     struct pare_error err = {0};
+    char table[40];
+    pare_target_use_host(table); /* best_only: what would be picked */
     const int n = pare_bench_kernels(&bench);
     int rc = n < 0    ? cli_fail(o, (pare_error_nomem(&err), &err))
-             : n == 0 ? cli_fail(o, (pare_error(&err, PARE_ERR_USAGE, "bench", "no kernel and shape match"), &err))
+             : n == 0 ? cli_fail(o, (pare_error(&err, PARE_ERR_USAGE, "bench", pk_isa_best() == PK_REF ? "the portable reference is not timed"
+                                                                                                     : "no kernel and shape match"), &err))
                       : 0;
     if (rc == 0 && o->json) {
         json_t *json = json_pack("{s:i, s:s, s:o, s:i, s:O, s:O}", "schema", 1, "isa", pk_isa_name(pk_isa_best()), "ghz",
@@ -161,6 +166,20 @@ int cli_bench_kernels(const struct cli_options *o)
     json_decref(print.rows);
     json_decref(print.flushed);
     return rc;
+}
+
+int cli_bench_refuse(const struct cli_options *o)
+{
+    if (o->kernels + o->peers + o->table > 1) {
+        return cli_usage_error(o, "expected one of --kernels, --peers and --table");
+    }
+    if (o->table && o->n_args > 0) {
+        return cli_usage_error(o, "bench --table takes no words: it measures this machine, whatever runs there");
+    }
+    if (o->config != NULL || o->run != NULL || o->level != NULL || o->threads > 0) {
+        return cli_usage_error(o, "--config, --run, --level and --threads of bench go with a pipeline");
+    }
+    return o->out != NULL && !o->table ? cli_usage_error(o, "--out of bench goes with --table") : 0;
 }
 
 /* ---- peers ---- */
@@ -306,6 +325,8 @@ int cli_bench_peers(const struct cli_options *o)
                                                .row = take_peer_row,
                                                .say = say_peer};
     struct pare_error err = {0};
+    char table[40];
+    pare_target_use_host(table); /* the kernels that a pipeline would run */
     const enum pare_status status = pare_peers_bench(&options, &err);
     close_product(&print);
     const double means[2] = {exp(print.log_sum[0] / print.n[0]), exp(print.log_sum[1] / print.n[1])};

@@ -6,6 +6,8 @@
 
 #include "ui/cli.h"
 
+/* Refuses words and options that go with none or another of --kernels, --peers, --table. 0 or an exit code. */
+int cli_bench_refuse(const struct cli_options *o);
 /* --kernels [WORD ...]: words are parts of kernel or shape names, instruction sets or levels; all must match, those that
  * begin with - must not. */
 int cli_bench_kernels(const struct cli_options *o);

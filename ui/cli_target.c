@@ -1,10 +1,12 @@
 /* cli_target.c: machines whose latencies count: tables measured here, imported, or derived. */
 #include "ui/cli_bench.h"
 
+#include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "src/base/file.h"
@@ -45,8 +47,12 @@ static json_t *target_json(const char *name)
     if (pare_target_load(name, &t, &err) != PARE_OK) {
         return json_pack("{s:s, s:s}", "name", name, "error", err.message);
     }
-    json_t *json = json_pack("{s:s, s:s, s:s, s:i, s:o}", "name", name, "machine", pare_target_machine(t), "basis",
-                             pare_target_derived(t) ? "derived" : "measured", "rows", pare_target_row_count(t), "fits", fits_json(t));
+    json_t *json = json_pack("{s:s, s:s, s:s, s:i, s:b, s:o}", "name", name, "machine", pare_target_machine(t), "basis",
+                             pare_target_derived(t) ? "derived" : "measured", "rows", pare_target_row_count(t), "complete",
+                             (int)pare_target_complete(t), "fits", fits_json(t));
+    if (strcmp(name, "host") == 0) {
+        json_object_set_new(json, "chooses_kernels", json_boolean(pare_target_is_here(t)));
+    }
     pare_target_free(t);
     return json;
 }
@@ -61,14 +67,16 @@ static void print_target(const json_t *target)
         printf("%-16s cannot be read: %s\n", pare_json_get_string(target, "name", ""), error);
         return;
     }
-    printf("%-16s %-9s %4lld rows  %s\n", pare_json_get_string(target, "name", ""), pare_json_get_string(target, "basis", ""),
-           (long long)pare_json_get_int(target, "rows", 0), pare_json_get_string(target, "machine", ""));
+    printf("%-16s %-9s %4lld rows  %s%s%s\n", pare_json_get_string(target, "name", ""), pare_json_get_string(target, "basis", ""),
+           (long long)pare_json_get_int(target, "rows", 0), pare_json_get_string(target, "machine", ""),
+           pare_json_get_bool(target, "complete", true) ? "" : "; without an end: it may have been cut",
+           pare_json_get_bool(target, "chooses_kernels", true) ? "" : "; not this machine: it chooses no kernels here");
     json_array_foreach((json_t *)(uintptr_t)fits, i, fit) {
         const double error_share = pare_json_get_real(fit, "held_out_error");
         printf("    %-6s %-9s %3lld shapes", pare_json_get_string(fit, "level", ""), pare_json_get_string(fit, "kind", ""),
                (long long)pare_json_get_int(fit, "shapes", 0));
         if (isfinite(error_share)) {
-            printf(", held-out rows predicted within %.0f %% (worst %.0f %%)\n", 100 * error_share, 100 * pare_json_get_real(fit, "worst"));
+            printf(", held-out rows missed by %.0f %% on average (worst %.0f %%)\n", 100 * error_share, 100 * pare_json_get_real(fit, "worst"));
         } else {
             printf(", too few to predict others\n");
         }
@@ -160,9 +168,25 @@ static enum pare_status write_table(const struct cli_options *o, const char *pat
     return status;
 }
 
+/* Said before a minute of measuring, not after it. */
+static enum pare_status check_place(const char *path, struct pare_error *err)
+{
+    struct stat st;
+    char folder[4096];
+    const char *slash = strrchr(path, '/');
+    if (strcmp(path, "-") == 0 || (stat(path, &st) == 0 && !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode))) {
+        return PARE_OK; /* standard output, a device */
+    }
+    snprintf(folder, sizeof folder, "%.*s", slash == NULL ? 1 : slash == path ? 1 : (int)(slash - path), slash == NULL ? "." : path);
+    return pare_is_dir(path)                       ? pare_error(err, PARE_ERR_CANTCREATE, path, "cannot write: is a folder")
+           : access(folder, W_OK | X_OK) != 0 ? pare_error(err, PARE_ERR_CANTCREATE, path, "cannot create: %s", strerror(errno))
+                                              : PARE_OK;
+}
+
 int cli_bench_table(const struct cli_options *o)
 {
     struct pare_error err = {0};
+    const char *forced = getenv("PARE_ISA");
     char path[4096], folder[4096];
     int rows = 0, noisy = 0;
     enum pare_status status = PARE_OK;
@@ -175,6 +199,12 @@ int cli_bench_table(const struct cli_options *o)
             *strrchr(folder, '/') = '\0';
             status = pare_make_dirs(folder, &err);
         }
+    }
+    if (status == PARE_OK && o->out == NULL && forced != NULL && forced[0] != '\0') {
+        status = pare_error(&err, PARE_ERR_USAGE, "bench --table", "with PARE_ISA this is no table of the machine: give it a file (--out F)");
+    }
+    if (status == PARE_OK) {
+        status = check_place(path, &err);
     }
     if (status == PARE_OK) {
         pk_set_choices(NULL, 0); /* the table is measured as if there were none */

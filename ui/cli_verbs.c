@@ -111,19 +111,14 @@ int cli_eval(const struct cli_options *o)
 
 int cli_bench(const struct cli_options *o)
 {
+    if (o->kernels || o->peers || o->table) {
+        const int refused = cli_bench_refuse(o);
+        return refused != 0 ? refused : o->kernels ? cli_bench_kernels(o) : o->peers ? cli_bench_peers(o) : cli_bench_table(o);
+    }
+    if (o->n_args > 1 || o->out != NULL) {
+        return cli_usage_error(o, o->out != NULL ? "--out of bench goes with --table" : "expected one pipeline");
+    }
     json_t *args = json_object();
-    if (o->kernels) {
-        json_decref(args);
-        return cli_bench_kernels(o);
-    }
-    if (o->peers) {
-        json_decref(args);
-        return cli_bench_peers(o);
-    }
-    if (o->table) {
-        json_decref(args);
-        return cli_bench_table(o);
-    }
     int rc = cli_config_args(o, args);
     if (rc != 0) {
         json_decref(args);

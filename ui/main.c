@@ -91,6 +91,11 @@ static int run(const struct cli_options *o)
         fprintf(stderr, "pare: too few file descriptors: at least 32 are needed (ulimit -n)\n");
         return PARE_ERR_FAIL;
     }
+    if (pk_isa_refused() != NULL && (o->verb == NULL || strcmp(o->verb, "doctor") != 0)) {
+        struct pare_error err = {0};
+        pare_error(&err, PARE_ERR_CONFIG, "PARE_ISA", "\"%.40s\" is no instruction set of this machine (see pare doctor)", pk_isa_refused());
+        return cli_fail(o, &err);
+    }
     if (o->detach && o->verb != NULL) {
         int rc = detach(o);
         if (rc >= 0) {

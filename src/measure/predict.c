@@ -6,7 +6,7 @@
 
 #include "measure/limits.h"
 
-enum { FOLDS = 5, SWEEPS = 300, MOST_ROWS = 512 };
+enum { FOLDS = 5, NONE = -1, SWEEPS = 300, MOST_ROWS = 512, MOST_SIZES = 90 };
 
 static double round_up(double x, double step)
 {
@@ -32,14 +32,14 @@ static void features_of(const struct pare_predictor *p, const struct pk_conv *c,
     x[5] = 1;
 }
 
-/* Weights by coordinate descent on sum over rows of (w . x / us - 1)^2, w >= 0; rows with i % folds == left_out do not count
- * (left_out < 0: all do). */
-static void solve(struct pare_predictor *p, const struct pare_predict_row *rows, int n, int left_out)
+/* Weights by coordinate descent on sum over rows of (w . x / us - 1)^2, w >= 0; rows of the folds (i % FOLDS) a and b do not
+ * count (NONE: all do). */
+static void solve(struct pare_predictor *p, const struct pare_predict_row *rows, int n, int fold_a, int fold_b)
 {
     double gram[PARE_FEATURES][PARE_FEATURES] = {{0}}, right[PARE_FEATURES] = {0};
     for (int i = 0; i < n; i++) {
         double x[PARE_FEATURES];
-        if (left_out >= 0 && i % FOLDS == left_out) {
+        if (i % FOLDS == fold_a || i % FOLDS == fold_b) {
             continue;
         }
         features_of(p, &rows[i].conv, x);
@@ -72,20 +72,59 @@ double pare_predictor_us(const struct pare_predictor *p, const struct pk_conv *c
     return us;
 }
 
-/* Mean relative error of the rows that each fold leaves out. */
-static double held_out(struct pare_predictor *p, const struct pare_predict_row *rows, int n, double *worst)
+/* Relative errors of one fold's rows. */
+struct fold_error {
+    double sum, worst;
+};
+
+static struct fold_error error_on(const struct pare_predictor *p, const struct pare_predict_row *rows, int n, int fold)
 {
-    double sum = 0;
-    *worst = 0;
-    for (int fold = 0; fold < FOLDS; fold++) {
-        solve(p, rows, n, fold);
-        for (int i = fold; i < n; i += FOLDS) {
-            const double e = fabs(pare_predictor_us(p, &rows[i].conv) / rows[i].us - 1);
-            sum += e;
-            *worst = e > *worst ? e : *worst;
+    struct fold_error e = {0, 0};
+    for (int i = fold; i < n; i += FOLDS) {
+        const double one = fabs(pare_predictor_us(p, &rows[i].conv) / rows[i].us - 1);
+        e.sum += one;
+        e.worst = one > e.worst ? one : e.worst;
+    }
+    return e;
+}
+
+/* Tile sizes, tried on rows that took no part in the fit. */
+struct trial {
+    struct pare_predictor p;
+    double inner[FOLDS];            /* errors on the other folds, with this fold and each of them left out */
+    struct fold_error outer[FOLDS]; /* on this fold, with it left out */
+    double all;                     /* of outer */
+};
+
+static void try_sizes(struct trial *t, const struct pare_predict_row *rows, int n)
+{
+    t->all = 0;
+    memset(t->inner, 0, sizeof t->inner);
+    for (int a = 0; a < FOLDS; a++) {
+        solve(&t->p, rows, n, a, NONE);
+        t->outer[a] = error_on(&t->p, rows, n, a);
+        t->all += t->outer[a].sum;
+        for (int b = 0; b < a; b++) {
+            solve(&t->p, rows, n, a, b);
+            t->inner[a] += error_on(&t->p, rows, n, b).sum;
+            t->inner[b] += error_on(&t->p, rows, n, a).sum;
         }
     }
-    return sum / n;
+}
+
+/* The error that the reader is told: a fold's rows had no part in the choice of the tile sizes either. */
+static void held_out_error(const struct trial *trials, int n_trials, int n, struct pare_predictor *p)
+{
+    p->error = p->worst = 0;
+    for (int fold = 0; fold < FOLDS; fold++) {
+        int best = 0;
+        for (int t = 1; t < n_trials; t++) {
+            best = trials[t].inner[fold] < trials[best].inner[fold] ? t : best;
+        }
+        const struct fold_error *e = &trials[best].outer[fold];
+        p->error += e->sum / n;
+        p->worst = e->worst > p->worst ? e->worst : p->worst;
+    }
 }
 
 bool pare_predictor_fit(const struct pare_predict_row *rows, int n, bool depthwise, struct pare_predictor *p)
@@ -93,31 +132,35 @@ bool pare_predictor_fit(const struct pare_predict_row *rows, int n, bool depthwi
     static const int mrs[] = {1, 4, 6, 8, 16, 32}, nrs[] = {1, 8, 16, 32, 64}, krs[] = {1, 4, 64};
     *p = (struct pare_predictor){.depthwise = depthwise, .error = INFINITY, .least_macs = INFINITY};
     n = n < MOST_ROWS ? n : MOST_ROWS;
-    if (n < PARE_PREDICT_LEAST) {
+    struct trial *trials = n >= PARE_PREDICT_LEAST ? calloc(MOST_SIZES, sizeof *trials) : NULL;
+    if (trials == NULL) {
         return false;
     }
-    struct pare_predictor best = *p;
+    int n_trials = 0, best = 0;
     for (size_t a = 0; a < sizeof mrs / sizeof mrs[0]; a++) {
         for (size_t b = 0; b < sizeof nrs / sizeof nrs[0]; b++) {
             for (size_t c = 0; c < (depthwise ? 1 : sizeof krs / sizeof krs[0]); c++) {
-                struct pare_predictor one = {.n = n, .depthwise = depthwise, .mr = mrs[a], .nr = nrs[b], .kr = krs[c]};
-                one.error = held_out(&one, rows, n, &one.worst);
-                if (one.error < best.error) {
-                    best = one;
-                }
+                struct trial *t = &trials[n_trials];
+                t->p = (struct pare_predictor){.n = n, .depthwise = depthwise, .mr = mrs[a], .nr = nrs[b], .kr = krs[c]};
+                try_sizes(t, rows, n);
+                best = t->all < trials[best].all ? n_trials : best;
+                n_trials++;
             }
         }
     }
-    if (!isfinite(best.error)) {
+    struct pare_predictor found = trials[best].p;
+    held_out_error(trials, n_trials, n, &found);
+    free(trials);
+    if (!isfinite(found.error)) {
         return false;
     }
-    solve(&best, rows, n, -1);
-    best.least_macs = INFINITY;
+    solve(&found, rows, n, NONE, NONE);
+    found.least_macs = INFINITY;
     for (int i = 0; i < n; i++) {
         const double macs = pare_conv_macs(&rows[i].conv, depthwise);
-        best.least_macs = macs < best.least_macs ? macs : best.least_macs;
-        best.most_macs = macs > best.most_macs ? macs : best.most_macs;
+        found.least_macs = macs < found.least_macs ? macs : found.least_macs;
+        found.most_macs = macs > found.most_macs ? macs : found.most_macs;
     }
-    *p = best;
+    *p = found;
     return true;
 }

@@ -1,7 +1,7 @@
 /*
  * predict.h: latencies of layers that no table holds, from features that know of padding: tiles of pixels and channels are
  * computed whole, so time goes in stairs. Non-negative least squares on the relative error; the tile sizes are those that
- * predict left-out rows best. The error is measured on rows that took no part in the fit.
+ * predict left-out rows best. The error is measured on rows that took no part in the fit nor in the choice of tile sizes.
  */
 #ifndef PARE_PREDICT_H
 #define PARE_PREDICT_H

@@ -22,7 +22,7 @@ static void write_row(void *self, const struct pare_kernel_row *r)
     if (strcmp(r->output, "u1") == 0) {
         return; /* layers are timed with the output that most of them have */
     }
-    if (r->timing.n < PARE_WATCH_CLEAN) {
+    if (r->timing.noisy) {
         w->noisy++;
         return;
     }
@@ -53,5 +53,6 @@ int pare_table_write(const struct pare_table_write *o, int *noisy)
     fprintf(o->out, "kind,level,kernel,isa,in_h,in_w,in_c,out_h,out_w,out_c,kernel_h,kernel_w,stride,groups,us,us_slow\n");
     const int n = pare_bench_kernels(&bench);
     *noisy = w.noisy;
+    fprintf(o->out, PARE_TABLE_END "%d rows\n", w.rows);
     return n < 0 || fflush(o->out) != 0 || ferror(o->out) ? -1 : w.rows;
 }

@@ -186,6 +186,23 @@ bool pare_target_derived(const struct pare_target *t)
     return t->derived;
 }
 
+bool pare_target_complete(const struct pare_target *t)
+{
+    return t->derived || t->complete;
+}
+
+bool pare_target_is_here(const struct pare_target *t)
+{
+    char machine[256];
+    int best = PK_REF; /* whatever PARE_ISA asks for */
+    for (int i = 0; i < PK_ISA_COUNT; i++) {
+        best = pk_isa_supported((enum pk_isa)i) ? i : best;
+    }
+    pare_watch_machine(machine, sizeof machine);
+    return !t->derived && (machine[0] == '\0' || strcmp(machine, t->machine) == 0) &&
+           (t->isa[0] == '\0' || strcmp(t->isa, pk_isa_name((enum pk_isa)best)) == 0);
+}
+
 int pare_target_row_count(const struct pare_target *t)
 {
     return t->n;
@@ -196,7 +213,8 @@ const struct pare_target_row *pare_target_rows(const struct pare_target *t)
     return t->rows;
 }
 
-enum pare_status pare_target_open(const char *path, const char *name, struct pare_target **target, struct pare_error *err)
+/* The rows of a table, nothing fitted to them. */
+static enum pare_status open_rows(const char *path, const char *name, struct pare_target **target, struct pare_error *err)
 {
     struct pare_file file;
     struct pare_target *t = calloc(1, sizeof *t);
@@ -209,15 +227,22 @@ enum pare_status pare_target_open(const char *path, const char *name, struct par
     snprintf(t->name, sizeof t->name, "%s", name);
     status = target_parse(t, (const char *)file.data, file.size, path, err);
     pare_file_close(&file);
-    if (status == PARE_OK) {
-        status = fit_all(t, err);
-    }
     if (status != PARE_OK) {
         pare_target_free(t);
         return status;
     }
     *target = t;
     return PARE_OK;
+}
+
+enum pare_status pare_target_open(const char *path, const char *name, struct pare_target **target, struct pare_error *err)
+{
+    enum pare_status status = open_rows(path, name, target, err);
+    if (status == PARE_OK && (status = fit_all(*target, err)) != PARE_OK) {
+        pare_target_free(*target);
+        *target = NULL;
+    }
+    return status;
 }
 
 static bool good_name(const char *name)
@@ -349,19 +374,18 @@ int pare_target_names(char (*names)[PARE_TARGET_NAME], int max)
 void pare_target_use_host(char hash[40])
 {
     static struct pk_choice choices[1024];
-    char path[4096], machine[256];
+    char path[4096];
     struct pare_target *t = NULL;
     struct pare_file file;
     int n = 0, n_entries;
     const struct pare_bench_entry *entries = pare_bench_entries(&n_entries);
     hash[0] = '\0';
     if (pare_target_path("host", path, sizeof path, NULL) != PARE_OK || !pare_is_file(path) ||
-        pare_target_open(path, "host", &t, NULL) != PARE_OK) {
+        open_rows(path, "host", &t, NULL) != PARE_OK) {
         pk_set_choices(NULL, 0);
         return;
     }
-    pare_watch_machine(machine, sizeof machine);
-    if (machine[0] != '\0' && strcmp(machine, t->machine) != 0) { /* a home that several machines share */
+    if (!pare_target_is_here(t)) { /* a home that several machines share, another processor since */
         pare_target_free(t);
         pk_set_choices(NULL, 0);
         return;

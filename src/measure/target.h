@@ -41,6 +41,10 @@ void pare_target_free(struct pare_target *t);
 const char *pare_target_name(const struct pare_target *t);
 const char *pare_target_machine(const struct pare_target *t); /* "Cortex-A53, 1.2 GHz: limits, not measured" */
 bool pare_target_derived(const struct pare_target *t);
+/* Does the table say itself that this is all of it? (Tables written by hand do not.) */
+bool pare_target_complete(const struct pare_target *t);
+/* Is it a table of the machine that this runs on, by its own words and its instruction sets? */
+bool pare_target_is_here(const struct pare_target *t);
 int pare_target_row_count(const struct pare_target *t);
 const struct pare_target_row *pare_target_rows(const struct pare_target *t);
 

@@ -7,8 +7,8 @@
 enum { TARGET_KINDS = 3, TARGET_LEVELS = 24 };
 
 struct pare_target {
-    char name[PARE_TARGET_NAME], machine[256];
-    bool derived;
+    char name[PARE_TARGET_NAME], machine[256], isa[32]; /* isa: the best of that machine, "" when the table does not say */
+    bool derived, complete;                             /* complete: the table's end was there */
     int n;
     struct pare_target_row *rows;
     int n_levels;

@@ -77,6 +77,21 @@ static const char *parse_row(char *line, struct pare_target_row *row)
     return NULL;
 }
 
+/* A line that begins with #. What was expected instead, or NULL. */
+static const char *parse_remark(struct pare_target *t, const char *line)
+{
+    int rows = -1;
+    if (strncmp(line, "# machine: ", 11) == 0) {
+        pare_escape(line + 11, strlen(line + 11), t->machine, sizeof t->machine);
+    } else if (strncmp(line, "# isa: ", 7) == 0) {
+        snprintf(t->isa, sizeof t->isa, "%.*s", (int)strcspn(line + 7, ","), line + 7);
+    } else if (strncmp(line, PARE_TABLE_END, strlen(PARE_TABLE_END)) == 0) {
+        t->complete = sscanf(line + strlen(PARE_TABLE_END), "%d rows", &rows) == 1 && rows == t->n;
+        return t->complete ? NULL : "as many rows as the table's end says";
+    }
+    return NULL;
+}
+
 enum pare_status target_parse(struct pare_target *t, const char *text, size_t size, const char *where, struct pare_error *err)
 {
     char line[512], place[600];
@@ -100,11 +115,15 @@ enum pare_status target_parse(struct pare_target *t, const char *text, size_t si
         if (number == 1 && strcmp(line, PARE_TABLE_MAGIC) != 0) {
             return pare_error(err, PARE_ERR_FORMAT, place, "expected '%s': no table of latencies", PARE_TABLE_MAGIC);
         }
-        if (strncmp(line, "# machine: ", 11) == 0) {
-            pare_escape(line + 11, strlen(line + 11), t->machine, sizeof t->machine);
+        const char *remark = parse_remark(t, line);
+        if (end == NULL || remark != NULL) { /* a number that lost its last digits is still a number */
+            return pare_error(err, PARE_ERR_FORMAT, place, "expected %s: was the file cut?", end == NULL ? "a line end" : remark);
         }
         if (line[0] == '#' || line[0] == '\0' || strncmp(line, "kind,", 5) == 0) {
             continue;
+        }
+        if (t->complete) {
+            return pare_error(err, PARE_ERR_FORMAT, place, "expected no row behind the table's end");
         }
         if (t->n == PARE_TARGET_ROWS) {
             return pare_error(err, PARE_ERR_FORMAT, place, "expected at most %d rows", PARE_TARGET_ROWS);

@@ -15,6 +15,23 @@ code 2 "$pare" bench --kernels "no such kernel"
 PARE_ISA=avx2 code 0 "$pare" bench --kernels "gemm 64x64x256" w8a8 --json
 [ "$(field "len(d['kernels']) == 1 or d['isa'] != 'avx2'")" = True ] || fail "PARE_ISA"
 
+# what this machine has not is refused, and so are words and options that mean nothing there
+for isa in nonsense $([ "$(uname -m)" = aarch64 ] && echo amx || echo neon); do
+    PARE_ISA=$isa code 78 "$pare" bench --kernels "gemm 64x64x256"
+    grep -q "$isa" "$work/err" || fail "PARE_ISA=$isa is named"
+    PARE_ISA=$isa code 0 "$pare" doctor
+done
+PARE_ISA=ref code 2 "$pare" bench --kernels
+grep -q 'reference is not timed' "$work/err" || fail "PARE_ISA=ref"
+code 2 "$pare" bench --kernels --table
+code 2 "$pare" bench --table word
+code 2 "$pare" bench --kernels --level int8
+code 2 "$pare" bench sample_pipelines/hand_gesture another
+code 73 "$pare" bench --table --out /nonexistent/table.csv
+PARE_ISA=avx2 code 2 "$pare" bench --table # not this machine's
+code 0 "$pare" doctor --json
+[ "$(field "d['kernels_by']")" = rule ] || fail "no table yet"
+
 # weights of few bits stay packed in memory: as many pages as their bits need, and at most 8 bytes a channel more
 code 0 "$pare" bench --kernels "fc 1024" --json -- -fp32 -fp16
 [ "$(field "all(1024000 * int(k['level'][1]) / 8 <= k['packed_bytes'] <= 1024000 * int(k['level'][1]) / 8 * (2 if k['level'] == 'w8a8' else 1) + 16384 for k in d['kernels'])")" = True ] || fail "packed weights"
@@ -60,6 +77,9 @@ code 0 "$pare" target list --json
 printf '# pare latency table 1\nconv,w8a8,k\n' >"$work/bad.csv"
 code 65 "$pare" target import "$work/bad.csv"
 [ "$(wc -l <"$work/err")" -eq 1 ] && grep -q 'bad.csv:2: expected 16 fields' "$work/err" || fail "a bad table's line"
+printf '# pare latency table 1\nconv,w8a8,k,amx,8,8,64,8,8,64,1,1,1,1,1.0,1.2' >"$work/bad.csv"
+code 65 "$pare" target import "$work/bad.csv"
+grep -q 'was the file cut' "$work/err" || fail "a table that was cut"
 code 66 "$pare" target import /nonexistent.csv
 code 2 "$pare" target import
 python3 - >"$work/board.csv" <<'P'
@@ -73,7 +93,8 @@ P
 code 0 "$pare" target import "$work/board.csv" --json
 [ "$(field "all(f['held_out_error'] < 0.1 for f in d['target']['fits'])")" = True ] || fail "held-out error"
 code 0 "$pare" target list
-grep -q 'held-out rows predicted within' "$work/out" || fail "the list's errors"
+grep -q 'held-out rows missed by' "$work/out" || fail "the list's errors"
+grep -q 'an invented board; without an end' "$work/out" || fail "a table without an end"
 # a target's times in the place of the host's: listed, solved for, compared; never measured end to end
 code 0 "$pare" info $p --target board --json
 [ "$(field "{t['basis'] for l in d['layers'] if l['kind'] == 'conv' for k, t in l['target_ms'].items() if k in ('fp32', 'w8a8')}")" = "{'predicted'}" ] || fail "predicted times"

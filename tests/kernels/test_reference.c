@@ -148,6 +148,29 @@ static void pare_isa_overrides_and_falls_to_what_exists(void **state)
     }
 }
 
+static bool refused_with(const char *name)
+{
+    const pid_t child = fork();
+    if (child == 0) {
+        setenv("PARE_ISA", name, 1);
+        _exit(pk_isa_refused() != NULL);
+    }
+    int status = 0;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    return WIFEXITED(status) && WEXITSTATUS(status) != 0;
+}
+
+static void pare_isa_of_another_machine_is_refused(void **state)
+{
+    (void)state;
+    assert_true(refused_with("nonsense"));
+    assert_false(refused_with(""));
+    assert_false(refused_with("ref"));
+    for (int isa = 0; isa < PK_ISA_COUNT; isa++) {
+        assert_int_equal(refused_with(pk_isa_name((enum pk_isa)isa)), !pk_isa_supported((enum pk_isa)isa));
+    }
+}
+
 static void kernel_for_steps_down_to_one_that_can(void **state)
 {
     (void)state;
@@ -168,7 +191,7 @@ int main(void)
         cmocka_unit_test(weight_zero_and_bias_enter_the_sum),
         cmocka_unit_test(codes_round_half_to_even_and_clamp_before),
         cmocka_unit_test(steps_apply_in_order),
-        cmocka_unit_test(pare_isa_overrides_and_falls_to_what_exists),
+        cmocka_unit_test(pare_isa_overrides_and_falls_to_what_exists), cmocka_unit_test(pare_isa_of_another_machine_is_refused),
         cmocka_unit_test(kernel_for_steps_down_to_one_that_can),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

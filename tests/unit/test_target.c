@@ -71,6 +71,31 @@ static void noise_shows_in_the_held_out_error(void **state)
     assert_true(p.error > 0.2);
 }
 
+/* Seven rows, ninety ways to cut tiles: some fit by chance. What is told must still be what new layers see. */
+static void the_error_told_is_that_of_new_layers(void **state)
+{
+    (void)state;
+    double told = 0, real = 0;
+    uint32_t r = 3;
+    for (int trial = 0; trial < 40; trial++) {
+        struct pare_predict_row rows[7 + 40];
+        struct pare_predictor p;
+        for (int i = 0; i < 47; i++) {
+            const int side = 4 + (int)(test_random(&r) % 20);
+            struct pk_conv c = {side, side, 8 + (int)(test_random(&r) % 120), side, side, 8 + (int)(test_random(&r) % 120), 1, 1, 1, 1, 1, 1, 0, 0, 1};
+            const double factor = 0.5 + (test_random(&r) % 1000) / 1000.0;
+            rows[i] = (struct pare_predict_row){c, factor * invented_us(&c)};
+        }
+        assert_true(pare_predictor_fit(rows, 7, false, &p));
+        told += p.error / 40;
+        for (int i = 7; i < 47; i++) {
+            real += fabs(pare_predictor_us(&p, &rows[i].conv) / rows[i].us - 1) / 40 / 40;
+        }
+    }
+    print_message("told %.3f, real %.3f\n", told, real);
+    assert_true(told > 0.85 * real);
+}
+
 static void rows_are_read_and_the_fastest_kernel_counts(void **state)
 {
     (void)state;
@@ -87,6 +112,8 @@ static void rows_are_read_and_the_fastest_kernel_counts(void **state)
     assert_int_equal(pare_target_open(write_text("t.csv", text), "board", &t, &err), PARE_OK);
     assert_int_equal(pare_target_row_count(t), 3);
     assert_string_equal(pare_target_machine(t), "a board");
+    assert_false(pare_target_complete(t));
+    assert_false(pare_target_is_here(t));
     struct pk_conv c = {8, 8, 64, 8, 8, 64, 1, 1, 1, 1, 1, 1, 0, 0, 1};
     const struct pare_level int8 = {PARE_LEVEL_INT, 8, 8}, w4a4 = {PARE_LEVEL_INT, 4, 4}, fp16 = {PARE_LEVEL_FP16, 16, 16};
     /* AMX by its slow state: 5, so the other one's 3.5 */
@@ -97,6 +124,28 @@ static void rows_are_read_and_the_fastest_kernel_counts(void **state)
     c.out_c = 65; /* too few rows to predict from */
     assert_true(isnan(pare_target_us(t, PARE_KERNEL_CONV, int8, &c, &basis, &error)));
     pare_target_free(t);
+}
+
+/* A processor of the same name with other instruction sets is another machine. */
+static void a_table_knows_its_machine_and_its_end(void **state)
+{
+    (void)state;
+    char text[1024], machine[256];
+    int best = PK_REF;
+    for (int i = 0; i < PK_ISA_COUNT; i++) {
+        best = pk_isa_supported((enum pk_isa)i) ? i : best;
+    }
+    pare_watch_machine(machine, sizeof machine);
+    for (int here = 0; here < 2; here++) {
+        struct pare_target *t;
+        struct pare_error err;
+        snprintf(text, sizeof text, "# pare latency table 1\n# machine: %s\n# isa: %s, 2.00 GHz\nconv,fp32,k,neon,8,8,64,8,8,64,1,1,1,1,9,9\n# end: 1 rows\n",
+                 machine[0] != '\0' ? machine : "this", here ? pk_isa_name((enum pk_isa)best) : "other");
+        assert_int_equal(pare_target_open(write_text("t.csv", text), "host", &t, &err), PARE_OK);
+        assert_true(pare_target_complete(t));
+        assert_int_equal(pare_target_is_here(t), here);
+        pare_target_free(t);
+    }
 }
 
 static void bad_tables_are_refused_by_line(void **state)
@@ -115,6 +164,9 @@ static void bad_tables_are_refused_by_line(void **state)
         {"conv,w8a8,k,amx,8,8,64,8,8,64,1,1,1,1,nan,1\n", ":4", "microseconds"},
         {"conv,w8a8,k,amx,8,8,64,8,8,64,1,1,1,1,-1,1\n", ":4", "microseconds"},
         {"", "", "found none"},
+        {"conv,w8a8,k,amx,8,8,64,8,8,64,1,1,1,1,1.0,1.2", ":4", "was the file cut"}, /* 1.25 */
+        {"conv,w8a8,k,amx,8,8,64,8,8,64,1,1,1,1,1.0,1.0\n# end: 2 rows\n", ":5", "was the file cut"},
+        {"conv,w8a8,k,amx,8,8,64,8,8,64,1,1,1,1,1.0,1.0\n# end: 1 rows\nconv,w8a8,k,amx,8,8,64,8,8,64,1,1,1,1,1.0,1.0\n", ":6", "behind"},
     };
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -234,6 +286,7 @@ int main(void)
         cmocka_unit_test(a_staircase_is_learnt_and_predicts_what_it_did_not_see),
         cmocka_unit_test(noise_shows_in_the_held_out_error),
         cmocka_unit_test(rows_are_read_and_the_fastest_kernel_counts),
+        cmocka_unit_test(the_error_told_is_that_of_new_layers), cmocka_unit_test(a_table_knows_its_machine_and_its_end),
         cmocka_unit_test(bad_tables_are_refused_by_line),
         cmocka_unit_test(rpi3_is_derived_and_pays_for_bits),
         cmocka_unit_test(measured_times_choose_kernels),
