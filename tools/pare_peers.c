@@ -254,6 +254,8 @@ int main(void)
             }
             const double wall = now(CLOCK_MONOTONIC_RAW) - start;
             printf("ok %.0f %.0f\n", wall, now(CLOCK_THREAD_CPUTIME_ID) - cpu);
+        } else if (strncmp(line, "load ", 5) == 0) {
+            printf("error no such peer\n");
         } else {
             printf("error not understood\n");
         }

@@ -238,7 +238,10 @@ static void take_peer_row(void *self, const struct pare_peer_row *r)
                            r->peer_level, "peer_ms", pare_json_real(1e-6 * r->theirs.median), "ratio", pare_json_real(r->ratio),
                            "ratio_low", pare_json_real(r->low), "ratio_high", pare_json_real(r->high), "pare_mac_per_cycle",
                            pare_json_real(r->macs / r->pare.cycles), "peer_mac_per_cycle", pare_json_real(r->macs / r->theirs.cycles),
-                           "tiles", pare_tiles_name(r->tiles), "noisy", (int)!isfinite(r->ratio)));
+                           "tiles", pare_tiles_name(r->tiles), "noisy", (int)(!isfinite(r->ratio) && r->problem == NULL)));
+    if (r->problem != NULL) {
+        json_object_set_new(json_array_get(p->work, json_array_size(p->work) - 1), "problem", json_string(r->problem));
+    }
     if (isfinite(r->macs)) {
         if (!fp32 || strcmp(p->name, r->name) != 0) {
             close_product(p);
@@ -269,8 +272,9 @@ static void take_peer_row(void *self, const struct pare_peer_row *r)
     number(high, r->high, 3);
     number(mac, r->macs / r->pare.cycles, 1);
     number(their_mac, r->macs / r->theirs.cycles, 1);
-    printf("%-22s %-5s %10s %9s  %-15s %-14s %10s %9s %7s  [%s, %s]%s%s\n", r->name, r->level, ours, mac, r->peer, r->peer_level, theirs,
-           their_mac, ratio, low, high, r->tiles == PARE_TILES_SLOW ? "  tiles slow" : "", isfinite(r->ratio) ? "" : "  noisy: no figure");
+    printf("%-22s %-5s %10s %9s  %-15s %-14s %10s %9s %7s  [%s, %s]%s%s%s\n", r->name, r->level, ours, mac, r->peer, r->peer_level, theirs,
+           their_mac, ratio, low, high, r->tiles == PARE_TILES_SLOW ? "  tiles slow" : "",
+           r->problem != NULL ? "  no figure: " : isfinite(r->ratio) ? "" : "  noisy: no figure", r->problem != NULL ? r->problem : "");
     fflush(stdout);
 }
 
@@ -307,6 +311,17 @@ static void find_helper(char *path, size_t size, const char *name, const char *i
     }
 }
 
+/* Networks together: our time over theirs. */
+static json_t *sums_json(const struct peer_print *p)
+{
+    json_t *sums = json_array();
+    for (int i = 0; i < p->n_sums; i++) {
+        json_array_append_new(sums, json_pack("{s:s, s:i, s:o}", "what", p->sums[i].what, "networks", p->sums[i].n, "ratio",
+                                              pare_json_real(p->sums[i].ours / p->sums[i].theirs)));
+    }
+    return sums;
+}
+
 int cli_bench_peers(const struct cli_options *o)
 {
     struct peer_print print = {.o = o, .work = json_array(), .notes = json_array(), .best = NAN};
@@ -332,8 +347,8 @@ int cli_bench_peers(const struct cli_options *o)
     const double means[2] = {exp(print.log_sum[0] / print.n[0]), exp(print.log_sum[1] / print.n[1])};
     int rc = status == PARE_OK ? 0 : cli_fail(o, &err);
     if (rc == 0 && o->json) {
-        json_t *json = json_pack("{s:i, s:s, s:o, s:o, s:O, s:O}", "schema", 1, "isa", pk_isa_name(pk_isa_best()),
-                                 "fp32_ratio_to_best_peer", pare_json_real(print.n[0] > 0 ? means[0] : NAN), "w8a8_ratio_to_onednn",
+        json_t *json = json_pack("{s:i, s:s, s:o, s:o, s:o, s:O, s:O}", "schema", 1, "isa", pk_isa_name(pk_isa_best()), "together",
+                                 sums_json(&print), "fp32_ratio_to_best_peer", pare_json_real(print.n[0] > 0 ? means[0] : NAN), "w8a8_ratio_to_onednn",
                                  pare_json_real(print.n[1] > 0 ? means[1] : NAN), "work", print.work, "notes", print.notes);
         cli_print_json(json);
         json_decref(json);
@@ -347,7 +362,7 @@ int cli_bench_peers(const struct cli_options *o)
         }
     }
     for (int i = 0; rc == 0 && !o->json && i < print.n_sums; i++) {
-        if (print.sums[i].n > 1 && isfinite(print.sums[i].ours)) {
+        if (print.sums[i].n > 1 && isfinite(print.sums[i].ours)) { /* in JSON: "together" */
             printf("%s, %d networks together: %.3fx its time\n", print.sums[i].what, print.sums[i].n,
                    print.sums[i].ours / print.sums[i].theirs);
         }

@@ -91,6 +91,27 @@ static double now_s(void)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
+/* Why a helper does not answer, after its line has closed or its time is over. */
+static enum pare_status no_answer(struct pare_peer_link *link, struct pare_error *err)
+{
+    int status = 0;
+    const double until = now_s() + 0.2;
+    pid_t ended = 0;
+    while ((ended = waitpid(link->pid, &status, WNOHANG)) == 0 && now_s() < until) {
+        (void)poll(NULL, 0, 5);
+    }
+    if (ended > 0) {
+        (void)close(link->fd);
+        link->fd = link->pid = -1;
+    }
+    const bool left = ended > 0 && WIFEXITED(status) != 0;
+    pare_peer_stop(link);
+    return left && WEXITSTATUS(status) == 127 ? pare_error(err, PARE_ERR_FAIL, "peer", "cannot be started")
+           : left                             ? pare_error(err, PARE_ERR_FAIL, "peer", "the helper ended (exit %d)", WEXITSTATUS(status))
+           : ended > 0                        ? pare_error(err, PARE_ERR_FAIL, "peer", "the helper died (signal %d)", WTERMSIG(status))
+                                              : pare_error(err, PARE_ERR_FAIL, "peer", "the helper did not answer");
+}
+
 /* A whole line into link->buffer, without its end. */
 static bool read_line(struct pare_peer_link *link, double seconds)
 {
@@ -119,10 +140,12 @@ enum pare_status pare_peer_ask(struct pare_peer_link *link, const char *line, do
                                struct pare_error *err)
 {
     const size_t length = strlen(line);
-    if (link->fd < 0 || send(link->fd, line, length, MSG_NOSIGNAL) != (ssize_t)length || send(link->fd, "\n", 1, MSG_NOSIGNAL) != 1 ||
+    if (link->fd < 0) {
+        return pare_error(err, PARE_ERR_FAIL, "peer", "its helper had ended before");
+    }
+    if (send(link->fd, line, length, MSG_NOSIGNAL) != (ssize_t)length || send(link->fd, "\n", 1, MSG_NOSIGNAL) != 1 ||
         !read_line(link, seconds)) {
-        pare_peer_stop(link);
-        return pare_error(err, PARE_ERR_FAIL, "peer", "the helper did not answer");
+        return no_answer(link, err);
     }
     if (strncmp(link->buffer, "ok", 2) != 0) {
         return pare_error(err, PARE_ERR_FAIL, "peer", "%s", strncmp(link->buffer, "error ", 6) == 0 ? link->buffer + 6 : "no answer");

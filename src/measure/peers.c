@@ -89,8 +89,9 @@ void peers_run_once(void *peer_work)
 }
 
 /* Both in the fast state of the tile unit if there are rounds enough, else whatever state. */
-void peers_row(struct peers *p, struct pare_peer_row *row, int ours, int theirs, bool tiles)
+void peers_row(struct peers *p, struct pare_peer_row *row, int ours, int theirs, const struct peer_work *work, bool tiles)
 {
+    row->problem = !work->broken ? NULL : work->err.message[0] != '\0' ? work->err.message : "no times in its answer";
     row->tiles = tiles ? PARE_TILES_FAST : PARE_TILES_NONE;
     row->ratio = pare_series_ratio(&p->series[ours], &p->series[theirs], row->tiles, &row->low, &row->high);
     if (tiles && !isfinite(row->ratio)) {
@@ -99,6 +100,10 @@ void peers_row(struct peers *p, struct pare_peer_row *row, int ours, int theirs,
     }
     pare_series_timing(&p->series[ours], row->tiles, &row->pare);
     pare_series_timing(&p->series[theirs], row->tiles, &row->theirs);
+    if (row->problem != NULL) { /* rounds before it broke are no comparison */
+        row->ratio = row->low = row->high = row->theirs.median = row->theirs.cycles = NAN;
+    }
+    p->n_rows++;
     p->options->row(p->options->self, row);
 }
 
@@ -145,7 +150,7 @@ static void bench_product(struct peers *p, const struct pare_bench_shape *shape,
     for (int i = 1; i < n; i++) {
         struct pare_peer_row row = {.name = shape->name, .level = traits.level, .kernel = kernel->name, .peer = names[i]->name,
                                     .peer_level = names[i]->level, .macs = pare_conv_macs(&shape->conv, false)};
-        peers_row(p, &row, 0, i, tiles);
+        peers_row(p, &row, 0, i, &work[i - 1], tiles);
     }
     pare_bench_case_clear(&c);
 }
@@ -171,6 +176,9 @@ enum pare_status pare_peers_bench(const struct pare_peers_options *options, stru
     }
     for (int i = 0; status == PARE_OK && i < options->n_models; i++) {
         status = peers_model(&p, options->models[i], err);
+    }
+    if (status == PARE_OK && p.n_rows == 0) {
+        status = pare_error(err, PARE_ERR_NOINPUT, "bench --peers", "no peer could run any of this work");
     }
     for (int i = 0; i < p.n_links; i++) {
         pare_peer_stop(&p.links[i]);

@@ -19,6 +19,7 @@ struct pare_peer_row {
     struct pare_timing pare, theirs;
     double ratio, low, high;       /* our time over theirs, median of the rounds, 95 % interval; NaN when noisy */
     enum pare_tiles tiles;         /* state of the tile unit that the figures are of */
+    const char *problem;           /* the peer broke while it was timed: how; NULL. Then there is no ratio */
 };
 
 struct pare_peers_options {

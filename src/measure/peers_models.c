@@ -11,12 +11,15 @@ enum { CALIBRATION_SAMPLES = 16, INPUT_SAMPLES = 4 };
 struct own_run {
     struct pare_plan *plan;
     struct pare_error *err;
+    enum pare_status status;
 };
 
 static void run_own(void *self)
 {
-    const struct own_run *r = self;
-    (void)pare_plan_run(r->plan, r->err);
+    struct own_run *r = self;
+    if (r->status == PARE_OK) {
+        r->status = pare_plan_run(r->plan, r->err);
+    }
 }
 
 static bool ends_with(const char *text, const char *end)
@@ -63,10 +66,10 @@ static const struct {
 };
 enum { NETWORK_PEERS = 3 };
 
-static void bench_stage(struct peers *p, const char *name, const char *path, const struct pare_graph *graph,
+static enum pare_status bench_stage(struct peers *p, const char *name, const char *path, const struct pare_graph *graph,
                         struct pare_plan *plans[2], struct pare_error *err)
 {
-    struct own_run own[2] = {{plans[0], err}, {plans[1], err}};
+    struct own_run own[2] = {{plans[0], err, PARE_OK}, {plans[1], err, PARE_OK}};
     struct peer_work work[NETWORK_PEERS];
     struct pare_contender contenders[2 + NETWORK_PEERS] = {{.run = run_own, .self = &own[0]}, {.run = run_own, .self = &own[1]}};
     int which[2 + NETWORK_PEERS], n = 2;
@@ -77,20 +80,24 @@ static void bench_stage(struct peers *p, const char *name, const char *path, con
         }
     }
     if (n == 2) {
-        return;
+        return PARE_OK;
     }
     const struct pare_watch_options o = {.seconds = p->options->seconds, .window_ns = 1e6, .min_rounds = 25};
     pare_watch(contenders, n, &o, p->series);
+    if (own[0].status != PARE_OK || own[1].status != PARE_OK) {
+        return own[0].status != PARE_OK ? own[0].status : own[1].status;
+    }
     for (int k = 2; k < n; k++) {
         for (int ours = 0; ours < 2; ours++) {
             const bool float_file = !is_integer_file(graph);
             if (ours == 0 ? networks[which[k]].against_fp32 && float_file : networks[which[k]].against_int8) {
                 struct pare_peer_row row = {.name = name, .level = ours == 0 ? "fp32" : "w8a8", .kernel = "", .macs = NAN,
                                             .peer = networks[which[k]].name, .peer_level = networks[which[k]].level};
-                peers_row(p, &row, ours, k, false);
+                peers_row(p, &row, ours, k, &work[k - 2], false);
             }
         }
     }
+    return PARE_OK;
 }
 
 static enum pare_status bench_engine(struct peers *p, struct pare_engine *e, struct pare_error *err)
@@ -116,7 +123,7 @@ static enum pare_status bench_engine(struct peers *p, struct pare_engine *e, str
         }
         if (status == PARE_OK && plans[1] != NULL) {
             const struct pare_stage *stage = &pipeline->stages[s];
-            bench_stage(p, pipeline->bare ? pipeline->name : stage->name, stage->path, stage->graph, plans, err);
+            status = bench_stage(p, pipeline->bare ? pipeline->name : stage->name, stage->path, stage->graph, plans, err);
         }
         pare_plan_free(plans[0]);
         pare_plan_free(plans[1]);
