@@ -48,7 +48,6 @@
 #define V_FAR(p) _mm_prefetch(p, _MM_HINT_T1)
 #define PK_EPILOGUE pk_epilogue_i32_avx512
 #define PK_PAD(code) ((uint8_t)(code))
-#define CONV_NAME conv_u8s8_avx512vnni
 #define FC_NAME fc_u8s8_avx512vnni
 
 PK_INLINE int four_codes(const char *p)
@@ -78,3 +77,17 @@ PK_INLINE int8_t weight_of(int8_t w)
 }
 
 #include "conv_body.h"
+#include "conv_padded.h"
+
+static size_t any_scratch_size(const struct pk_conv *c)
+{
+    return padded_does(c) ? padded_scratch_size(c) : scratch_size(c);
+}
+
+static void any_run(const struct pk_conv *c, const void *x, int pad_code, const void *packed, const struct pk_epilogue *e,
+                    void *scratch)
+{
+    (padded_does(c) ? padded_run : run)(c, x, pad_code, packed, e, scratch);
+}
+
+const struct pk_layer_kernel pk_conv_u8s8_avx512vnni = {"conv_u8s8_avx512vnni", packed_size, pack, any_scratch_size, any_run};
