@@ -12,26 +12,30 @@
  * A group of four rows serves 2 output rows of a 3x3 window with stride 1 (rows 0-2 and 1-3 of it: groups begin every 2
  * rows); the other windows read two neighbouring groups, which begin every 4 rows, for 4 (5x5) or 2 (stride 2) output rows.
  *
- * Packed weights: [phase][group][kernel column][vector j][output row][16 lanes][4 rows], where an output row reads the
- * group; channels repeat after `phases` blocks. Channels that are multiples of 64 are taken in chunks, wide pictures in
- * stripes, so that groups fit the L1 cache.
+ * Weights at work: [phase][group][kernel column][vector j][output row][16 lanes][4 rows], where an output row reads the
+ * group; channels repeat after `phases` blocks. They are made from packed ones (depthwise_flat_weights.h) a chunk of channels
+ * at a time. Channels that are multiples of 64, and others where that takes less time, are taken in chunks (the last one may
+ * do some of the one before again), wide pictures in stripes, so that groups fit the L1 cache.
  *
  * What binds (Sapphire Rapids, two vector ports, 2026-11-21): 64 outputs of 3x3, stride 1, are 12 products, 17 operations of the
  * epilogue and 4 unpacks, 16.5 cycles or 35 MAC per cycle; measured 21.6 (5 of them interleaving, on the shuffle port alone).
  * 5x5: 40 + 17 + 2, 29.5 cycles or 54. Where blocks are neighbouring pixels or every other one, most of what a kernel column
  * reads is still in registers from the one before: 26 loads for 40 products instead of 30, and no additions for addresses.
- * Cycles for 64 outputs (best blocks, paired; in brackets with all loads; 2026-11-21):
- *                    all           MAC/cycle     interleaving   epilogue   products, the rest
- *   96x96x32         35.5 (37.3)   45.1 (42.9)
- *   24x24x128        35.6 (39.0)   45.0 (41.0)   4.3            5.7        26
- *   12x12x256        36.8 (41.7)   43.5 (38.4)
- *   14x14x512        37.0 (41.9)   43.3 (38.2)   7              5.7        24
- *   7x7x1152         43.2 (49.5)   37.0 (32.3)   4.9            5.7        33, 2 of it weights from the L2 cache
- * Medians of the same run 42.7 (40.5), 42.7 (38.8), 42.4 (37.4), 43.2 (38.0), 35.4 (28.7).
+ * Cycles for 64 outputs (best blocks; in brackets with all loads, of an earlier run; 2026-11-21):
+ *                    all           MAC/cycle   interleaving   epilogue   making weights   products, the rest
+ *   96x96x32         34.8 (37.3)   46.0
+ *   24x24x128        35.4 (39.0)   45.2        4.3            5.7        0.4              25
+ *   12x12x256        38.9 (41.7)   41.1                       5.7        1.6
+ *   14x14x512        37.0 (41.9)   43.3        7              5.7        1.2              23
+ *   7x7x1152         48.0 (49.5)   33.3        4.9            5.7        4.6              33
+ * Weights kept as they are at work come from the L2 cache: 43.2 cycles at 7x7x1152, 36.8 at 12x12x256, but 10 KiB of 64
+ * channels where these are 2.5, and layers of 4 and 2 bits had to make them all the same (59 at 7x7x1152, now 48).
  * One product more or less is 0.43 cycles, one operation of the epilogue 0.41: the two ports bind, at 83 to 87 %. Interleaving
  * is on the shuffle port alone and waits for pictures beyond the L1 cache; prefetching rows or weights changed nothing or
  * displaced what is at work. Blocks of three pixels need more registers than there are: 0.85x. 7x7: seven rows are passes
- * of four and three, and 12 rows of 11 columns are interleaved for 49 outputs. Stride 2 waits for the L2 cache: 256 bytes of
+ * of four and three, 12 rows of 11 columns are interleaved for 49 outputs, and 160 vectors of weights are made for 98 blocks:
+ * that binds there, and 33 of 40 MAC/cycle are left. Channels beyond a multiple of 64 cost a whole block: 5x5 of 672 at 7x7 has
+ * 30.8 (22.1 by the ring), of 144 at 28x28 31.9 (30.5). Stride 2 waits for the L2 cache: 256 bytes of
  * input a block, 16-18 cycles.
  */
 #ifndef PARE_PK_DEPTHWISE_FLAT_H
@@ -58,21 +62,39 @@ struct flat_plan {
     size_t plane, group; /* bytes */
 };
 
-/* Blocks after which the channels of a pixel repeat; of all chunks together. */
-static int flat_all_phases(const struct pk_conv *c)
+/* Blocks after which the channels of a pixel repeat. */
+static int flat_period(const struct pk_conv *c)
 {
     const int part = c->out_c & -c->out_c; /* the largest power of two that divides */
     return c->out_c / (part < FLAT ? part : FLAT);
 }
 
-/* Where channels are no multiple of 64, weights of many phases leave the L1 cache and pixels of stride 2 must be gathered:
- * 5x5 of 240 channels took 1.4 times as long as the ring of depthwise_body.h, 3x3/2 of 144 too (2026-11-21). */
-static bool flat_does(const struct pk_conv *c)
+/* Are pixels read whole, one after another? Else in chunks of 64 channels, of which the last begins 64 before the end. Weights
+ * of many phases leave the L1 cache and pixels of stride 2 must be gathered: 5x5 of 240 channels took 1.4 times as long as the
+ * ring of depthwise_body.h, 3x3/2 of 144 too (2026-11-21). */
+static bool flat_is_dense(const struct pk_conv *c)
 {
     const int most = c->stride_h == 2 ? 1 : c->kernel_h == 3 ? 9 : 3;
-    return c->out_c == c->in_c && c->out_c % 8 == 0 && (c->out_c % FLAT == 0 || flat_all_phases(c) <= most) &&
-           c->kernel_h == c->kernel_w && (c->kernel_h == 3 || c->kernel_h == 5) && c->stride_h == c->stride_w &&
-           c->stride_h <= 2 && c->dilation_h == 1 && c->dilation_w == 1;
+    return c->out_c % 8 == 0 && c->out_c % FLAT != 0 && flat_period(c) <= most;
+}
+
+/* Phases of all channels. */
+static int flat_all_phases(const struct pk_conv *c)
+{
+    return flat_is_dense(c) ? flat_period(c) : (c->out_c + FLAT - 1) / FLAT;
+}
+
+/* The first channel of a phase, where pixels are read in chunks. */
+static int flat_channel(const struct pk_conv *c, int phase)
+{
+    return (phase + 1) * FLAT <= c->out_c ? phase * FLAT : c->out_c - FLAT;
+}
+
+static bool flat_does(const struct pk_conv *c)
+{
+    return c->out_c == c->in_c && (c->out_c >= FLAT || flat_is_dense(c)) && c->kernel_h == c->kernel_w &&
+           (c->kernel_h == 3 || c->kernel_h == 5) && c->stride_h == c->stride_w && c->stride_h <= 2 && c->dilation_h == 1 &&
+           c->dilation_w == 1;
 }
 
 static struct flat_plan flat_plan_of(const struct pk_conv *c)
@@ -86,13 +108,13 @@ static struct flat_plan flat_plan_of(const struct pk_conv *c)
     const size_t more = (size_t)(stride == 1 ? kernel - 1 : kernel / 2), all = (size_t)c->out_w;
     const size_t bytes = 4 * (size_t)(p.groups * stride); /* of groups, for a channel of a column */
     p.n = c->out_c;
-    if (c->out_c % FLAT == 0) {
+    if (!flat_is_dense(c)) {
         p.n = FLAT;
         while (c->out_c % (2 * p.n) == 0 && 2 * (size_t)p.n * bytes * (all + more) <= FLAT_CACHE) {
             p.n *= 2;
         }
     }
-    p.phases = c->out_c % FLAT == 0 ? p.n / FLAT : flat_all_phases(c);
+    p.phases = flat_is_dense(c) ? flat_all_phases(c) : p.n / FLAT;
     /* stripes of like width; whole blocks of all phases, where that is not the whole picture */
     const size_t step = (size_t)(p.phases * FLAT / p.n > 0 ? p.phases * FLAT / p.n : 1);
     const size_t stripes = ((all + more) * (size_t)p.n * bytes + FLAT_CACHE - 1) / FLAT_CACHE;
@@ -105,40 +127,6 @@ static struct flat_plan flat_plan_of(const struct pk_conv *c)
     return p;
 }
 
-/* ---- weights ---- */
-
-static size_t flat_packed_size(const struct pk_conv *c)
-{
-    const struct flat_plan p = flat_plan_of(c);
-    return (size_t)flat_all_phases(c) * (size_t)p.vectors * 64;
-}
-
-/* One vector: kernel column kx of output row r in group g, from element `first` on. weights NULL: ones. */
-static void flat_pack_vector(const struct pk_conv *c, const int8_t *weights, int g, int r, int kx, int first, int8_t *to)
-{
-    for (int i = 0; i < 64; i++) {
-        const int channel = (first + i / 16 * 16 + i / 4 % 4) % c->out_c;
-        const int ky = 4 * g + i % 4 - c->stride_h * r;
-        const bool inside = ky >= 0 && ky < c->kernel_h;
-        to[i] = !inside           ? 0
-                : weights == NULL ? 1
-                                  : weights[(ky * c->kernel_w + kx) * c->out_c + channel];
-    }
-}
-
-static void flat_pack_phase(const struct pk_conv *c, const int8_t *weights, int phase, int8_t *to)
-{
-    const int kernel = c->kernel_h, stride = c->stride_h;
-    for (int i = 0; i < FLAT_GROUPS * kernel * 4 * FLAT_ROWS; i++) {
-        const int r = i % FLAT_ROWS, j = i / FLAT_ROWS % 4, kx = i / (4 * FLAT_ROWS) % kernel;
-        const int g = i / (4 * FLAT_ROWS * kernel);
-        if (FLAT_READS(g, r)) {
-            flat_pack_vector(c, weights, g, r, kx, phase * FLAT + 4 * j, to);
-            to += 64;
-        }
-    }
-}
-
 /* ---- scratch ---- */
 
 struct flat_work {
@@ -146,14 +134,13 @@ struct flat_work {
     const struct pk_epilogue *e;
     struct flat_plan p;
     const uint8_t *x;
-    const int8_t *packed;
     uint8_t *ring;           /* [groups][parity][4][plane] */
     uint8_t *outside;        /* a row outside the picture: pad codes */
     int64_t *pieces;         /* where the pixels of each parity lie in a row, where they must be gathered */
     int32_t *vectors;        /* [phases of all channels][FLAT_VECTOR_KINDS][4][VL] */
     int32_t *sums;           /* [rows][sums_row] */
     int column;              /* the first output column of the stripe at work */
-    int8_t *ones;
+    int8_t *weights, *ones;  /* at work: of a chunk; of any phase */
     size_t pad_bytes, bytes; /* of outside; all of the scratch */
 };
 
@@ -186,6 +173,7 @@ static struct flat_work flat_work_of(const struct pk_conv *c, uint8_t *base)
     w.outside = flat_take(&at, w.pad_bytes);
     w.pieces = flat_take(&at, flat_gathers(&w.p) ? 2 * pk_round_up(w.p.columns * (size_t)w.p.n, FLAT) : 0);
     w.vectors = flat_take(&at, (size_t)flat_all_phases(c) * FLAT * FLAT_VECTOR_KINDS * sizeof(int32_t));
+    w.weights = flat_take(&at, (size_t)w.p.phases * (size_t)w.p.vectors * 64);
     w.ones = flat_take(&at, (size_t)w.p.vectors * 64);
     w.sums = flat_take(&at, ((size_t)w.p.rows * flat_sums_row(&w) + FLAT) * sizeof(int32_t));
     w.bytes = (size_t)(at - begin);
@@ -197,18 +185,19 @@ static void flat_vectors(const struct flat_work *w, int kind, const void *from)
 {
     const uint8_t *at = from, *end = from == NULL ? NULL : at + (size_t)w->c->out_c * sizeof(int32_t);
     int32_t *block = w->vectors + kind * FLAT;
-    for (int i = flat_all_phases(w->c); i > 0; i--, block += FLAT_VECTOR_KINDS * FLAT) {
+    const int phases = flat_all_phases(w->c);
+    for (int phase = 0; phase < phases; phase++, block += FLAT_VECTOR_KINDS * FLAT) {
         if (from == NULL) {
             memset(block, 0, FLAT * sizeof *block);
             continue;
         }
-        if (w->c->out_c % FLAT == 0) {
+        if (w->p.n % FLAT == 0) {
             vi four[4];
+            at = (const uint8_t *)from + (size_t)flat_channel(w->c, phase) * sizeof(int32_t);
             PK_UNROLL
             for (int k = 0; k < 4; k++)
                 four[k] = _mm512_loadu_si512(at + k * 64);
             flat_put_sums(block, four);
-            at += FLAT * sizeof(int32_t);
             continue;
         }
         PK_UNROLL

@@ -2,7 +2,7 @@
 #ifndef PARE_PK_DEPTHWISE_FLAT_ROWS_H
 #define PARE_PK_DEPTHWISE_FLAT_ROWS_H
 
-#include "depthwise_flat.h"
+#include "depthwise_flat_weights.h"
 #include "epilogue_quads.h"
 
 /* A block of four rows to the four planes. */
@@ -238,6 +238,7 @@ static struct flat_pass flat_pass_of(const struct flat_work *w, bool plain)
                           .shift = (size_t)w->p.n,
                           .odd = 4 * w->p.plane,
                           .phases = (size_t)w->p.phases,
+                          .weights = w->weights,
                           .ones = w->e->weight_zero != NULL ? w->ones : NULL,
                           .sums = w->sums,
                           .sums_row = flat_sums_row(w)};
@@ -250,18 +251,20 @@ static struct flat_pass flat_pass_of(const struct flat_work *w, bool plain)
     return f;
 }
 
-/* The epilogue of the rows whose sums are in memory; n: their pixels. */
+/* The epilogue of the rows whose sums are in memory; n: their pixels. first: as given to flat_stripe. Steps may read what they
+ * overwrite: channels that were done before are left out. */
 static void flat_finish(const struct flat_work *w, int oy, int rows, int n, int first)
 {
+    const int again = first % FLAT == 0 ? 0 : FLAT - w->c->out_c % FLAT;
     struct pk_epilogue rest = *w->e;
     rest.bias_i32 = rest.weight_zero = NULL;
     for (int r = 0; r < rows; r++) {
-        const struct pk_tile tile = {w->sums + (size_t)r * flat_sums_row(w),
+        const struct pk_tile tile = {w->sums + (size_t)r * flat_sums_row(w) + again,
                                      (size_t)w->p.n,
                                      (size_t)(oy + r) * (size_t)w->c->out_w + (size_t)w->column,
                                      n,
-                                     first,
-                                     w->p.n,
+                                     first + again,
+                                     w->p.n - again,
                                      NULL};
         pk_epilogue_i32_avx512(&rest, &tile);
     }
@@ -305,19 +308,20 @@ static void flat_stripe(const struct flat_work *w, struct flat_pass *f, int firs
     }
 }
 
-static void flat_run(const struct pk_conv *c, const uint8_t *x, int pad_code, const int8_t *packed,
+static void flat_run(const struct pk_conv *c, const uint8_t *x, int pad_code, const struct pk_flat_weights *weights,
                      const struct pk_epilogue *e, void *scratch)
 {
     struct flat_work w = flat_work_of(c, scratch);
     w.e = e;
     w.x = x;
-    w.packed = packed;
     memset(w.outside, pad_code, w.pad_bytes);
     const bool plain = flat_is_plain(&w);
     flat_vectors(&w, FLAT_START, e->bias_i32);
     if (e->weight_zero != NULL) {
         flat_vectors(&w, FLAT_ZERO, e->weight_zero);
-        flat_pack_phase(c, NULL, 0, w.ones);
+        _Alignas(64) int8_t ones[PK_FLAT_PHASE_BYTES];
+        flat_pack_phase(c, NULL, 0, ones);
+        flat_prepare(c, &(struct pk_flat_weights){ones, NULL}, 0, 1, w.ones);
     }
     if (plain) {
         flat_vectors(&w, FLAT_FACTOR, e->outs[0].m);
@@ -325,9 +329,10 @@ static void flat_run(const struct pk_conv *c, const uint8_t *x, int pad_code, co
     }
     struct flat_pass f = flat_pass_of(&w, plain);
     const enum flat_to to = !plain ? FLAT_TO_SUMS : flat_clamps(&w) ? FLAT_TO_CLAMPED : FLAT_TO_CODES;
-    for (int first = 0; first < c->out_c; first += w.p.n) {
-        const size_t phase = (size_t)(first / FLAT); /* 0, or channels are a multiple of 64 */
-        f.weights = w.packed + phase * (size_t)w.p.vectors * 64;
+    for (int done = 0; done < c->out_c; done += w.p.n) {
+        const size_t phase = (size_t)(done / FLAT); /* 0, or chunks */
+        const int first = w.p.n % FLAT == 0 ? flat_channel(c, (int)phase) : 0;
+        flat_prepare(c, weights, phase, f.phases, w.weights);
         f.vectors = w.vectors + phase * FLAT_VECTOR_KINDS * FLAT;
         for (w.column = 0; w.column < c->out_w; w.column += w.p.width) {
             flat_stripe(&w, &f, first, to);

@@ -48,8 +48,18 @@ PK_INLINE void low_any_pack(const struct pk_conv *c, const int8_t *weights, cons
 
 PK_INLINE size_t low_any_scratch(const struct pk_conv *c)
 {
-    return low_depthwise_scratch(c, pk_depthwise_is_flat(c) ? &pk_depthwise_u8s8_avx512vnni
-                                                            : &pk_depthwise_ring_u8s8_avx512vnni);
+    return pk_depthwise_is_flat(c) ? pk_depthwise_u8s8_avx512vnni.scratch_size(c)
+                                   : low_depthwise_scratch(c, &pk_depthwise_ring_u8s8_avx512vnni);
+}
+
+static void expand_4(const void *packed, size_t at, size_t n, int8_t *to)
+{
+    low_expand_column((const uint8_t *)packed + at / 2, 64, n / 64, to, 64, 4);
+}
+
+static void expand_2(const void *packed, size_t at, size_t n, int8_t *to)
+{
+    low_expand_column((const uint8_t *)packed + at / 4, 64, n / 64, to, 64, 2);
 }
 
 PK_INLINE void low_any_run(const struct low_work *w, const int bits)
@@ -58,9 +68,8 @@ PK_INLINE void low_any_run(const struct low_work *w, const int bits)
         low_depthwise_run(w, &pk_depthwise_ring_u8s8_avx512vnni, bits);
         return;
     }
-    const size_t n = low_flat_size(w->c);
-    low_expand_column(w->packed, 64, n / 64, (int8_t *)w->scratch, 64, bits);
-    pk_depthwise_u8s8_avx512vnni.run(w->c, w->x, w->pad_code, w->scratch, w->e, w->scratch + n);
+    const struct pk_flat_weights weights = {w->packed, bits == 4 ? expand_4 : expand_2};
+    pk_depthwise_flat_run(w->c, w->x, w->pad_code, &weights, w->e, w->scratch);
 }
 
 LOW_TABLE(depthwise_u8s4_avx512vnni, low_any_size(c, 4), low_any_pack(c, weights, 4, packed), low_any_scratch(c),

@@ -78,12 +78,18 @@ bool pk_depthwise_is_flat(const struct pk_conv *c)
 
 size_t pk_depthwise_flat_phase_bytes(const struct pk_conv *c)
 {
-    return flat_packed_size(c) / (size_t)flat_all_phases(c);
+    return flat_phase_bytes(c);
 }
 
 void pk_depthwise_flat_pack_phase(const struct pk_conv *c, const int8_t *weights, int phase, int8_t *to)
 {
     flat_pack_phase(c, weights, phase, to);
+}
+
+void pk_depthwise_flat_run(const struct pk_conv *c, const void *x, int pad_code, const struct pk_flat_weights *weights,
+                           const struct pk_epilogue *e, void *scratch)
+{
+    flat_run(c, x, pad_code, weights, e, scratch);
 }
 
 static size_t any_packed_size(const struct pk_conv *c)
@@ -112,7 +118,7 @@ static void any_run(const struct pk_conv *c, const void *x, int pad_code, const 
                     void *scratch)
 {
     if (flat_does(c)) {
-        flat_run(c, x, pad_code, packed, e, scratch);
+        flat_run(c, x, pad_code, &(struct pk_flat_weights){packed, NULL}, e, scratch);
     } else {
         run(c, x, pad_code, packed, e, scratch);
     }
