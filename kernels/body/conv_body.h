@@ -184,7 +184,7 @@ TILE(tile_6x4, 6, 4)
 TILE(tile_4x4, 4, 4)
 TILE(tile_2x4, 2, 4)
 TILE(tile_8x3, 8, 3)
-TILE(tile_3x3, 3, 3)
+TILE(tile_4x3, 4, 3)
 TILE(tile_12x2, 12, 2)
 TILE(tile_4x2, 4, 2)
 TILE(tile_24x1, 24, 1)
@@ -197,7 +197,7 @@ static const struct tiles all_tiles[NV + 1] = {
     {0, 0, NULL, NULL, NULL},
     {24, 8, tile_24x1, tile_8x1, tile_1x1},
     {12, 4, tile_12x2, tile_4x2, tile_1x2},
-    {8, 3, tile_8x3, tile_3x3, tile_1x3},
+    {8, 4, tile_8x3, tile_4x3, tile_1x3},
     {6, 2, tile_6x4, tile_2x4, tile_1x4},
 };
 #define TILE_TWICE(nv) ((nv) == 4 ? tile_4x4 : NULL)

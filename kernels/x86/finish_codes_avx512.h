@@ -38,11 +38,12 @@ static void finish_rows(struct finish *f, size_t pixel)
     f->pixel = (ptrdiff_t)pixel;
 }
 
-/* mr, nv, whole are constants; s: [mr][nv]. A quad of vectors is of one pixel (nv 3, 4), two or four. */
+/* mr, nv, whole are constants; s: [mr][nv]. A quad of vectors is of one pixel (nv 4), two or four; nv 3: of one, or of 4 / 3
+ * where whole, then pixels lie side by side. */
 PK_INLINE void finish_kind(const struct finish *f, const __m512i *s, const int mr, const int nv, const bool whole)
 {
-    const struct target to = f->plain.to;
-    const int step = nv == 3 ? 3 : 4; /* vectors of a quad */
+    struct target to = f->plain.to;
+    const int step = nv == 3 && !whole ? 3 : 4; /* vectors of a quad */
 #ifndef __SANITIZE_ADDRESS__ /* which turns a single turn into no loop, and GCC 12 warns of what it cannot unroll */
     PK_UNROLL
 #endif
@@ -50,16 +51,21 @@ PK_INLINE void finish_kind(const struct finish *f, const __m512i *s, const int m
         vf u[4];
         PK_UNROLL
         for (int j = 0; j < 4; j++) {
-            const int at = j < step ? j : 0;
-            u[j] = v_fma(v_to_float(s[i * step + at]), f->plain.m[at % nv], f->plain.b[at % nv]);
+            const int at = i * step + (j < step ? j : 0);
+            u[j] = v_fma(v_to_float(s[at]), f->plain.m[at % nv], f->plain.b[at % nv]);
         }
-        quad_put(&f->plain.q, &to, f->pixel + i * step / nv, u, nv == 3 ? 4 : nv, nv == 3 ? false : whole);
+        if (nv == 3 && whole) {
+            quad_put(&f->plain.q, &to, f->pixel, u, 4, true);
+            to.to += 4 * VL;
+        } else {
+            quad_put(&f->plain.q, &to, f->pixel + i * step / nv, u, nv == 3 ? 4 : nv, whole);
+        }
     }
 }
 
 PK_INLINE void finish_tile(const struct finish *f, const __m512i *s, const int mr, const int nv)
 {
-    if (f->whole) {
+    if (f->whole && (nv != 3 || f->plain.to.pitch == 3 * VL)) {
         finish_kind(f, s, mr, nv, true);
     } else {
         finish_kind(f, s, mr, nv, false);
