@@ -28,6 +28,8 @@ struct flat_pass {
     size_t sums_row;
     vf lo, hi;
     __m512i code_zero;             /* 16 bits */
+    __m512i least, most;           /* codes, where they are bounded within 0..255 */
+    bool bounded;
 };
 
 /* Does output row r (of those at work together) read group g? */
@@ -256,7 +258,10 @@ PK_INLINE void flat_block_codes(const struct flat_pass *f, const struct flat_blo
     /* the last row first: a row that does not exist goes to where the first one will be */
     PK_UNROLL
     for (int i = rows * blocks - 1; i >= 0; i--) {
-        const __m512i codes = _mm512_packus_epi16(words[0][i], words[1][i]); /* undoes the order of the planes */
+        __m512i codes = _mm512_packus_epi16(words[0][i], words[1][i]); /* undoes the order of the planes */
+        if (f->bounded) {
+            codes = _mm512_min_epu8(_mm512_max_epu8(codes, f->least), f->most);
+        }
         uint8_t *p = to + (i / blocks > 0 ? f->row[i / blocks] : 0) + i % blocks * f->step;
         if (blocks > 1) {
             _mm512_storeu_si512(p, codes);
@@ -266,7 +271,7 @@ PK_INLINE void flat_block_codes(const struct flat_pass *f, const struct flat_blo
     }
 }
 
-/* What becomes of sums: memory, codes, codes whose clamps the packs do not do. */
+/* What becomes of sums: memory, codes, codes of floats that must be clamped. */
 enum flat_to { FLAT_TO_SUMS, FLAT_TO_CODES, FLAT_TO_CLAMPED };
 
 /* The blocks of a phase, `whole` and perhaps one of which only `lanes` exist, to codes. */

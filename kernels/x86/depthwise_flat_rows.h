@@ -223,11 +223,11 @@ static bool flat_overflows(const struct flat_work *w)
     return fits != 0xffff;
 }
 
-/* Must sums be clamped before they are rounded? The packs clamp to 0 and 255 themselves (epilogue_quads.h). */
+/* Must sums be clamped before they are rounded? Else packs clamp to 0 and 255, and codes to what is less (epilogue_quads.h). */
 static bool flat_clamps(const struct flat_work *w)
 {
     const struct pk_out *o = w->e->outs;
-    return bound_code(o, o->lo) != 0 || bound_code(o, o->hi) != 255 || flat_overflows(w);
+    return bound_byte(o, o->lo) > bound_byte(o, o->hi) || flat_overflows(w);
 }
 
 /* What all passes share. */
@@ -247,6 +247,9 @@ static struct flat_pass flat_pass_of(const struct flat_work *w, bool plain)
         f.lo = v_set(o->lo);
         f.hi = v_set(o->hi);
         f.code_zero = _mm512_set1_epi16((short)o->zero);
+        f.least = _mm512_set1_epi8((char)bound_byte(o, o->lo));
+        f.most = _mm512_set1_epi8((char)bound_byte(o, o->hi));
+        f.bounded = bound_byte(o, o->lo) > 0 || bound_byte(o, o->hi) < 255;
     }
     return f;
 }

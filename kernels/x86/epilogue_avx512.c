@@ -149,7 +149,7 @@ PK_INLINE void column_add(const struct quad *q, const struct pk_tile *t, const i
         least = v_set(e->steps[1].a), most = v_set(e->steps[1].b);
     }
     if (way != ADD_CLAMP) {
-        to.ceiling = !steps_fit(add, e->outs, m, b, prelu ? slope : NULL, wide);
+        target_bounds(&to, e->outs, steps_fit(add, e->outs, m, b, prelu ? slope : NULL, wide));
     }
     for (int row = 0; row < rows; row += 4 / wide, p += (size_t)(4 / wide) * ld) {
         quad_sums(p, ld, bias, v, wide);

@@ -1,11 +1,11 @@
 /*
  * epilogue_quads.h: sums to codes four vectors at a time (64 channels of one pixel, 32 of two or 16
  * of four), which two saturating packs and one permutation join to 64 codes. The operations of
- * ref/epilogue.c, less those that cannot change a code: no subtraction of an offset of 0, no lower
- * clamp where lo becomes code 0, because there the saturation of the packs does the same (a NaN
- * converts to INT32_MIN and so becomes code 0 too), and no upper clamp where hi becomes code 255 and the
- * factors are too small for any sum to leave the range of int32. (Rounding keeps the order: what lies beyond hi is
- * rounded to no less than hi is. 6 / (6 / 255.0f) need not be 255.)
+ * ref/epilogue.c, less those that cannot change a code: no subtraction of an offset of 0, and where the factors are too
+ * small for any sum to leave the range of int32 no clamps of floats: the packs saturate at codes 0 and 255, and other bounds
+ * (4-bit codes, relu6 of a grid that begins below 0) are clamps of 64 codes at once. (Rounding keeps the order: what lies
+ * beyond hi is rounded to no less than hi is. A NaN converts to INT32_MIN and so becomes the least code, as it does by the
+ * clamps of floats.)
  */
 #ifndef PARE_PK_EPILOGUE_QUADS_H
 #define PARE_PK_EPILOGUE_QUADS_H
@@ -44,14 +44,22 @@ struct target {
     uint8_t *to; /* the tile's first pixel and channel */
     ptrdiff_t pitch;
     vf lo, hi, offset, factor;
-    __m512i zero, order;
+    __m512i zero, order, least, most;
     bool floor, ceiling, moved, shifts; /* the lower clamp, the upper one, the offset, the zero point change something */
+    bool bounded;                       /* the clamps of codes do; then those of floats do not */
 };
 
 /* Code of a bound before it is saturated. */
 PK_INLINE int bound_code(const struct pk_out *o, float bound)
 {
     return _mm_cvtss_si32(_mm_set_ss(bound)) + o->zero;
+}
+
+/* The code that a bound becomes. */
+PK_INLINE int bound_byte(const struct pk_out *o, float bound)
+{
+    const int code = bound >= 0x1p20f ? 255 : bound > -0x1p20f ? bound_code(o, bound) : 0;
+    return code < 0 ? 0 : code > 255 ? 255 : code;
 }
 
 PK_INLINE struct target target_of(const struct quad *q, const struct pk_out *o, size_t pixel)
@@ -71,6 +79,18 @@ PK_INLINE struct target target_of(const struct quad *q, const struct pk_out *o, 
         .shifts = o->zero != 0,
     };
     return t;
+}
+
+/* fits: no value before the output's rounding leaves the range of int32. */
+PK_INLINE void target_bounds(struct target *t, const struct pk_out *o, bool fits)
+{
+    const int least = bound_byte(o, o->lo), most = bound_byte(o, o->hi);
+    t->least = _mm512_set1_epi8((char)least);
+    t->most = _mm512_set1_epi8((char)most);
+    t->bounded = fits && least <= most && (least > 0 || most < 255);
+    if (fits && least <= most) {
+        t->floor = t->ceiling = false;
+    }
 }
 
 /* Clamps, rounds and writes the codes of four vectors from pixel `row` of the tile on. */
@@ -96,7 +116,10 @@ PK_INLINE void quad_put(const struct quad *q, const struct target *o, ptrdiff_t 
         low = _mm512_adds_epi16(low, o->zero);
         high = _mm512_adds_epi16(high, o->zero);
     }
-    const __m512i bytes = _mm512_permutexvar_epi32(o->order, _mm512_packus_epi16(low, high));
+    __m512i bytes = _mm512_permutexvar_epi32(o->order, _mm512_packus_epi16(low, high));
+    if (o->bounded) {
+        bytes = _mm512_min_epu8(_mm512_max_epu8(bytes, o->least), o->most);
+    }
     uint8_t *out = o->to + row * o->pitch;
     if (wide == 4) {
         _mm512_mask_storeu_epi8(out, whole ? ~(__mmask64)0 : q->bytes, bytes);
@@ -171,7 +194,7 @@ PK_INLINE struct plain plain_of(const struct quad *q, const struct pk_out *o, si
     quad_vec(q, o->b, f.b, wide, whole);
     f.biased = q->e->bias_i32 != NULL;
     quad_bias(q, f.bias, wide, whole);
-    f.to.ceiling = bound_code(o, o->hi) != 255 || !sums_fit(f.m, f.b, wide);
+    target_bounds(&f.to, o, sums_fit(f.m, f.b, wide));
     return f;
 }
 

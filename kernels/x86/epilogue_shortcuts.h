@@ -85,7 +85,7 @@ PK_INLINE bool steps_fit(const struct pk_step *add, const struct pk_out *o, cons
         most = slope == NULL ? most : v_add(most, v_mul(most, _mm512_abs_ps(slope[j])));
         fits &= _mm512_cmp_ps_mask(v_mul(most, v_set(fabsf(o->inv_scale))), v_set(0x1p30f), _CMP_LE_OQ);
     }
-    return fits == 0xffff && bound_code(o, o->hi) == 255;
+    return fits == 0xffff;
 }
 
 #endif

@@ -34,7 +34,7 @@ PK_INLINE bool way_prelu(const enum shortcut way)
     return way == ADD_PRELU || way == PRELU_ONLY || way == PRELU_ADD;
 }
 
-/* All but f, p, ld, pixel and rows are constants. way: NO_SHORTCUT is no steps. whole: all channels exist, no clamp changes
+/* All but f, p, ld, pixel and rows are constants. way: NO_SHORTCUT is no steps. whole: all channels exist, no clamp of floats changes
  * anything. unit: the factor of the first output is 1. */
 PK_INLINE void slice(const struct slices *f, const int32_t *p, const size_t ld, ptrdiff_t pixel, int rows, const int wide,
                      const bool whole, const bool unit, const enum shortcut way)
@@ -176,8 +176,8 @@ static void slices_panel(struct slices *f, const struct pk_epilogue *e, int chan
     for (int i = 0; i < e->n_outs; i++) {
         const struct pk_out *o = &e->outs[i];
         f->to[i] = target_of(&f->q, o, 0);
-        f->to[i].ceiling = !tame || (steps ? !steps_fit(add, o, f->m[0], f->b[0], way_prelu(way) ? f->slope : NULL, 4)
-                                           : bound_code(o, o->hi) != 255 || !sums_fit(f->m[i], f->b[i], 4));
+        target_bounds(&f->to[i], o, tame && (steps ? steps_fit(add, o, f->m[0], f->b[0], way_prelu(way) ? f->slope : NULL, 4)
+                                                   : sums_fit(f->m[i], f->b[i], 4)));
         whole = whole && !f->to[i].floor && !f->to[i].ceiling;
     }
     f->run = slice_table[way][wide / 2][!whole ? 0 : e->outs[0].inv_scale == 1.0f ? 2 : 1];
