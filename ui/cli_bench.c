@@ -10,6 +10,7 @@
 #include "src/base/json.h"
 #include "src/measure/bench_kernels.h"
 #include "src/measure/peers.h"
+#include "src/measure/slower.h"
 #include "src/measure/target.h"
 
 struct kernel_print {
@@ -17,6 +18,7 @@ struct kernel_print {
     json_t *rows, *flushed;
     const struct pare_bench_shape *shape;
     int noisy, n;
+    bool widened; /* fp16 without half precision arithmetic was among them */
 };
 
 static void number(char text[16], double value, int digits)
@@ -51,6 +53,14 @@ static json_t *row_json(const struct pare_kernel_row *r)
                                   pare_json_real(r->floor.cycles / r->timing.cycles), "binds", r->floor.binds));
     json_object_set_new(row, "packed_bytes", json_integer((json_int_t)r->packed_bytes));
     json_object_set_new(row, "resident_bytes", json_integer((json_int_t)r->resident_bytes));
+    if (pare_fp16_is_widened(r->kernel->name)) {
+        json_object_set_new(row, "widened", json_true());
+    }
+    if (r->wider != NULL) {
+        char why[200];
+        json_object_set_new(row, "slower", json_pack("{s:s, s:f, s:s}", "than", r->wider->name, "times", r->times_wider, "why",
+                                                     pare_slower_why(r->kernel->name, r->wider->name, &r->shape->conv, why)));
+    }
     if (r->slow.n > 0) {
         json_object_set_new(row, "slow_tiles", timing_json(&r->slow));
         json_object_set_new(row, "slow_mac_per_cycle", pare_json_real(r->floor.macs / r->slow.cycles));
@@ -64,6 +74,7 @@ static void take_row(void *self, const struct pare_kernel_row *r)
     char us[16], mac[16], best[16], limit[16], share[16], near_floor[16], slow[16], weights[16];
     p->n++;
     p->noisy += r->timing.noisy;
+    p->widened = p->widened || pare_fp16_is_widened(r->kernel->name);
     const bool first = p->shape != r->shape;
     p->shape = r->shape;
     if (p->o->json) {
@@ -83,10 +94,15 @@ static void take_row(void *self, const struct pare_kernel_row *r)
     number(near_floor, r->timing.noisy ? NAN : 100 * r->floor.cycles / r->timing.cycles, 0);
     number(slow, r->slow.n >= PARE_WATCH_CLEAN ? r->floor.macs / r->slow.cycles : NAN, 1);
     number(weights, (double)r->packed_bytes / 1024, 1);
-    printf("  %-26s %-6s %-3s %10s %9s %7s %7s %5s%% %5s%% %8sK  %-8s%s%s%s%s\n", r->kernel->name, r->traits.level, r->output, us, mac, best, limit,
+    printf("  %-26s %-6s %-3s %10s %9s %7s %7s %5s%% %5s%% %8sK  %-8s%s%s%s%s\n", r->kernel->name, pare_fp16_is_widened(r->kernel->name) ? "fp16*" : r->traits.level, r->output, us, mac, best, limit,
            share, near_floor, weights, r->floor.binds, r->timing.noisy ? "  noisy: no figure" : "",
            r->tiles == PARE_TILES_SLOW ? "  tiles slow" : "", r->slow.n >= PARE_WATCH_CLEAN && r->tiles == PARE_TILES_FAST ? "  slow tiles " : "",
            r->slow.n >= PARE_WATCH_CLEAN && r->tiles == PARE_TILES_FAST ? slow : "");
+    if (r->wider != NULL) {
+        char why[200];
+        printf("      %.2fx the time of %s: %s\n", r->times_wider, r->wider->name,
+               pare_slower_why(r->kernel->name, r->wider->name, &r->shape->conv, why));
+    }
     fflush(stdout);
 }
 
@@ -162,6 +178,9 @@ int cli_bench_kernels(const struct cli_options *o)
                "epilogue\nneed at least, as a share of the time measured; binds: its largest part. One thread, pinned.\n"
                "Runs follow each other: weights are where the last run left them (of many MiB: what the third cache kept).\n",
                n, print.noisy);
+        if (print.widened) {
+            printf("fp16*: this instruction set has no half precision arithmetic: kept in 16 bits, computed in fp32.\n");
+        }
     }
     json_decref(print.rows);
     json_decref(print.flushed);

@@ -253,6 +253,39 @@ static void print_stage_bench(const json_t *stage)
     }
 }
 
+/* Layers that take longer than at the next wider level, together where level and reason are the same. */
+static void print_slower(const json_t *slower)
+{
+    enum { WIDTH = 130 };
+    const size_t n = json_array_size(slower);
+    for (size_t i = 0; i < n; i++) {
+        const json_t *one = json_array_get(slower, i);
+        const char *level = pare_json_get_string(one, "level", ""), *than = pare_json_get_string(one, "than", ""), *why = pare_json_get_string(one, "why", "");
+        int at = 0;
+        for (size_t k = 0; k < n; k++) {
+            const json_t *other = json_array_get(slower, k);
+            const char *name = pare_json_get_string(other, "name", "");
+            if (strcmp(level, pare_json_get_string(other, "level", "")) != 0 || strcmp(than, pare_json_get_string(other, "than", "")) != 0 ||
+                strcmp(why, pare_json_get_string(other, "why", "")) != 0) {
+                continue;
+            }
+            if (k < i) {
+                break; /* printed with that one */
+            }
+            if (k == i) {
+                printf("%s takes longer than %s: %s:\n   ", level, than, why);
+            } else if (at + (int)strlen(name) > WIDTH) {
+                printf("\n   ");
+                at = 0;
+            }
+            at += printf(" %s %.2fx", name, pare_json_get_real(other, "times"));
+        }
+        if (at > 0) {
+            printf("\n");
+        }
+    }
+}
+
 void cli_print_bench(const json_t *json)
 {
     const json_t *layers = json_object_get(json, "layers"), *t = json_object_get(json, "latency_ms");
@@ -270,13 +303,16 @@ void cli_print_bench(const json_t *json)
         print_stage_bench(item);
     }
     double weights = 0;
+    bool widened = false;
     printf("%-*s  %-6s %9s %9s %9s %9s %6s  %8s %8s %8s  %8s  %-8s  %s\n", width, "layer (in place)", "level", "ms", "p10", "p90", "cold",
            "share", "multiply", "bytes", "epilogue", "weights", "binds", "kernel");
     json_array_foreach((json_t *)(uintptr_t)layers, i, item) {
         const double own = pare_json_get_real(item, "weight_bytes") / 1024;
+        const bool star = pare_json_get_bool(item, "widened", false);
         weights += isfinite(own) ? own : 0;
+        widened = widened || star;
         printf("%-*s  %-6s %9s %9s %9s %9s %5s%%  %8s %8s %8s  %7sK  %-8s  %s\n", width, pare_json_get_string(item, "name", ""),
-               pare_json_get_string(item, "level", ""), number(a, pare_json_get_real(item, "ms"), 4),
+               star ? "fp16*" : pare_json_get_string(item, "level", ""), number(a, pare_json_get_real(item, "ms"), 4),
                number(b, pare_json_get_real(item, "p10"), 4), number(c, pare_json_get_real(item, "p90"), 4),
                number(d, pare_json_get_real(item, "cold_ms"), 4), number(e, 100 * pare_json_get_real(item, "share_of_limit"), 0),
                number(f, pare_json_get_real(item, "mac_ms"), 4), number(g, pare_json_get_real(item, "byte_ms"), 4),
@@ -285,6 +321,13 @@ void cli_print_bench(const json_t *json)
                pare_json_get_string(item, "kernel", ""));
     }
     printf("%-*s  %-6s %9s\n", width, "glue", "", number(a, pare_json_get_real(json, "glue_ms"), 4));
+    print_slower(json_object_get(json, "slower"));
+    if (widened) {
+        printf("fp16*: no half precision arithmetic here: kept in 16 bits, computed in fp32\n");
+    }
+    printf("kernels of the same bytes are chosen by %s\n", strcmp(pare_json_get_string(json, "kernels_by", ""), "table") == 0
+                                                          ? "this machine's table"
+                                                          : "rule: this machine's table is not measured (pare bench --table)");
     printf("weights in memory, as packed for these kernels: %.1fK\n", weights);
     printf("share: floor over time. The floor: the longer of multiplies and bytes, and the epilogue (ms at %s GHz)\n",
            number(a, pare_json_get_real(json, "ghz"), 2));

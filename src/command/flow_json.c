@@ -3,6 +3,7 @@
 
 #include "command/flow.h"
 #include "command/linear.h"
+#include "measure/slower.h"
 #include "measure/stats.h"
 
 /* Own error's other figures; `step` and `accumulated` are kinds of their own. */
@@ -102,6 +103,9 @@ static json_t *bench_layer(const struct pare_front *f, int layer, int level, con
     json_t *item = json_pack("{s:s, s:s, s:s, s:o}", "name", f->layers[layer].name, "level", f->level_names[level], "kernel",
                              pare_json_get_string(row, "kernel", c->kernel != NULL ? c->kernel : ""), "profile_ms",
                              pare_json_real(c->ms));
+    if (pare_fp16_is_widened(pare_json_get_string(item, "kernel", ""))) {
+        json_object_set_new(item, "widened", json_true());
+    }
     for (size_t i = 0; i < sizeof copied / sizeof copied[0]; i++) {
         json_t *value = json_object_get(row, copied[i]);
         json_object_set_new(item, copied[i], value != NULL ? json_incref(value) : json_null());
@@ -109,12 +113,30 @@ static json_t *bench_layer(const struct pare_front *f, int layer, int level, con
     return item;
 }
 
+json_t *flow_slower_json(const struct pare_front *f, int layer, int level)
+{
+    const struct front_cell *narrow = &f->cells[layer * f->n_levels + level], *wide = narrow;
+    int wider = level;
+    do {
+        wide = --wider >= 0 ? &f->cells[layer * f->n_levels + wider] : NULL;
+    } while (wide != NULL && !isfinite(wide->ms)); /* simulated levels have no time */
+    if (wide == NULL || f->target != NULL || !pare_is_slower(narrow->ms, narrow->ms_p10, wide->ms, wide->ms_p90)) {
+        return NULL;
+    }
+    char why[200];
+    return json_pack("{s:s, s:s, s:s, s:f, s:s}", "name", f->layers[layer].name, "level", f->level_names[level], "than", f->level_names[wider],
+                     "times", narrow->ms / wide->ms, "why", pare_slower_why(narrow->kernel, wide->kernel, &f->layers[layer].conv, why));
+}
+
 json_t *flow_bench_json(const struct pare_front *f, const unsigned char *levels, const double latency[6], double fp32_ms,
                         const json_t *watch)
 {
-    json_t *layers = json_array(), *stages = json_array();
+    json_t *layers = json_array(), *stages = json_array(), *slower = json_array(), *one;
     for (int i = 0; i < f->n_layers; i++) {
         json_array_append_new(layers, bench_layer(f, i, levels[i], watch));
+        if ((one = flow_slower_json(f, i, levels[i])) != NULL) {
+            json_array_append_new(slower, one);
+        }
     }
     for (int s = 0; s < f->n_stages; s++) {
         json_t *total = json_object(), *over = json_object();
@@ -131,6 +153,8 @@ json_t *flow_bench_json(const struct pare_front *f, const unsigned char *levels,
                      pare_json_real(latency[1]), "p90", pare_json_real(latency[3]), "p99", pare_json_real(latency[4]),
                      "samples", pare_json_real(latency[5]), "fp32_ms", pare_json_real(fp32_ms), "glue_ms",
                      pare_json_real(f->glue_ms), "border_ns_per_element", pare_json_real(1e6 * f->border_ms), "sum_over_total", pare_json_real(front_latency_sum(f, levels) / latency[1]), "stages", stages, "layers", layers);
+    json_object_set_new(root, "slower", slower);
+    json_object_set_new(root, "kernels_by", json_string(f->table[0] != '\0' ? "table" : "rule"));
     static const char *const copied[] = {"ghz", "width", "tiles"};
     for (int i = 0; i < 3; i++) {
         json_t *value = json_object_get(watch, copied[i]);

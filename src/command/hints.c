@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "command/flow.h"
 #include "command/line.h"
 
 bool pare_front_preview(struct pare_front *f, int layer, int level_lo, int level_hi, char *text, size_t size)
@@ -113,8 +114,13 @@ void pare_front_explain_cell(struct pare_front *f, int layer, int level, char *t
         return;
     }
     c = &f->cells[layer * f->n_levels + level];
-    char latency[320] = "not measured yet, B (bench) measures it";
-    if (c->kernel != NULL) {
+    char latency[640] = "not measured yet, B (bench) measures it";
+    json_t *slower = flow_slower_json(f, layer, level);
+    if (slower != NULL) {
+        snprintf(latency, sizeof latency, "kernel %.60s, %.2fx the time of %s: %s;\n  median of one call in place, on this host (%.160s), pinned, 1 thread",
+                 c->kernel, pare_json_get_real(slower, "times"), pare_json_get_string(slower, "than", ""), pare_json_get_string(slower, "why", ""), f->cpu);
+        json_decref(slower);
+    } else if (c->kernel != NULL) {
         snprintf(latency, sizeof latency, "median of one call in place, uniform profile, kernel %.60s, on this host (%.160s), pinned, 1 thread", c->kernel, f->cpu);
     }
     if (c->samples == 0) {

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/pages.h"
+#include "measure/slower.h"
 #include "pk_tables.h"
 
 #ifdef __linux__
@@ -241,6 +242,44 @@ static const char *output_name(enum pk_type type, int bits)
     return type == PK_F32 ? "f32" : type == PK_F16 ? "f16" : bits == 1 ? "u1" : "u8";
 }
 
+/* The next wider of the levels that kernels have; -1: none. */
+static int level_rank(const struct pare_kernel_traits *t)
+{
+    static const char *const levels[] = {"fp32", "fp16", "w8a8", "w4a8", "w2a8", "w1a1"};
+    for (int i = 0; i < 6; i++) {
+        if (strcmp(levels[i], t->level) == 0) {
+            return i;
+        }
+    }
+    return -1;
+}
+
+/* Is the kernel of the next wider level faster? Both in the state of the tile unit that the row is of, if both use it. */
+static void compare_wider(struct pare_kernel_row *row, const struct pare_bench_case *cases, const int *bits, int n, int own,
+                          const struct pare_series *series)
+{
+    int best = -1;
+    double low, high;
+    const int rank = level_rank(&row->traits);
+    row->times_wider = NAN;
+    for (int i = 0; i < n; i++) {
+        struct pare_kernel_traits t;
+        pare_kernel_traits(cases[i].family, &t);
+        if (level_rank(&t) == rank - 1 && bits[i] == 8 && cases[i].isa <= row->isa && (best < 0 || cases[i].isa > cases[best].isa)) {
+            best = i;
+        }
+    }
+    if (best < 0 || row->timing.noisy) {
+        return;
+    }
+    const enum pare_tiles state = cases[best].isa == PK_AMX && row->isa == PK_AMX ? row->tiles : PARE_TILES_NONE;
+    const double times = pare_series_ratio(&series[own], &series[best], state, &low, &high);
+    if (times > PARE_SLOWER_FROM && low > 1) {
+        row->wider = cases[best].kernel;
+        row->times_wider = times;
+    }
+}
+
 /* All kernels of one shape, each at every output that it is asked for; returns rows given. */
 static int bench_shape(const struct pare_kernel_bench *bench, const struct pare_bench_shape *shape,
                        struct pare_bench_case *cases, struct pare_series *series)
@@ -276,6 +315,7 @@ static int bench_shape(const struct pare_kernel_bench *bench, const struct pare_
         pare_layer_floor(&shape->conv, &row.traits, row.isa, (double)row.packed_bytes,
                          cases[i].out.type == PK_F32 ? 4 : cases[i].out.type == PK_F16 ? 2 : 1, true, &row.floor);
         fill_row(&row, &series[i]);
+        compare_wider(&row, cases, bits, n, i, series);
         bench->row(bench->self, &row);
     }
     struct pare_flushed flushed[PARE_FLUSHED_MOST];

@@ -62,6 +62,8 @@ struct pare_kernel_row {
     double best_mac_per_cycle;           /* of the best clean block */
     struct pare_floor floor;
     size_t packed_bytes, resident_bytes; /* weights as packed; the pages they lie in, as the system counts them */
+    const struct pk_layer_kernel *wider; /* of the next wider level at this instruction set or below, when that is faster; NULL */
+    double times_wider;                  /* time over that one's, median of the rounds; NaN */
 };
 
 /* One layer, or a plain loop that only reads, with its weights in no cache. */

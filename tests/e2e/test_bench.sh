@@ -11,6 +11,10 @@ code 0 "$pare" bench --kernels "fc 640" -- -amx
 grep -q "of them noisy" "$work/out" || fail "kernels as text"
 code 2 "$pare" bench --kernels "no such kernel"
 [ "$(wc -l <"$work/err")" -eq 1 ] || fail "more than one line of error"
+# a level that is slower than the next wider one says why; fp16 without its arithmetic is marked
+code 0 "$pare" bench --kernels "conv 1x1 24>24" --json
+[ "$(field "all(k['slower']['times'] > 1.05 and k['slower']['why'] and k['slower']['than'] != k['kernel'] for k in d['kernels'] if 'slower' in k)")" = True ] || fail "why slower"
+[ "$(field "all(k.get('widened', False) == (k['level'] == 'fp16' and k['isa'] in ('avx2', 'avx512', 'neon')) for k in d['kernels'])")" = True ] || fail "fp16 by fp32"
 # PARE_ISA: only what dispatch would pick there
 PARE_ISA=avx2 code 0 "$pare" bench --kernels "gemm 64x64x256" w8a8 --json
 [ "$(field "len(d['kernels']) == 1 or d['isa'] != 'avx2'")" = True ] || fail "PARE_ISA"
@@ -42,6 +46,7 @@ code 0 "$pare" bench sample_pipelines/hand_gesture --level int8 --threads 2 --js
 for f in target latency_ms layers stages ghz; do field "d['$f']" >/dev/null || fail "bench lacks $f"; done
 [ "$(field "all(set(('name','level','ms','share_of_limit','mac_ms','byte_ms','epilogue_ms','binds','cold_ms')) <= set(l) for l in d['layers'])")" = True ] || fail "layers"
 [ "$(field "all(l['floor_ms'] > 0 and l['macs'] > 0 for l in d['layers'])")" = True ] || fail "floors"
+[ "$(field "d['kernels_by'] == 'rule' and all(s['times'] > 1.05 and s['why'] and s['than'] != s['level'] for s in d['slower'])")" = True ] || fail "slower layers say why"
 # 3 % on a quiet machine (measured: 0.8 and 1.1 %); a test machine is not quiet
 [ "$(field "all(s['in_place']['sum_over_whole'] is None or 0.85 < s['in_place']['sum_over_whole'] < 1.15 for s in d['stages'])")" = True ] || fail "sum over whole"
 [ "$(field "all(s['in_place']['threads']['n'] == 2 and s['in_place']['threads']['runs_per_s'] > 0 for s in d['stages'])")" = True ] || fail "threads"

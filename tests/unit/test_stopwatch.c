@@ -1,5 +1,6 @@
 /* test_stopwatch.c: what the stopwatch makes of blocks: clean ones count, disturbed ones do not, noise has no figures. */
 #include "src/measure/bench_kernels.h"
+#include "src/measure/slower.h"
 
 #include "support.h"
 
@@ -148,6 +149,59 @@ static void the_floor_names_what_binds(void **state)
     assert_string_equal(f.binds, "memory");
 }
 
+static const char *why(const char *narrow, const char *wide, int in_c)
+{
+    static char text[200];
+    const struct pk_conv c = {8, 8, in_c, 8, 8, 64, 1, 1, 1, 1, 1, 1, 0, 0, 1};
+    return pare_slower_why(narrow, wide, &c, text);
+}
+
+/* What takes longer with fewer bits is told, with the reason that holds for its instruction set. */
+static void slower_levels_have_a_reason(void **state)
+{
+    (void)state;
+    assert_true(pare_is_slower(1.2, 1.1, 1.0, 1.05));
+    assert_false(pare_is_slower(1.2, 1.0, 1.0, 1.05)); /* their scatter overlaps */
+    assert_false(pare_is_slower(1.04, 1.03, 1.0, 1.01));
+    assert_false(pare_is_slower(1.2, 1.1, NAN, NAN));
+    assert_non_null(strstr(why("conv_u8s8_ref", "conv_u8s8_ref", 64), "one kernel"));
+    assert_non_null(strstr(why("conv_nothing", "conv_u8s8_ref", 64), "not known"));
+#ifdef __x86_64__
+    assert_non_null(strstr(why("conv_u8s4_amx", "conv_u8s8_amx", 64), "4 bits are widened to bytes before the same dot products: 1/2 of"));
+    assert_non_null(strstr(why("conv_u8s2_avx512vnni", "conv_u8s4_avx512vnni", 64), "1/4 of the memory"));
+    assert_non_null(strstr(why("conv_u8s4_avx2", "conv_u8s8_avx2", 64), "16 bits"));
+    assert_non_null(strstr(why("conv_u1s1_avx512vnni", "conv_u8s2_amx", 24), "24 channels do not fill"));
+    assert_non_null(strstr(why("conv_u1s1_avx512vnni", "conv_u8s2_amx", 64), "tiles"));
+    assert_non_null(strstr(why("conv_f16_avx2", "conv_f32_avx2", 64), "no half precision arithmetic"));
+    assert_true(pare_fp16_is_widened("conv_f16_avx512") && pare_fp16_is_widened("fc_f16_avx2"));
+    assert_false(pare_fp16_is_widened("conv_f16_avx512fp16") || pare_fp16_is_widened("conv_f32_avx2"));
+    assert_null(strstr(why("conv_f16_avx512fp16", "conv_f32_avx512", 64), "no half precision arithmetic"));
+    assert_non_null(strstr(why("depthwise_u8s8_avx512vnni", "depthwise_f16_avx512fp16", 64), "dot products of four"));
+#endif
+}
+
+/* A row is compared with the next wider level of the same instruction set, in the same rounds: more work, so slower. */
+static void take_slower(void *self, const struct pare_kernel_row *r)
+{
+    int *seen = self;
+    seen[0]++;
+    if (r->wider != NULL) {
+        assert_true(r->times_wider > PARE_SLOWER_FROM);
+        assert_true(r->wider != r->kernel);
+        seen[1]++;
+    }
+}
+
+static void rows_say_what_is_faster_with_more_bits(void **state)
+{
+    (void)state;
+    int seen[2] = {0, 0};
+    const char *const words[] = {"conv 1x1 24>24 112", "-f32", "-fp16"};
+    const struct pare_kernel_bench bench = {.groups = PARE_SHAPE_CONV, .filters = words, .n_filters = 3, .seconds = 0.05, .row = take_slower, .self = seen};
+    assert_true(pare_bench_kernels(&bench) >= 0);
+    print_message("%d rows, %d slower than with more bits\n", seen[0], seen[1]);
+}
+
 /* Every shape of the list is one that some kernel can do, and its sizes fit together. */
 static void shapes_are_sound(void **state)
 {
@@ -203,7 +257,8 @@ int main(void)
         cmocka_unit_test(states_of_the_tile_unit_are_kept_apart), cmocka_unit_test(ratios_are_taken_round_by_round),
         cmocka_unit_test(contenders_take_turns), cmocka_unit_test(families_say_what_they_compute_with),
         cmocka_unit_test(the_floor_names_what_binds), cmocka_unit_test(shapes_are_sound),
-        cmocka_unit_test(large_weights_are_timed_from_memory),
+        cmocka_unit_test(large_weights_are_timed_from_memory), cmocka_unit_test(slower_levels_have_a_reason),
+        cmocka_unit_test(rows_say_what_is_faster_with_more_bits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
