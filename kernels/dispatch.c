@@ -213,13 +213,13 @@ static bool tiles_pay(const struct pk_conv *c)
 /*
  * Do words of bits pay against weights of 2 bits? A pixel's bits take whole words and have to be made from
  * codes. 1x1 on 24 channels made 10 products per cycle on AVX2, 27 on AVX-512, 2-bit weights 17 and 42; on 64
- * channels 32 and 111, 2 bits 28 and 91. 256-bit vpdpbusd is level with AVX2's bits at 128 products a sum. Tiles in
- * their fast state made 106 and 110 for 3x3 on 16 and 32 channels, bits 55 and 95 (Sapphire Rapids, 2026-11-21).
+ * channels 32 and 140, 2 bits 28 and 91. 256-bit vpdpbusd is level with AVX2's bits at 128 products a sum. Tiles in
+ * their fast state made 111 and 115 for 3x3 on 16 and 32 channels, bits 62 and 220 (Sapphire Rapids, 2026-11-21).
  */
 static bool bits_pay(enum pk_isa isa, const struct pk_conv *c)
 {
     const int k = c->kernel_h * c->kernel_w * (c->in_c / c->groups);
-    return isa == PK_AMX ? c->in_c >= 64 : k >= (isa == PK_AVXVNNI ? 128 : 32);
+    return isa == PK_AMX ? c->in_c >= 32 : k >= (isa == PK_AVXVNNI ? 128 : 32);
 }
 
 /* The times that are chosen by; set before anything is planned. */

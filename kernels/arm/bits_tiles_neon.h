@@ -70,7 +70,7 @@ PK_INLINE void count(const struct bits *x, const uint64_t *w, uint32x4_t *sums, 
 }
 
 /* Pieces of at most MOST_WORDS words: of several runs, or of a part of one. */
-PK_INLINE void tile(const struct bits *x, const uint64_t *w, const int32_t *ones, const int32_t *mask,
+PK_INLINE void tile(const struct bits *x, const uint64_t *w, const int32_t *start, const int32_t *mask,
                     int32_t *acc, const int mr)
 {
     uint32x4_t sums[TALL * 2];
@@ -90,17 +90,17 @@ PK_INLINE void tile(const struct bits *x, const uint64_t *w, const int32_t *ones
     }
     for (int r = 0; r < mr; r++) {
         for (int j = 0; j < 2; j++) {
-            const int32x4_t all = vsubq_s32(vld1q_s32(ones + 4 * j), vreinterpretq_s32_u32(sums[2 * r + j]));
+            const int32x4_t all = vaddq_s32(vld1q_s32(start + 4 * j), vreinterpretq_s32_u32(sums[2 * r + j]));
             vst1q_s32(acc + r * CHANNELS + 4 * j, vandq_s32(all, vld1q_s32(mask + 4 * j)));
         }
     }
 }
 
 #define TILE(rows)                                                                                 \
-    static void tile_##rows(const struct bits *x, const uint64_t *w, const int32_t *ones,          \
+    static void tile_##rows(const struct bits *x, const uint64_t *w, const int32_t *start,          \
                             const int32_t *mask, int32_t *acc)                                     \
     {                                                                                              \
-        tile(x, w, ones, mask, acc, rows);                                                         \
+        tile(x, w, start, mask, acc, rows);                                                         \
     }
 TILE(1)
 TILE(2)

@@ -3,7 +3,9 @@
 
 #include "../pk_tables.h"
 
+#define WORD 64
 #define PART 8
+#define GRAIN PART
 #define STRIP 32
 #define BITS_TILES "../arm/bits_tiles_neon.h"
 #define BITS_GATHER "bits_stream.h"

@@ -10,9 +10,9 @@ PK_INLINE uint64_t bits_at(const uint64_t *from, size_t at)
     return *p >> shift | p[1] << 1 << (63 - shift);
 }
 
-PK_INLINE uint64_t first_bits(uint64_t word, size_t n)
+PK_INLINE uint64_t first_bits(uint64_t all, size_t n)
 {
-    return n < 64 ? word & (((uint64_t)1 << n) - 1) : word;
+    return n < 64 ? all & (((uint64_t)1 << n) - 1) : all;
 }
 
 /* Pixels that follow each other bit by bit to pixels that begin at a word. */
@@ -38,15 +38,20 @@ static size_t room_bytes(const struct plan *p)
     return row_bytes(p) + row_bytes(p) / 8 + 64; /* their bits too */
 }
 
-/* One row of the padded picture; iy: the input row, maybe outside. */
-static void row_to_bits(const struct pk_conv *c, const struct plan *p, const uint8_t *x, ptrdiff_t iy,
-                        int pad_code, uint8_t *room, uint64_t *to)
+/* Row y of the padded picture. */
+static void row_to_bits(const struct pk_conv *c, const struct plan *p, const uint8_t *x, int pad_code,
+                        const struct scratch *s, size_t y, size_t done)
 {
-    const bool inside = iy >= 0 && iy < c->in_h, order = p->in_place && reads_in_order(c);
-    const size_t left = order ? 0 : (size_t)c->pad_left, in_w = order ? p->columns : (size_t)c->in_w;
+    const ptrdiff_t iy = p->in_order ? 0 : (ptrdiff_t)y - c->pad_top;
+    const bool inside = iy >= 0 && iy < c->in_h;
+    const size_t first = p->in_order ? y * p->columns : 0; /* pixel */
+    const size_t left = p->in_order ? 0 : (size_t)c->pad_left, in_w = p->in_order ? p->pixels - first : (size_t)c->in_w;
     const size_t end = left + in_w < p->columns ? left + in_w : p->columns;
     const size_t n = p->columns * p->depth;
-    const uint8_t *row = x + iy * c->in_w * c->in_c;
+    const uint8_t *row = x + iy * c->in_w * c->in_c + first * p->depth;
+    uint8_t *room = s->room;
+    word *to = s->bits + y * p->row_words;
+    (void)done;
     if (!inside || left > 0 || end < p->columns) {
         const size_t from = !inside || left > p->columns ? p->columns : left;
         memset(room, pad_code, from * p->depth);
@@ -65,12 +70,12 @@ static void row_to_bits(const struct pk_conv *c, const struct plan *p, const uin
     spread_pixels(p, bits, p->columns, to);
 }
 
-static void picture_to_bits(const struct pk_conv *c, const struct plan *p, const uint8_t *x,
-                            int pad_code, const struct scratch *s)
+/* Tiles only multiply. */
+static struct ahead look_ahead(const struct pk_conv *c, const struct plan *p, const uint8_t *x,
+                               const struct scratch *s, size_t y)
 {
-    for (size_t y = 0; y < p->rows; y++) {
-        row_to_bits(c, p, x, (ptrdiff_t)y - c->pad_top, pad_code, s->room, s->bits + y * p->row_words);
-    }
+    (void)c, (void)p, (void)x, (void)s, (void)y;
+    return (struct ahead){0};
 }
 
 /* A row of words that bits are added to at the end. */

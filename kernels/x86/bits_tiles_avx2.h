@@ -68,23 +68,23 @@ PK_INLINE __m256i count_bytes(__m256i v)
     }
 
 /* Two vectors of 64-bit counts of differing bits to a PART of sums. */
-PK_INLINE void put_sums(__m256i low, __m256i high, const int32_t *count, const int32_t *mask, int32_t *acc)
+PK_INLINE void put_sums(__m256i low, __m256i high, const int32_t *start, const int32_t *mask, int32_t *acc)
 {
-    const __m256i ones = _mm256_loadu_si256((const __m256i *)(const void *)count),
+    const __m256i from = _mm256_loadu_si256((const __m256i *)(const void *)start),
                   exist = _mm256_loadu_si256((const __m256i *)(const void *)mask);
     const __m256 pairs = _mm256_shuffle_ps(_mm256_castsi256_ps(low), _mm256_castsi256_ps(high), 0x88);
     const __m256i sum = _mm256_permute4x64_epi64(_mm256_castps_si256(pairs), 0xd8);
-    _mm256_storeu_si256((__m256i *)(void *)acc, _mm256_and_si256(_mm256_sub_epi32(ones, sum), exist));
+    _mm256_storeu_si256((__m256i *)(void *)acc, _mm256_and_si256(_mm256_add_epi32(from, sum), exist));
 }
 
 #define SMALL(mr)                                                                                  \
-    static void small_##mr(const struct bits *x, const uint64_t *w, const int32_t *count,          \
+    static void small_##mr(const struct bits *x, const uint64_t *w, const int32_t *start,         \
                            const int32_t *mask, int32_t *acc)                                      \
     {                                                                                              \
         COUNT(mr)                                                                                  \
         PK_UNROLL                                                                                  \
         for (int r = 0; r < (mr); r++)                                                             \
-            put_sums(s[r][0], s[r][1], count, mask, acc + r * CHANNELS);                           \
+            put_sums(s[r][0], s[r][1], start, mask, acc + r * CHANNELS);                           \
     }                                                                                              \
     static __attribute__((noinline)) void piece_##mr(const struct bits *x, const uint64_t *w,      \
                                                      __m256i *sums)                                \
@@ -102,7 +102,7 @@ SMALL(4)
 typedef void piece_fn(const struct bits *x, const uint64_t *w, __m256i *sums);
 
 /* Pieces of at most MOST_WORDS words: of several runs, or of a part of one. */
-PK_INLINE void large(const struct bits *x, const uint64_t *w, const int32_t *count,
+PK_INLINE void large(const struct bits *x, const uint64_t *w, const int32_t *start,
                      const int32_t *mask, int32_t *acc, const int rows, piece_fn *piece)
 {
     __m256i sums[2 * TALL];
@@ -121,18 +121,18 @@ PK_INLINE void large(const struct bits *x, const uint64_t *w, const int32_t *cou
         }
     }
     for (int r = 0; r < rows; r++) {
-        put_sums(sums[2 * r], sums[2 * r + 1], count, mask, acc + r * CHANNELS);
+        put_sums(sums[2 * r], sums[2 * r + 1], start, mask, acc + r * CHANNELS);
     }
 }
 
 #define TILE(rows)                                                                                 \
-    static void tile_##rows(const struct bits *x, const uint64_t *w, const int32_t *count,         \
+    static void tile_##rows(const struct bits *x, const uint64_t *w, const int32_t *start,        \
                             const int32_t *mask, int32_t *acc)                                     \
     {                                                                                              \
         if (x->parts * x->length <= MOST_WORDS) {                                                  \
-            small_##rows(x, w, count, mask, acc);                                                  \
+            small_##rows(x, w, start, mask, acc);                                                  \
         } else {                                                                                   \
-            large(x, w, count, mask, acc, rows, piece_##rows);                                     \
+            large(x, w, start, mask, acc, rows, piece_##rows);                                     \
         }                                                                                          \
     }
 TILE(1)

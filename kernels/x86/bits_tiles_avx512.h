@@ -1,80 +1,119 @@
-/* bits_tiles_avx512.h: tiles for bits_body.h by vpxorq and vpopcntq. */
-enum { TALL = 5 }; /* 20 vectors of sums */
+/*
+ * bits_tiles_avx512.h: tiles for bits_body.h by vpxord and vpopcntd: a vector holds 32 products of 16
+ * channels, so sums need no change of lanes. Three operations for 512 products on two ports: at most
+ * 341 products per cycle.
+ */
+enum {
+    TALL = 5, /* 20 vectors of sums */
+    TURN = 3  /* lines of codes that a turn of a tile of 5 times 64 makes bits of */
+};
+
+typedef uint64_t __attribute__((may_alias, aligned(4))) line; /* bits of 64 codes */
 
 /* n codes to bits, whole words; bits beyond are 0. */
-PK_INLINE void to_bits(const uint8_t *x, size_t n, uint64_t *to)
+PK_INLINE void to_bits(const uint8_t *x, size_t n, word *to)
 {
-    for (; n >= 64; n -= 64, x += 64) {
+    for (; n >= 64; n -= 64, x += 64, to += 2) {
         const __m512i v = _mm512_loadu_si512(x);
-        *to++ = _mm512_test_epi8_mask(v, v);
+        *(line *)(void *)to = _mm512_test_epi8_mask(v, v);
     }
     if (n > 0) {
         const __m512i v = _mm512_maskz_loadu_epi8(((__mmask64)1 << n) - 1, x);
-        *to = _mm512_test_epi8_mask(v, v);
+        const uint64_t bits = _mm512_test_epi8_mask(v, v);
+        to[0] = (word)bits;
+        if (n > 32) {
+            to[1] = (word)(bits >> 32);
+        }
     }
 }
 
-/* acc[mr][CHANNELS] of 8 * nv channels = (count - differing bits) & mask */
-#define TILE(name, mr, nv)                                                                         \
-    static void name(const struct bits *x, const uint64_t *w, const int32_t *count,                \
-                     const int32_t *mask, int32_t *acc)                                            \
-    {                                                                                              \
-        __m512i s[mr][nv], b[nv];                                                                  \
-        PK_UNROLL                                                                                  \
-        for (int r = 0; r < (mr); r++) {                                                           \
-            PK_UNROLL                                                                              \
-            for (int j = 0; j < (nv); j++)                                                         \
-                s[r][j] = _mm512_setzero_si512();                                                  \
-        }                                                                                          \
-        const uint64_t *part = x->a;                                                               \
-        const size_t pitch = x->pitch, length = x->length;                                         \
-        for (size_t i = 0; i < x->parts; i++, part += x->apart) {                                  \
-            const uint64_t *a = part;                                                              \
-            for (size_t k = 0; k < length; k++, a++, w += PART) {                                  \
-                PK_UNROLL                                                                          \
-                for (int j = 0; j < (nv); j++)                                                     \
-                    b[j] = _mm512_load_si512(w + 8 * j);                                           \
-                PK_UNROLL                                                                          \
-                for (int r = 0; r < (mr); r++) {                                                   \
-                    const __m512i q = _mm512_set1_epi64((long long)a[(size_t)r * pitch]);          \
-                    PK_UNROLL                                                                      \
-                    for (int j = 0; j < (nv); j++)                                                 \
-                        s[r][j] = _mm512_add_epi64(                                                \
-                            s[r][j], _mm512_popcnt_epi64(_mm512_xor_si512(q, b[j])));              \
-                }                                                                                  \
-            }                                                                                      \
-        }                                                                                          \
-        const __m512i even =                                                                       \
-            _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);          \
-        PK_UNROLL                                                                                  \
-        for (int r = 0; r < (mr); r++) {                                                           \
-            PK_UNROLL                                                                              \
-            for (int j = 0; j < (nv); j += 2) {                                                    \
-                const __m512i sum = _mm512_permutex2var_epi32(s[r][j], even, s[r][j + 1]);         \
-                const __m512i all = _mm512_sub_epi32(_mm512_load_si512(count + 8 * j), sum);       \
-                _mm512_store_si512(acc + r * CHANNELS + 8 * j,                                     \
-                                   _mm512_and_si512(all, _mm512_load_si512(mask + 8 * j)));        \
-            }                                                                                      \
-        }                                                                                          \
+/* Are there lines for a tile of so many turns? */
+PK_INLINE bool has_ahead(const struct bits *x)
+{
+    return x->ahead->lines >= x->ahead->done + TURN;
+}
+
+/*
+ * s[mr][nv] = differing bits + start of 16 * nv channels. ahead: each turn makes bits of TURN lines of codes too (the last
+ * ones again and again when there are no more): where nothing waits for them, and p0 has time.
+ */
+PK_INLINE void count(const struct bits *x, const word *w, const int32_t *start, __m512i *s, const int mr,
+                     const int nv, const bool ahead)
+{
+    __m512i b[4];
+    PK_UNROLL
+    for (int i = 0; i < mr * nv; i++)
+        s[i] = _mm512_load_si512(start + 16 * (i % nv));
+    const word *part = x->a;
+    const size_t pitch = x->pitch, length = x->length;
+    const uint8_t *codes = ahead ? x->ahead->from : NULL;
+    char *bits = ahead ? (char *)x->ahead->to : NULL;
+    size_t at = ahead ? 8 * x->ahead->done : 0;
+    const size_t last = ahead ? 8 * (x->ahead->lines - TURN) : 0;
+    for (size_t n = 0; n < x->parts; n++, part += x->apart) {
+        const word *a = part;
+        for (size_t k = 0; k < length; k++, a++, w += 16 * nv) {
+            PK_UNROLL
+            for (int j = 0; j < nv; j++)
+                b[j] = _mm512_load_si512(w + 16 * j);
+            PK_UNROLL
+            for (int r = 0; r < mr; r++) {
+                const __m512i q = _mm512_set1_epi32((int)a[(size_t)r * pitch]);
+                PK_UNROLL
+                for (int j = 0; j < nv; j++)
+                    s[r * nv + j] =
+                        _mm512_add_epi32(s[r * nv + j], _mm512_popcnt_epi32(_mm512_xor_si512(q, b[j])));
+            }
+            if (ahead) {
+                PK_UNROLL
+                for (size_t i = 0; i < TURN; i++) {
+                    const __m512i v = _mm512_loadu_si512(codes + 8 * (at + 8 * i));
+                    *(line *)(void *)(bits + at + 8 * i) = _mm512_test_epi8_mask(v, v);
+                }
+                at = at + 8 * TURN < last ? at + 8 * TURN : last;
+            }
+        }
     }
+    if (ahead) {
+        x->ahead->done = at / 8;
+    }
+}
 
-TILE(tile_1x4, 1, 4)
-TILE(tile_2x4, 2, 4)
-TILE(tile_3x4, 3, 4)
-TILE(tile_4x4, 4, 4)
-TILE(tile_5x4, 5, 4)
-TILE(tile_1x2, 1, 2)
-TILE(tile_2x2, 2, 2)
-TILE(tile_3x2, 3, 2)
-TILE(tile_4x2, 4, 2)
-TILE(tile_5x2, 5, 2)
+/* Only the tallest and widest tile looks ahead: narrow ones have as much to do for fewer products. */
+PK_INLINE void count_tile(const struct bits *x, const word *w, const int32_t *start, __m512i *s, const int mr,
+                          const int nv)
+{
+    if (mr == TALL && nv == 4 && has_ahead(x)) {
+        count(x, w, start, s, mr, nv, true);
+    } else {
+        count(x, w, start, s, mr, nv, false);
+    }
+}
 
-static tile_fn *const wide_tiles[TALL + 1] = {NULL,     tile_1x4, tile_2x4,
-                                              tile_3x4, tile_4x4, tile_5x4};
-static tile_fn *const thin_tiles[TALL + 1] = {NULL,     tile_1x2, tile_2x2,
-                                              tile_3x2, tile_4x2, tile_5x2};
+/* acc[mr][CHANNELS] of 16 * nv channels = (differing bits + start) & mask */
+#define TILE(mr, nv)                                                                               \
+    static void tile_##mr##x##nv(const struct bits *x, const word *w, const int32_t *start,        \
+                                 const int32_t *mask, int32_t *acc)                                \
+    {                                                                                              \
+        __m512i s[(mr) * (nv)];                                                                    \
+        count_tile(x, w, start, s, mr, nv);                                                        \
+        PK_UNROLL                                                                                  \
+        for (int i = 0; i < (mr) * (nv); i++)                                                      \
+            _mm512_store_si512(acc + i / (nv)*CHANNELS + i % (nv)*16,                              \
+                               _mm512_and_si512(s[i], _mm512_load_si512(mask + i % (nv)*16)));     \
+    }
+#define TILES(nv) TILE(1, nv) TILE(2, nv) TILE(3, nv) TILE(4, nv) TILE(5, nv)
+TILES(1)
+TILES(2)
+TILES(3)
+TILES(4)
+#undef TILES
 
 static tile_fn *tile_for(size_t rows, size_t n)
 {
-    return (n <= PART / 2 ? thin_tiles : wide_tiles)[rows];
+    static tile_fn *const tiles[4][TALL] = {{tile_1x1, tile_2x1, tile_3x1, tile_4x1, tile_5x1},
+                                            {tile_1x2, tile_2x2, tile_3x2, tile_4x2, tile_5x2},
+                                            {tile_1x3, tile_2x3, tile_3x3, tile_4x3, tile_5x3},
+                                            {tile_1x4, tile_2x4, tile_3x4, tile_4x4, tile_5x4}};
+    return tiles[(n - 1) / 16][rows - 1];
 }
