@@ -94,9 +94,13 @@ void detach_ready(void);
 
 /* cli_print.c: JSON for --json, tables otherwise. */
 void cli_print_json(json_t *json);
+/* A number that may be unknown ("-"). Returns buf. */
+const char *cli_number(char buf[32], double value, int digits);
+/* The width of a column of the layers' names, 12 to 56. */
+int cli_widest_name(const json_t *layers);
 void cli_print_info(const json_t *json);
 void cli_print_eval(const json_t *json);
-void cli_print_bench(const json_t *json);
+void cli_print_bench(const json_t *json); /* cli_print_bench.c */
 void cli_print_explain(const json_t *json);
 void cli_print_solve(const json_t *json);
 void cli_print_compare(const json_t *json);

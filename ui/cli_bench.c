@@ -86,7 +86,7 @@ static void take_row(void *self, const struct pare_kernel_row *r)
         printf("  %-26s %-6s %-3s %10s %9s %7s %7s %6s %6s %9s  %-8s\n", "kernel", "level", "out", "us", "MAC/cycle", "best", "limit", "share",
                "floor", "weights", "binds");
     }
-    number(us, 1e-3 * r->timing.median, 2);
+    number(us, r->timing.noisy ? NAN : 1e-3 * r->timing.median, 2);
     number(mac, r->mac_per_cycle, 1);
     number(best, r->best_mac_per_cycle, 1);
     number(limit, r->limit, 1);

@@ -16,8 +16,7 @@ void cli_print_json(json_t *json)
     free(text);
 }
 
-/* A number that may be unknown, right-aligned. */
-static const char *number(char buf[32], double value, int digits)
+const char *cli_number(char buf[32], double value, int digits)
 {
     if (isfinite(value)) {
         snprintf(buf, 32, "%.*f", digits, value);
@@ -47,7 +46,7 @@ static const char *count_text(char buf[32], double n)
     return buf;
 }
 
-static int widest_name(const json_t *layers)
+int cli_widest_name(const json_t *layers)
 {
     size_t i;
     json_t *layer;
@@ -67,7 +66,7 @@ static void print_target_times(const json_t *json)
     const char *level;
     size_t i;
     char a[32];
-    const int width = widest_name(layers);
+    const int width = cli_widest_name(layers);
     if (target == NULL) {
         return;
     }
@@ -80,7 +79,7 @@ static void print_target_times(const json_t *json)
         printf("\n%-*s", width, pare_json_get_string(layer, "name", ""));
         json_object_foreach(json_object_get(layer, "target_ms"), level, time) {
             const char *basis = pare_json_get_string(time, "basis", "");
-            printf("  %9s%s", number(a, pare_json_get_real(time, "ms"), 4),
+            printf("  %9s%s", cli_number(a, pare_json_get_real(time, "ms"), 4),
                    strcmp(basis, "predicted") == 0 ? "~" : strcmp(basis, "derived") == 0 ? "=" : " ");
         }
     }
@@ -148,7 +147,7 @@ void cli_print_info(const json_t *json)
             printf("  warning: %s\n", json_string_value(item));
         }
     }
-    int width = widest_name(layers);
+    int width = cli_widest_name(layers);
     printf("\n%-*s  %-5s  %-18s  %10s  %10s\n", width, "layer", "kind", "shape", "MACs", "weights");
     json_array_foreach((json_t *)(uintptr_t)layers, i, item) {
         double macs = (double)pare_json_get_int(item, "macs", 0), weights = (double)pare_json_get_int(item, "weights", 0);
@@ -221,116 +220,7 @@ void cli_print_eval(const json_t *json)
     }
     printf("bytes      %s\n", bytes_text(b, pare_json_get_real(json, "bytes")));
     printf("BitOps     %s\n", count_text(b, pare_json_get_real(json, "bitops")));
-    printf("energy     ~%s uJ, by Horowitz' table\n", number(b, pare_json_get_real(json, "energy_predicted_uj"), 2));
-}
-
-/* One stage alone: hot, cold, what the clock between steps costs, several threads. */
-static void print_stage_bench(const json_t *stage)
-{
-    const json_t *w = json_object_get(stage, "in_place"), *hot = json_object_get(w, "whole"), *cold = json_object_get(w, "cold");
-    const json_t *threads = json_object_get(w, "threads");
-    const double fast = pare_json_get_real(w, "tiles_fast_ms"), slow = pare_json_get_real(w, "tiles_slow_ms");
-    char a[32], b[32], c[32], d[32], e[32];
-    if (w == NULL) {
-        return;
-    }
-    printf("stage %s: %.2f calls, hot %s (min %s, p90 %s) ms, cold weights %s ms%s\n", pare_json_get_string(stage, "name", ""),
-           pare_json_get_real(stage, "calls"), number(a, pare_json_get_real(hot, "median"), 4),
-           number(b, pare_json_get_real(hot, "min"), 4), number(c, pare_json_get_real(hot, "p90"), 4),
-           number(d, pare_json_get_real(cold, "median"), 4), pare_json_get_bool(hot, "noisy", false) ? "  NOISY" : "");
-    printf("    sum of the parts over the whole %s, profiling on over off %s, blocks left out %s %%, repeated %lld",
-           number(a, pare_json_get_real(w, "sum_over_whole"), 3), number(b, pare_json_get_real(w, "profiling"), 3),
-           number(c, 100 * pare_json_get_real(hot, "disturbed"), 0), (long long)pare_json_get_int(w, "repeated", 0));
-    if (isfinite(fast) || isfinite(slow)) {
-        printf(", tiles fast %s slow %s ms", number(d, fast, 4), number(e, slow, 4));
-    }
-    printf("\n");
-    if (threads != NULL) {
-        printf("    %lld threads on %lld cores: %s ms a run (one alone %s), %s runs/s, %sx\n", (long long)pare_json_get_int(threads, "n", 0),
-               (long long)pare_json_get_int(threads, "cores", 0), number(a, pare_json_get_real(threads, "ms"), 4),
-               number(b, pare_json_get_real(threads, "alone_ms"), 4), number(c, pare_json_get_real(threads, "runs_per_s"), 0),
-               number(d, pare_json_get_real(threads, "speedup"), 2));
-    }
-}
-
-/* Layers that take longer than at the next wider level, together where level and reason are the same. */
-static void print_slower(const json_t *slower)
-{
-    enum { WIDTH = 130 };
-    const size_t n = json_array_size(slower);
-    for (size_t i = 0; i < n; i++) {
-        const json_t *one = json_array_get(slower, i);
-        const char *level = pare_json_get_string(one, "level", ""), *than = pare_json_get_string(one, "than", ""), *why = pare_json_get_string(one, "why", "");
-        int at = 0;
-        for (size_t k = 0; k < n; k++) {
-            const json_t *other = json_array_get(slower, k);
-            const char *name = pare_json_get_string(other, "name", "");
-            if (strcmp(level, pare_json_get_string(other, "level", "")) != 0 || strcmp(than, pare_json_get_string(other, "than", "")) != 0 ||
-                strcmp(why, pare_json_get_string(other, "why", "")) != 0) {
-                continue;
-            }
-            if (k < i) {
-                break; /* printed with that one */
-            }
-            if (k == i) {
-                printf("%s takes longer than %s: %s:\n   ", level, than, why);
-            } else if (at + (int)strlen(name) > WIDTH) {
-                printf("\n   ");
-                at = 0;
-            }
-            at += printf(" %s %.2fx", name, pare_json_get_real(other, "times"));
-        }
-        if (at > 0) {
-            printf("\n");
-        }
-    }
-}
-
-void cli_print_bench(const json_t *json)
-{
-    const json_t *layers = json_object_get(json, "layers"), *t = json_object_get(json, "latency_ms");
-    int width = widest_name(layers);
-    char a[32], b[32], c[32], d[32], e[32], f[32], g[32];
-    size_t i;
-    json_t *item;
-    printf("target host: %s, %s, 1 thread, pinned, interleaved with fp32 (measured)\n", pare_json_get_string(json, "cpu", ""),
-           pare_json_get_string(json, "isa", ""));
-    printf("end to end, ms per sample: min %.3f  median %.3f  p90 %.3f  p99 %.3f   fp32 median %.3f (%.2fx)\n",
-           pare_json_get_real(t, "min"), pare_json_get_real(t, "median"), pare_json_get_real(t, "p90"),
-           pare_json_get_real(t, "p99"), pare_json_get_real(json, "fp32_ms"),
-           pare_json_get_real(json, "fp32_ms") / pare_json_get_real(t, "median"));
-    json_array_foreach(json_object_get(json, "stages"), i, item) {
-        print_stage_bench(item);
-    }
-    double weights = 0;
-    bool widened = false;
-    printf("%-*s  %-6s %9s %9s %9s %9s %6s  %8s %8s %8s  %8s  %-8s  %s\n", width, "layer (in place)", "level", "ms", "p10", "p90", "cold",
-           "share", "multiply", "bytes", "epilogue", "weights", "binds", "kernel");
-    json_array_foreach((json_t *)(uintptr_t)layers, i, item) {
-        const double own = pare_json_get_real(item, "weight_bytes") / 1024;
-        const bool star = pare_json_get_bool(item, "widened", false);
-        weights += isfinite(own) ? own : 0;
-        widened = widened || star;
-        printf("%-*s  %-6s %9s %9s %9s %9s %5s%%  %8s %8s %8s  %7sK  %-8s  %s\n", width, pare_json_get_string(item, "name", ""),
-               star ? "fp16*" : pare_json_get_string(item, "level", ""), number(a, pare_json_get_real(item, "ms"), 4),
-               number(b, pare_json_get_real(item, "p10"), 4), number(c, pare_json_get_real(item, "p90"), 4),
-               number(d, pare_json_get_real(item, "cold_ms"), 4), number(e, 100 * pare_json_get_real(item, "share_of_limit"), 0),
-               number(f, pare_json_get_real(item, "mac_ms"), 4), number(g, pare_json_get_real(item, "byte_ms"), 4),
-               number((char[32]){0}, pare_json_get_real(item, "epilogue_ms"), 4), number((char[32]){0}, own, 1),
-               pare_json_get_string(item, "binds", ""),
-               pare_json_get_string(item, "kernel", ""));
-    }
-    printf("%-*s  %-6s %9s\n", width, "glue", "", number(a, pare_json_get_real(json, "glue_ms"), 4));
-    print_slower(json_object_get(json, "slower"));
-    if (widened) {
-        printf("fp16*: no half precision arithmetic here: kept in 16 bits, computed in fp32\n");
-    }
-    printf("kernels of the same bytes are chosen by %s\n", strcmp(pare_json_get_string(json, "kernels_by", ""), "table") == 0
-                                                          ? "this machine's table"
-                                                          : "rule: this machine's table is not measured (pare bench --table)");
-    printf("weights in memory, as packed for these kernels: %.1fK\n", weights);
-    printf("share: floor over time. The floor: the longer of multiplies and bytes, and the epilogue (ms at %s GHz)\n",
-           number(a, pare_json_get_real(json, "ghz"), 2));
+    printf("energy     ~%s uJ, by Horowitz' table\n", cli_number(b, pare_json_get_real(json, "energy_predicted_uj"), 2));
 }
 
 /* "-0.11 to 1.55", "" when unknown; points of a percent. */
@@ -350,7 +240,7 @@ static void print_tried(const json_t *tried)
         char a[48], b[32], c[32];
         if (json_array_size(tried) > 1) {
             printf("answer %zu: drop predicted %s, measured %s %s, latency %.3f ms: %s\n", i + 1,
-                   number(b, 100 * pare_json_get_real(t, "drop_predicted"), 2), number(c, 100 * pare_json_get_real(t, "drop"), 2),
+                   cli_number(b, 100 * pare_json_get_real(t, "drop_predicted"), 2), cli_number(c, 100 * pare_json_get_real(t, "drop"), 2),
                    interval_text(a, t), pare_json_get_real(t, "latency_ms"),
                    pare_json_get_bool(t, "within", false) ? "holds" : "over budget, tightened");
         }
@@ -366,8 +256,8 @@ static void print_rounds(const json_t *rounds, const json_t *proxies)
     json_array_foreach((json_t *)(uintptr_t)rounds, r, round) {
         json_array_foreach(json_object_get(round, "answers"), i, t) {
             printf("%s %-2zu point %-3lld drop predicted %6s, measured %6s  %s%s\n", i == 0 ? "round" : "     ", r + 1,
-                   (long long)pare_json_get_int(t, "point", 0), number(a, 100 * pare_json_get_real(t, "drop_predicted"), 2),
-                   number(b, 100 * pare_json_get_real(t, "drop"), 2), pare_json_get_bool(t, "within", false) ? "within" : "over",
+                   (long long)pare_json_get_int(t, "point", 0), cli_number(a, 100 * pare_json_get_real(t, "drop_predicted"), 2),
+                   cli_number(b, 100 * pare_json_get_real(t, "drop"), 2), pare_json_get_bool(t, "within", false) ? "within" : "over",
                    pare_json_get_int(t, "point", 0) == pare_json_get_int(round, "best", -1) ? ", best so far" : "");
         }
     }
@@ -378,7 +268,7 @@ static void print_rounds(const json_t *rounds, const json_t *proxies)
     json_array_foreach((json_t *)(uintptr_t)proxies, i, t) {
         const bool best = i == 0 && isfinite(pare_json_get_real(t, "spearman"));
         printf("%s %-10s %6s  %s%s\n", best ? "*" : " ", pare_json_get_string(t, "proxy", "?"),
-               number(a, pare_json_get_real(t, "spearman"), 3), pare_json_get_string(t, "what", ""),
+               cli_number(a, pare_json_get_real(t, "spearman"), 3), pare_json_get_string(t, "what", ""),
                best                                          ? "; trust this here"
                : pare_json_get_bool(t, "fitted", false)      ? " (knows these points)"
                                                              : "");
@@ -445,20 +335,20 @@ void cli_print_solve(const json_t *json)
     printf("%-10s %10s %-15s %10s\n", "", "predicted", "", "measured");
     const double drop = pare_json_get_real(m, "drop"), fp32_ms = pare_json_get_real(m, "fp32_latency_ms");
     if (isfinite(drop)) {
-        printf("%-10s %10s %-15s %10s %s; below %.2f with 95 %%; %s, %lld samples\n", "drop %", number(a, 100 * pare_json_get_real(p, "drop"), 2),
-               interval_text(c, p), number(b, 100 * drop, 2), interval_text(d, m), 100 * pare_json_get_real(m, "drop_upper"),
+        printf("%-10s %10s %-15s %10s %s; below %.2f with 95 %%; %s, %lld samples\n", "drop %", cli_number(a, 100 * pare_json_get_real(p, "drop"), 2),
+               interval_text(c, p), cli_number(b, 100 * drop, 2), interval_text(d, m), 100 * pare_json_get_real(m, "drop_upper"),
                pare_json_get_string(m, "split", "search"), (long long)pare_json_get_int(m, "samples", 0));
     } else if (isfinite(pare_json_get_real(p, "drop"))) { /* a bare model has none */
-        printf("%-10s %10s %-15s %10s\n", "drop %", number(a, 100 * pare_json_get_real(p, "drop"), 2), interval_text(c, p), "-");
+        printf("%-10s %10s %-15s %10s\n", "drop %", cli_number(a, 100 * pare_json_get_real(p, "drop"), 2), interval_text(c, p), "-");
     }
-    printf("%-10s %10s %-15s %10s", "latency ms", number(a, pare_json_get_real(p, "latency_ms"), 3), "", number(b, pare_json_get_real(m, "latency_ms"), 3));
+    printf("%-10s %10s %-15s %10s", "latency ms", cli_number(a, pare_json_get_real(p, "latency_ms"), 3), "", cli_number(b, pare_json_get_real(m, "latency_ms"), 3));
     if (isfinite(fp32_ms)) {
         printf("; fp32 %.3f ms, %.2fx", fp32_ms, fp32_ms / pare_json_get_real(m, "latency_ms"));
     }
     printf("\n");
     printf("%-10s %10s\n", "bytes", bytes_text(a, pare_json_get_real(p, "bytes")));
     printf("%-10s %10s\n", "BitOps", count_text(a, pare_json_get_real(p, "bitops")));
-    printf("%-10s %10s uJ a sample, by Horowitz' table\n", "energy", number(a, pare_json_get_real(p, "energy_uj"), 2));
+    printf("%-10s %10s uJ a sample, by Horowitz' table\n", "energy", cli_number(a, pare_json_get_real(p, "energy_uj"), 2));
     printf("\n");
     json_object_foreach((json_t *)(uintptr_t)config, key, value) {
         printf("  %-40s %s\n", key, json_string_value(value));
@@ -474,9 +364,9 @@ void cli_print_front(const json_t *json)
     printf("run %s: %zu point%s\n%5s %10s %10s %14s %12s %12s\n", pare_json_get_string(json, "run", ""),
            n, n == 1 ? "" : "s", "point", "drop %", "predicted", "latency ms ~", "bytes", "energy uJ ~");
     json_array_foreach(json_object_get(json, "points"), i, p) {
-        printf("%5lld %10s %10s %14s %12s %12s\n", (long long)pare_json_get_int(p, "point", 0), number(a, 100 * pare_json_get_real(p, "drop"), 2),
-               number(b, 100 * pare_json_get_real(p, "drop_predicted"), 2), number(c, pare_json_get_real(p, "latency_predicted_ms"), 3),
-               bytes_text(d, pare_json_get_real(p, "bytes")), number(e, pare_json_get_real(p, "energy_predicted_uj"), 2));
+        printf("%5lld %10s %10s %14s %12s %12s\n", (long long)pare_json_get_int(p, "point", 0), cli_number(a, 100 * pare_json_get_real(p, "drop"), 2),
+               cli_number(b, 100 * pare_json_get_real(p, "drop_predicted"), 2), cli_number(c, pare_json_get_real(p, "latency_predicted_ms"), 3),
+               bytes_text(d, pare_json_get_real(p, "bytes")), cli_number(e, pare_json_get_real(p, "energy_predicted_uj"), 2));
     }
 }
 
@@ -500,7 +390,7 @@ void cli_print_summary(const struct pare_state *s)
            bytes_text(c, s->fp32_bytes));
     for (int i = 0; i < s->n_stages; i++) {
         printf("%-16s %3d layers  %10s MACs", s->stages[i].name, s->stages[i].n_layers, count_text(a, (double)s->stages[i].macs));
-        printf("  %10s weights  fp32 %s ms\n", count_text(b, (double)s->stages[i].weights), number(c, s->stages[i].ms_fp32, 3));
+        printf("  %10s weights  fp32 %s ms\n", count_text(b, (double)s->stages[i].weights), cli_number(c, s->stages[i].ms_fp32, 3));
     }
     if (s->n_points > 0) {
         printf("\n%-*s %12s %9s %12s %11s   (~ predicted)\n", width, "point", "accuracy %", "drop %", "latency ms", "bytes");

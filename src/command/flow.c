@@ -194,7 +194,6 @@ static void advance_sense(struct pare_front *f, struct front_flow *flow)
 static void advance_bench(struct pare_front *f, struct front_flow *flow)
 {
     bool failed = false;
-    double latency[6], fp32_ms;
     if (!flow_config(f, flow)) {
         return;
     }
@@ -206,12 +205,12 @@ static void advance_bench(struct pare_front *f, struct front_flow *flow)
         return;
     }
     bool profile = front_ensure_profile(f, &failed, &flow->err);
-    bool whole = profile && front_ensure_latency(f, config, 55, latency, &fp32_ms, &failed, &flow->err);
+    const json_t *whole = profile ? front_ensure_latency_row(f, config, 55, &failed, &flow->err) : NULL;
     const int threads = (int)pare_json_get_int(flow->args, "threads", 1);
-    const json_t *watch = whole ? front_ensure_stopwatch(f, config, threads, &failed, &flow->err) : NULL;
+    const json_t *watch = whole != NULL ? front_ensure_stopwatch(f, config, threads, &failed, &flow->err) : NULL;
     json_decref(config);
     if (watch != NULL) {
-        flow_end(f, flow, PARE_OK, flow_bench_json(f, flow->levels, latency, fp32_ms, watch));
+        flow_end(f, flow, PARE_OK, flow_bench_json(f, flow->levels, whole, watch));
     } else if (failed) {
         flow_end(f, flow, flow->err.code != PARE_OK ? flow->err.code : PARE_ERR_FAIL, NULL);
     }

@@ -110,12 +110,11 @@ void flow_advance_propose(struct pare_front *f, struct front_flow *flow);
  * level -1: of any level, by pins and --keep alone. */
 void flow_add_kept(const struct pare_front *f, int layer, int level, json_t *item);
 json_t *flow_sense_json(struct pare_front *f);
-/* watch: the row of measure/in_place.h of this config. */
+/* whole, watch: the rows of measure/latency.h (behind fp32) and measure/in_place.h of this config. Noise has no figures. */
 /* A layer that takes longer at its level than at the next wider one: {name, level, than, times, why}; NULL: it does not, or
  * nobody measured. New reference. */
 json_t *flow_slower_json(const struct pare_front *f, int layer, int level);
-json_t *flow_bench_json(const struct pare_front *f, const unsigned char *levels, const double latency[6], double fp32_ms,
-                        const json_t *watch);
+json_t *flow_bench_json(const struct pare_front *f, const unsigned char *levels, const json_t *whole, const json_t *watch);
 json_t *flow_eval_json(const struct pare_front *f, const unsigned char *levels, const char *split,
                        const struct front_eval *eval);
 json_t *flow_solve_json(const struct pare_front *f, const struct front_flow *flow);

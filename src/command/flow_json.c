@@ -113,6 +113,11 @@ static json_t *bench_layer(const struct pare_front *f, int layer, int level, con
     return item;
 }
 
+static double time_at(const json_t *times, size_t i, bool noisy)
+{
+    return noisy ? NAN : pare_json_at_real(times, i);
+}
+
 json_t *flow_slower_json(const struct pare_front *f, int layer, int level)
 {
     const struct front_cell *narrow = &f->cells[layer * f->n_levels + level], *wide = narrow;
@@ -128,9 +133,13 @@ json_t *flow_slower_json(const struct pare_front *f, int layer, int level)
                      "times", narrow->ms / wide->ms, "why", pare_slower_why(narrow->kernel, wide->kernel, &f->layers[layer].conv, why));
 }
 
-json_t *flow_bench_json(const struct pare_front *f, const unsigned char *levels, const double latency[6], double fp32_ms,
-                        const json_t *watch)
+json_t *flow_bench_json(const struct pare_front *f, const unsigned char *levels, const json_t *whole, const json_t *watch)
 {
+    const json_t *configs = json_object_get(whole, "configs"), *ours = json_array_get(configs, 1);
+    const bool noisy = pare_json_get_bool(whole, "noisy", false);
+    const double latency[6] = {time_at(ours, 0, noisy), time_at(ours, 1, noisy), time_at(ours, 2, noisy),
+                               time_at(ours, 3, noisy), time_at(ours, 4, noisy), time_at(ours, 5, false)};
+    const double fp32_ms = time_at(json_array_get(configs, 0), 1, noisy);
     json_t *layers = json_array(), *stages = json_array(), *slower = json_array(), *one;
     for (int i = 0; i < f->n_layers; i++) {
         json_array_append_new(layers, bench_layer(f, i, levels[i], watch));
@@ -154,6 +163,13 @@ json_t *flow_bench_json(const struct pare_front *f, const unsigned char *levels,
                      "samples", pare_json_real(latency[5]), "fp32_ms", pare_json_real(fp32_ms), "glue_ms",
                      pare_json_real(f->glue_ms), "border_ns_per_element", pare_json_real(1e6 * f->border_ms), "sum_over_total", pare_json_real(front_latency_sum(f, levels) / latency[1]), "stages", stages, "layers", layers);
     json_object_set_new(root, "slower", slower);
+    static const char *const said[] = {"rounds", "repeated", "warm_rounds", "disturbed", "noisy"};
+    for (size_t i = 0; i < sizeof said / sizeof said[0]; i++) {
+        json_t *value = json_object_get(whole, said[i]);
+        json_object_set_new(root, said[i], value != NULL ? json_incref(value) : json_null());
+    }
+    json_object_set_new(root, "cycles", pare_json_real(noisy ? NAN : pare_json_at_real(json_object_get(whole, "cycles"), 1)));
+    json_object_set_new(root, "whole_ghz", pare_json_real(pare_json_get_real(whole, "ghz")));
     json_object_set_new(root, "kernels_by", json_string(f->table[0] != '\0' ? "table" : "rule"));
     static const char *const copied[] = {"ghz", "width", "tiles"};
     for (int i = 0; i < 3; i++) {

@@ -292,6 +292,8 @@ bool front_ensure_eval(struct pare_front *f, json_t *config, const char *split, 
                        const char *title, struct front_eval *eval, bool *failed, struct pare_error *err);
 /* The row of measure/in_place.h for a config, NULL while it is not there. */
 const json_t *front_ensure_stopwatch(struct pare_front *f, json_t *config, int threads, bool *failed, struct pare_error *err);
+/* The row of measure/latency.h of fp32 and this config; NULL: not there yet. Not for targets and simulated levels. */
+const json_t *front_ensure_latency_row(struct pare_front *f, json_t *config, int priority, bool *failed, struct pare_error *err);
 bool front_ensure_latency(struct pare_front *f, json_t *config, int priority, double latency[6], double *fp32_ms,
                           bool *failed, struct pare_error *err);
 /* Takes what earlier sessions know, without queueing anything. */

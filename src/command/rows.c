@@ -282,6 +282,23 @@ const json_t *front_ensure_stopwatch(struct pare_front *f, json_t *config, int t
     return front_row(f, &job, failed, err);
 }
 
+const json_t *front_ensure_latency_row(struct pare_front *f, json_t *config, int priority, bool *failed, struct pare_error *err)
+{
+    if (!front_ensure_calibration(f, failed, err) && f->pricing == NULL) {
+        return NULL;
+    }
+    struct front_job job = {
+        .kind = "latency",
+        .title = "latency of a configuration, end to end",
+        .params = json_pack("{s:[o,O], s:i, s:s}", "configs", fp32_config(f), config, "samples", 32, "split",
+                            f->split_samples[1] > 0 ? "search" : "calibration"),
+        .needs_calibration = true,
+        .quiet = true,
+        .priority = priority,
+        .total = 100};
+    return front_row(f, &job, failed, err);
+}
+
 bool front_ensure_latency(struct pare_front *f, json_t *config, int priority, double latency[6], double *fp32_ms,
                           bool *failed, struct pare_error *err)
 {
@@ -293,19 +310,7 @@ bool front_ensure_latency(struct pare_front *f, json_t *config, int priority, do
         *fp32_ms = NAN;
         return true;
     }
-    if (!front_ensure_calibration(f, failed, err) && f->pricing == NULL) {
-        return false;
-    }
-    struct front_job job = {
-        .kind = "latency",
-        .title = "latency of a configuration, end to end",
-        .params = json_pack("{s:[o,O], s:i, s:s}", "configs", fp32_config(f), config, "samples", 32, "split",
-                            f->split_samples[1] > 0 ? "search" : "calibration"),
-        .needs_calibration = true,
-        .quiet = true,
-        .priority = priority,
-        .total = 100};
-    const json_t *row = front_row(f, &job, failed, err);
+    const json_t *row = front_ensure_latency_row(f, config, priority, failed, err);
     const json_t *both = json_object_get(row, "configs");
     for (int i = 0; i < 6; i++) {
         latency[i] = row != NULL ? pare_json_at_real(json_array_get(both, 1), (size_t)i) : NAN;

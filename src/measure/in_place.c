@@ -9,6 +9,7 @@
 
 enum { EVICT_BYTES = 16 << 20 };
 #define SHORT_NS 2e4
+#define PARTS_AGREE 0.03 /* farther from the whole the layers' times are no parts of it, and that is said */
 
 /* One stage while it is timed. Contender 0: the plain run; 1: the run with a clock between steps. */
 struct timed {
@@ -260,6 +261,8 @@ static json_t *stage_json(const struct timed *t, const struct pare_series s[2], 
                               pare_json_real(pare_series_ratio(&s[1], &s[0], PARE_TILES_NONE, &low, &high)), "sum_over_whole",
                               pare_json_real(sum_over_whole(t, s)), "other_ms", pare_json_real(other), "ghz",
                               pare_json_real(whole.ghz), "repeated", s[0].repeated + s[1].repeated);
+    const double parts = pare_json_get_real(stage, "sum_over_whole");
+    json_object_set_new(stage, "parts_agree", isfinite(parts) ? json_boolean(fabs(parts - 1) <= PARTS_AGREE) : json_null());
     pare_series_timing(&s[0], PARE_TILES_FAST, &fast);
     pare_series_timing(&s[0], PARE_TILES_SLOW, &slow);
     json_object_set_new(stage, "tiles_fast_ms", pare_json_real(1e-6 * fast.median));

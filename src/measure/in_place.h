@@ -17,10 +17,11 @@ struct pare_in_place_options {
 };
 
 /* levels: [layer_count]. Result JSON (times in ms, null where too few blocks were clean):
- * {"ghz", "noisy", "repeated", "tiles": state, "width": additions per cycle,
+ * {"ghz", "tiles": state, "width": additions per cycle,
  *  "stages": {name: {"calls", "whole": TIMING, "timed": TIMING, "profiling": timed over whole, "sum_over_whole",
- *      "other_ms", "cold": TIMING, "cold_over_hot", "tiles_fast_ms", "tiles_slow_ms",
- *      "threads": {"n", "cores", "ms": per run, "alone_ms", "runs_per_s", "speedup"}}},
+ *      "parts_agree": within 3 %, "repeated", "other_ms", "cold": TIMING, "cold_over_hot", "tiles_fast_ms", "tiles_slow_ms",
+ *      "threads": {"n", "cores", "ms": per run, "alone_ms", "runs_per_s": of all, "speedup",
+ *          "own_core", "alone_own_core": shares of the time that the threads had a core}}},
  *  "layers": {name: {"ms", "p10", "p90", "cycles", "cold_ms", "kernel", "macs", "bytes", "weight_bytes", "mac_ms", "byte_ms",
  *      "epilogue_ms", "floor_ms", "share_of_limit", "binds"}}}
  * TIMING = {"n", "min", "median", "p90", "p99", "disturbed", "noisy"}. share_of_limit: floor over time. The sum of the

@@ -1,56 +1,25 @@
-#include "measure/latency.h"
+#include "measure/latency_parts.h"
 
 #include <math.h>
-#include <sched.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
-#include <unistd.h>
 
 #include "measure/stage_inputs.h"
 #include "measure/stats.h"
+#include "measure/stopwatch.h"
 
-#define MIN_ROUNDS 20
-#define MAX_ROUNDS 400
-#define GOOD_ROUNDS 100     /* wanted, within twice the time asked for: a 99th percentile of fewer is no percentile */
-#define WARM_MS 200.0       /* at least two rounds and this long before anything counts */
-#define DISTURBED 0.95      /* a round in which the thread had the core for a smaller part of the time is left out */
-
-static double now_ms(void)
+double latency_now_ms(void)
 {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC_RAW, &t);
-    return 1e3 * (double)t.tv_sec + 1e-6 * (double)t.tv_nsec;
+    return 1e-6 * pare_watch_ns();
 }
 
 /* Time that this thread really had a core. */
-static double cpu_ms(void)
+double latency_cpu_ms(void)
 {
-    struct timespec t;
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-    return 1e3 * (double)t.tv_sec + 1e-6 * (double)t.tv_nsec;
+    return 1e-6 * pare_watch_cpu_ns();
 }
 
-/* The last core: the first one serves interrupts on most machines. */
-static void pin_thread(cpu_set_t *before)
-{
-    CPU_ZERO(before);
-    if (sched_getaffinity(0, sizeof *before, before) != 0) {
-        return;
-    }
-    for (int cpu = CPU_SETSIZE - 1; cpu >= 0; cpu--) {
-        if (CPU_ISSET((size_t)cpu, before)) {
-            cpu_set_t one;
-            CPU_ZERO(&one);
-            CPU_SET((size_t)cpu, &one);
-            (void)sched_setaffinity(0, sizeof one, &one);
-            return;
-        }
-    }
-}
-
-static json_t *times_json(double *ms, size_t n)
+json_t *latency_times_json(double *ms, size_t n)
 {
     pare_sort(ms, n);
     return json_pack("[o,o,o,o,o,i]", pare_json_real(n > 0 ? ms[0] : NAN),
@@ -62,7 +31,7 @@ static json_t *times_json(double *ms, size_t n)
 
 /* Were there enough rounds in which nobody else had the core? Else all of them count: a busy machine is what was
  * measured, and "disturbed" says so. */
-static bool enough_clean(const bool *disturbed, int rounds)
+bool latency_enough_clean(const bool *disturbed, int rounds)
 {
     int clean = 0;
     for (int r = 0; r < rounds; r++) {
@@ -71,7 +40,7 @@ static bool enough_clean(const bool *disturbed, int rounds)
     return clean >= MIN_ROUNDS / 2;
 }
 
-static double disturbed_share(const bool *disturbed, int rounds)
+double latency_disturbed_share(const bool *disturbed, int rounds)
 {
     int n = 0;
     for (int r = 0; r < rounds; r++) {
@@ -81,86 +50,16 @@ static double disturbed_share(const bool *disturbed, int rounds)
 }
 
 /* ms[round][item] by item, without disturbed rounds. Returns the number kept. */
-static size_t column_of(const double *ms, int rounds, int items, int item, const bool *disturbed, double *column)
+size_t latency_column_of(const double *ms, int rounds, int items, int item, const bool *disturbed, double *column)
 {
     size_t n = 0;
-    bool all = !enough_clean(disturbed, rounds);
+    bool all = !latency_enough_clean(disturbed, rounds);
     for (int r = 0; r < rounds; r++) {
         if (all || !disturbed[r]) {
             column[n++] = ms[(size_t)r * (size_t)items + (size_t)item];
         }
     }
     return n;
-}
-
-/* ---- whole configs ---- */
-
-enum pare_status pare_latency_configs(struct pare_engine *e, const struct pare_level *const *configs,
-                                      int n_configs, enum pare_split split, int samples, double seconds,
-                                      void *self, void (*done)(void *self, int done, int total),
-                                      json_t **result, struct pare_error *err)
-{
-    struct pare_arena data = {0}, work = {0};
-    int available = pare_engine_sample_count(e, split);
-    samples = samples < available ? samples : available;
-    struct pare_sample *loaded = pare_arena_array(&data, (size_t)samples + 1, sizeof *loaded);
-    double *ms = calloc((size_t)MAX_ROUNDS * (size_t)n_configs, sizeof *ms);
-    double *column = calloc(MAX_ROUNDS, sizeof *column);
-    bool disturbed[MAX_ROUNDS] = {false};
-    enum pare_status status =
-        samples > 0 && loaded != NULL && ms != NULL && column != NULL
-            ? PARE_OK
-            : pare_error(err, PARE_ERR_FORMAT, "latency", "no samples to time, or out of memory");
-    cpu_set_t before;
-    int rounds = 0;
-    for (int i = 0; status == PARE_OK && i < samples; i++) {
-        status = pare_engine_sample(e, split, i, &data, &loaded[i], err);
-    }
-    pin_thread(&before);
-    double start = now_ms();
-    for (int r = -2, round = 0; status == PARE_OK && r < MAX_ROUNDS; r++, round++) { /* rounds below 0 only warm up */
-        for (int i = 0; status == PARE_OK && i < n_configs; i++) {
-            struct pare_outcome outcome;
-            int c = round % 2 == 0 ? i : n_configs - 1 - i; /* nobody always runs after the same neighbour */
-            double cpu = cpu_ms(), t = now_ms();
-            status = pare_engine_infer(e, configs[c], &loaded[round % samples], &work, &outcome, err);
-            t = now_ms() - t;
-            cpu = cpu_ms() - cpu;
-            pare_arena_clear(&work);
-            if (r >= 0) {
-                ms[(size_t)r * (size_t)n_configs + (size_t)c] = t;
-                disturbed[r] = disturbed[r] || cpu < DISTURBED * t;
-            }
-        }
-        double spent = now_ms() - start;
-        if (r == -1 && spent < WARM_MS) {
-            r = -2; /* once more */
-            continue;
-        }
-        rounds = r + 1;
-        if (done != NULL && r >= 0) {
-            int percent = (int)(100 * spent / (1e3 * seconds));
-            done(self, percent < 99 ? percent : 99, 100);
-        }
-        if ((rounds >= MIN_ROUNDS && spent > 2e3 * seconds) || (rounds >= GOOD_ROUNDS && spent > 1e3 * seconds)) {
-            break;
-        }
-    }
-    (void)sched_setaffinity(0, sizeof before, &before);
-    if (status == PARE_OK) {
-        json_t *list = json_array();
-        for (int c = 0; c < n_configs; c++) {
-            size_t n = column_of(ms, rounds, n_configs, c, disturbed, column);
-            json_array_append_new(list, times_json(column, n));
-        }
-        *result = json_pack("{s:o, s:f, s:i, s:f}", "configs", list, "seconds", (now_ms() - start) / 1e3, "rounds", rounds,
-                            "disturbed", disturbed_share(disturbed, rounds));
-    }
-    free(ms);
-    free(column);
-    pare_arena_clear(&data);
-    pare_arena_clear(&work);
-    return status;
 }
 
 /* ---- uniform profiles ---- */
@@ -219,10 +118,10 @@ static enum pare_status time_level(struct profile *p, int stage, int level, cons
     status = status == PARE_OK ? pare_plan_run(plan, err) : status;
     for (int i = 0; status == PARE_OK && i < 2; i++) {
         if ((i == 0) == (round % 2 == 0)) {
-            double cpu = cpu_ms(), t = now_ms();
+            double cpu = latency_cpu_ms(), t = latency_now_ms();
             status = pare_plan_run(plan, err);
-            t = now_ms() - t;
-            cpu = cpu_ms() - cpu;
+            t = latency_now_ms() - t;
+            cpu = latency_cpu_ms() - cpu;
             if (round >= 0) {
                 s->disturbed[round] = s->disturbed[round] || cpu < DISTURBED * t;
                 s->total[(size_t)round * (size_t)s->items + (size_t)level] = t;
@@ -293,17 +192,17 @@ static enum pare_status profile_stage(struct profile *p, int stage, const struct
     s.step = calloc((size_t)s.items, sizeof *s.step);
     s.n_steps = calloc((size_t)s.items, sizeof *s.n_steps);
     enum pare_status status = s.total != NULL && s.step != NULL && s.n_steps != NULL ? PARE_OK : pare_error_nomem(err);
-    double start = now_ms();
+    double start = latency_now_ms();
     for (int r = -2; status == PARE_OK && r < MAX_ROUNDS; r++) {
         for (int l = 0; status == PARE_OK && l < s.items; l++) {
             status = time_level(p, stage, l, inputs, r, &s, err);
         }
-        if (r == -1 && now_ms() - start < WARM_MS / 4) {
+        if (r == -1 && latency_now_ms() - start < WARM_MS / 4) {
             r = -2; /* once more */
             continue;
         }
         s.rounds = r + 1;
-        if (s.rounds >= MIN_ROUNDS && now_ms() - start > 1e3 * seconds) {
+        if (s.rounds >= MIN_ROUNDS && latency_now_ms() - start > 1e3 * seconds) {
             break;
         }
     }
@@ -313,16 +212,16 @@ static enum pare_status profile_stage(struct profile *p, int stage, const struct
         for (int l = 0; l < p->n_levels; l++) {
             char name[16];
             pare_level_name(p->levels[l], name);
-            size_t n = column_of(s.total, s.rounds, s.items, l, s.disturbed, column);
-            json_object_set_new(total, name, times_json(column, n));
+            size_t n = latency_column_of(s.total, s.rounds, s.items, l, s.disturbed, column);
+            json_object_set_new(total, name, latency_times_json(column, n));
             add_layers(p, stage, l, &s, name, other);
         }
-        size_t n = column_of(s.total, s.rounds, s.items, p->n_levels, s.disturbed, column);
-        json_t *mixed = times_json(column, n);
+        size_t n = latency_column_of(s.total, s.rounds, s.items, p->n_levels, s.disturbed, column);
+        json_t *mixed = latency_times_json(column, n);
         json_object_set_new(p->stages, pare_engine_pipeline(p->e)->stages[stage].name,
                             json_pack("{s:f, s:o, s:o, s:o, s:f}", "calls", (double)inputs->calls / samples, "total", total,
                                       "other", other, "mixed", mixed, "disturbed",
-                                      disturbed_share(s.disturbed, s.rounds)));
+                                      latency_disturbed_share(s.disturbed, s.rounds)));
     }
     rounds_free(&s);
     return status;
@@ -339,7 +238,7 @@ enum pare_status pare_latency_profile(struct pare_engine *e, const struct pare_l
     struct pare_stage_inputs *inputs = pare_arena_array(&data, (size_t)n_stages, sizeof *inputs);
     struct pare_level *fp32 = pare_arena_array(&data, (size_t)n_layers + 1, sizeof *fp32);
     struct profile p = {.e = e, .levels = levels, .n_levels = n_levels};
-    double start = now_ms(), glue = NAN;
+    double start = latency_now_ms(), glue = NAN;
     p.config = pare_arena_array(&data, (size_t)(n_levels + 1) * (size_t)n_layers + 1, sizeof *p.config);
     samples = samples < available ? samples : available;
     if (inputs == NULL || fp32 == NULL || p.config == NULL || samples < 1) {
@@ -360,8 +259,8 @@ enum pare_status pare_latency_profile(struct pare_engine *e, const struct pare_l
     }
     p.stages = json_object();
     p.layers = json_object();
-    cpu_set_t before;
-    pin_thread(&before);
+    struct pare_pin pin;
+    (void)pare_watch_pin(&pin, 0);
     enum pare_status status = pare_stage_inputs_capture(e, split, samples, &data, inputs, &glue, err);
     for (int s = 0; status == PARE_OK && s < n_stages; s++) {
         if (inputs[s].n > 0) {
@@ -371,10 +270,10 @@ enum pare_status pare_latency_profile(struct pare_engine *e, const struct pare_l
             done(self, s + 1, n_stages);
         }
     }
-    (void)sched_setaffinity(0, sizeof before, &before);
+    pare_watch_unpin(&pin);
     if (status == PARE_OK) {
         *result = json_pack("{s:O, s:O, s:o, s:f}", "stages", p.stages, "layers", p.layers, "glue",
-                            pare_json_real(glue), "seconds", (now_ms() - start) / 1e3);
+                            pare_json_real(glue), "seconds", (latency_now_ms() - start) / 1e3);
     }
     json_decref(p.stages);
     json_decref(p.layers);

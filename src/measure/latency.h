@@ -1,9 +1,9 @@
 /*
  * latency.h: time, measured. One thread pinned to one core, warmed up, the things compared interleaved round by
  * round, inputs cycled; per-step times of every uniform level in place, and end-to-end times of whole configs.
- * A round in which the thread did not have its core all the time (CPU time below 95 % of the time on the wall) is left
- * out; samples differ in cost, so a long round alone is no sign. When too few rounds were clean, all count, and
- * "disturbed" (a share) says so. p99 is null below 100 rounds.
+ * A run during which the thread did not have its core (CPU time below 95 % of the time on the wall) is repeated, and a round in
+ * which it stays so is left out; samples differ in cost, so a long round alone is no sign. When too few rounds were clean, all
+ * count, and "noisy" and "disturbed" (a share) say so. p99 is null below 100 rounds.
  */
 #ifndef PARE_LATENCY_H
 #define PARE_LATENCY_H
@@ -27,8 +27,9 @@ enum pare_status pare_latency_profile(struct pare_engine *e, const struct pare_l
                                       json_t **result, struct pare_error *err);
 
 /* End to end: whole samples (glue included, decoding excluded) at each of n_configs configs
- * (levels[n_configs][layer_count]), interleaved.
- * {"configs": [[min, median, p10, p90, p99, n], ...], "seconds", "rounds", "disturbed"} */
+ * (levels[n_configs][layer_count]), interleaved, after rounds of one sample whose rolling median settled.
+ * {"configs": [[min, median, p10, p90, p99, n], ...], "cycles": [median, ...], "ghz", "seconds", "rounds", "repeated",
+ *  "warm_rounds", "disturbed", "noisy"} */
 enum pare_status pare_latency_configs(struct pare_engine *e, const struct pare_level *const *configs,
                                       int n_configs, enum pare_split split, int samples, double seconds,
                                       void *self, void (*done)(void *self, int done, int total),

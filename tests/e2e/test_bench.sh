@@ -43,6 +43,8 @@ code 0 "$pare" bench --kernels "fc 1024" --json -- -fp32 -fp16
 
 # a pipeline: the parts add up to the whole, every layer has a floor; several threads
 code 0 "$pare" bench sample_pipelines/hand_gesture --level int8 --threads 2 --json
+[ "$(field "d['noisy'] or d['cycles'] > 0 and d['rounds'] >= 20 and d['warm_rounds'] >= 2 and abs(d['cycles'] / d['whole_ghz'] / 1e6 / d['latency_ms']['median'] - 1) < 0.2")" = True ] || fail "cycles of the whole"
+[ "$(field "not d['noisy'] or d['latency_ms']['median'] is None")" = True ] || fail "noise has no figure"
 for f in target latency_ms layers stages ghz; do field "d['$f']" >/dev/null || fail "bench lacks $f"; done
 [ "$(field "all(set(('name','level','ms','share_of_limit','mac_ms','byte_ms','epilogue_ms','binds','cold_ms')) <= set(l) for l in d['layers'])")" = True ] || fail "layers"
 [ "$(field "all(l['floor_ms'] > 0 and l['macs'] > 0 for l in d['layers'])")" = True ] || fail "floors"
@@ -50,7 +52,15 @@ for f in target latency_ms layers stages ghz; do field "d['$f']" >/dev/null || f
 # 3 % on a quiet machine (measured: 0.8 and 1.1 %); a test machine is not quiet
 [ "$(field "all(s['in_place']['sum_over_whole'] is None or 0.85 < s['in_place']['sum_over_whole'] < 1.15 for s in d['stages'])")" = True ] || fail "sum over whole"
 [ "$(field "all(s['in_place']['threads']['n'] == 2 and s['in_place']['threads']['runs_per_s'] > 0 for s in d['stages'])")" = True ] || fail "threads"
+# several threads on one core are no faster than one
+[ "$(field "all(s['in_place']['threads']['cores'] > 1 or s['in_place']['threads']['speedup'] < 1.3 for s in d['stages'])")" = True ] || fail "threads that take turns"
+if taskset -c "$(taskset -cp $$ | sed 's/.*[ ,-]//')" true 2>/dev/null; then
+    code 0 taskset -c "$(taskset -cp $$ | sed 's/.*[ ,-]//')" "$pare" bench sample_pipelines/hand_gesture/classifier.onnx --level int8 --threads 2 --json
+    [ "$(field "[s['in_place']['threads']['cores'] for s in d['stages']]")" = "[1]" ] || fail "one core"
+    [ "$(field "all(s['in_place']['threads']['speedup'] < 1.3 for s in d['stages'])")" = True ] || fail "two threads on one core: $(field "d['stages']")"
+fi
 code 0 "$pare" bench sample_pipelines/hand_gesture --level int8 # from the session
+grep -q 'rounds, left out .* warm after .* cycles at' "$work/out" || fail "what the stopwatch did"
 grep -q "sum of the parts" "$work/out" || fail "bench as text"
 
 # peers: helpers that answer are compared, those that do not are left out; none of them is trusted

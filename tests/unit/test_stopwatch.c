@@ -1,5 +1,6 @@
 /* test_stopwatch.c: what the stopwatch makes of blocks: clean ones count, disturbed ones do not, noise has no figures. */
 #include "src/measure/bench_kernels.h"
+#include "src/measure/latency_parts.h"
 #include "src/measure/slower.h"
 
 #include "support.h"
@@ -202,6 +203,26 @@ static void rows_say_what_is_faster_with_more_bits(void **state)
     print_message("%d rows, %d slower than with more bits\n", seen[0], seen[1]);
 }
 
+/* Rounds of whole configs: disturbed ones are left out while ten are clean; with fewer all count, and that is noise. */
+static void disturbed_rounds_are_left_out_or_noise(void **state)
+{
+    (void)state;
+    bool disturbed[20] = {false};
+    double ms[40], column[20];
+    for (int r = 0; r < 20; r++) {
+        disturbed[r] = r >= 10;
+        ms[2 * r] = -1;
+        ms[2 * r + 1] = r;
+    }
+    assert_true(latency_enough_clean(disturbed, 20));
+    assert_int_equal(latency_column_of(ms, 20, 2, 1, disturbed, column), 10);
+    assert_float_equal(column[9], 9, 0);
+    assert_float_equal(latency_disturbed_share(disturbed, 20), 0.5, 0);
+    disturbed[0] = true;
+    assert_false(latency_enough_clean(disturbed, 20));
+    assert_int_equal(latency_column_of(ms, 20, 2, 1, disturbed, column), 20);
+}
+
 /* Every shape of the list is one that some kernel can do, and its sizes fit together. */
 static void shapes_are_sound(void **state)
 {
@@ -258,6 +279,7 @@ int main(void)
         cmocka_unit_test(contenders_take_turns), cmocka_unit_test(families_say_what_they_compute_with),
         cmocka_unit_test(the_floor_names_what_binds), cmocka_unit_test(shapes_are_sound),
         cmocka_unit_test(large_weights_are_timed_from_memory), cmocka_unit_test(slower_levels_have_a_reason),
+        cmocka_unit_test(disturbed_rounds_are_left_out_or_noise),
         cmocka_unit_test(rows_say_what_is_faster_with_more_bits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
