@@ -3,10 +3,13 @@
  * pipeline run through each of its networks at int8, and some at levels of fewer bits, under every instruction
  * set of this machine. The first layer whose bytes differ is named. The portable reference, which is slow, sees the
  * first samples.
+ * With PARE_SUMS=FOLDER it writes, for the machines of tests/kernels/test_arm.sh, what they need to run the same (FOLDER/NAME.sums, of
+ * PARE_SUMS_SAMPLES samples at int8 for the networks of others), and compares nothing.
  */
 #include "tests/unit/plan_build.h"
 
 #include "data/dataset.h"
+#include "tests/cross/layer_sums.h"
 
 enum { CALIBRATION = 8, MOST_RANK = 8 };
 
@@ -30,29 +33,37 @@ static const struct network networks[] = {
     {"mediapipe/canned_gesture_classifier.tflite", "sign_digits", false},
 };
 
-/* The picture at the size of the network's input (nearest); other inputs: its values in turn. */
+/* One input's values, *n of them, to be freed: the picture at the size of the network's input (nearest); other inputs: its
+ * values in turn. */
+static float *input_of(const struct pare_graph *g, const struct pare_dataset *d, int sample, int input, struct pare_arena *arena, size_t *n)
+{
+    struct pare_error err = {0};
+    int rank;
+    int64_t dims[MOST_RANK];
+    float *image;
+    MUST(pare_dataset_image(d, sample % pare_dataset_count(d), arena, &rank, dims, &image, &err));
+    const int64_t h = dims[1], w = dims[2];
+    const struct pare_tensor *t = &g->tensors[g->inputs[input]];
+    const bool picture = t->rank == 4 && t->dims[3] == 3;
+    *n = (size_t)pare_tensor_elements(t);
+    float *x = malloc(sizeof *x * *n);
+    for (int64_t k = 0; k < (int64_t)*n; k++) {
+        const int64_t y = picture ? k / 3 / t->dims[2] * h / t->dims[1] : 0;
+        const int64_t from = picture ? (y * w + k / 3 % t->dims[2] * w / t->dims[2]) * 3 + k % 3 : k * 7 % (h * w * 3);
+        x[k] = image[from];
+    }
+    return x;
+}
+
 static void feed_sample(const struct pare_graph *g, const struct pare_dataset *d, int sample,
                  struct pare_plan *plan)
 {
     struct pare_error err = {0};
     struct pare_arena arena = {0};
-    int rank;
-    int64_t dims[MOST_RANK];
-    float *image;
-    MUST(pare_dataset_image(d, sample % pare_dataset_count(d), &arena, &rank, dims, &image, &err));
-    const int64_t h = dims[1], w = dims[2];
     for (int i = 0; i < g->n_inputs; i++) {
-        const struct pare_tensor *t = &g->tensors[g->inputs[i]];
-        const int64_t n = pare_tensor_elements(t);
-        float *x = malloc(sizeof *x * (size_t)n);
-        const bool picture = t->rank == 4 && t->dims[3] == 3;
-        for (int64_t k = 0; k < n; k++) {
-            const int64_t y = picture ? k / 3 / t->dims[2] * h / t->dims[1] : 0;
-            const int64_t at = picture ? (y * w + k / 3 % t->dims[2] * w / t->dims[2]) * 3 + k % 3
-                                       : k * 7 % (h * w * 3);
-            x[k] = image[at];
-        }
-        MUST(pare_plan_set_input(plan, i, x, (size_t)n, &err));
+        size_t n;
+        float *x = input_of(g, d, sample, i, &arena, &n);
+        MUST(pare_plan_set_input(plan, i, x, n, &err));
         free(x);
     }
     MUST(pare_plan_run(plan, &err));
@@ -79,26 +90,6 @@ static void calibrate_on(const struct pare_graph *g, const struct pare_dataset *
     pare_plan_free(plan);
 }
 
-/* FNV-1a, eight bytes at a time, of a tensor as it is stored; false where the plan keeps none. */
-static bool checksum(const struct pare_graph *g, struct pare_plan *plan, int tensor, uint64_t *sum)
-{
-    struct pare_grid grid;
-    const unsigned char *p = pare_plan_raw_tensor(plan, tensor, &grid);
-    if (p == NULL) {
-        return false;
-    }
-    const size_t bytes = grid.form == PARE_FORM_CODES ? 1 : grid.form == PARE_FORM_F16 ? 2 : 4;
-    const size_t n = (size_t)pare_tensor_elements(&g->tensors[tensor]) * bytes;
-    uint64_t hash = 0xcbf29ce484222325u;
-    for (size_t i = 0; i < n; i += 8) {
-        uint64_t word = 0;
-        memcpy(&word, p + i, n - i < 8 ? n - i : 8);
-        hash = (hash ^ word) * 0x100000001b3u;
-    }
-    *sum = hash;
-    return true;
-}
-
 /* Compares every output of every node, in the order of the graph; returns how many were compared. */
 static int compare(const struct pare_graph *g, struct pare_plan *a, struct pare_plan *b,
                    const char *where)
@@ -108,7 +99,7 @@ static int compare(const struct pare_graph *g, struct pare_plan *a, struct pare_
         for (int k = 0; k < g->nodes[i].n_out; k++) {
             const int tensor = g->nodes[i].out[k];
             uint64_t x, y;
-            if (tensor < 0 || !checksum(g, a, tensor, &x) || !checksum(g, b, tensor, &y)) {
+            if (tensor < 0 || !sums_of(g, a, tensor, &x) || !sums_of(g, b, tensor, &y)) {
                 continue;
             }
             if (x != y) {
@@ -165,6 +156,67 @@ static void same_at(const struct pare_graph *g, const struct pare_dataset *d, co
     }
 }
 
+static void write_all(FILE *out, const void *data, size_t n)
+{
+    assert_int_equal(fwrite(data, 1, n, out), n);
+}
+
+/* Checksums of every tensor at one level, on the best instruction set. */
+static void write_level(FILE *out, const struct pare_graph *g, const struct pare_dataset *d, const struct pare_calibration *c, int run, int samples)
+{
+    struct pare_plan *plan = plan_for(g, c, runs[run].level, pk_isa_best());
+    uint64_t *sums = calloc((size_t)g->n_tensors, sizeof *sums);
+    struct sums_level level = {.n_samples = samples};
+    snprintf(level.name, sizeof level.name, "%s", runs[run].level);
+    write_all(out, &level, sizeof level);
+    for (int i = 0; i < samples; i++) {
+        feed_sample(g, d, i, plan);
+        for (int t = 0; t < g->n_tensors; t++) {
+            sums[t] = sums_of(g, plan, t, &sums[t]) ? sums[t] : 0;
+        }
+        write_all(out, sums, sizeof *sums * (size_t)g->n_tensors);
+    }
+    free(sums);
+    pare_plan_free(plan);
+}
+
+/* The inputs of every sample, as feed_sample gives them. */
+static void write_inputs(FILE *out, const struct pare_graph *g, const struct pare_dataset *d, int samples)
+{
+    for (int s = 0; s < samples; s++) {
+        struct pare_arena arena = {0};
+        for (int i = 0; i < g->n_inputs; i++) {
+            size_t n;
+            float *x = input_of(g, d, s, i, &arena, &n);
+            write_all(out, x, sizeof *x * n);
+            free(x);
+        }
+        pare_arena_clear(&arena);
+    }
+}
+
+static void write_sums(const struct network *network, const struct pare_graph *g, const struct pare_dataset *d, const struct pare_calibration *c)
+{
+    const char *slash = strrchr(network->model, '/'), *asked = getenv("PARE_SUMS_SAMPLES");
+    char path[1024];
+    const int others = asked != NULL ? atoi(asked) : 100, n_runs = (int)(sizeof runs / sizeof runs[0]);
+    struct sums_head head = {.magic = "paresum1", .n_tensors = g->n_tensors, .n_levels = n_runs, .range_bytes = (int)sizeof(struct pare_range),
+                             .n_samples = network->ours || others > runs[0].samples ? runs[0].samples : others};
+    for (int i = 0; i < g->n_inputs; i++) {
+        head.n_inputs += pare_tensor_elements(&g->tensors[g->inputs[i]]);
+    }
+    snprintf(path, sizeof path, "%s/%s.sums", getenv("PARE_SUMS"), slash + 1);
+    FILE *out = fopen(path, "wb");
+    assert_non_null(out);
+    write_all(out, &head, sizeof head);
+    write_all(out, c->ranges, sizeof *c->ranges * (size_t)c->n_tensors);
+    write_inputs(out, g, d, head.n_samples);
+    for (int run = 0; run < n_runs; run++) {
+        write_level(out, g, d, c, run, runs[run].samples < head.n_samples ? runs[run].samples : head.n_samples);
+    }
+    assert_int_equal(fclose(out), 0);
+}
+
 static void same(const struct network *network, const char *model, const char *data)
 {
     struct pare_error err = {0};
@@ -175,8 +227,11 @@ static void same(const struct network *network, const char *model, const char *d
     MUST(pare_model_open(model, &g, &err));
     MUST(pare_dataset_open(&spec, &d, &err));
     calibrate_on(g, d, &c);
-    for (int run = 0; run < (int)(sizeof runs / sizeof runs[0]); run++) {
+    for (int run = 0; getenv("PARE_SUMS") == NULL && run < (int)(sizeof runs / sizeof runs[0]); run++) {
         same_at(g, d, &c, network->model, run);
+    }
+    if (getenv("PARE_SUMS") != NULL) {
+        write_sums(network, g, d, &c);
     }
     pare_calibration_clear(&c);
     pare_dataset_free(d);
