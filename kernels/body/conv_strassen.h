@@ -8,7 +8,7 @@
  *   seven_mix_codes(x1, x2, r1, r2, s12, s34, half)   the same of codes x1, x2 [2 * half] where they are; r1, r2 are copies,
  *                                              but for A21, which no product reads
  *
- * A tile has rows 1, 2 (mr output pixels each), channels 1, 2 (NV * VL each) and the halves 1, 2 of K:
+ * A tile has rows 1, 2 (mr output pixels each), channels 1, 2 (NV * VL each; VL in a thin panel) and the halves 1, 2 of K:
  *   C11 = P1 + A12*B21                          P1 = A11*B11
  *   C21 = U3 - A22*T4                           U2 = P1 + S2*T2    U3 = U2 + S3*T3
  *   C22 = U3 + P5     C12 = U2 + P5 + S4*B22    P5 = S1*T1
@@ -18,7 +18,7 @@
  * stay in registers over two or three products and go through memory four times.
  *
  * Packed weights: panels of 2 * NV * VL channels, each [B11 B21 T2 T3 -T4 T1 B22][half / K_GROUP][NV * VL][K_GROUP], zero
- * beyond the last channel and beyond K.
+ * beyond the last channel and beyond K. The last one is thin, with VL in place of NV * VL, where that is enough.
  * Panel of activations: tile after tile, 4 * mr rows of two halves: rows 1, rows 2, [S1 S2] of each pair of rows, [S3 S4].
  */
 enum {
@@ -41,9 +41,15 @@ enum {
 struct seven {
     struct plan p; /* lda: of a row of two halves; block: rows; for gather() */
     size_t half;   /* elements of a half of K */
-    size_t panels;
-    size_t panel_weights; /* elements */
+    size_t panels, width; /* panels of channels; the channels that they have */
+    bool thin;            /* is the last panel? */
 };
+
+/* Channels of half a panel. */
+static size_t seven_wide(const struct seven *s, size_t panel)
+{
+    return s->thin && panel + 1 == s->panels ? VL : WIDE;
+}
 
 /* Rows of one half of the next tile, where `left` rows are left. */
 static size_t seven_rows(size_t left)
@@ -60,8 +66,9 @@ static struct seven seven_of(const struct pk_conv *c)
         s.p.lda += 64 / sizeof(T_A); /* rows a power of two apart would share cache sets */
     }
     s.panels = (s.p.n + SEVEN_WIDE - 1) / SEVEN_WIDE;
-    s.panel_weights = 7 * s.half * WIDE;
-    const bool held = s.panels * s.panel_weights * sizeof(T_P) <= SEVEN_HELD;
+    s.thin = NV > 1 && (s.p.n - 1) % SEVEN_WIDE < 2 * VL;
+    s.width = s.panels * SEVEN_WIDE - (s.thin ? SEVEN_WIDE - 2 * VL : 0);
+    const bool held = 7 * s.half * s.width / 2 * sizeof(T_P) <= SEVEN_HELD;
     size_t rows = held ? 0 : SEVEN_BLOCK / (2 * s.p.lda * sizeof(T_A)) / SEVEN_MOST * SEVEN_MOST;
     rows = rows < SEVEN_MOST ? SEVEN_MOST : rows;
     const size_t blocks = (s.p.pixels + rows - 1) / rows; /* of like size: no small rest */
@@ -69,21 +76,21 @@ static struct seven seven_of(const struct pk_conv *c)
     return s;
 }
 
-/* Does seven products of rounded halves beat one of the layer? Sums and stores cost a twentieth. */
+/* Does seven products of rounded halves beat one of the layer? Sums and stores cost a twentieth, thin tiles a quarter. */
 static bool seven_does(const struct pk_conv *c)
 {
     const struct seven s = seven_of(c);
     if (c->groups != 1 || s.p.pixels < SEVEN_LEAST_PIXELS || s.p.k < SEVEN_LEAST_K) {
         return false;
     }
-    const size_t rows = pk_round_up(s.p.pixels, 4);
-    return 7 * 21 * rows * s.panels * SEVEN_WIDE * 2 * s.half < 8 * 20 * s.p.pixels * s.p.width * s.p.k;
+    const size_t rows = pk_round_up(s.p.pixels, 4), width = s.width + (s.thin ? VL / 2 : 0);
+    return 7 * 21 * rows * width * 2 * s.half < 8 * 20 * s.p.pixels * s.p.width * s.p.k;
 }
 
 static size_t seven_packed_size(const struct pk_conv *c)
 {
     const struct seven s = seven_of(c);
-    return s.panels * s.panel_weights * sizeof(T_P);
+    return 7 * s.half * s.width / 2 * sizeof(T_P);
 }
 
 /* Weight k of channel n; 0 beyond both. */
@@ -95,20 +102,21 @@ PK_INLINE int seven_weight(const T_W *w, const struct plan *p, size_t n, size_t 
 static void seven_pack(const struct pk_conv *c, const void *weights, void *packed)
 {
     const struct seven s = seven_of(c);
-    const size_t block = s.half * WIDE;
     T_P *to = packed;
-    for (size_t first = 0; first < s.panels * SEVEN_WIDE; first += SEVEN_WIDE, to += s.panel_weights) {
+    for (size_t panel = 0; panel < s.panels; panel++) {
+        const size_t wide = seven_wide(&s, panel), block = s.half * wide;
         for (size_t i = 0; i < block; i++) {
-            const size_t k = i / (WIDE * K_GROUP) * K_GROUP + i % K_GROUP, n = first + i / K_GROUP % WIDE;
-            const int b11 = seven_weight(weights, &s.p, n, k), b12 = seven_weight(weights, &s.p, n + WIDE, k);
+            const size_t k = i / (wide * K_GROUP) * K_GROUP + i % K_GROUP, n = panel * SEVEN_WIDE + i / K_GROUP % wide;
+            const int b11 = seven_weight(weights, &s.p, n, k), b12 = seven_weight(weights, &s.p, n + wide, k);
             const int b21 = seven_weight(weights, &s.p, n, s.half + k);
-            const int b22 = seven_weight(weights, &s.p, n + WIDE, s.half + k);
+            const int b22 = seven_weight(weights, &s.p, n + wide, s.half + k);
             const int t1 = b12 - b11, t2 = b22 - t1, t3 = b22 - b12, t4 = t2 - b21;
             const int all[7] = {b11, b21, t2, t3, -t4, t1, b22};
             for (size_t j = 0; j < 7; j++) {
                 to[j * block + i] = (T_P)all[j];
             }
         }
+        to += 7 * block;
     }
 }
 
@@ -149,67 +157,81 @@ struct seven_end {
 };
 
 /* s += block `block` of weights w times the codes `place` elements from a tile's panel on; half: of SEVEN_STEPS groups. */
-#define SEVEN_PRODUCT(mr, place, block)                                                                      \
+#define SEVEN_PRODUCT(mr, nv, place, block)                                                                  \
     {                                                                                                        \
         const char *a = (const char *)(panel + (place));                                                     \
-        const T_P *w = weights + (block)*half * (NV * VL);                                                   \
+        const T_P *w = weights + (block)*half * ((nv)*VL);                                                   \
         for (size_t g = half / (SEVEN_STEPS * K_GROUP); g > 0; g--) {                                        \
             PK_UNROLL                                                                                        \
             for (int u = 0; u < SEVEN_STEPS; u++)                                                            \
-                TILE_STEP(u, mr, NV)                                                                         \
-            a += SEVEN_STEPS * K_GROUP * sizeof(T_A), w += SEVEN_STEPS * NV * VL * K_GROUP;                  \
+                TILE_STEP(u, mr, nv)                                                                         \
+            a += SEVEN_STEPS * K_GROUP * sizeof(T_A), w += SEVEN_STEPS * (nv)*VL * K_GROUP;                  \
         }                                                                                                    \
     }
-#define SEVEN_EACH(mr, what)                                                                                 \
+#define SEVEN_EACH(mr, nv, what)                                                                             \
     PK_UNROLL                                                                                                \
     for (int r = 0; r < (mr); r++) {                                                                         \
         PK_UNROLL                                                                                            \
-        for (int j = 0; j < NV; j++)                                                                         \
+        for (int j = 0; j < (nv); j++)                                                                       \
             what;                                                                                            \
     }
 #define SEVEN_KEPT(i) (keep + (i)*SEVEN_KEEP + r * WIDE + j * VL)
 /* Sums of rows from `row` on, channels from `channel` on of the panel. */
-#define SEVEN_FINISH(mr, f, row, channel)                                                                    \
+#define SEVEN_FINISH(mr, nv, f, row, channel)                                                                \
     if ((f) != NULL) {                                                                                       \
         finish_rows(f, end->pixel + (size_t)(row));                                                          \
-        V_FINISH(f, s, mr, NV);                                                                              \
+        V_FINISH(f, s, mr, nv);                                                                              \
     } else {                                                                                                 \
-        SEVEN_EACH(mr, V_PUT(end->acc + (r + (row)) * SEVEN_WIDE + (channel) + j * VL, s[r][j]))             \
+        SEVEN_EACH(mr, nv, V_PUT(end->acc + (r + (row)) * SEVEN_WIDE + (channel) + j * VL, s[r][j]))         \
     }
 
 /* A tile of 2 * mr rows; its biases are added where its sums begin: those of channels 2 are what P5 begins with, less what
  * U2 and U3 bring of channels 1. */
-#define SEVEN_TILE(name, mr)                                                                                 \
+#define SEVEN_TILE(name, mr, nv)                                                                             \
     static void name(const T_A *panel, size_t row, size_t half, const T_P *weights, T_ACC *keep,             \
                      const struct seven_end *end)                                                            \
     {                                                                                                        \
-        vacc s[mr][NV], b[NV];                                                                               \
+        vacc s[mr][nv], b[nv];                                                                               \
         const size_t lda = row * sizeof(T_A), lda3 = 3 * lda, rows = (mr)*row;                               \
         struct finish *one = end->one, *two = end->two;                                                      \
-        SEVEN_EACH(mr, s[r][j] = V_START(one, j))                                                            \
-        SEVEN_PRODUCT(mr, 0, 0)                                                                              \
-        SEVEN_EACH(mr, V_PUT(SEVEN_KEPT(0), s[r][j]))                                                        \
-        SEVEN_PRODUCT(mr, half, 1)                                                                           \
-        SEVEN_FINISH(mr, one, 0, 0)                                                                          \
-        SEVEN_EACH(mr, s[r][j] = V_GET(SEVEN_KEPT(0)))                                                       \
-        SEVEN_PRODUCT(mr, 2 * rows + half, 2)                                                                \
-        SEVEN_EACH(mr, V_PUT(SEVEN_KEPT(0), s[r][j]))                                                        \
-        SEVEN_PRODUCT(mr, 3 * rows, 3)                                                                       \
-        SEVEN_EACH(mr, V_PUT(SEVEN_KEPT(1), s[r][j]))                                                        \
-        SEVEN_PRODUCT(mr, rows + half, 4)                                                                    \
-        SEVEN_FINISH(mr, one, mr, 0)                                                                         \
-        SEVEN_EACH(mr, s[r][j] = V_LESS(V_START(two, j), V_START(one, j)))                                   \
-        SEVEN_PRODUCT(mr, 2 * rows, 5)                                                                       \
-        SEVEN_EACH(mr, V_PUT(SEVEN_KEPT(2), s[r][j]))                                                        \
-        SEVEN_EACH(mr, s[r][j] = V_SUM(s[r][j], V_GET(SEVEN_KEPT(1))))                                       \
-        SEVEN_FINISH(mr, two, mr, WIDE)                                                                      \
-        SEVEN_EACH(mr, s[r][j] = V_SUM(V_GET(SEVEN_KEPT(2)), V_GET(SEVEN_KEPT(0))))                          \
-        SEVEN_PRODUCT(mr, 3 * rows + half, 6)                                                                \
-        SEVEN_FINISH(mr, two, 0, WIDE)                                                                       \
+        SEVEN_EACH(mr, nv, s[r][j] = V_START(one, j))                                                        \
+        SEVEN_PRODUCT(mr, nv, 0, 0)                                                                          \
+        SEVEN_EACH(mr, nv, V_PUT(SEVEN_KEPT(0), s[r][j]))                                                    \
+        SEVEN_PRODUCT(mr, nv, half, 1)                                                                       \
+        SEVEN_FINISH(mr, nv, one, 0, 0)                                                                      \
+        SEVEN_EACH(mr, nv, s[r][j] = V_GET(SEVEN_KEPT(0)))                                                   \
+        SEVEN_PRODUCT(mr, nv, 2 * rows + half, 2)                                                            \
+        SEVEN_EACH(mr, nv, V_PUT(SEVEN_KEPT(0), s[r][j]))                                                    \
+        SEVEN_PRODUCT(mr, nv, 3 * rows, 3)                                                                   \
+        SEVEN_EACH(mr, nv, V_PUT(SEVEN_KEPT(1), s[r][j]))                                                    \
+        SEVEN_PRODUCT(mr, nv, rows + half, 4)                                                                \
+        SEVEN_FINISH(mr, nv, one, mr, 0)                                                                     \
+        SEVEN_EACH(mr, nv, s[r][j] = V_LESS(V_START(two, j), V_START(one, j)))                               \
+        SEVEN_PRODUCT(mr, nv, 2 * rows, 5)                                                                   \
+        SEVEN_EACH(mr, nv, V_PUT(SEVEN_KEPT(2), s[r][j]))                                                    \
+        SEVEN_EACH(mr, nv, s[r][j] = V_SUM(s[r][j], V_GET(SEVEN_KEPT(1))))                                   \
+        SEVEN_FINISH(mr, nv, two, mr, (nv)*VL)                                                               \
+        SEVEN_EACH(mr, nv, s[r][j] = V_SUM(V_GET(SEVEN_KEPT(2)), V_GET(SEVEN_KEPT(0))))                      \
+        SEVEN_PRODUCT(mr, nv, 3 * rows + half, 6)                                                            \
+        SEVEN_FINISH(mr, nv, two, 0, (nv)*VL)                                                                \
     }
-SEVEN_TILE(seven_12, 6)
-SEVEN_TILE(seven_8, 4)
-SEVEN_TILE(seven_4, 2)
+SEVEN_TILE(seven_12, 6, NV)
+SEVEN_TILE(seven_8, 4, NV)
+SEVEN_TILE(seven_4, 2, NV)
+SEVEN_TILE(seven_12_thin, 6, 1)
+SEVEN_TILE(seven_8_thin, 4, 1)
+SEVEN_TILE(seven_4_thin, 2, 1)
+
+/* The tile of 2 * mr rows. */
+PK_INLINE void seven_tile_run(size_t mr, bool thin, const T_A *panel, size_t row, size_t half, const T_P *weights, T_ACC *keep,
+                              const struct seven_end *end)
+{
+    if (thin) {
+        (mr == 6 ? seven_12_thin : mr == 4 ? seven_8_thin : seven_4_thin)(panel, row, half, weights, keep, end);
+    } else {
+        (mr == 6 ? seven_12 : mr == 4 ? seven_8 : seven_4)(panel, row, half, weights, keep, end);
+    }
+}
 
 /* Are the rows of K those of the picture, without a rest? */
 static bool seven_straight(const struct pk_conv *c, const struct seven *s)
@@ -280,14 +302,14 @@ struct seven_work {
 static void seven_panel(const struct seven_work *w, size_t pixel, size_t rows, size_t i, const T_P *weights)
 {
     const T_A *panel = w->m.panel;
-    const size_t first = i * SEVEN_WIDE, lda = w->s.p.lda;
+    const size_t first = i * SEVEN_WIDE, lda = w->s.p.lda, wide = seven_wide(&w->s, i);
     const size_t n = w->s.p.n - first < SEVEN_WIDE ? w->s.p.n - first : SEVEN_WIDE;
     struct finish *f = &w->m.finish[2 * i];
     for (size_t done = 0; done < rows;) {
         const size_t left = rows - done, mr = seven_rows(left), here = left < 2 * mr ? left : 2 * mr;
-        const bool whole = w->finishes && here == 2 * mr && n > WIDE;
+        const bool whole = w->finishes && here == 2 * mr && n > wide;
         const struct seven_end end = {whole ? f : NULL, whole ? f + 1 : NULL, w->m.acc, pixel + done};
-        (mr == 6 ? seven_12 : mr == 4 ? seven_8 : seven_4)(panel, lda, w->s.half, weights, w->m.keep, &end);
+        seven_tile_run(mr, wide < WIDE, panel, lda, w->s.half, weights, w->m.keep, &end);
         if (!whole) {
             const struct pk_tile tile = {w->m.acc, SEVEN_WIDE, pixel + done, (int)here, (int)first, (int)n, w->m.sums + done};
             PK_EPILOGUE(w->e, &tile);
@@ -302,9 +324,10 @@ static void seven_finishes(struct seven_work *w)
     struct finish *f = w->m.finish;
     w->finishes = finish_of(f, w->e);
     for (size_t i = 0; w->finishes && i < 2 * w->s.panels; i++) {
-        const size_t first = i * WIDE, left = w->s.p.n > first ? w->s.p.n - first : 0;
+        const size_t wide = seven_wide(&w->s, i / 2), first = i / 2 * SEVEN_WIDE + i % 2 * wide;
+        const size_t left = w->s.p.n > first ? w->s.p.n - first : 0;
         f[i] = f[0];
-        finish_panel(&f[i], (int)first, (int)(left < WIDE ? left : WIDE));
+        finish_panel(&f[i], (int)first, (int)(left < wide ? left : wide));
     }
 }
 
@@ -330,7 +353,7 @@ static void seven_run(const struct pk_conv *c, const void *x, int pad_code, cons
             done += here;
         }
         for (size_t i = 0; i < s->panels; i++) {
-            seven_panel(&w, pixel, rows, i, (const T_P *)packed + i * s->panel_weights);
+            seven_panel(&w, pixel, rows, i, (const T_P *)packed + i * 7 * s->half * WIDE);
         }
     }
 }

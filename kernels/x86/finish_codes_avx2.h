@@ -123,7 +123,42 @@ PK_INLINE void finish_tile(const struct finish *f, const __m256i *s, const int m
         finish_store(f, out, _mm256_permutevar8x32_epi32(_mm256_packus_epi16(low, high), order), nv);
     }
 }
-#define V_FINISH(f, s, mr, nv) finish_tile(f, &(s)[0][0], mr, nv)
+
+/* Two pixels of one vector each, the last ones of a tile of mr. */
+PK_INLINE void finish_two(const struct finish *f, const __m256i *s, const int mr)
+{
+    const __m256i order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
+    uint8_t *out = f->out + (mr - 2) * f->pitch;
+    vi code[2];
+    PK_UNROLL
+    for (int j = 0; j < 2; j++) {
+        vf u = v_fma(v_to_float(s[mr - 2 + j]), f->m[0], f->b[0]);
+        u = f->floor ? _mm256_max_ps(u, f->lo) : u;
+        u = f->ceiling ? _mm256_min_ps(f->hi, u) : u;
+        code[j] = v_to_int(u);
+    }
+    const __m256i half = _mm256_adds_epi16(_mm256_packs_epi32(code[0], code[1]), f->zero);
+    const __m128i codes = _mm256_castsi256_si128(_mm256_permutevar8x32_epi32(_mm256_packus_epi16(half, half), order));
+    if (f->n < VL) {
+        uint8_t all[16];
+        _mm_storeu_si128((__m128i *)(void *)all, codes);
+        memcpy(out, all, (size_t)f->n);
+        memcpy(out + f->pitch, all + VL, (size_t)f->n);
+    } else {
+        _mm_storel_epi64((__m128i *)(void *)out, codes);
+        _mm_storeh_pi((__m64 *)(void *)(out + f->pitch), _mm_castsi128_ps(codes));
+    }
+}
+
+/* Any tile of an even number of vectors. */
+PK_INLINE void finish_even(const struct finish *f, const __m256i *s, const int mr, const int nv)
+{
+    finish_tile(f, s, mr - mr % (4 / nv), nv);
+    if (mr % (4 / nv) != 0) {
+        finish_two(f, s, mr);
+    }
+}
+#define V_FINISH(f, s, mr, nv) finish_even(f, &(s)[0][0], mr, nv)
 #define V_START(f, j) ((f) != NULL ? (f)->bias[j] : V_ZERO())
 
 #endif
