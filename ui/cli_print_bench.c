@@ -25,7 +25,7 @@ static void print_stage_bench(const json_t *stage)
            noisy ? "  noisy: no figure" : cold_noisy ? "  noisy when cold" : "");
     printf("    sum of the parts over the whole %s%s, profiling on over off %s, blocks left out %s %%, repeated %lld",
            cli_number(a, pare_json_get_real(w, "sum_over_whole"), 3),
-           pare_json_get_bool(w, "parts_agree", true) ? "" : " (more than 3 % apart: no parts of it)", cli_number(b, pare_json_get_real(w, "profiling"), 3),
+           pare_json_get_bool(w, "parts_agree", true) ? "" : " (over 3 % apart: too short or too noisy to be taken apart)", cli_number(b, pare_json_get_real(w, "profiling"), 3),
            cli_number(c, 100 * pare_json_get_real(hot, "disturbed"), 0), (long long)pare_json_get_int(w, "repeated", 0));
     if (isfinite(fast) || isfinite(slow)) {
         printf(", tiles fast %s slow %s ms", cli_number(d, fast, 4), cli_number(e, slow, 4));
@@ -86,9 +86,10 @@ static void print_whole(const json_t *json)
     if (pare_json_get_bool(json, "noisy", false)) {
         printf("end to end: noisy, no figure");
     } else {
-        printf("end to end, ms per sample: min %s  median %s  p90 %s  p99 %s   fp32 median %s (%sx)", cli_number(a, pare_json_get_real(t, "min"), 3),
-               cli_number(b, median, 3), cli_number(c, pare_json_get_real(t, "p90"), 3), cli_number(d, pare_json_get_real(t, "p99"), 3),
-               cli_number(e, fp32, 3), cli_number(f, fp32 / median, 2));
+        const int digits = median < 0.01 ? 5 : 3;
+        printf("end to end, ms per sample: min %s  median %s  p90 %s  p99 %s   fp32 median %s (%sx)", cli_number(a, pare_json_get_real(t, "min"), digits),
+               cli_number(b, median, digits), cli_number(c, pare_json_get_real(t, "p90"), digits),
+               cli_number(d, pare_json_get_real(t, "p99"), digits), cli_number(e, fp32, digits), cli_number(f, fp32 / median, 2));
     }
     printf("\n    %s rounds, left out %s %%, runs repeated %s", cli_number(a, pare_json_get_real(json, "rounds"), 0),
            cli_number(b, 100 * pare_json_get_real(json, "disturbed"), 0), cli_number(c, pare_json_get_real(json, "repeated"), 0));

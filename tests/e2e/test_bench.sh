@@ -83,6 +83,7 @@ PARE_PEERS_PYTHON=$work/dead:$work/bad:$work/good code 0 "$pare" bench --peers "
 [ "$(field "len(d['work'])")" = 3 ] || fail "an onnx file has three comparisons"
 [ "$(field "all(w['ratio'] is None or w['ratio'] < 1 for w in d['work'])")" = True ] || fail "10 ms is slower than us"
 [ "$(field "sum('no peers' in n for n in d['notes'])")" -ge 2 ] || fail "helpers that do not answer are named"
+[ "$(field "all(w['peer_mac_per_cycle'] is None or abs(w['peer_mac_per_cycle'] / w['pare_mac_per_cycle'] / w['ratio'] - 1) < 1e-6 for w in d['work'])")" = True ] || fail "their cycles at our clock"
 # a peer that breaks while it is timed has no figure, and that is said: it is not noise
 sed 's/^ *run) /    run) runs=$((runs + 1)); [ $runs -gt 30 ] \&\& exit 3; /' "$work/good" >"$work/breaks"
 chmod +x "$work/breaks"
