@@ -207,7 +207,7 @@ static void find_ending(const struct plan *p, const struct pk_epilogue *e, size_
     (void)p, (void)e, (void)first, (void)n, (void)start, (void)mask, (void)to;
 }
 
-static bool strip_ended(const struct ending *to, const struct bits *x, const word *w, size_t rows,
+static bool strip_ended(struct ending *to, const struct bits *x, const word *w, size_t rows,
                         size_t pixel)
 {
     (void)to, (void)x, (void)w, (void)rows, (void)pixel;

@@ -18,7 +18,7 @@ struct ending {
     struct finish finish;
 };
 
-enum { FEW = 16 }; /* pixels: too few to look for borders first */
+enum { FEW = 16 }; /* pixels: too few to look for borders and factors first */
 
 /* One output whose codes are two, without steps and weight zero points? */
 static bool is_one_bit(const struct pk_epilogue *e)
@@ -152,10 +152,13 @@ static void find_ending(const struct plan *p, const struct pk_epilogue *e, size_
 {
     to->vectors = (int)((n + VL - 1) / VL);
     to->way = SUMS;
-    if (p->pixels >= FEW && is_one_bit(e)) {
+    if (p->pixels < FEW) {
+        return;
+    }
+    if (is_one_bit(e)) {
         to->way = find_borders(e, first, n, (int)p->k, start, mask, to) ? ONE_BIT : SUMS;
     }
-    if (to->way == SUMS && p->pixels > 1) {
+    if (to->way == SUMS) {
         to->way = find_factors(e, first, n, start, mask, to) ? CODES : SUMS;
     }
 }
@@ -173,10 +176,10 @@ PK_INLINE __mmask64 below(const __m512i *s, const int nv)
     return _mm512_kunpackd(second, first);
 }
 
-typedef void ending_fn(const struct ending *e, const struct bits *x, const word *w, size_t pixel);
+typedef void ending_fn(struct ending *e, const struct bits *x, const word *w, size_t pixel);
 
 #define ONE(mr, nv)                                                                                \
-    static void one_##mr##x##nv(const struct ending *e, const struct bits *x, const word *w,       \
+    static void one_##mr##x##nv(struct ending *e, const struct bits *x, const word *w,       \
                                 size_t pixel)                                                      \
     {                                                                                              \
         __m512i s[(mr) * (nv)];                                                                    \
@@ -196,14 +199,13 @@ ONES(4)
 #undef ONES
 
 #define CODE(mr)                                                                                   \
-    static void codes_##mr(const struct ending *e, const struct bits *x, const word *w,            \
+    static void codes_##mr(struct ending *e, const struct bits *x, const word *w,            \
                            size_t pixel)                                                           \
     {                                                                                              \
         __m512i s[(mr) * 4];                                                                       \
-        struct finish f = e->finish;                                                               \
-        finish_rows(&f, pixel);                                                                    \
+        finish_rows(&e->finish, pixel);                                                            \
         count_tile(x, w, e->start, s, mr, 4);                                                      \
-        finish_tile(&f, s, mr, 4);                                                                 \
+        finish_tile(&e->finish, s, mr, 4);                                                        \
     }
 CODE(1)
 CODE(2)
@@ -212,7 +214,7 @@ CODE(4)
 CODE(5)
 
 /* Writes the codes of `rows` pixels from `pixel` on, if the block has a way for that. w: its weights. */
-static bool strip_ended(const struct ending *e, const struct bits *x, const word *w, size_t rows, size_t pixel)
+static bool strip_ended(struct ending *e, const struct bits *x, const word *w, size_t rows, size_t pixel)
 {
     static ending_fn *const codes[TALL] = {codes_1, codes_2, codes_3, codes_4, codes_5};
     static ending_fn *const ones[4][TALL] = {{one_1x1, one_2x1, one_3x1, one_4x1, one_5x1},

@@ -62,22 +62,29 @@ PK_INLINE int bound_byte(const struct pk_out *o, float bound)
     return code < 0 ? 0 : code > 255 ? 255 : code;
 }
 
+/* Field by field: GCC 12 fills and copies whole structures by string operations, which a panel waits for. */
+PK_INLINE void target_set(struct target *t, const struct quad *q, const struct pk_out *o, size_t pixel)
+{
+    t->to = (uint8_t *)o->data + (ptrdiff_t)pixel * o->pitch + q->channel;
+    t->pitch = o->pitch;
+    t->lo = v_set(o->lo);
+    t->hi = v_set(o->hi);
+    t->offset = v_set(o->offset);
+    t->factor = v_set(o->inv_scale);
+    t->zero = _mm512_set1_epi16((short)o->zero);
+    t->order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+    t->least = t->most = _mm512_setzero_si512();
+    t->floor = bound_code(o, o->lo) != 0;
+    t->ceiling = true;
+    t->moved = o->offset != 0.0f;
+    t->shifts = o->zero != 0;
+    t->bounded = false;
+}
+
 PK_INLINE struct target target_of(const struct quad *q, const struct pk_out *o, size_t pixel)
 {
-    const struct target t = {
-        .to = (uint8_t *)o->data + (ptrdiff_t)pixel * o->pitch + q->channel,
-        .pitch = o->pitch,
-        .lo = v_set(o->lo),
-        .hi = v_set(o->hi),
-        .offset = v_set(o->offset),
-        .factor = v_set(o->inv_scale),
-        .zero = _mm512_set1_epi16((short)o->zero),
-        .order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15),
-        .floor = bound_code(o, o->lo) != 0,
-        .ceiling = true,
-        .moved = o->offset != 0.0f,
-        .shifts = o->zero != 0,
-    };
+    struct target t;
+    target_set(&t, q, o, pixel);
     return t;
 }
 
@@ -184,17 +191,23 @@ PK_INLINE bool sums_fit(const vf *m, const vf *b, const int wide)
     return fits == 0xffff;
 }
 
+PK_INLINE void plain_set(struct plain *f, const struct quad *q, const struct pk_out *o, size_t pixel,
+                         const int wide, const bool whole)
+{
+    f->q = *q;
+    target_set(&f->to, q, o, pixel);
+    quad_vec(q, o->m, f->m, wide, whole);
+    quad_vec(q, o->b, f->b, wide, whole);
+    f->biased = q->e->bias_i32 != NULL;
+    quad_bias(q, f->bias, wide, whole);
+    target_bounds(&f->to, o, sums_fit(f->m, f->b, wide));
+}
+
 PK_INLINE struct plain plain_of(const struct quad *q, const struct pk_out *o, size_t pixel,
                                 const int wide, const bool whole)
 {
     struct plain f;
-    f.q = *q;
-    f.to = target_of(q, o, pixel);
-    quad_vec(q, o->m, f.m, wide, whole);
-    quad_vec(q, o->b, f.b, wide, whole);
-    f.biased = q->e->bias_i32 != NULL;
-    quad_bias(q, f.bias, wide, whole);
-    target_bounds(&f.to, o, sums_fit(f.m, f.b, wide));
+    plain_set(&f, q, o, pixel, wide, whole);
     return f;
 }
 

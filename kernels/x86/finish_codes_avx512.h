@@ -28,7 +28,7 @@ static bool finish_of(struct finish *f, const struct pk_epilogue *e)
 static void finish_panel(struct finish *f, int channel, int n)
 {
     const struct quad q = {f->e, channel, n >= 64 ? ~(__mmask64)0 : ((__mmask64)1 << n) - 1};
-    f->plain = plain_of(&q, f->e->outs, 0, 4, false);
+    plain_set(&f->plain, &q, f->e->outs, 0, 4, false);
     f->whole = n % VL == 0;
 }
 
