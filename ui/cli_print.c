@@ -70,7 +70,7 @@ static void print_target_times(const json_t *json)
     if (target == NULL) {
         return;
     }
-    printf("\nms on %s (%s); ~ predicted from its table, = derived from limits\n%-*s", pare_json_get_string(target, "name", ""),
+    printf("\nms on %s (%s); ~ predicted from its table, ! the same beyond its rows' sizes, = derived from limits\n%-*s", pare_json_get_string(target, "name", ""),
            pare_json_get_string(target, "machine", ""), width, "layer");
     json_object_foreach(json_object_get(json_array_get(layers, 0), "target_ms"), level, time) {
         printf("  %10s", level);
@@ -79,8 +79,8 @@ static void print_target_times(const json_t *json)
         printf("\n%-*s", width, pare_json_get_string(layer, "name", ""));
         json_object_foreach(json_object_get(layer, "target_ms"), level, time) {
             const char *basis = pare_json_get_string(time, "basis", "");
-            printf("  %9s%s", cli_number(a, pare_json_get_real(time, "ms"), 4),
-                   strcmp(basis, "predicted") == 0 ? "~" : strcmp(basis, "derived") == 0 ? "=" : " ");
+            const double ms = pare_json_get_real(time, "ms");
+            printf("  %9s%s", cli_number(a, ms, 4), !isfinite(ms) ? " " : pare_json_get_bool(time, "extrapolated", false) ? "!" : strcmp(basis, "predicted") == 0 ? "~" : strcmp(basis, "derived") == 0 ? "=" : " ");
         }
     }
     printf("\n");

@@ -116,7 +116,15 @@ void pare_front_explain_cell(struct pare_front *f, int layer, int level, char *t
     c = &f->cells[layer * f->n_levels + level];
     char latency[640] = "not measured yet, B (bench) measures it";
     json_t *slower = flow_slower_json(f, layer, level);
-    if (slower != NULL) {
+    if (f->target != NULL) { /* its kernel is the basis of its time (target.c) */
+        const double error = 100 * (c->ms_p90 / c->ms - 1);
+        if (isfinite(c->ms)) {
+            snprintf(latency, sizeof latency, error > 0 ? "%s for %.60s (%.200s), within %.0f %% on average" : "%s for %.60s (%.200s): a row of its table",
+                     c->kernel != NULL ? c->kernel : "predicted", pare_target_name(f->target), pare_target_machine(f->target), error);
+        } else {
+            snprintf(latency, sizeof latency, "not known for %.60s: its table has no such layers", pare_target_name(f->target));
+        }
+    } else if (slower != NULL) {
         snprintf(latency, sizeof latency, "kernel %.60s, %.2fx the time of %s: %s;\n  median of one call in place, on this host (%.160s), pinned, 1 thread",
                  c->kernel, pare_json_get_real(slower, "times"), pare_json_get_string(slower, "than", ""), pare_json_get_string(slower, "why", ""), f->cpu);
         json_decref(slower);

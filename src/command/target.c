@@ -83,8 +83,9 @@ json_t *front_target_describe(const struct pare_front *f)
             enum pare_basis basis = PARE_BASIS_MEASURED;
             double error = NAN;
             const double ms = target_ms(f, &f->layers[i], l, &basis, &error);
-            json_object_set_new(times, f->level_names[l], json_pack("{s:o, s:s, s:o}", "ms", pare_json_real(ms), "basis",
-                                                                    pare_basis_name(basis), "error", pare_json_real(error)));
+            const bool beyond = isfinite(ms) && pare_target_extrapolates(f->target, kind_of(&f->layers[i]), f->levels[l], &f->layers[i].conv);
+            json_object_set_new(times, f->level_names[l], json_pack("{s:o, s:s, s:o, s:b}", "ms", pare_json_real(ms), "basis",
+                                                                    pare_basis_name(basis), "error", pare_json_real(error), "extrapolated", (int)beyond));
         }
         json_object_set_new(layer, "target_ms", times);
     }

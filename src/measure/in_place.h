@@ -20,7 +20,7 @@ struct pare_in_place_options {
  * {"ghz", "tiles": state, "width": additions per cycle,
  *  "stages": {name: {"calls", "whole": TIMING, "timed": TIMING, "profiling": timed over whole, "sum_over_whole",
  *      "parts_agree": within 3 %, "repeated", "other_ms", "cold": TIMING, "cold_over_hot", "tiles_fast_ms", "tiles_slow_ms",
- *      "threads": {"n", "cores", "ms": per run, "alone_ms", "runs_per_s": of all, "speedup",
+ *      "threads": {"n", "cores", "ms": per run, "alone_ms", "runs_per_s": of all, "speedup": against one with a core to itself,
  *          "own_core", "alone_own_core": shares of the time that the threads had a core}}},
  *  "layers": {name: {"ms", "p10", "p90", "cycles", "cold_ms", "kernel", "macs", "bytes", "weight_bytes", "mac_ms", "byte_ms",
  *      "epilogue_ms", "floor_ms", "share_of_limit", "binds"}}}

@@ -161,6 +161,20 @@ double pare_target_us(const struct pare_target *t, int kind, struct pare_level l
     return p != NULL ? pare_predictor_us(p, conv) : NAN;
 }
 
+bool pare_target_extrapolates(const struct pare_target *t, int kind, struct pare_level level, const struct pk_conv *conv)
+{
+    struct pare_level as;
+    if (level.kind == PARE_LEVEL_INT && level.a_bits == 32) {
+        level = (struct pare_level){PARE_LEVEL_FP32, 32, 32};
+    }
+    if (t->derived || !runs_at(t, kind, level, &as) || isfinite(row_us(t, kind, as, conv))) {
+        return false;
+    }
+    const struct pare_predictor *p = pare_target_predictor(t, kind, as);
+    const double macs = pare_conv_macs(conv, kind == PARE_KERNEL_DEPTHWISE);
+    return p != NULL && (macs < p->least_macs || macs > p->most_macs);
+}
+
 /* ---- files ---- */
 
 void pare_target_free(struct pare_target *t)

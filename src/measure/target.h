@@ -53,6 +53,8 @@ const struct pare_target_row *pare_target_rows(const struct pare_target *t);
  * next wider one that has them: its kernels run it. */
 double pare_target_us(const struct pare_target *t, int kind, struct pare_level level, const struct pk_conv *conv,
                       enum pare_basis *basis, double *error);
+/* Is a prediction for this layer one beyond the sizes of the rows that it is made from (less or more multiply-adds than any)? */
+bool pare_target_extrapolates(const struct pare_target *t, int kind, struct pare_level level, const struct pk_conv *conv);
 /* The fit of a kind at a level, or NULL. */
 const struct pare_predictor *pare_target_predictor(const struct pare_target *t, int kind, struct pare_level level);
 

@@ -146,7 +146,8 @@ enum pare_status pare_time_threads(struct pare_engine *e, int stage, const struc
     if (status == PARE_OK) {
         *result = json_pack("{s:i, s:i, s:o, s:o, s:o, s:o, s:o, s:o}", "n", threads, "cores", pare_watch_cores(), "ms",
                             pare_json_real(together_ms), "alone_ms", pare_json_real(alone_ms), "runs_per_s",
-                            pare_json_real(together), "speedup", pare_json_real(together / alone), "own_core",
+                            pare_json_real(together), "speedup", pare_json_real(together * alone_own / alone), "own_core", /* against one thread that has a core to itself */
+                            
                             pare_json_real(own), "alone_own_core", pare_json_real(alone_own));
     }
     for (int i = 0; i < made; i++) {

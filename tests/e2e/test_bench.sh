@@ -128,6 +128,10 @@ code 0 "$pare" solve "$model" --target rpi3 --samples 20 --name board --json
 [ "$(field "d['predicted']['latency_ms'] > 0 and d['measured']['latency_ms'] is None")" = True ] || fail "solve for a target"
 code 0 "$pare" compare "$model" --target rpi3 board board
 grep -q '~[0-9]' "$work/out" || fail "predicted latencies are marked"
+# the workbench says of a cell that it is no measurement
+printf ':wait\n:resize 140x36\n:wait 0.3\n3 j j l l i\n:wait 0.2\n:save-display %s/screen\n' "$work" >"$work/keys"
+code 0 "$pare" $p --target rpi3 --keys "$work/keys"
+grep -q 'latency: derived for rpi3' "$work/screen" || fail "where a derived latency comes from: $(grep latency "$work/screen")"
 code 66 "$pare" info $p --target nosuch
 code 2 "$pare" sense $p --target rpi3
 if [ -x "$(dirname "$pare")/pare-table" ]; then

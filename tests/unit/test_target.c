@@ -121,6 +121,7 @@ static void rows_are_read_and_the_fastest_kernel_counts(void **state)
     assert_int_equal(basis, PARE_BASIS_MEASURED);
     assert_float_equal(pare_target_us(t, PARE_KERNEL_CONV, w4a4, &c, &basis, &error), 3.5, 1e-9); /* int8 kernels run it */
     assert_float_equal(pare_target_us(t, PARE_KERNEL_CONV, fp16, &c, &basis, &error), 9, 1e-9);
+    assert_false(pare_target_extrapolates(t, PARE_KERNEL_CONV, int8, &c));
     c.out_c = 65; /* too few rows to predict from */
     assert_true(isnan(pare_target_us(t, PARE_KERNEL_CONV, int8, &c, &basis, &error)));
     pare_target_free(t);
@@ -146,6 +147,28 @@ static void a_table_knows_its_machine_and_its_end(void **state)
         assert_int_equal(pare_target_is_here(t), here);
         pare_target_free(t);
     }
+}
+
+static void beyond_the_rows_is_told(void **state)
+{
+    (void)state;
+    char text[4096];
+    struct pare_target *t;
+    struct pare_error err;
+    size_t n = (size_t)snprintf(text, sizeof text, "%s", head);
+    for (int side = 4; side < 16; side++) {
+        n += (size_t)snprintf(text + n, sizeof text - n, "conv,w8a8,k,neon,%d,%d,16,%d,%d,16,1,1,1,1,%d,%d\n", side, side, side, side, 1 + side * side, 1 + side * side);
+    }
+    assert_int_equal(pare_target_open(write_text("t.csv", text), "board", &t, &err), PARE_OK);
+    struct pk_conv c = {10, 10, 16, 10, 10, 20, 1, 1, 1, 1, 1, 1, 0, 0, 1};
+    const struct pare_level int8 = {PARE_LEVEL_INT, 8, 8}, w4a4 = {PARE_LEVEL_INT, 4, 4};
+    assert_false(pare_target_extrapolates(t, PARE_KERNEL_CONV, int8, &c));
+    c.in_h = c.in_w = c.out_h = c.out_w = 100;
+    assert_true(pare_target_extrapolates(t, PARE_KERNEL_CONV, int8, &c));
+    assert_true(pare_target_extrapolates(t, PARE_KERNEL_CONV, w4a4, &c)); /* int8's rows */
+    c.in_h = c.in_w = c.out_h = c.out_w = 1;
+    assert_true(pare_target_extrapolates(t, PARE_KERNEL_CONV, int8, &c));
+    pare_target_free(t);
 }
 
 static void bad_tables_are_refused_by_line(void **state)
@@ -287,6 +310,7 @@ int main(void)
         cmocka_unit_test(noise_shows_in_the_held_out_error),
         cmocka_unit_test(rows_are_read_and_the_fastest_kernel_counts),
         cmocka_unit_test(the_error_told_is_that_of_new_layers), cmocka_unit_test(a_table_knows_its_machine_and_its_end),
+        cmocka_unit_test(beyond_the_rows_is_told),
         cmocka_unit_test(bad_tables_are_refused_by_line),
         cmocka_unit_test(rpi3_is_derived_and_pays_for_bits),
         cmocka_unit_test(measured_times_choose_kernels),
