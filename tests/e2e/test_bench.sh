@@ -16,8 +16,10 @@ code 0 "$pare" bench --kernels "conv 1x1 24>24" --json
 [ "$(field "all(k['slower']['times'] > 1.05 and k['slower']['why'] and k['slower']['than'] != k['kernel'] for k in d['kernels'] if 'slower' in k)")" = True ] || fail "why slower"
 [ "$(field "all(k.get('widened', False) == (k['level'] == 'fp16' and k['isa'] in ('avx2', 'avx512', 'neon')) for k in d['kernels'])")" = True ] || fail "fp16 by fp32"
 # PARE_ISA: only what dispatch would pick there
-PARE_ISA=avx2 code 0 "$pare" bench --kernels "gemm 64x64x256" w8a8 --json
-[ "$(field "len(d['kernels']) == 1 or d['isa'] != 'avx2'")" = True ] || fail "PARE_ISA"
+if "$pare" doctor | grep -q 'avx2 *yes'; then
+    PARE_ISA=avx2 code 0 "$pare" bench --kernels "gemm 64x64x256" w8a8 --json
+    [ "$(field "len(d['kernels']) == 1 and d['isa'] == 'avx2'")" = True ] || fail "PARE_ISA"
+fi
 
 # what this machine has not is refused, and so are words and options that mean nothing there
 for isa in nonsense $([ "$(uname -m)" = aarch64 ] && echo amx || echo neon); do
@@ -32,7 +34,7 @@ code 2 "$pare" bench --table word
 code 2 "$pare" bench --kernels --level int8
 code 2 "$pare" bench sample_pipelines/hand_gesture another
 code 73 "$pare" bench --table --out /nonexistent/table.csv
-PARE_ISA=avx2 code 2 "$pare" bench --table # not this machine's
+PARE_ISA=ref code 2 "$pare" bench --table # not this machine's
 code 0 "$pare" doctor --json
 [ "$(field "d['kernels_by']")" = rule ] || fail "no table yet"
 
@@ -43,7 +45,7 @@ code 0 "$pare" bench --kernels "fc 1024" --json -- -fp32 -fp16
 
 # a pipeline: the parts add up to the whole, every layer has a floor; several threads
 code 0 "$pare" bench sample_pipelines/hand_gesture --level int8 --threads 2 --json
-[ "$(field "d['noisy'] or d['cycles'] > 0 and d['rounds'] >= 20 and d['warm_rounds'] >= 2 and abs(d['cycles'] / d['whole_ghz'] / 1e6 / d['latency_ms']['median'] - 1) < 0.2")" = True ] || fail "cycles of the whole"
+[ "$(field "d['noisy'] or d['cycles'] > 0 and d['rounds'] >= 20 and d['warm_rounds'] >= 2 and 0.5 < d['cycles'] / d['whole_ghz'] / 1e6 / d['latency_ms']['median'] < 2")" = True ] || fail "cycles of the whole"
 [ "$(field "not d['noisy'] or d['latency_ms']['median'] is None")" = True ] || fail "noise has no figure"
 for f in target latency_ms layers stages ghz; do field "d['$f']" >/dev/null || fail "bench lacks $f"; done
 [ "$(field "all(set(('name','level','ms','share_of_limit','mac_ms','byte_ms','epilogue_ms','binds','cold_ms')) <= set(l) for l in d['layers'])")" = True ] || fail "layers"
@@ -85,7 +87,7 @@ PARE_PEERS_PYTHON=$work/dead:$work/bad:$work/good code 0 "$pare" bench --peers "
 [ "$(field "sum('no peers' in n for n in d['notes'])")" -ge 2 ] || fail "helpers that do not answer are named"
 [ "$(field "all(w['peer_mac_per_cycle'] is None or abs(w['peer_mac_per_cycle'] / w['pare_mac_per_cycle'] / w['ratio'] - 1) < 1e-6 for w in d['work'])")" = True ] || fail "their cycles at our clock"
 # a peer that breaks while it is timed has no figure, and that is said: it is not noise
-sed 's/^ *run) /    run) runs=$((runs + 1)); [ $runs -gt 30 ] \&\& exit 3; /' "$work/good" >"$work/breaks"
+sed 's/^ *run) /    run) runs=$((runs + 1)); [ $runs -gt 12 ] \&\& exit 3; /' "$work/good" >"$work/breaks"
 chmod +x "$work/breaks"
 PARE_PEERS_PYTHON=$work/breaks code 0 "$pare" bench --peers "$model" --time-limit 1 --json
 [ "$(field "all(w['ratio'] is None and not w['noisy'] and 'ended' in w['problem'] for w in d['work']) and any('exit 3' in w['problem'] for w in d['work'])")" = True ] || fail "a peer that breaks"
