@@ -12,11 +12,12 @@
 #include "base/strbuf.h"
 #include "model/graph.h"
 
-/* strbuf.c escapes with a library; for messages this is enough. */
+#ifdef PARE_NO_STRBUF /* it escapes with a library; for messages this is enough. */
 void pare_escape(const char *text, size_t n, char *out, size_t out_size)
 {
     snprintf(out, out_size, "%.*s", (int)n, text);
 }
+#endif
 
 static const unsigned char *at, *end;
 
