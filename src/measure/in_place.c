@@ -64,12 +64,18 @@ static void keep_steps(void *self, int contender, int round)
     }
 }
 
+/* One reading in a row of them, as between steps. */
 static double clock_cost(void)
 {
+    enum { ROW = 64 };
     double best = 1e9;
     for (int i = 0; i < 16; i++) {
-        const double start = pare_watch_ns(), ns = pare_watch_ns() - start;
-        best = ns < best ? ns : best;
+        const double start = pare_watch_ns();
+        double end = start;
+        for (int k = 0; k < ROW; k++) {
+            end = pare_watch_ns();
+        }
+        best = fmin(best, (end - start) / ROW);
     }
     return best;
 }
@@ -177,19 +183,19 @@ static void add_real(json_t *o, const char *key, double value)
     json_object_set_new(o, key, pare_json_real(isfinite(old) ? old + value : value));
 }
 
-/* Adds one step to its layer's row (several steps of one layer add up). */
-static void add_step(json_t *row, const struct timed *t, const struct pare_series *s, int step, double ghz)
+/* Adds one step to its layer's row (several steps of one layer add up). Noise has no figures: the floor stays. */
+static void add_step(json_t *row, const struct timed *t, const struct pare_series *s, int step, const struct pare_timing *whole)
 {
     struct pare_step_info info;
     struct pare_floor f;
     double weights;
     pare_plan_step_info(t->plan, step, &info);
     step_floor(t->plan, step, &f, &weights);
-    const double to_ms = 1e-6 / ghz;
-    add_real(row, "ms", step_quantile(t, s, step, 0.5, false));
-    add_real(row, "p10", step_quantile(t, s, step, 0.1, false));
-    add_real(row, "p90", step_quantile(t, s, step, 0.9, false));
-    add_real(row, "cycles", step_quantile(t, s, step, 0.5, true));
+    const double to_ms = 1e-6 / whole->ghz;
+    add_real(row, "ms", whole->noisy ? NAN : step_quantile(t, s, step, 0.5, false));
+    add_real(row, "p10", whole->noisy ? NAN : step_quantile(t, s, step, 0.1, false));
+    add_real(row, "p90", whole->noisy ? NAN : step_quantile(t, s, step, 0.9, false));
+    add_real(row, "cycles", whole->noisy ? NAN : step_quantile(t, s, step, 0.5, true));
     if (f.macs > 0) {
         json_object_set_new(row, "kernel", json_string(info.kernel != NULL ? info.kernel : ""));
         json_object_set_new(row, "binds", json_string(f.binds));
@@ -254,7 +260,7 @@ static json_t *stage_json(const struct timed *t, const struct pare_series s[2], 
             row = json_object();
             json_object_set_new(layers, name, row);
         }
-        add_step(row, t, &s[1], i, timed.ghz);
+        add_step(row, t, &s[1], i, &timed);
     }
     json_t *stage = json_pack("{s:f, s:o, s:o, s:o, s:o, s:o, s:o, s:i}", "calls", calls, "whole", timing_json(&whole), "timed",
                               timing_json(&timed), "profiling",
@@ -277,19 +283,20 @@ static void add_cold(struct timed *t, struct pare_series s[2], double seconds, d
     struct pare_contender c[2] = {{.run = run_plain, .self = t, .repeats = 1}, {.run = run_timed, .self = t, .repeats = 1}};
     const struct pare_watch_options o = {.seconds = seconds, .min_rounds = 15, .between = pare_evict_caches, .between_self = &evict,
                                          .prepare = feed, .finish = keep_steps, .hook_self = t};
-    struct pare_timing cold;
+    struct pare_timing cold, steps;
     if (evict.memory == NULL) {
         return;
     }
     t->inner = 1;
     pare_watch(c, 2, &o, s);
     pare_series_timing(&s[0], PARE_TILES_NONE, &cold);
+    pare_series_timing(&s[1], PARE_TILES_NONE, &steps);
     json_object_set_new(stage, "cold", timing_json(&cold));
     json_object_set_new(stage, "cold_over_hot", pare_json_real(1e-6 * cold.median / hot_ms));
     for (int i = 0; i < t->steps; i++) {
         const char *name = layer_of(t, i);
         if (name != NULL) {
-            add_real(json_object_get(layers, name), "cold_ms", step_quantile(t, &s[1], i, 0.5, false));
+            add_real(json_object_get(layers, name), "cold_ms", steps.noisy ? NAN : step_quantile(t, &s[1], i, 0.5, false));
         }
     }
     free(evict.memory);
