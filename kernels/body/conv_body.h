@@ -322,6 +322,11 @@ static size_t scratch_size(const struct pk_conv *c)
 
 PK_INLINE void fill_row(T_A *to, T_A value, size_t n)
 {
+    for (; n >= 8; n -= 8, to += 8) { /* a loop that compilers make whole vectors of */
+        for (int i = 0; i < 8; i++) {
+            to[i] = value;
+        }
+    }
     for (size_t i = 0; i < n; i++) {
         to[i] = value;
     }

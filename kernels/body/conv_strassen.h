@@ -7,6 +7,8 @@
  *   seven_mix(r1, r2, s12, s34, half)          of one row of each half: the sums below
  *   seven_mix_codes(x1, x2, r1, r2, s12, s34, half)   the same of codes x1, x2 [2 * half] where they are; r1, r2 are copies,
  *                                              but for A21, which no product reads
+ *   seven_mix_windows(x1, x2, at, r1, r2, s12, s34, half)   the same of windows (conv_picture.h, included before), whose
+ *                                              SEVEN_ROUND codes each lie at[] bytes from x1, x2 on
  *
  * A tile has rows 1, 2 (mr output pixels each), channels 1, 2 (NV * VL each; VL in a thin panel) and the halves 1, 2 of K:
  *   C11 = P1 + A12*B21                          P1 = A11*B11
@@ -34,6 +36,7 @@ enum {
     SEVEN_STEPS = 8, /* of K per turn of a loop (four: 1.01x the time; 2026-11-21) */
 #endif
     SEVEN_ROUND = 16, /* elements that a half of K is a multiple of: of 8 steps, of a vector of codes */
+    SEVEN_PICTURE = 1 << 20,  /* bytes of a picture's copy, at most */
     SEVEN_LEAST_K = 128,      /* below, what is saved does not pay for the sums */
     SEVEN_LEAST_PIXELS = 32 /* few pixels do not pay for reading larger weights, which may come from memory */
 };
@@ -142,10 +145,26 @@ static size_t seven_panel_bytes(const struct seven *s)
     return pk_round_up(2 * pk_round_up(s->p.block, SEVEN_MOST) * s->p.lda * sizeof(T_A), 64);
 }
 
+/* Are windows mixed from where they lie? (Each is copied otherwise: 32>32 at 16 took 1.04 times as long; 2026-11-21.) */
+static bool seven_padded(const struct pk_conv *c, const struct seven *s, struct padded *windows)
+{
+    *windows = padded_of(c, SEVEN_PICTURE);
+    return padded_fits(c) && windows->run % SEVEN_ROUND == 0 && s->p.k == 2 * s->half && windows->band == c->out_h;
+}
+
+/* Bytes of the table and of the picture's copy. */
+static size_t seven_windows_bytes(const struct pk_conv *c, const struct seven *s)
+{
+    struct padded windows;
+    return seven_padded(c, s, &windows)
+               ? pk_round_up(s->p.k / SEVEN_ROUND * sizeof(uint32_t), 64) + padded_bytes(c, &windows)
+               : 0;
+}
+
 static size_t seven_scratch_size(const struct pk_conv *c)
 {
     const struct seven s = seven_of(c);
-    return seven_finish_bytes(&s) + seven_panel_bytes(&s) + (3 * SEVEN_KEEP + SEVEN_MOST * SEVEN_WIDE) * sizeof(T_ACC) +
+    return seven_windows_bytes(c, &s) + seven_finish_bytes(&s) + seven_panel_bytes(&s) + (3 * SEVEN_KEEP + SEVEN_MOST * SEVEN_WIDE) * sizeof(T_ACC) +
            pk_round_up(s.p.block, SEVEN_MOST) * sizeof(int32_t);
 }
 
@@ -256,15 +275,54 @@ static void seven_tile(const struct pk_conv *c, const struct seven *s, const T_X
     }
 }
 
-/* The panel of a block. */
-static void seven_gather(const struct pk_conv *c, const struct seven *s, const T_X *x, size_t pixel, size_t rows, T_A pad,
-                         T_A *panel)
+/* Windows where they lie: the picture, the next one, the table. */
+struct seven_windows {
+    struct padded plan;
+    struct picture y;
+    struct picture_walk walk;
+    const uint32_t *at;
+};
+
+/* Codes and sums of the next tile of 2 * mr windows; the last one again where there are no more. */
+static void seven_tile_windows(struct seven_windows *win, const struct seven *s, size_t mr, T_A *panel)
+{
+    const char *x[SEVEN_MOST];
+    const size_t lda = s->p.lda;
+    picture_next(&win->y, &win->walk, (int)(2 * mr), 1, x);
+    for (size_t r = 0; r < mr; r++) {
+        T_A *row = panel + r * lda;
+        seven_mix_windows((const T_X *)(const void *)x[r], (const T_X *)(const void *)x[r + mr], win->at, row, row + mr * lda,
+                          row + 2 * mr * lda, row + 3 * mr * lda, s->half);
+    }
+}
+
+/* scratch: seven_windows_bytes(); 0 of them: false. */
+static bool seven_windows_of(struct seven_windows *win, const struct pk_conv *c, const struct seven *s, const void *x, int pad,
+                             void *scratch)
+{
+    if (!seven_padded(c, s, &win->plan)) {
+        return false;
+    }
+    const size_t table = pk_round_up(s->p.k / SEVEN_ROUND * sizeof(uint32_t), 64);
+    padded_table(c, &win->plan, SEVEN_ROUND, scratch);
+    win->at = scratch;
+    win->y = picture_of(c, &win->plan, x, pad, (char *)scratch + table);
+    picture_band(&win->y, 0);
+    win->walk = (struct picture_walk){win->y.rows, win->y.rows, 0, 0, (int)s->p.pixels};
+    return true;
+}
+
+/* The panel of a block; win: NULL where windows are copied. */
+static void seven_gather(const struct pk_conv *c, const struct seven *s, struct seven_windows *win, const T_X *x, size_t pixel,
+                         size_t rows, T_A pad, T_A *panel)
 {
     const size_t lda = s->p.lda, depth = s->p.depth;
     const bool straight = seven_straight(c, s);
     for (size_t done = 0; done < rows;) {
         const size_t left = rows - done, mr = seven_rows(left), here = left < 2 * mr ? left : 2 * mr;
-        if (straight && here == 2 * mr) {
+        if (win != NULL) {
+            seven_tile_windows(win, s, mr, panel);
+        } else if (straight && here == 2 * mr) {
             const T_X *codes = x + (pixel + done) * depth;
             for (size_t r = 0; r < mr; r++, codes += depth) {
                 T_A *row = panel + r * lda;
@@ -336,6 +394,8 @@ static void seven_run(const struct pk_conv *c, const void *x, int pad_code, cons
 {
     struct seven_work w = {.c = c, .e = e, .s = seven_of(c)};
     const struct seven *s = &w.s;
+    struct seven_windows windows, *win = seven_windows_of(&windows, c, s, x, PK_PAD(pad_code), scratch) ? &windows : NULL;
+    scratch = (char *)scratch + seven_windows_bytes(c, s);
     w.m.finish = scratch;
     w.m.panel = (T_A *)(void *)((char *)scratch + seven_finish_bytes(s));
     w.m.keep = (T_ACC *)(void *)((char *)w.m.panel + seven_panel_bytes(s));
@@ -344,7 +404,7 @@ static void seven_run(const struct pk_conv *c, const void *x, int pad_code, cons
     seven_finishes(&w);
     for (size_t pixel = 0; pixel < s->p.pixels; pixel += s->p.block) {
         const size_t rows = s->p.pixels - pixel < s->p.block ? s->p.pixels - pixel : s->p.block;
-        seven_gather(c, s, x, pixel, rows, PK_PAD(pad_code), w.m.panel);
+        seven_gather(c, s, win, x, pixel, rows, PK_PAD(pad_code), w.m.panel);
         const T_A *panel = w.m.panel;
         for (size_t done = 0; e->weight_zero != NULL && done < rows;) {
             const size_t left = rows - done, mr = seven_rows(left), here = left < 2 * mr ? left : 2 * mr;

@@ -131,19 +131,36 @@ PK_INLINE void seven_mix(const int16_t *r1, const int16_t *r2, int16_t *s12, int
     }
 }
 
+/* The same of codes, whose copies are r1, r2 but for A21. */
+PK_INLINE void copy_and_mix(__m256i a11, __m256i a12, __m256i a21, __m256i a22, int16_t *r1, int16_t *r2, int16_t *s12,
+                            int16_t *s34, size_t half)
+{
+    V_PUT(r1, a11);
+    V_PUT(r1 + half, a12);
+    V_PUT(r2 + half, a22);
+    mix_codes(a11, a12, a21, a22, s12, s34, half);
+}
+
 PK_INLINE void seven_mix_codes(const uint8_t *x1, const uint8_t *x2, int16_t *r1, int16_t *r2, int16_t *s12, int16_t *s34,
                                size_t half)
 {
     for (size_t i = 0; i < half; i += 16) {
-        const __m256i a11 = wide_codes(x1 + i), a12 = wide_codes(x1 + half + i);
-        const __m256i a21 = wide_codes(x2 + i), a22 = wide_codes(x2 + half + i);
-        V_PUT(r1 + i, a11);
-        V_PUT(r1 + half + i, a12);
-        V_PUT(r2 + half + i, a22);
-        mix_codes(a11, a12, a21, a22, s12 + i, s34 + i, half);
+        copy_and_mix(wide_codes(x1 + i), wide_codes(x1 + half + i), wide_codes(x2 + i), wide_codes(x2 + half + i), r1 + i, r2 + i,
+                     s12 + i, s34 + i, half);
     }
 }
 
+PK_INLINE void seven_mix_windows(const uint8_t *x1, const uint8_t *x2, const uint32_t *at, int16_t *r1, int16_t *r2, int16_t *s12,
+                                 int16_t *s34, size_t half)
+{
+    const uint32_t *beyond = at + half / 16;
+    for (size_t i = 0; i < half; i += 16, at++, beyond++) {
+        copy_and_mix(wide_codes(x1 + *at), wide_codes(x1 + *beyond), wide_codes(x2 + *at), wide_codes(x2 + *beyond), r1 + i,
+                     r2 + i, s12 + i, s34 + i, half);
+    }
+}
+
+#include "conv_picture.h"
 #include "conv_strassen.h"
 
 static size_t any_packed_size(const struct pk_conv *c)
