@@ -2,6 +2,7 @@
 #include "ui/cli_bench.h"
 
 #include <limits.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -115,8 +116,10 @@ int cli_bench(const struct cli_options *o)
         const int refused = cli_bench_refuse(o);
         return refused != 0 ? refused : o->kernels ? cli_bench_kernels(o) : o->peers ? cli_bench_peers(o) : cli_bench_table(o);
     }
-    if (o->n_args > 1 || o->out != NULL) {
-        return cli_usage_error(o, o->out != NULL ? "--out of bench goes with --table" : "expected one pipeline");
+    if (o->n_args > 1 || o->out != NULL || isfinite(o->time_limit)) {
+        return cli_usage_error(o, o->out != NULL       ? "--out of bench goes with --table"
+                                  : o->n_args > 1 ? "expected one pipeline"
+                                                  : "--time-limit of bench goes with --kernels, --table and --peers");
     }
     json_t *args = json_object();
     int rc = cli_config_args(o, args);

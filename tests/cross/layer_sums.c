@@ -128,5 +128,7 @@ int main(int argc, char **argv)
         run_level(g, &c, head, inputs, level, sums, argv[1], argc > 3 ? atoi(argv[3]) : level->n_samples);
     }
     pare_file_close(&file);
+    pare_calibration_clear(&c);
+    pare_graph_free(g);
     return 0;
 }

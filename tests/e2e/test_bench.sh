@@ -33,6 +33,7 @@ code 2 "$pare" bench --kernels --table
 code 2 "$pare" bench --table word
 code 2 "$pare" bench --kernels --level int8
 code 2 "$pare" bench sample_pipelines/hand_gesture another
+code 2 "$pare" bench sample_pipelines/hand_gesture --time-limit 1
 code 73 "$pare" bench --table --out /nonexistent/table.csv
 PARE_ISA=ref code 2 "$pare" bench --table # not this machine's
 code 0 "$pare" doctor --json
