@@ -10,7 +10,7 @@
 struct ending {
     _Alignas(64) int32_t start[CHANNELS];
     __m512i high, low; /* codes where a sum has reached the border, where not */
-    enum { SUMS, ONE_BIT, CODES } way;
+    enum { SUMS, ONE_BIT, CODES, FEW_CODES } way;
     int vectors; /* of channels */
     __mmask64 lanes;
     uint8_t *to; /* of pixel 0 */
@@ -18,7 +18,7 @@ struct ending {
     struct finish finish;
 };
 
-enum { FEW = 16 }; /* pixels: too few to look for borders and factors first */
+enum { FEW = 16 }; /* pixels: too few to look for borders and to lay out factors first */
 
 /* One output whose codes are two, without steps and weight zero points? */
 static bool is_one_bit(const struct pk_epilogue *e)
@@ -153,6 +153,8 @@ static void find_ending(const struct plan *p, const struct pk_epilogue *e, size_
     to->vectors = (int)((n + VL - 1) / VL);
     to->way = SUMS;
     if (p->pixels < FEW) {
+        to->finish.plain.q = (struct quad){e, (int)first, n >= 64 ? ~(__mmask64)0 : ((__mmask64)1 << n) - 1};
+        to->way = n > 48 && finish_of(&to->finish, e) ? FEW_CODES : SUMS;
         return;
     }
     if (is_one_bit(e)) {
@@ -213,10 +215,47 @@ CODE(3)
 CODE(4)
 CODE(5)
 
+/* `mr` of few pixels: factors and bounds come from where they are. */
+PK_INLINE void few_codes(const struct ending *e, const struct bits *x, const word *w, size_t pixel, const int mr)
+{
+    const struct quad q = e->finish.plain.q;
+    const int32_t *mask = (const int32_t *)w - CHANNELS, *start = mask - CHANNELS;
+    __m512i s[5 * 4], bias[4];
+    struct target to;
+    vf m[4], b[4], u[4];
+    count_tile(x, w, start, s, mr, 4);
+    target_set(&to, &q, q.e->outs, pixel);
+    to.floor = true;
+    quad_vec(&q, q.e->outs->m, m, 4, false);
+    quad_vec(&q, q.e->outs->b, b, 4, false);
+    quad_bias(&q, bias, 4, false);
+    PK_UNROLL
+    for (int r = 0; r < mr; r++) {
+        PK_UNROLL
+        for (int j = 0; j < 4; j++) {
+            const vi sum = _mm512_and_si512(s[4 * r + j], _mm512_load_si512(mask + VL * j));
+            u[j] = v_fma(v_to_float(v_add_i(sum, bias[j])), m[j], b[j]);
+        }
+        quad_put(&q, &to, r, u, 4, false);
+    }
+}
+
+#define FEWER(mr)                                                                                  \
+    static void few_##mr(struct ending *e, const struct bits *x, const word *w, size_t pixel)      \
+    {                                                                                              \
+        few_codes(e, x, w, pixel, mr);                                                             \
+    }
+FEWER(1)
+FEWER(2)
+FEWER(3)
+FEWER(4)
+FEWER(5)
+
 /* Writes the codes of `rows` pixels from `pixel` on, if the block has a way for that. w: its weights. */
 static bool strip_ended(struct ending *e, const struct bits *x, const word *w, size_t rows, size_t pixel)
 {
     static ending_fn *const codes[TALL] = {codes_1, codes_2, codes_3, codes_4, codes_5};
+    static ending_fn *const few[TALL] = {few_1, few_2, few_3, few_4, few_5};
     static ending_fn *const ones[4][TALL] = {{one_1x1, one_2x1, one_3x1, one_4x1, one_5x1},
                                              {one_1x2, one_2x2, one_3x2, one_4x2, one_5x2},
                                              {one_1x3, one_2x3, one_3x3, one_4x3, one_5x3},
@@ -224,7 +263,7 @@ static bool strip_ended(struct ending *e, const struct bits *x, const word *w, s
     if (e->way == SUMS) {
         return false;
     }
-    ending_fn *const *tiles = e->way == CODES ? codes : ones[e->vectors - 1];
+    ending_fn *const *tiles = e->way == CODES ? codes : e->way == FEW_CODES ? few : ones[e->vectors - 1];
     struct bits tile = *x;
     for (size_t r = 0, tall; r < rows; r += tall, tile.a += tall * x->pitch) {
         const size_t left = rows - r, tiles_left = (left + TALL - 1) / TALL;

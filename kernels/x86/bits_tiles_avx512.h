@@ -27,6 +27,9 @@ PK_INLINE void to_bits(const uint8_t *x, size_t n, word *to)
     }
 }
 
+/* In its place: GCC 12 else copies the sums of small tiles every turn. */
+#define ADD_COUNTS(s, a) __asm__("vpaddd %1, %0, %0" : "+v"(s) : "v"(a))
+
 /* Are there lines for a tile of so many turns? */
 PK_INLINE bool has_ahead(const struct bits *x)
 {
@@ -61,8 +64,7 @@ PK_INLINE void count(const struct bits *x, const word *w, const int32_t *start, 
                 const __m512i q = _mm512_set1_epi32((int)a[(size_t)r * pitch]);
                 PK_UNROLL
                 for (int j = 0; j < nv; j++)
-                    s[r * nv + j] =
-                        _mm512_add_epi32(s[r * nv + j], _mm512_popcnt_epi32(_mm512_xor_si512(q, b[j])));
+                    ADD_COUNTS(s[r * nv + j], _mm512_popcnt_epi32(_mm512_xor_si512(q, b[j])));
             }
             if (ahead) {
                 PK_UNROLL
@@ -79,11 +81,43 @@ PK_INLINE void count(const struct bits *x, const word *w, const int32_t *start, 
     }
 }
 
+/* One word of one pixel. */
+PK_INLINE void add_word(const word *a, const word *w, __m512i *s, const int nv)
+{
+    const __m512i q = _mm512_set1_epi32((int)*a);
+    PK_UNROLL
+    for (int j = 0; j < nv; j++)
+        ADD_COUNTS(s[j], _mm512_popcnt_epi32(_mm512_xor_si512(q, _mm512_load_si512(w + 16 * j))));
+}
+
+/* One pixel, four words a turn: else the loop's own steps, which may take p0 and p5 too, weigh more than with five. */
+PK_INLINE void count_pixel(const struct bits *x, const word *w, const int32_t *start, __m512i *s, const int nv)
+{
+    PK_UNROLL
+    for (int j = 0; j < nv; j++)
+        s[j] = _mm512_load_si512(start + 16 * j);
+    const word *part = x->a;
+    const size_t length = x->length;
+    for (size_t n = 0; n < x->parts; n++, part += x->apart) {
+        size_t k = 0;
+        for (; k + 4 <= length; k += 4, w += 64 * nv) {
+            PK_UNROLL
+            for (int i = 0; i < 4; i++)
+                add_word(part + k + i, w + 16 * i * nv, s, nv);
+        }
+        for (; k < length; k++, w += 16 * nv) {
+            add_word(part + k, w, s, nv);
+        }
+    }
+}
+
 /* Only the tallest and widest tile looks ahead: narrow ones have as much to do for fewer products. */
 PK_INLINE void count_tile(const struct bits *x, const word *w, const int32_t *start, __m512i *s, const int mr,
                           const int nv)
 {
-    if (mr == TALL && nv == 4 && has_ahead(x)) {
+    if (mr == 1) {
+        count_pixel(x, w, start, s, nv);
+    } else if (mr == TALL && nv == 4 && has_ahead(x)) {
         count(x, w, start, s, mr, nv, true);
     } else {
         count(x, w, start, s, mr, nv, false);
