@@ -174,10 +174,10 @@ int cli_bench_kernels(const struct cli_options *o)
         cli_print_json(json);
         json_decref(json);
     } else if (rc == 0) {
-        printf("\n%d rows, %d of them noisy. share: of what the instructions can do. floor: the time that multiplies, bytes and "
+        printf("\n%d rows, %d of them noisy. share: of what the instructions can do on %s. floor: the time that multiplies, bytes and "
                "epilogue\nneed at least, as a share of the time measured; binds: its largest part. One thread, pinned.\n"
                "Runs follow each other: weights are where the last run left them (of many MiB: what the third cache kept).\n",
-               n, print.noisy);
+               n, print.noisy, pk_isa_best() >= PK_NEON ? "cores from Cortex-A53 to A76" : "a Sapphire Rapids core");
         if (print.widened) {
             printf("fp16*: this instruction set has no half precision arithmetic: kept in 16 bits, computed in fp32.\n");
         }
