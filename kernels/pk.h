@@ -117,6 +117,8 @@ struct pk_epilogue {
     const int32_t *bias_i32;
     /* [out_c] or NULL: acc -= weight_zero[c] * (sum of x_code over the taps of c's group) */
     const int32_t *weight_zero;
+    /* No |acc + bias_i32 - ...| is larger, by the layer's bits and depth; 0: not known. Then clamps may be left out. */
+    float sum_most;
     /* [out_c]; used with steps (m may be NULL in float kernels; both NULL: t = (float)acc) */
     const float *m, *b;
     int n_steps;                /* 0..PK_MAX_STEPS */

@@ -33,6 +33,7 @@ struct pare_cell {
     int samples;
     bool suspected;                  /* rmse_over_scale > 0.7 */
     double ms, ms_p10, ms_p90;       /* latency of one call, in place; NaN = not measured */
+    bool slower;                     /* than the next wider level, by more than the spread: pare_front_explain_cell says why */
     double bytes;
 };
 

@@ -59,7 +59,7 @@ static json_t *row_json(const struct pare_kernel_row *r)
     if (r->wider != NULL) {
         char why[200];
         json_object_set_new(row, "slower", json_pack("{s:s, s:f, s:s}", "than", r->wider->name, "times", r->times_wider, "why",
-                                                     pare_slower_why(r->kernel->name, r->wider->name, &r->shape->conv, why)));
+                                                     pare_slower_why((struct pare_ran){r->kernel->name, 0}, (struct pare_ran){r->wider->name, 0}, &r->shape->conv, why)));
     }
     if (r->slow.n > 0) {
         json_object_set_new(row, "slow_tiles", timing_json(&r->slow));
@@ -101,7 +101,7 @@ static void take_row(void *self, const struct pare_kernel_row *r)
     if (r->wider != NULL) {
         char why[200];
         printf("      %.2fx the time of %s: %s\n", r->times_wider, r->wider->name,
-               pare_slower_why(r->kernel->name, r->wider->name, &r->shape->conv, why));
+               pare_slower_why((struct pare_ran){r->kernel->name, 0}, (struct pare_ran){r->wider->name, 0}, &r->shape->conv, why));
     }
     fflush(stdout);
 }

@@ -82,8 +82,8 @@ static const char *error_text(char *out, size_t size, double value, const struct
 const char *pare_column_text(char *out, size_t size, double value, enum pare_layer_column figure, const struct pare_glyphs *g)
 {
     switch (figure) {
-    case PARE_COLUMN_MS:
-        return pare_format_ms(out, size, value, g);
+    case PARE_COLUMN_MS: /* layers take microseconds */
+        return fabs(value) < 0.0995 ? pare_format_number(out, size, value, 4, g) : pare_format_ms(out, size, value, g);
     case PARE_COLUMN_DROP:
         return pare_format_percent(out, size, value, g);
     case PARE_COLUMN_CLIP:

@@ -61,6 +61,9 @@ static uint32_t ink_of(const struct pare_ui *ui, double v, const struct pare_cel
         return PARE_INK_DIM; /* of the samples so far */
     }
     const enum pare_layer_column figure = figure_of(ui);
+    if (figure == PARE_COLUMN_MS && cell != NULL && cell->slower) {
+        return PARE_INK_WARN;
+    }
     if (figure == PARE_COLUMN_MS || pare_column_info(figure)->is_rmse || isnan(v)) {
         return isnan(v) ? (uint32_t)PARE_INK_DIM : (uint32_t)PARE_INK_TEXT;
     }
@@ -87,6 +90,9 @@ static void figure_text(const struct pare_ui *ui, const struct pare_cell *cell, 
         pare_column_text(text, size, v, figure_of(ui), ui->g);
     }
     if (cell != NULL && cell->suspected && figure_of(ui) == PARE_COLUMN_SCALE) {
+        strncat(text, "!", size - strlen(text) - 1);
+    }
+    if (cell != NULL && cell->slower && figure_of(ui) == PARE_COLUMN_MS) {
         strncat(text, "!", size - strlen(text) - 1);
     }
 }
@@ -200,11 +206,24 @@ static void draw_level_heads(struct pare_ui *ui, const struct pare_table *t,
     }
 }
 
+/* Is there a cell to explain that is slower than the next wider level? */
+static bool any_slower(const struct pare_ui *ui)
+{
+    for (int i = 0; i < ui->st->n_layers; i++) {
+        for (int l = 0; ui->st->layers[i].cells != NULL && l < ui->st->n_levels; l++) {
+            if (ui->st->layers[i].cells[l].slower) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
 static void draw(struct pare_ui *ui, struct pare_rect r, bool focused, int panel)
 {
     (void)panel;
     struct pare_table *t = &ui->tables[PARE_VIEW_MATRIX];
-    char title[160], right[64], sign[8];
+    char title[160], right[96], sign[8];
     int at = 0, of = 0;
     t->cursor = ui->layer;
     pare_table_update(ui, t, model(ui));
@@ -214,7 +233,8 @@ static void draw(struct pare_ui *ui, struct pare_rect r, bool focused, int panel
     const struct pare_column_info *info = pare_column_info(figure_of(ui));
     snprintf(title, sizeof title, "layer x level: %s%s%s%s%s%s", shown[ui->figure].name, info->is_rmse ? " (" : "",
              info->is_rmse ? info->means : "", info->is_rmse ? ")" : "", t->filter[0] != '\0' ? "  & " : "", t->filter);
-    snprintf(right, sizeof right, "%s used by the point  %d/%d", sign, at, of);
+    snprintf(right, sizeof right, "%s%s used by the point  %d/%d",
+             figure_of(ui) == PARE_COLUMN_MS && any_slower(ui) ? "! slower than a wider level, i why  " : "", sign, at, of);
     pare_ui_draw_box(ui, r, focused, title, right);
     const struct pare_rect in = pare_rect_inside(r);
     const struct pare_table_model *m = model(ui);

@@ -29,7 +29,7 @@ struct flat_pass {
     vf lo, hi;
     __m512i code_zero;             /* 16 bits */
     __m512i least, most;           /* codes, where they are bounded within 0..255 */
-    bool bounded;
+    bool clamps, bounded;          /* of floats, of codes */
 };
 
 /* Does output row r (of those at work together) read group g? */
@@ -175,7 +175,7 @@ PK_INLINE __m512i flat_words(const struct flat_pass *f, const vi *sum, const vf 
         u[j] = v_fma(v_to_float(sum[j]), m[j], b[j]);
     PK_UNROLL
     for (int j = 0; j < 2; j++)
-        u[j] = clamps ? v_clamp(u[j], f->lo, f->hi) : u[j];
+        u[j] = clamps && f->clamps ? v_clamp(u[j], f->lo, f->hi) : u[j];
     return _mm512_adds_epi16(_mm512_packs_epi32(v_to_int(u[0]), v_to_int(u[1])), f->code_zero);
 }
 
@@ -259,7 +259,7 @@ PK_INLINE void flat_block_codes(const struct flat_pass *f, const struct flat_blo
     PK_UNROLL
     for (int i = rows * blocks - 1; i >= 0; i--) {
         __m512i codes = _mm512_packus_epi16(words[0][i], words[1][i]); /* undoes the order of the planes */
-        if (f->bounded) {
+        if (clamps && f->bounded) {
             codes = _mm512_min_epu8(_mm512_max_epu8(codes, f->least), f->most);
         }
         uint8_t *p = to + (i / blocks > 0 ? f->row[i / blocks] : 0) + i % blocks * f->step;
@@ -271,7 +271,7 @@ PK_INLINE void flat_block_codes(const struct flat_pass *f, const struct flat_blo
     }
 }
 
-/* What becomes of sums: memory, codes, codes of floats that must be clamped. */
+/* What becomes of sums: memory, codes, codes whose clamps the packs do not do (bounded: codes are clamped, else floats). */
 enum flat_to { FLAT_TO_SUMS, FLAT_TO_CODES, FLAT_TO_CLAMPED };
 
 /* The blocks of a phase, `whole` and perhaps one of which only `lanes` exist, to codes. */

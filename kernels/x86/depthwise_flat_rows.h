@@ -223,13 +223,6 @@ static bool flat_overflows(const struct flat_work *w)
     return fits != 0xffff;
 }
 
-/* Must sums be clamped before they are rounded? Else packs clamp to 0 and 255, and codes to what is less (epilogue_quads.h). */
-static bool flat_clamps(const struct flat_work *w)
-{
-    const struct pk_out *o = w->e->outs;
-    return bound_byte(o, o->lo) > bound_byte(o, o->hi) || flat_overflows(w);
-}
-
 /* What all passes share. */
 static struct flat_pass flat_pass_of(const struct flat_work *w, bool plain)
 {
@@ -249,7 +242,8 @@ static struct flat_pass flat_pass_of(const struct flat_work *w, bool plain)
         f.code_zero = _mm512_set1_epi16((short)o->zero);
         f.least = _mm512_set1_epi8((char)bound_byte(o, o->lo));
         f.most = _mm512_set1_epi8((char)bound_byte(o, o->hi));
-        f.bounded = bound_byte(o, o->lo) > 0 || bound_byte(o, o->hi) < 255;
+        f.clamps = flat_overflows(w) || bound_byte(o, o->lo) > bound_byte(o, o->hi);
+        f.bounded = !f.clamps && (bound_byte(o, o->lo) > 0 || bound_byte(o, o->hi) < 255);
     }
     return f;
 }
@@ -331,7 +325,7 @@ static void flat_run(const struct pk_conv *c, const uint8_t *x, int pad_code, co
         flat_vectors(&w, FLAT_OFFSET, e->outs[0].b);
     }
     struct flat_pass f = flat_pass_of(&w, plain);
-    const enum flat_to to = !plain ? FLAT_TO_SUMS : flat_clamps(&w) ? FLAT_TO_CLAMPED : FLAT_TO_CODES;
+    const enum flat_to to = !plain ? FLAT_TO_SUMS : f.clamps || f.bounded ? FLAT_TO_CLAMPED : FLAT_TO_CODES;
     for (int done = 0; done < c->out_c; done += w.p.n) {
         const size_t phase = (size_t)(done / FLAT); /* 0, or chunks */
         const int first = w.p.n % FLAT == 0 ? flat_channel(c, (int)phase) : 0;

@@ -120,8 +120,8 @@ PK_INLINE void column_steps(const struct quad *q, const struct pk_tile *t, const
             const struct target to = target_of(q, &e->outs[i], t->pixel);
             PK_UNROLL
             for (int j = 0; j < 4; j++)
-                u[j] = v_mul(to.moved ? v_sub(v[j], to.offset) : v[j], to.factor);
-            quad_put(q, &to, row, u, wide, whole);
+                u[j] = in_grid(&to, v[j]);
+            quad_put(q, &to, row, u, wide, whole, true);
         }
     }
 }
@@ -132,7 +132,7 @@ PK_INLINE void column_add(const struct quad *q, const struct pk_tile *t, const i
 {
     const struct pk_epilogue *e = q->e;
     const bool adds = way != PRELU_ONLY, prelu = way != ADD_ONLY && way != ADD_CLAMP, both = e->n_outs == 2;
-    const bool unit = e->outs[0].inv_scale == 1.0f;
+    const bool unit = e->outs[0].inv_scale == 1.0f && e->outs[0].offset == 0.0f;
     const struct pk_step *add = adds ? &e->steps[way == PRELU_ADD] : NULL;
     const size_t ld = t->ld;
     struct target to = target_of(q, e->outs, t->pixel);
@@ -149,7 +149,7 @@ PK_INLINE void column_add(const struct quad *q, const struct pk_tile *t, const i
         least = v_set(e->steps[1].a), most = v_set(e->steps[1].b);
     }
     if (way != ADD_CLAMP) {
-        target_bounds(&to, e->outs, steps_fit(add, e->outs, m, b, prelu ? slope : NULL, wide));
+        target_bounds(&to, e->outs, steps_fit(e, add, e->outs, m, b, prelu ? slope : NULL, wide));
     }
     for (int row = 0; row < rows; row += 4 / wide, p += (size_t)(4 / wide) * ld) {
         quad_sums(p, ld, bias, v, wide);
@@ -169,15 +169,15 @@ PK_INLINE void column_add(const struct quad *q, const struct pk_tile *t, const i
         if (!unit) {
             PK_UNROLL
             for (int j = 0; j < 4; j++)
-                u[j] = v_mul(v[j], to.factor);
+                u[j] = in_grid(&to, v[j]);
         }
-        quad_put(q, &to, row, u, wide, whole);
+        quad_put(q, &to, row, u, wide, whole, true);
         if (both) { /* seldom: the registers are for the first */
             const struct target other = target_of(q, &e->outs[1], t->pixel);
             PK_UNROLL
             for (int j = 0; j < 4; j++)
-                u[j] = v_mul(v[j], other.factor);
-            quad_put(q, &other, row, u, wide, whole);
+                u[j] = in_grid(&other, v[j]);
+            quad_put(q, &other, row, u, wide, whole, true);
         }
     }
 }

@@ -100,17 +100,17 @@ PK_INLINE void target_bounds(struct target *t, const struct pk_out *o, bool fits
     }
 }
 
-/* Clamps, rounds and writes the codes of four vectors from pixel `row` of the tile on. */
+/* Clamps, rounds and writes the codes of four vectors from pixel `row` of the tile on. clamps: the target may have some. */
 PK_INLINE void quad_put(const struct quad *q, const struct target *o, ptrdiff_t row, vf *u,
-                        const int wide, const bool whole)
+                        const int wide, const bool whole, const bool clamps)
 {
     vi code[4];
-    if (o->floor) {
+    if (clamps && o->floor) {
         PK_UNROLL
         for (int j = 0; j < 4; j++)
             u[j] = _mm512_max_ps(u[j], o->lo);
     }
-    if (o->ceiling) {
+    if (clamps && o->ceiling) {
         PK_UNROLL
         for (int j = 0; j < 4; j++)
             u[j] = _mm512_min_ps(o->hi, u[j]); /* in this order a NaN stays */
@@ -124,7 +124,7 @@ PK_INLINE void quad_put(const struct quad *q, const struct target *o, ptrdiff_t 
         high = _mm512_adds_epi16(high, o->zero);
     }
     __m512i bytes = _mm512_permutexvar_epi32(o->order, _mm512_packus_epi16(low, high));
-    if (o->bounded) {
+    if (clamps && o->bounded) {
         bytes = _mm512_min_epu8(_mm512_max_epu8(bytes, o->least), o->most);
     }
     uint8_t *out = o->to + row * o->pitch;
@@ -179,14 +179,21 @@ PK_INLINE void quad_bias(const struct quad *q, vi *bias, const int wide, const b
     }
 }
 
-/* Stays fmaf(sum, m, b) of every int32 within int32? 2^31 * 0.5 + 2^29 < 2^31; a NaN says no. */
-PK_INLINE bool sums_fit(const vf *m, const vf *b, const int wide)
+/* The largest sum there can be. */
+PK_INLINE vf sums_most(const struct pk_epilogue *e)
 {
+    return v_set(e->sum_most > 0.0f ? e->sum_most : 0x1p31f);
+}
+
+/* Stays fmaf(sum, m, b) of every sum within int32? A NaN says no. */
+PK_INLINE bool sums_fit(const struct pk_epilogue *e, const vf *m, const vf *b, const int wide)
+{
+    const vf sum = sums_most(e);
     __mmask16 fits = 0xffff;
     PK_UNROLL
     for (int j = 0; j < wide; j++) {
-        fits &= _mm512_cmp_ps_mask(_mm512_abs_ps(m[j]), v_set(0.5f), _CMP_LE_OQ);
-        fits &= _mm512_cmp_ps_mask(_mm512_abs_ps(b[j]), v_set(0x1p29f), _CMP_LE_OQ);
+        const vf most = v_fma(_mm512_abs_ps(m[j]), sum, _mm512_abs_ps(b[j]));
+        fits &= _mm512_cmp_ps_mask(most, v_set(0x1p30f), _CMP_LE_OQ);
     }
     return fits == 0xffff;
 }
@@ -200,7 +207,7 @@ PK_INLINE void plain_set(struct plain *f, const struct quad *q, const struct pk_
     quad_vec(q, o->b, f->b, wide, whole);
     f->biased = q->e->bias_i32 != NULL;
     quad_bias(q, f->bias, wide, whole);
-    target_bounds(&f->to, o, sums_fit(f->m, f->b, wide));
+    target_bounds(&f->to, o, sums_fit(q->e, f->m, f->b, wide));
 }
 
 PK_INLINE struct plain plain_of(const struct quad *q, const struct pk_out *o, size_t pixel,
@@ -224,7 +231,7 @@ PK_INLINE void plain_put(const struct plain *f, const int32_t *p, size_t ld, int
     PK_UNROLL
     for (int j = 0; j < 4; j++)
         u[j] = v_fma(u[j], f->m[j % wide], f->b[j % wide]);
-    quad_put(&f->q, &f->to, row, u, wide, whole);
+    quad_put(&f->q, &f->to, row, u, wide, whole, true);
 }
 
 #endif

@@ -25,7 +25,7 @@ static bool adds_codes(const struct pk_step *s)
 
 static enum shortcut shortcut_of(const struct pk_epilogue *e)
 {
-    if (e->b == NULL || e->n_outs > 2 || e->outs[0].offset != 0.0f || e->outs[e->n_outs - 1].offset != 0.0f || e->n_steps > 2) {
+    if (e->b == NULL || e->n_outs > 2 || e->n_steps > 2) {
         return NO_SHORTCUT;
     }
     if (e->steps[0].op == PK_STEP_PRELU) {
@@ -72,18 +72,26 @@ PK_INLINE vf residual_add(const struct residual *r, vf t, ptrdiff_t at, vm lanes
     return v_fma(v_sub(_mm512_castsi512_ps(code), r->zero), r->scale, t);
 }
 
-/* Does everything before the output's rounding stay within int32, whatever the sums? A NaN says no. */
-PK_INLINE bool steps_fit(const struct pk_step *add, const struct pk_out *o, const vf *m, const vf *b, const vf *slope,
-                         const int wide)
+/* A value in an output's grid, before it is rounded. Offsets are of 1-bit grids, most have none. */
+PK_INLINE vf in_grid(const struct target *to, vf v)
 {
-    /* at most 2^31 * |m| + |b| + what is added, times a slope, times the factor */
+    return v_mul(to->moved ? v_sub(v, to->offset) : v, to->factor);
+}
+
+/* Does everything before the output's rounding stay within int32, whatever the sums? A NaN says no. */
+PK_INLINE bool steps_fit(const struct pk_epilogue *e, const struct pk_step *add, const struct pk_out *o, const vf *m, const vf *b,
+                         const vf *slope, const int wide)
+{
+    /* at most the largest sum * |m| + |b| + what is added, times a slope, less the offset, times the factor */
+    const vf sum = sums_most(e);
     const float real = add == NULL ? 0.0f : 255.0f * fabsf(add->scale);
     __mmask16 fits = 0xffff;
     PK_UNROLL
     for (int j = 0; j < wide; j++) {
-        vf most = v_add(v_fma(_mm512_abs_ps(m[j]), v_set(0x1p31f), _mm512_abs_ps(b[j])), v_set(real));
+        vf most = v_add(v_fma(_mm512_abs_ps(m[j]), sum, _mm512_abs_ps(b[j])), v_set(real));
         most = slope == NULL ? most : v_add(most, v_mul(most, _mm512_abs_ps(slope[j])));
-        fits &= _mm512_cmp_ps_mask(v_mul(most, v_set(fabsf(o->inv_scale))), v_set(0x1p30f), _CMP_LE_OQ);
+        most = v_mul(v_add(most, v_set(fabsf(o->offset))), v_set(fabsf(o->inv_scale)));
+        fits &= _mm512_cmp_ps_mask(most, v_set(0x1p30f), _CMP_LE_OQ);
     }
     return fits == 0xffff;
 }

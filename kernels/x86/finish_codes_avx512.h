@@ -11,7 +11,7 @@
 struct finish {
     const struct pk_epilogue *e;
     struct plain plain; /* of a panel of channels: its pixel 0 */
-    bool whole;         /* all lanes of its vectors exist */
+    bool whole;         /* all lanes of its vectors exist, and no clamp changes anything */
     ptrdiff_t pixel;    /* of a tile's first row */
     const char *ahead;  /* weights to ask for during a tile, from here on, so many bytes further each turn (conv_body.h) */
     size_t ahead_step;
@@ -29,7 +29,7 @@ static void finish_panel(struct finish *f, int channel, int n)
 {
     const struct quad q = {f->e, channel, n >= 64 ? ~(__mmask64)0 : ((__mmask64)1 << n) - 1};
     plain_set(&f->plain, &q, f->e->outs, 0, 4, false);
-    f->whole = n % VL == 0;
+    f->whole = n % VL == 0 && !f->plain.to.bounded && !f->plain.to.floor && !f->plain.to.ceiling;
 }
 
 /* A tile whose first row is output pixel `pixel`. */
@@ -55,10 +55,10 @@ PK_INLINE void finish_kind(const struct finish *f, const __m512i *s, const int m
             u[j] = v_fma(v_to_float(s[at]), f->plain.m[at % nv], f->plain.b[at % nv]);
         }
         if (nv == 3 && whole) {
-            quad_put(&f->plain.q, &to, f->pixel, u, 4, true);
+            quad_put(&f->plain.q, &to, f->pixel, u, 4, true, false);
             to.to += 4 * VL;
         } else {
-            quad_put(&f->plain.q, &to, f->pixel + i * step / nv, u, nv == 3 ? 4 : nv, whole);
+            quad_put(&f->plain.q, &to, f->pixel + i * step / nv, u, nv == 3 ? 4 : nv, whole, !whole);
         }
     }
 }

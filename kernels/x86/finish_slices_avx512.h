@@ -35,7 +35,7 @@ PK_INLINE bool way_prelu(const enum shortcut way)
 }
 
 /* All but f, p, ld, pixel and rows are constants. way: NO_SHORTCUT is no steps. whole: all channels exist, no clamp of floats changes
- * anything. unit: the factor of the first output is 1. */
+ * anything, nor of the first output's codes. unit: the factor of the first output is 1. */
 PK_INLINE void slice(const struct slices *f, const int32_t *p, const size_t ld, ptrdiff_t pixel, int rows, const int wide,
                      const bool whole, const bool unit, const enum shortcut way)
 {
@@ -47,9 +47,6 @@ PK_INLINE void slice(const struct slices *f, const int32_t *p, const size_t ld, 
     const vf least = f->least, most = f->most;
     vf m[4], b[4], slope[4], v[4], u[4];
     vi bias[4];
-    if (whole) {
-        to.floor = to.ceiling = false;
-    }
     to.shifts = true; /* seldom not, and a question for every pixel */
     PK_UNROLL
     for (int j = 0; j < wide; j++)
@@ -74,18 +71,15 @@ PK_INLINE void slice(const struct slices *f, const int32_t *p, const size_t ld, 
                 t = v_clamp(t, least, most);
             }
             v[j] = t;
-            u[j] = unit ? t : v_mul(t, to.factor);
+            u[j] = unit ? t : in_grid(&to, t);
         }
-        quad_put(&q, &to, pixel, u, wide, whole);
+        quad_put(&q, &to, pixel, u, wide, whole, !whole);
         if (n_outs == 2) { /* seldom: the registers are for the first */
+            other = f->to[1];
             PK_UNROLL
             for (int j = 0; j < 4; j++)
-                u[j] = way == NO_SHORTCUT ? v_fma(v[j], f->m[1][j], f->b[1][j]) : v_mul(v[j], f->to[1].factor);
-            other = f->to[1];
-            if (whole) {
-                other.floor = other.ceiling = false;
-            }
-            quad_put(&q, &other, pixel, u, wide, whole);
+                u[j] = way == NO_SHORTCUT ? v_fma(v[j], f->m[1][j], f->b[1][j]) : in_grid(&other, v[j]);
+            quad_put(&q, &other, pixel, u, wide, whole, true);
         }
     }
 }
@@ -176,11 +170,11 @@ static void slices_panel(struct slices *f, const struct pk_epilogue *e, int chan
     for (int i = 0; i < e->n_outs; i++) {
         const struct pk_out *o = &e->outs[i];
         f->to[i] = target_of(&f->q, o, 0);
-        target_bounds(&f->to[i], o, tame && (steps ? steps_fit(add, o, f->m[0], f->b[0], way_prelu(way) ? f->slope : NULL, 4)
-                                                   : sums_fit(f->m[i], f->b[i], 4)));
-        whole = whole && !f->to[i].floor && !f->to[i].ceiling;
+        target_bounds(&f->to[i], o, tame && (steps ? steps_fit(e, add, o, f->m[0], f->b[0], way_prelu(way) ? f->slope : NULL, 4)
+                                                   : sums_fit(e, f->m[i], f->b[i], 4)));
+        whole = whole && !f->to[i].floor && !f->to[i].ceiling && (i > 0 || !f->to[i].bounded);
     }
-    f->run = slice_table[way][wide / 2][!whole ? 0 : e->outs[0].inv_scale == 1.0f ? 2 : 1];
+    f->run = slice_table[way][wide / 2][!whole ? 0 : e->outs[0].inv_scale == 1.0f && !f->to[0].moved ? 2 : 1];
 }
 
 #endif

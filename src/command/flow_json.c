@@ -118,19 +118,34 @@ static double time_at(const json_t *times, size_t i, bool noisy)
     return noisy ? NAN : pare_json_at_real(times, i);
 }
 
+/* Are its weights and activations at least as wide, and some wider? */
+static bool is_wider(struct pare_level a, struct pare_level than)
+{
+    return a.w_bits >= than.w_bits && a.a_bits >= than.a_bits && (a.w_bits > than.w_bits || a.a_bits > than.a_bits);
+}
+
+int front_slower_than(const struct pare_front *f, int layer, int level)
+{
+    const struct front_cell *cells = &f->cells[layer * f->n_levels], *narrow = &cells[level];
+    int wider = level - 1;
+    while (wider >= 0 && !(is_wider(f->levels[wider], f->levels[level]) && isfinite(cells[wider].ms))) { /* simulated: no time */
+        wider--;
+    }
+    return wider >= 0 && f->target == NULL && pare_is_slower(narrow->ms, narrow->ms_p10, cells[wider].ms, cells[wider].ms_p90) ? wider : -1;
+}
+
 json_t *flow_slower_json(const struct pare_front *f, int layer, int level)
 {
-    const struct front_cell *narrow = &f->cells[layer * f->n_levels + level], *wide = narrow;
-    int wider = level;
-    do {
-        wide = --wider >= 0 ? &f->cells[layer * f->n_levels + wider] : NULL;
-    } while (wide != NULL && !isfinite(wide->ms)); /* simulated levels have no time */
-    if (wide == NULL || f->target != NULL || !pare_is_slower(narrow->ms, narrow->ms_p10, wide->ms, wide->ms_p90)) {
+    const int wider = front_slower_than(f, layer, level);
+    if (wider < 0) {
         return NULL;
     }
+    const struct front_cell *narrow = &f->cells[layer * f->n_levels + level], *wide = &f->cells[layer * f->n_levels + wider];
     char why[200];
-    return json_pack("{s:s, s:s, s:s, s:f, s:s}", "name", f->layers[layer].name, "level", f->level_names[level], "than", f->level_names[wider],
-                     "times", narrow->ms / wide->ms, "why", pare_slower_why(narrow->kernel, wide->kernel, &f->layers[layer].conv, why));
+    pare_slower_why((struct pare_ran){narrow->kernel, narrow->out_bytes}, (struct pare_ran){wide->kernel, wide->out_bytes},
+                    &f->layers[layer].conv, why);
+    return json_pack("{s:s, s:s, s:s, s:f, s:s}", "name", f->layers[layer].name, "level", f->level_names[level], "than",
+                     f->level_names[wider], "times", narrow->ms / wide->ms, "why", why);
 }
 
 json_t *flow_bench_json(const struct pare_front *f, const unsigned char *levels, const json_t *whole, const json_t *watch)

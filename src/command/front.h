@@ -81,6 +81,7 @@ struct front_cell {
     int zero;
     double ms, ms_p10, ms_p90;
     const char *kernel;
+    int out_bytes;            /* that it writes for an element, to all consumers; 0 = not known */
     const char *problem;      /* of the layer, in words; NULL */
     struct pare_metric_set *set;  /* metrics other than top1: what the drop is computed from */
     struct pare_figures figures;  /* of the first figured_samples samples */
@@ -313,6 +314,10 @@ bool front_cell_done(const struct pare_front *f, const struct front_cell *c);
 /* The mean of one of a cell's own errors, NaN while there is none; RMSE of those that are mean squares. */
 double front_own(const struct front_cell *c, enum pare_own_field field);
 double front_own_rmse(const struct front_cell *c, enum pare_own_field field);
+
+/* ---- flow_json.c ---- */
+/* The next wider level that has a time here, where the layer takes longer than there (measure/slower.h); else -1. */
+int front_slower_than(const struct pare_front *f, int layer, int level);
 
 /* ---- calibration.c ---- */
 bool front_ensure_calibration(struct pare_front *f, bool *failed, struct pare_error *err);

@@ -191,6 +191,7 @@ static void take_profile(struct pare_front *f, const json_t *row)
             cell->ms_p10 = !none ? pare_json_at_real(times, 1) : NAN;
             cell->ms_p90 = !none ? pare_json_at_real(times, 2) : NAN;
             cell->kernel = json_string_value(json_array_get(times, 3));
+            cell->out_bytes = (int)json_integer_value(json_array_get(times, 4));
         }
     }
     for (int s = 0; s < f->n_stages; s++) {

@@ -57,6 +57,7 @@ static void build_cells(struct pare_front *f, int layer, struct pare_cell *cells
         out->ms = c->ms;
         out->ms_p10 = c->ms_p10;
         out->ms_p90 = c->ms_p90;
+        out->slower = front_slower_than(f, layer, l) >= 0;
         out->bytes = f->levels[l].w_bits <= 32 ? f->layers[layer].bytes[f->levels[l].w_bits] : NAN;
     }
 }

@@ -100,7 +100,8 @@ static enum pare_status integer_bias(struct pare_plan *p, int node, const struct
     }
     const int32_t *file =
         bias_is_imported(p, node, x) ? p->graph->tensors[p->graph->nodes[node].in[2]].data : NULL;
-    bool any = false;
+    const int w_bits = p->levels[node].w_bits;
+    int64_t most = 0;
     for (int64_t c = 0; c < w->channels; c++) {
         const int64_t zero_w = cw->zero_point != NULL ? cw->zero_point[c] : 0;
         const int64_t value =
@@ -110,10 +111,13 @@ static enum pare_status integer_bias(struct pare_plan *p, int node, const struct
                               "the bias of channel %lld does not fit 32 bits", (long long)c);
         }
         bias[c] = (int32_t)value;
-        any = any || value != 0;
+        most = llabs(value) > most ? llabs(value) : most;
     }
-    e->bias_i32 = any ? bias : NULL;
+    e->bias_i32 = most > 0 ? bias : NULL;
     e->weight_zero = cw->zero_point;
+    /* codes of x are at most 255, of weights 2^(bits - 1); a little more for the rounding to float */
+    most += cw->k * 255 * (w_bits > 1 && w_bits <= 8 ? 1 << (w_bits - 1) : w_bits == 1 ? 1 : 128);
+    e->sum_most = cw->zero_point == NULL && most < INT32_MAX ? (float)most * 1.0001f : 0.0f;
     return PARE_OK;
 }
 

@@ -173,12 +173,14 @@ static void add_layers(struct profile *p, int stage, int level, const struct sta
             json_object_set_new(p->layers, name, layer);
         }
         json_t *old = json_object_get(layer, level_name); /* several steps of one layer add up */
-        json_t *now = json_pack("[o,o,o,s]", pare_json_real(median + (old != NULL ? pare_json_at_real(old, 0) : 0)),
+        struct pare_step_work work;
+        const int out_bytes = pare_plan_step_work(plan, i, 0, &work) ? work.out_bytes : 0;
+        json_t *now = json_pack("[o,o,o,s,i]", pare_json_real(median + (old != NULL ? pare_json_at_real(old, 0) : 0)),
                                 pare_json_real(pare_quantile_sorted(column, (size_t)s->rounds, 0.1) +
                                                (old != NULL ? pare_json_at_real(old, 1) : 0)),
                                 pare_json_real(pare_quantile_sorted(column, (size_t)s->rounds, 0.9) +
                                                (old != NULL ? pare_json_at_real(old, 2) : 0)),
-                                info.kernel != NULL ? info.kernel : "");
+                                info.kernel != NULL ? info.kernel : "", out_bytes);
         json_object_set_new(layer, level_name, now);
     }
     json_object_set_new(other, level_name, pare_json_real(rest));

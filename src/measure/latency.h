@@ -20,7 +20,8 @@ struct pare_times {
  * real inputs from `samples` samples of a split.
  * Result JSON: {"stages": {name: {"calls": per sample, "total": {level: [min, median, p10, p90, p99, n]},
  *   "mixed": the times of even layers (of the pipeline) at int8 and odd ones at fp32 (what borders cost),
- *   "other": {level: ms}, "disturbed": share}}, "layers": {name: {level: [median, p10, p90, kernel]}}, "glue": ms, "seconds"} */
+ *   "other": {level: ms}, "disturbed": share}}, "layers": {name: {level: [median, p10, p90, kernel,
+ *   bytes that are written for an element]}}, "glue": ms, "seconds"} */
 enum pare_status pare_latency_profile(struct pare_engine *e, const struct pare_level *levels, int n_levels,
                                       const int *keep, enum pare_split split, int samples, double seconds,
                                       void *self, void (*done)(void *self, int done, int total),

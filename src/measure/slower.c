@@ -84,12 +84,14 @@ static const char *why_bytes(const struct known *narrow, const struct pk_conv *c
     return text;
 }
 
-const char *pare_slower_why(const char *narrow, const char *wide, const struct pk_conv *conv, char text[200])
+const char *pare_slower_why(struct pare_ran narrow, struct pare_ran wide, const struct pk_conv *conv, char text[200])
 {
     struct known n, w;
-    if (narrow == NULL || wide == NULL || !look_up(narrow, &n) || !look_up(wide, &w)) {
+    if (narrow.kernel == NULL || wide.kernel == NULL || !look_up(narrow.kernel, &n) || !look_up(wide.kernel, &w)) {
         snprintf(text, 200, "not known: the kernel is not in the list");
-    } else if (strcmp(narrow, wide) == 0) {
+    } else if (n.t.a_bits <= 8 && wide.out_bytes > 0 && wide.out_bytes < narrow.out_bytes) {
+        snprintf(text, 200, "its output is written %d times: few bits for the next layers, 8 for what adds or pools it", narrow.out_bytes);
+    } else if (strcmp(narrow.kernel, wide.kernel) == 0) {
         snprintf(text, 200, "one kernel runs both: what differs is what it reads and hands on, or chance");
     } else if (n.t.w_bits == 16) {
         snprintf(text, 200, "%s", has_half_arithmetic(n.isa) ? "sums go through fp32 every 64 products, which these few do not repay"

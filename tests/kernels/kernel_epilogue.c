@@ -185,6 +185,11 @@ static void finish(struct kernel_case *k)
     }
     k->epilogue.steps = k->steps;
     k->epilogue.outs = k->outs;
+    if (kernel_case_is_integer(k->family) && k->epilogue.weight_zero == NULL && kernel_case_int(k, 0, 1)) {
+        const struct pk_conv *c = &k->conv;
+        const int channels = kernel_case_is_depthwise(k->family) ? 1 : c->in_c / c->groups;
+        k->epilogue.sum_most = 1.001f * (30000.0f + 255.0f * 128.0f * (float)(c->kernel_h * c->kernel_w * channels));
+    }
 }
 
 void kernel_case_random_epilogue(struct kernel_case *k)

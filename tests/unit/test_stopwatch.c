@@ -154,7 +154,7 @@ static const char *why(const char *narrow, const char *wide, int in_c)
 {
     static char text[200];
     const struct pk_conv c = {8, 8, in_c, 8, 8, 64, 1, 1, 1, 1, 1, 1, 0, 0, 1};
-    return pare_slower_why(narrow, wide, &c, text);
+    return pare_slower_why((struct pare_ran){narrow, 0}, (struct pare_ran){wide, 0}, &c, text);
 }
 
 /* What takes longer with fewer bits is told, with the reason that holds for its instruction set. */
