@@ -383,9 +383,6 @@ int cli_bench_peers(const struct cli_options *o)
             printf("w8a8 against oneDNN with u8 destination, %d products, geometric mean: speed %.3fx\n", print.n[1], 1 / means[1]);
         }
     }
-    if (rc == 0 && !o->json && print.n_sums > 0) {
-        printf("Peers are called from Python: about 2 us of each of their runs are the call's.\n");
-    }
     for (int i = 0; rc == 0 && !o->json && i < print.n_sums; i++) {
         if (print.sums[i].n > 1 && isfinite(print.sums[i].ours)) { /* in JSON: "together" */
             printf("%s, %d networks together: %.3fx its time\n", print.sums[i].what, print.sums[i].n,
