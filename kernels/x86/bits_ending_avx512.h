@@ -236,7 +236,7 @@ PK_INLINE void few_codes(const struct ending *e, const struct bits *x, const wor
             const vi sum = _mm512_and_si512(s[4 * r + j], _mm512_load_si512(mask + VL * j));
             u[j] = v_fma(v_to_float(v_add_i(sum, bias[j])), m[j], b[j]);
         }
-        quad_put(&q, &to, r, u, 4, false);
+        quad_put(&q, &to, r, u, 4, false, true);
     }
 }
 
