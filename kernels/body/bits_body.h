@@ -6,6 +6,8 @@
  * The including file defines first:
  *   WORD                bits of a word: 32 or 64
  *   PART, GRAIN, STRIP  channels of a tile; of the last one, a multiple of this many; pixels of a block of sums
+ *   FIRST               pixels of a block, at most STRIP, where the picture is read in order and K is above 256: the
+ *                       first block's bits have to be there before anything is multiplied
  *   BITS_TILES          a header that defines to_bits(x, n, to): n codes to bits, whole words, bits
  *                       beyond are 0; TALL: the most pixels of a tile; tile_for(rows, n): the tile
  *                       for rows (1..TALL) pixels and n channels (of PART) that exist
@@ -23,7 +25,7 @@
  * The picture is packed to bits once, with its padding, row by row as output rows need it. Where it wastes
  * little that every pixel begins at a word, the tiles read it where it is ("in place"); else pixels follow
  * each other bit by bit and the bits of an output pixel's taps are joined. A picture that is read in order,
- * pixel by pixel, has rows of STRIP pixels.
+ * pixel by pixel, has rows of STRIP or FIRST pixels.
  */
 #include <string.h>
 
@@ -69,7 +71,8 @@ static struct plan plan_of(const struct pk_conv *c)
     p.out_w = (size_t)c->out_w;
     p.pixels = p.out_h * p.out_w;
     if (p.in_order) {
-        p.columns = p.out_w = p.pixels < STRIP ? p.pixels : STRIP;
+        const size_t most = p.k > 256 ? FIRST : STRIP;
+        p.columns = p.out_w = p.pixels < most ? p.pixels : most;
         p.rows = p.out_h = (p.pixels + p.out_w - 1) / p.out_w;
     }
     p.row_words = p.in_place ? p.columns * p.tap_words : (p.columns * p.depth + WORD - 1) / WORD + 1;

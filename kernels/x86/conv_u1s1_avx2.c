@@ -7,6 +7,7 @@
 #define PART 8
 #define GRAIN PART
 #define STRIP 32
+#define FIRST STRIP
 #define BITS_TILES "../x86/bits_tiles_avx2.h"
 #define BITS_GATHER "bits_stream.h"
 #define BITS_TAKES true

@@ -32,7 +32,8 @@
 #define WORD 32
 #define PART 64
 #define GRAIN 16
-#define STRIP 20
+#define STRIP 40
+#define FIRST 20
 #define BITS_TILES "../x86/bits_tiles_avx512.h"
 #define BITS_ENDING "../x86/bits_ending_avx512.h"
 #define BITS_GATHER "../x86/bits_codes_avx512.h"
