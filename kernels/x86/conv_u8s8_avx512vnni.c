@@ -3,8 +3,26 @@
  *
  * What binds (Sapphire Rapids, two vector ports, 2026-11-21): four products a lane and cycle on each port, 128 MAC per cycle.
  * 64 codes are 18 operations of the epilogue, 9 cycles, where their products take K / 2: 119.6 at K = 256, 124 at 576, 126 at
- * 1024. Measured 111.8 (64x64x256), 115.5 (256x256x256), 117 (512x512x512), 119 (64x64x576), 120-122 (196 pixels): the loop
- * itself does 122 to 125.
+ * 1024. Cycles of whole layers, run again and again (pare bench --kernels: its best and its medians of three runs; the cycles
+ * of the best of these):
+ *
+ *                    multiply  epilogue  floor   best   median  cycles  beyond the floor
+ *   gemm 64x64x256       8192       576  119.6  115.9  108-114    9182      414
+ *   gemm 256x256x256   131072      9216  119.6  117.6  110         153 k     13 k
+ *   gemm 64x64x576      18432       576  124.1  122.0  114-121   19490      482
+ *   gemm 256x32x288     18432      1152  120.5  116.0  106-115   20510      926
+ *   1x1 288>48 14       21168      1323  120.5  110.5  106-109   24770     2280
+ *   3x3 32>32 16        18432      1152  120.5  111.6  110-111   21260     1680   18 rows of the picture are copied
+ *   3x3 64>64 8         18432       576  124.1  119.0  115-118   20080     1070   10 rows
+ *   3x3 64>64 56       903168     28224  124.1  120.8  113-120     963 k     32 k
+ *
+ * Beyond the floor is for the most part what a tile's end costs: 6 rows by 64 channels at K = 256 in the first cache take 887-891
+ * cycles of 822 (256x256x256 has 172 such tiles), 8 rows by 48 channels at 288 974-993 of 918. It comes in steps of 50 to 60
+ * cycles a tile, the same all through a process and another one in the next, or after other kernels (108 or 115 in the first
+ * row), and with every order of the loop's instructions; why is not known: this machine has no counters. 4 rows by 64 have none
+ * at K = 576, but read a half more weights for a product. 288>48 reads its codes (56 KB) from the second cache besides.
+ * Four steps of K a turn instead of eight: 64x64x256 108 where it is 115, 784x512x144 104 (110), 64>64 56 114 (120), 256>256 14
+ * 118 (125), but 3136x64x576 118 (114).
  *
  * 1024x1024x1024 takes 3 ms, in which the clock does not stand still; read after it, it is 2.9 or 3.6 GHz, and the same GMAC/s
  * are 118 or 95 MAC per cycle. So a piece of the layer and a loop of vpdpbusd on registers in turns, 0.1 to 3 ms each, which need
@@ -35,7 +53,11 @@
 #define T_ACC int32_t
 #define K_GROUP 4
 #define NV 4
+#ifdef __SANITIZE_ADDRESS__ /* compiles sooner */
 #define STEPS 4
+#else
+#define STEPS 8
+#endif
 #define vacc __m512i
 #define V_ZERO() _mm512_setzero_si512()
 #define V_BROADCAST(p) _mm512_set1_epi32(four_codes(p))
