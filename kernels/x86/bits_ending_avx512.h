@@ -178,10 +178,24 @@ PK_INLINE __mmask64 below(const __m512i *s, const int nv)
     return _mm512_kunpackd(second, first);
 }
 
+/* A pixel's codes: a wide store would cross cache lines even where its lanes are off. */
+PK_INLINE void put_codes(uint8_t *to, __mmask64 lanes, __m512i codes, const int nv)
+{
+    if (nv == 1) {
+        _mm_mask_storeu_epi8(to, (__mmask16)lanes, _mm512_castsi512_si128(codes));
+    } else if (nv == 2) {
+        _mm256_mask_storeu_epi8(to, (__mmask32)lanes, _mm512_castsi512_si256(codes));
+    } else if (nv == 4 && lanes == ~(__mmask64)0) {
+        _mm512_storeu_si512(to, codes);
+    } else {
+        _mm512_mask_storeu_epi8(to, lanes, codes);
+    }
+}
+
 typedef void ending_fn(struct ending *e, const struct bits *x, const word *w, size_t pixel);
 
 #define ONE(mr, nv)                                                                                \
-    static void one_##mr##x##nv(struct ending *e, const struct bits *x, const word *w,       \
+    static void one_##mr##x##nv(struct ending *e, const struct bits *x, const word *w,             \
                                 size_t pixel)                                                      \
     {                                                                                              \
         __m512i s[(mr) * (nv)];                                                                    \
@@ -189,9 +203,8 @@ typedef void ending_fn(struct ending *e, const struct bits *x, const word *w, si
         count_tile(x, w, e->start, s, mr, nv);                                                     \
         PK_UNROLL                                                                                  \
         for (int r = 0; r < (mr); r++)                                                             \
-            _mm512_mask_storeu_epi8(                                                               \
-                to + r * e->pitch, e->lanes,                                                       \
-                _mm512_mask_mov_epi8(e->high, below(s + r * (nv), nv), e->low));                   \
+            put_codes(to + r * e->pitch, e->lanes,                                                 \
+                      _mm512_mask_mov_epi8(e->high, below(s + r * (nv), nv), e->low), nv);         \
     }
 #define ONES(nv) ONE(1, nv) ONE(2, nv) ONE(3, nv) ONE(4, nv) ONE(5, nv)
 ONES(1)
@@ -201,7 +214,7 @@ ONES(4)
 #undef ONES
 
 #define CODE(mr)                                                                                   \
-    static void codes_##mr(struct ending *e, const struct bits *x, const word *w,            \
+    static void codes_##mr(struct ending *e, const struct bits *x, const word *w,                  \
                            size_t pixel)                                                           \
     {                                                                                              \
         __m512i s[(mr) * 4];                                                                       \
