@@ -25,6 +25,7 @@
  *
  * Where panels of NV * VL channels and long sums do not fit the first cache:
  *   PANEL(k, pixels)            channels of a full panel: NV * VL, or 2 * VL for sums whose panel should be half as large
+ *   V_FINISH_ROW(f, s, nv)      the same for a single pixel, s: [nv]; row_finish_panel is its finish_panel
  *   V_NEAR(p), V_FAR(p)         ask for the line at p into the first, the second cache; then tiles of such panels ask for the
  *                               rows of the next one and, by the fields ahead, ahead_step of struct finish, for weights
  *
@@ -70,6 +71,15 @@ enum {
 #define FINISH_NULL
 #define FINISH_UNUSED
 #define TILE_END(mr, nv)
+#endif
+#ifdef V_FINISH_ROW
+#define ROW_END(nv)                                                                                \
+    if (f != NULL) {                                                                               \
+        V_FINISH_ROW(f, s[0], nv);                                                                 \
+        return;                                                                                    \
+    }
+#else
+#define ROW_END(nv)
 #endif
 
 typedef void tile_fn(size_t groups, const char *a, size_t lda, const T_P *w, T_ACC *acc FINISH_PARAMETER);
@@ -174,9 +184,12 @@ CONV_TILES()
             }                                                                                      \
         }                                                                                          \
         PK_UNROLL                                                                                  \
-        for (int j = 0; j < (nv); j++) {                                                           \
-            V_PUT(acc + j * VL, V_SUM(V_SUM(s[0][j], s[1][j]), V_SUM(s[2][j], s[3][j])));          \
-        }                                                                                          \
+        for (int j = 0; j < (nv); j++)                                                             \
+            s[0][j] = V_SUM(V_SUM(s[0][j], s[1][j]), V_SUM(s[2][j], s[3][j]));                     \
+        ROW_END(nv)                                                                                \
+        PK_UNROLL                                                                                  \
+        for (int j = 0; j < (nv); j++)                                                             \
+            V_PUT(acc + j * VL, s[0][j]);                                                          \
     }
 
 #if NV == 4
@@ -262,6 +275,10 @@ static struct plan plan_of(const struct pk_conv *c)
                c->out_w == c->in_w && c->out_h <= c->in_h && p.depth % K_GROUP == 0 &&
                (p.pixels >= STRIP || p.pixels == 1);
     p.lda = pk_round_up(p.k, K_GROUP);
+    if (p.pixels == 1) { /* no divisions: a row of 128 channels by 128 is done in 400 cycles */
+        p.block = 1;
+        return p;
+    }
     const size_t weights = p.width * p.lda * sizeof(T_P);
     const size_t bytes = weights < MIN_BLOCK   ? MIN_BLOCK
                          : weights < MAX_BLOCK ? weights
@@ -491,6 +508,10 @@ static size_t finish_tiles(const struct work *w, struct finish *f, size_t nv, co
 static void block(const struct work *w, size_t group, const T_P *weights)
 {
     const struct plan *p = w->p;
+#ifdef V_FINISH_ROW
+    struct finish row_finish;
+    const bool row_finishes = p->pixels == 1 && finish_of(&row_finish, w->e);
+#endif
 #ifdef V_FINISH
     struct finish finish;
     const bool finishes = p->pixels > 1 && finish_of(&finish, w->e);
@@ -499,6 +520,13 @@ static void block(const struct work *w, size_t group, const T_P *weights)
         const size_t width = p->width - first < p->wide ? p->width - first : p->wide;
         const size_t n = p->n - first < p->wide ? p->n - first : p->wide;
         size_t row = 0;
+#ifdef V_FINISH_ROW
+        if (row_finishes) {
+            row_finish_panel(&row_finish, (int)(group * p->n + first), (int)n);
+            all_tiles[width / VL].one(pk_round_up(p->k, K_GROUP) / K_GROUP, w->a, w->lda, weights, w->acc, &row_finish);
+            row = w->rows;
+        }
+#endif
 #ifdef V_FINISH
         if (finishes) {
             finish_panel(&finish, (int)(group * p->n + first), (int)n);

@@ -71,6 +71,30 @@ PK_INLINE void finish_tile(const struct finish *f, const __m512i *s, const int m
         finish_kind(f, s, mr, nv, false);
     }
 }
+/* A single pixel has one use of what a panel sets: it comes from where it is. */
+PK_INLINE void row_finish_panel(struct finish *f, int channel, int n)
+{
+    f->plain.q = (struct quad){f->e, channel, n >= 64 ? ~(__mmask64)0 : ((__mmask64)1 << n) - 1};
+}
+
+PK_INLINE void finish_row(const struct finish *f, const __m512i *s, const int nv)
+{
+    const struct quad q = f->plain.q;
+    struct target to;
+    vf m[4], b[4], u[4];
+    vi bias[4];
+    target_set(&to, &q, q.e->outs, 0);
+    to.floor = true; /* asking costs more than it does */
+    quad_vec(&q, q.e->outs->m, m, 4, false);
+    quad_vec(&q, q.e->outs->b, b, 4, false);
+    quad_bias(&q, bias, 4, false);
+    PK_UNROLL
+    for (int j = 0; j < 4; j++)
+        u[j] = v_fma(v_to_float(v_add_i(s[j < nv ? j : 0], bias[j])), m[j], b[j]);
+    quad_put(&q, &to, 0, u, 4, false, true);
+}
+#define V_FINISH_ROW(f, s, nv) finish_row(f, s, nv)
+
 #define V_FINISH(f, s, mr, nv) finish_tile(f, &(s)[0][0], mr, nv)
 #define V_START(f, j) ((f) != NULL ? (f)->plain.bias[j] : V_ZERO())
 
