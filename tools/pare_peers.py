@@ -54,6 +54,7 @@ def ort_runner(session):
         binding.bind_output(o.name)
     try:
         run = functools.partial(session._sess.run_with_iobinding, binding._iobinding, None)
+        run.binding = binding  # which holds the inputs: the extension only knows where they were
         run()
         return run
     except Exception:  # names of another version
