@@ -4,6 +4,10 @@
  *
  * A 32-bit lane holds the sums of one channel's even and odd products. After CHUNK steps of two
  * (64 products in each sum) both are widened and added to the fp32 sums, which stay in memory.
+ *
+ * Products have 45-53 MAC per cycle, 12544x64x147 (a first layer as one) 40. Its floor, in millions of cycles: 1.84 the multiply,
+ * about 0.4 promotions (a tile's 74 steps are 64 and then 10, two of some 90 cycles each behind 890), and, since 147 is odd, rows
+ * that are copied, 3.7 MB written and read again; 2.9 measured. (2026-11-21)
  */
 #include "vec_avx512.h"
 
