@@ -89,11 +89,11 @@ static void figure_text(const struct pare_ui *ui, const struct pare_cell *cell, 
     } else {
         pare_column_text(text, size, v, figure_of(ui), ui->g);
     }
-    if (cell != NULL && cell->suspected && figure_of(ui) == PARE_COLUMN_SCALE) {
-        strncat(text, "!", size - strlen(text) - 1);
-    }
-    if (cell != NULL && cell->slower && figure_of(ui) == PARE_COLUMN_MS) {
-        strncat(text, "!", size - strlen(text) - 1);
+    /* a mark, or the room for one, so that digits stand below digits */
+    const bool scale = figure_of(ui) == PARE_COLUMN_SCALE, ms = figure_of(ui) == PARE_COLUMN_MS;
+    if (scale || ms) {
+        const bool marked = cell != NULL && (scale ? cell->suspected : cell->slower);
+        strncat(text, marked ? "!" : " ", size - strlen(text) - 1);
     }
 }
 
