@@ -69,7 +69,7 @@ static void heading_cell(const struct pare_ui *ui, int stage, int column, char *
     if (column == NAME) {
         snprintf(text, size, "%s", s->name);
     } else if (figure_of_column(ui, column) == PARE_COLUMN_MS) {
-        pare_format_ms(text, size, ms, ui->g);
+        pare_column_text(text, size, ms, PARE_COLUMN_MS, ui->g); /* as many digits as the layers below */
     } else if (figure_of_column(ui, column) == PARE_COLUMN_MACS) {
         pare_format_count(text, size, (double)s->macs, ui->g);
     }

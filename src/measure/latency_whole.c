@@ -20,14 +20,17 @@ struct whole {
     struct pare_error *err;
 };
 
-/* Runs one config on one sample. share: of that time the thread had its core. */
-static enum pare_status run_config(struct whole *w, int config, int sample, double *ms, double *share)
+/* Runs one config on one sample. ghz: read at once, before anything lets the clock rise (core_clock.c); share: of the time the
+ * thread had its core. */
+static enum pare_status run_config(struct whole *w, int config, int sample, double *ms, double *ghz, double *share)
 {
     struct pare_outcome outcome;
     const double cpu = latency_cpu_ms(), start = latency_now_ms();
     const enum pare_status status = pare_engine_infer(w->e, w->configs[config], &w->samples[sample], &w->work, &outcome, w->err);
     *ms = latency_now_ms() - start;
-    *share = (latency_cpu_ms() - cpu) / *ms;
+    *ghz = pare_watch_ghz();
+    const double whole = latency_now_ms() - start;
+    *share = (latency_cpu_ms() - cpu) / whole;
     pare_arena_clear(&w->work);
     return status;
 }
@@ -38,7 +41,7 @@ static enum pare_status warm_up(struct whole *w, double seconds)
 {
     enum pare_status status = PARE_OK;
     const double start = latency_now_ms(), most = 250 * seconds > WARM_MS ? 250 * seconds : WARM_MS;
-    double last[5], previous = NAN, ms, share;
+    double last[5], previous = NAN, ms, ghz, share;
     bool settled = false;
     while (status == PARE_OK) {
         const double round = latency_now_ms(), spent = round - start;
@@ -46,7 +49,7 @@ static enum pare_status warm_up(struct whole *w, double seconds)
             break;
         }
         for (int c = 0; status == PARE_OK && c < w->n_configs; c++) {
-            status = run_config(w, c, 0, &ms, &share);
+            status = run_config(w, c, 0, &ms, &ghz, &share);
         }
         last[w->warm_rounds % 5] = latency_now_ms() - round;
         if (w->warm_rounds++ % 5 == 4) {
@@ -68,10 +71,9 @@ static enum pare_status time_round(struct whole *w, int round)
         const int c = round % 2 == 0 ? i : w->n_configs - 1 - i; /* nobody always runs after the same neighbour */
         double ms = NAN, share = 0;
         for (int tries = 0; status == PARE_OK && tries < TRIES && share < DISTURBED; tries++) {
-            status = run_config(w, c, round % w->n_samples, &ms, &share);
+            status = run_config(w, c, round % w->n_samples, &ms, &w->ghz[round], &share);
             w->repeated += tries > 0;
         }
-        w->ghz[round] = pare_watch_ghz();
         w->ms[(size_t)round * (size_t)w->n_configs + (size_t)c] = ms;
         w->cycles[(size_t)round * (size_t)w->n_configs + (size_t)c] = 1e6 * ms * w->ghz[round];
         w->disturbed[round] = w->disturbed[round] || share < DISTURBED;
